@@ -1,0 +1,64 @@
+/**
+ * Identifiers: `<prefix>_<26 characters>`, time-ordered (the layout of a ULID: 48 bits of wall-clock milliseconds, then
+ * 80 random bits, in Crockford's base 32, lower case). They match `[A-Za-z0-9_-]{1,64}`, so every broker, path and SIP
+ * token can carry them.
+ */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+
+export type IdPrefix =
+  | 'home'
+  | 'gw'
+  | 'line'
+  | 'ses'
+  | 'leg'
+  | 'acc'
+  | 'tok'
+  | 'msg'
+  | 'dev'
+  | 'alm'
+  | 'ep'
+  | 'room'
+  | 'chn'
+  | 'rsv'
+  | 'aud';
+
+/** Makes an identifier from the wall clock (ms since 1970) and 10 random bytes. */
+export function newId(prefix: IdPrefix, wall: number, random: Uint8Array): string {
+  if (random.length < 10) throw new RangeError('newId needs 10 random bytes');
+  let time = '';
+  let rest = Math.floor(wall);
+  for (let i = 0; i < 10; i++) {
+    time = ALPHABET[rest % 32] + time;
+    rest = Math.floor(rest / 32);
+  }
+  return `${prefix}_${time}${base32(random.subarray(0, 10))}`;
+}
+
+/** Base 32 (Crockford's alphabet, lower case, no padding) of any octets; 5 octets become 8 characters. */
+export function base32(octets: Uint8Array): string {
+  let text = '';
+  let bits = 0;
+  let held = 0;
+  for (const octet of octets) {
+    held = (held << 8) | octet;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET[(held >> bits) & 31];
+    }
+    held &= (1 << bits) - 1;
+  }
+  if (bits > 0) text += ALPHABET[(held << (5 - bits)) & 31];
+  return text;
+}
+
+/** True for text that may stand as an identifier in a topic, a path or a key. */
+export function isId(text: string): boolean {
+  if (text.length < 1 || text.length > 64) return false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    const good = (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c === 95 || c === 45;
+    if (!good) return false;
+  }
+  return true;
+}

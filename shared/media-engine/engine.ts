@@ -1,0 +1,112 @@
+/**
+ * The media engine: a directed graph of nodes on a 20 ms clock. Endpoints send and receive RTP, rooms mix (each endpoint
+ * connected both ways hears all but itself), players produce an item or a tone. An endpoint with one source of the same
+ * codec relays packets at once, without the clock; with several it mixes.
+ *
+ * Engines: `node` (a child process with a worker per core, `process.ts`), `local` (in this thread, for the virtual world).
+ * `owner` names session and leg (`ses/leg`), so that a restarted parent can tell which nodes are whose; all nodes of a
+ * `group` (the session) share one worker. Every command is idempotent by node id.
+ */
+import type { Address } from '#shared/kernel/world.ts';
+
+export type AudioCodec = 'PCMU' | 'PCMA';
+
+export interface EndpointSpec {
+  readonly id: string;
+  readonly owner: string;
+  readonly group: string;
+  /** Local address to bind; the port comes from the engine's range. */
+  readonly host: string;
+  /** Differentiated-services code point for what it sends; the reply says whether the platform could set it. */
+  readonly dscp?: number;
+}
+
+export interface RemoteSpec {
+  /** Where to send; absent: nowhere until learned. */
+  readonly address?: Address;
+  readonly codec: AudioCodec;
+  readonly payloadType: number;
+  /** Payload type of RFC 4733 events, when negotiated. */
+  readonly eventType?: number;
+  readonly sends: boolean;
+  readonly receives: boolean;
+  /**
+   * From where RTP is taken: `exact` the address and port above; `address` that host, the port learned within the first 5
+   * packets (RTP from elsewhere is dropped, always).
+   */
+  readonly accept: { readonly exact: true } | { readonly address: string };
+}
+
+export type ToneName = 'ringback' | 'busy' | 'dial';
+
+export interface PlayerSpec {
+  readonly id: string;
+  readonly owner: string;
+  readonly group: string;
+  /** Path of a WAV file (8 kHz mono, 16 bit or G.711), or a call-progress tone. */
+  readonly source: { readonly file: string } | { readonly tone: ToneName };
+  readonly loop: boolean;
+  /** Linear gain, 1 = unchanged. */
+  readonly gain: number;
+}
+
+export interface NodeInfo {
+  readonly id: string;
+  readonly kind: 'endpoint' | 'room' | 'player';
+  readonly owner: string;
+  readonly group: string;
+  /** Endpoints: the local RTP address. */
+  readonly local?: Address;
+}
+
+export interface EndpointStats {
+  readonly sent: number;
+  readonly received: number;
+  readonly lost: number;
+  /** Packets refused for their source. */
+  readonly refused: number;
+  /** RFC 3550 interarrival jitter, ms. */
+  readonly jitter: number;
+}
+
+export type EngineEvent =
+  | { readonly on: 'player-ended'; readonly id: string; readonly owner: string }
+  | {
+      readonly on: 'dtmf';
+      readonly id: string;
+      readonly owner: string;
+      readonly digit: string;
+      readonly duration: number;
+    }
+  /** No RTP for 30 s on an endpoint that should receive. */
+  | { readonly on: 'silent'; readonly id: string; readonly owner: string }
+  | { readonly on: 'first-packet'; readonly id: string; readonly owner: string; readonly from: Address };
+
+export interface MediaEngine {
+  /** Makes an endpoint (or finds it again) and answers with its local RTP address; RTCP is on the next port. */
+  endpoint(spec: EndpointSpec): Promise<{ readonly local: Address; readonly marked: boolean }>;
+  remote(id: string, spec: RemoteSpec): Promise<void>;
+  room(id: string, owner: string, group: string): Promise<void>;
+  player(spec: PlayerSpec): Promise<void>;
+  /** Starts a player from its beginning. */
+  start(id: string): Promise<void>;
+  /** Sound flows (or no longer flows) from a node to an endpoint or room of the same group. */
+  connect(from: string, to: string, connected: boolean): Promise<void>;
+  /** Frees a node and its connections; harmless when it is gone. */
+  release(id: string): Promise<void>;
+  list(): Promise<NodeInfo[]>;
+  stats(id: string): Promise<EndpointStats | undefined>;
+  onEvent(handler: (event: EngineEvent) => void): void;
+  /** Lets go of the engine. `end`: its nodes are freed and a child process ends; otherwise they live on for 60 s to be re-attached. */
+  close(end: boolean): Promise<void>;
+}
+
+/** Rejected commands carry one of these codes. */
+export class EngineError extends Error {
+  readonly code: 'ports_exhausted' | 'unknown_node' | 'other_group' | 'bad_file' | 'gone';
+  constructor(code: EngineError['code'], message: string) {
+    super(message);
+    this.name = 'EngineError';
+    this.code = code;
+  }
+}

@@ -1,0 +1,19 @@
+/** Events on the cloud's bus: hints about facts that stand in the store. A subscriber that missed one reads the store. */
+export interface BusEvents {
+  /** The journal of a session grew to `seq`. */
+  'session.changed': { readonly session: string; readonly seq: number };
+  /** A gateway's presence lease began or ended. */
+  'gateway.presence': {
+    readonly gateway: string;
+    readonly home: string;
+    readonly online: boolean;
+    readonly epoch: number;
+  };
+  /** A home's lines or their credentials changed. */
+  'lines.changed': { readonly home: string };
+  /** Pairing of a gateway moved on. */
+  'pairing.progress': { readonly gateway: string; readonly home: string; readonly state: string };
+  /** A server of the farm started, stopped or changed its health. */
+  'farm.changed': { readonly server: string; readonly state: string };
+}
+export type BusEventName = keyof BusEvents;

@@ -1,0 +1,96 @@
+import { faultTable } from './entry.ts';
+
+/** Faults that any verb may answer. */
+export const commonFaults = faultTable({
+  bad_request: {
+    title: 'The request is not of the form that this operation takes',
+    next: 'Compare it with the operation in /openapi.json and send it corrected.',
+    retry: 'never',
+    http: 400,
+    sip: 400,
+  },
+  unauthorized: {
+    title: 'No valid credential came with the request',
+    next: 'Sign in, or send a bearer token that has not expired.',
+    retry: 'never',
+    http: 401,
+    sip: 401,
+  },
+  forbidden: {
+    title: 'This credential may not do that',
+    next: 'Ask the operator for a role or scope that covers it.',
+    retry: 'never',
+    http: 403,
+    sip: 403,
+  },
+  not_found: {
+    title: 'There is no such thing, or not for this credential',
+    next: 'Check the id; list what you may see first.',
+    retry: 'never',
+    http: 404,
+    sip: 404,
+  },
+  method_not_allowed: {
+    title: 'That method is not for this path',
+    next: 'See the methods of the path in /openapi.json.',
+    retry: 'never',
+    http: 405,
+    sip: 405,
+  },
+  conflict: {
+    title: 'The thing is in a state that does not allow this',
+    next: 'Read it again and decide anew.',
+    retry: 'never',
+    http: 409,
+    sip: 491,
+  },
+  idempotency_in_flight: {
+    title: 'A request with this Idempotency-Key is still under way',
+    next: 'Wait and send the same request again.',
+    retry: 'now',
+    http: 409,
+    sip: 491,
+  },
+  idempotency_mismatch: {
+    title: 'This Idempotency-Key was used with another body',
+    next: 'Take a new key for a new request.',
+    retry: 'never',
+    http: 422,
+    sip: 400,
+  },
+  too_large: {
+    title: 'The request is larger than the limit',
+    next: 'Send less; docs/limits.md names every limit.',
+    retry: 'never',
+    http: 413,
+    sip: 513,
+  },
+  rate_limited: {
+    title: 'Too many requests from this source',
+    next: 'Wait as long as Retry-After says.',
+    retry: 'later',
+    http: 429,
+    sip: 503,
+  },
+  server_unavailable: {
+    title: 'A service server that this request needs is not running',
+    next: 'Try again later; GET /v1/farm names the state of every server.',
+    retry: 'later',
+    http: 503,
+    sip: 503,
+  },
+  timeout: {
+    title: 'A part that had to answer did not in time',
+    next: 'Try again; if it stays, look at the alarms.',
+    retry: 'later',
+    http: 504,
+    sip: 408,
+  },
+  internal: {
+    title: 'Hearthline made an error',
+    next: 'It is in the log with the request id; try again.',
+    retry: 'later',
+    http: 500,
+    sip: 500,
+  },
+});

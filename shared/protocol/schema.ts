@@ -1,0 +1,40 @@
+/** Schemas that several verbs share. */
+import Type from 'typebox';
+import { type FaultCode, faults } from './fault.ts';
+
+export const Id = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
+export const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
+export const At = Type.Integer({ minimum: 0, description: 'milliseconds since 1970-01-01T00:00Z' });
+export const Micro = Type.Integer({ description: 'money in millionths of the currency unit' });
+export const E164 = Type.String({ pattern: '^\\+[1-9][0-9]{4,14}$', description: 'E.164 number' });
+/** A line id, an E.164 number or a SIP URI. */
+export const Party = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s<>"]+$' });
+export const Sdp = Type.String({ maxLength: 16_384 });
+export const Empty = Type.Object({}, { additionalProperties: false });
+export const Cursor = Type.Object(
+  {
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+    after: Type.Optional(Type.String({ maxLength: 128 })),
+  },
+  { additionalProperties: false },
+);
+export const FaultSchema = Type.Object({
+  code: Type.Unsafe<FaultCode>({ type: 'string', enum: Object.keys(faults) }),
+  detail: Type.Optional(Type.String()),
+  server: Type.Optional(Type.String()),
+});
+
+/** A request object: unknown fields are refused, since a misspelt one would be ignored in silence. */
+export function request<T extends Type.TProperties>(properties: T) {
+  return Type.Object(properties, { additionalProperties: false });
+}
+
+/** `{ items, next? }`: `next` is the `after` of the following page. */
+export function listOf<T extends Type.TSchema>(item: T) {
+  return Type.Object({ items: Type.Array(item), next: Type.Optional(Type.String()) });
+}
+
+/** One of a few words. */
+export function literals<const T extends readonly string[]>(...values: T) {
+  return Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
+}

@@ -1,0 +1,9 @@
+/** The service servers of the farm; each can be stopped alone. */
+export const farmServers = ['softswitch', 'media', 'conference', 'qos', 'oamp', 'billing', 'home-networking'] as const;
+
+export type FarmServerName = (typeof farmServers)[number];
+
+/** All parts that serve verbs. `application-server` answers for the open API itself (sign-in, the farm's list). */
+export const servers = [...farmServers, 'session-manager', 'gateway-edge', 'application-server'] as const;
+
+export type ServerName = (typeof servers)[number];

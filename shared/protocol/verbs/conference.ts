@@ -1,0 +1,91 @@
+import Type from 'typebox';
+import { Empty, Id, literals, request } from '../schema.ts';
+import { verbTable } from '../verb.ts';
+
+const Party = Type.Object({ leg: Id, name: Type.String(), muted: Type.Boolean(), kind: literals('voice', 'media') });
+
+/** The conference server: rooms, their roster and who hears whom; sound itself is the media server’s. */
+export const conferenceVerbs = verbTable({
+  'conference.room.open': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'conference',
+    about: 'Opens the room of a session. The same session again gives the same room.',
+    request: request({ session: Id, size: Type.Integer({ minimum: 1, maximum: 500 }) }),
+    reply: Type.Object({ room: Id }),
+    faults: ['room_full'],
+    example: { session: 'ses_1', size: 8 },
+  },
+  'conference.party.add': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'conference',
+    about: 'Puts a leg’s endpoint (or, for music into the room, its player) into the room.',
+    request: request({
+      session: Id,
+      leg: Id,
+      node: Id,
+      kind: literals('voice', 'media'),
+      name: Type.String({ maxLength: 64 }),
+    }),
+    reply: Empty,
+    faults: ['room_full', 'not_found'],
+    example: { session: 'ses_1', leg: 'leg_1', node: 'ep_1', kind: 'voice', name: 'Kitchen' },
+  },
+  'conference.party.remove': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'conference',
+    about: 'Takes a leg out of the room; harmless when it is out.',
+    request: request({ session: Id, leg: Id }),
+    reply: Empty,
+    faults: [],
+    example: { session: 'ses_1', leg: 'leg_1' },
+  },
+  'conference.mute': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'conference',
+    about: 'Mutes or unmutes a participant: it goes on hearing the others.',
+    request: request({ session: Id, leg: Id, muted: Type.Boolean() }),
+    reply: Empty,
+    faults: [],
+    scope: 'conferences:write',
+    http: { method: 'POST', path: '/v1/sessions/{session}/legs/{leg}/mute', status: 200 },
+    cli: 'conference mute',
+    example: { session: 'ses_1', leg: 'leg_1', muted: true },
+  },
+  'conference.roster': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'conference',
+    about: 'Who is in the room.',
+    request: request({ session: Id }),
+    reply: Type.Object({ items: Type.Array(Party) }),
+    faults: [],
+    scope: 'conferences:read',
+    http: { method: 'GET', path: '/v1/conferences/{session}/roster', status: 200 },
+    cli: 'conference roster',
+    example: { session: 'ses_1' },
+  },
+  'conference.room.close': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'conference',
+    about: 'Closes the room of a session; harmless when it is closed.',
+    request: request({ session: Id }),
+    reply: Empty,
+    faults: [],
+    example: { session: 'ses_1' },
+  },
+  'conference.room.list': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'conference',
+    about: 'The rooms that are open, for reconciliation.',
+    request: Empty,
+    reply: Type.Object({ items: Type.Array(Type.Object({ session: Id, room: Id, parties: Type.Integer() })) }),
+    faults: [],
+    example: {},
+  },
+});

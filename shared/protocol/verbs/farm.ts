@@ -1,0 +1,107 @@
+import Type from 'typebox';
+import { Empty, Id, listOf, literals, Name, request } from '../schema.ts';
+import { farmServers } from '../servers.ts';
+import { verbTable } from '../verb.ts';
+
+const Server = Type.Object({
+  name: literals(...farmServers),
+  state: literals('running', 'degraded', 'stopped'),
+  /** What is wrong and what to do, for a state that is not `running`. */
+  advice: Type.Optional(Type.String()),
+  load: Type.Number({ description: '0 (idle) to 1 (full)' }),
+  legs: Type.Integer(),
+});
+
+/** The farm itself and sign-in. */
+export const farmVerbs = verbTable({
+  'farm.list': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'application-server',
+    about: 'The service servers with their health and load.',
+    request: Empty,
+    reply: listOf(Server),
+    faults: [],
+    scope: 'farm:read',
+    roles: ['operator', 'technician', 'subscriber'],
+    http: { method: 'GET', path: '/v1/farm', status: 200 },
+    cli: 'farm list',
+    example: {},
+  },
+  'farm.stop': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'application-server',
+    about: 'Stops one service server; requests that need it are refused with its name, all others go on.',
+    request: request({ server: literals(...farmServers) }),
+    reply: Server,
+    faults: [],
+    scope: 'farm:write',
+    roles: ['operator'],
+    http: { method: 'POST', path: '/v1/farm/{server}/stop', status: 200 },
+    cli: 'farm stop',
+    example: { server: 'conference' },
+  },
+  'farm.start': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'application-server',
+    about: 'Starts a stopped service server.',
+    request: request({ server: literals(...farmServers) }),
+    reply: Server,
+    faults: [],
+    scope: 'farm:write',
+    roles: ['operator'],
+    http: { method: 'POST', path: '/v1/farm/{server}/start', status: 200 },
+    cli: 'farm start',
+    example: { server: 'conference' },
+  },
+  'auth.sign-in': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'application-server',
+    about: 'Signs in with name and password, or with a token; sets the session cookie of the portal.',
+    request: request({
+      name: Type.Optional(Name),
+      password: Type.Optional(Type.String({ maxLength: 128 })),
+      token: Type.Optional(Type.String({ maxLength: 128 })),
+    }),
+    reply: Type.Object({ token: Type.String(), account: Id, name: Name, role: Type.String(), homes: Type.Array(Id) }),
+    faults: ['rate_limited'],
+    http: { method: 'POST', path: '/v1/sign-in', status: 200, open: true },
+    example: { name: 'ada', password: 'correct horse battery' },
+  },
+  'auth.sign-out': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'application-server',
+    about: 'Ends this sign-in; its token is refused from now on.',
+    request: Empty,
+    reply: Empty,
+    faults: [],
+    scope: 'self:write',
+    roles: ['operator', 'technician', 'subscriber', 'developer'],
+    http: { method: 'POST', path: '/v1/sign-out', status: 204 },
+    example: {},
+  },
+  'auth.self': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'application-server',
+    about: 'Who the credential is and which homes it may see.',
+    request: Empty,
+    reply: Type.Object({
+      account: Id,
+      name: Name,
+      role: Type.String(),
+      homes: Type.Array(Id),
+      allHomes: Type.Boolean(),
+    }),
+    faults: [],
+    scope: 'self:read',
+    roles: ['operator', 'technician', 'subscriber', 'developer'],
+    http: { method: 'GET', path: '/v1/self', status: 200 },
+    cli: 'whoami',
+    example: {},
+  },
+});

@@ -1,0 +1,97 @@
+import Type from 'typebox';
+import { Empty, Id, literals, request } from '../schema.ts';
+import { verbTable } from '../verb.ts';
+
+/** The edge where gateways connect: carries commands and documents down, knows who is present. */
+export const gatewayEdgeVerbs = verbTable({
+  'gateway.command': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'gateway-edge',
+    about: 'Sends a command (a verb of channel `cmd`) to a gateway and waits for its answer.',
+    request: request({
+      gateway: Id,
+      verb: Type.String({ maxLength: 64 }),
+      body: Type.Unknown(),
+      timeout: Type.Optional(Type.Integer({ minimum: 100, maximum: 60_000 })),
+    }),
+    reply: Type.Object({ body: Type.Unknown() }),
+    faults: ['gateway_offline', 'gateway_refused'],
+    example: { gateway: 'gw_1', verb: 'device.wake.local', body: { mac: '02:00:00:00:00:01' } },
+  },
+  'gateway.desire': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'gateway-edge',
+    about: 'Sends a desired document to a gateway that is connected; an absent one gets it after its next hello.',
+    request: request({
+      gateway: Id,
+      doc: Type.String({ maxLength: 32 }),
+      version: Type.Integer(),
+      body: Type.Unknown(),
+    }),
+    reply: Type.Object({ sent: Type.Boolean() }),
+    faults: [],
+    example: { gateway: 'gw_1', doc: 'voice', version: 2, body: {} },
+  },
+  'gateway.disconnect': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'gateway-edge',
+    about: 'Cuts a gateway’s connections, MQTT and SIP.',
+    request: request({ gateway: Id, reason: Type.String({ maxLength: 64 }) }),
+    reply: Empty,
+    faults: [],
+    example: { gateway: 'gw_1', reason: 'unpaired' },
+  },
+  'presence.list': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'gateway-edge',
+    about: 'Which gateways are connected, with the epoch of their lease.',
+    request: request({ gateways: Type.Optional(Type.Array(Id)) }),
+    reply: Type.Object({
+      items: Type.Array(Type.Object({ gateway: Id, epoch: Type.Integer(), address: Type.String() })),
+    }),
+    faults: [],
+    example: {},
+  },
+  'device.wake.local': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'gateway-edge',
+    about: 'The gateway sends a wake-on-LAN packet on its LAN.',
+    request: request({ mac: Type.String({ pattern: '^[0-9a-f]{2}(:[0-9a-f]{2}){5}$' }) }),
+    reply: Type.Object({ sent: Type.Integer() }),
+    faults: ['gateway_refused'],
+    gateway: ['cmd'],
+    example: { mac: '02:00:00:00:00:01' },
+  },
+  'inventory.scan': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'gateway-edge',
+    about: 'The gateway looks for appliances on its LAN now and reports them.',
+    request: Empty,
+    reply: Type.Object({ devices: Type.Integer() }),
+    faults: [],
+    gateway: ['cmd'],
+    example: {},
+  },
+  'qos.apply': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'gateway-edge',
+    about: 'The gateway marks a leg’s packets with a DSCP; it answers whether it could, and why not.',
+    request: request({
+      session: Id,
+      leg: Id,
+      dscp: Type.Integer({ minimum: 0, maximum: 63 }),
+      state: literals('apply', 'remove'),
+    }),
+    reply: Type.Object({ marked: Type.Boolean(), why: Type.Optional(Type.String()) }),
+    faults: [],
+    gateway: ['cmd'],
+    example: { session: 'ses_1', leg: 'leg_1', dscp: 46, state: 'apply' },
+  },
+});

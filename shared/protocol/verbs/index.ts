@@ -1,0 +1,42 @@
+/** The verb table. A new verb is one entry in the file of its server; a new file is one line here. */
+import type { GatewayChannel, ReplyOf, RequestOf, VerbEntry } from '../verb.ts';
+import { billingVerbs } from './billing.ts';
+import { conferenceVerbs } from './conference.ts';
+import { farmVerbs } from './farm.ts';
+import { gatewayEdgeVerbs } from './gateway-edge.ts';
+import { homeNetworkingVerbs } from './home-networking.ts';
+import { mediaVerbs } from './media.ts';
+import { oampVerbs } from './oamp.ts';
+import { qosVerbs } from './qos.ts';
+import { sessionManagerVerbs } from './session-manager.ts';
+import { softswitchVerbs } from './softswitch.ts';
+
+export const verbs = {
+  ...oampVerbs,
+  ...gatewayEdgeVerbs,
+  ...sessionManagerVerbs,
+  ...softswitchVerbs,
+  ...mediaVerbs,
+  ...conferenceVerbs,
+  ...qosVerbs,
+  ...billingVerbs,
+  ...homeNetworkingVerbs,
+  ...farmVerbs,
+};
+
+export type Verbs = typeof verbs;
+export type VerbName = keyof Verbs;
+export type VerbRequest<V extends VerbName> = RequestOf<Verbs[V]>;
+export type VerbReply<V extends VerbName> = ReplyOf<Verbs[V]>;
+/** The verbs that one part serves. */
+export type VerbsOf<S extends string> = { [V in VerbName]: Verbs[V]['server'] extends S ? V : never }[VerbName];
+
+/** The entry of a verb named from outside; undefined for any other word (also for `__proto__` and its kin). */
+export function verbEntry(name: string): VerbEntry | undefined {
+  return Object.hasOwn(verbs, name) ? (verbs as Readonly<Record<string, VerbEntry>>)[name] : undefined;
+}
+
+/** The verbs that a gateway may meet on a channel. */
+export function gatewayVerbs(channel: GatewayChannel): VerbName[] {
+  return (Object.keys(verbs) as VerbName[]).filter((name) => verbEntry(name)?.gateway?.includes(channel));
+}

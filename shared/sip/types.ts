@@ -1,0 +1,210 @@
+/**
+ * The words of the SIP stack that its users (softswitch, gateway edge, simulator) know: flows, endpoint, calls. The endpoint is pure
+ * (`endpoint.ts`): the wiring (`shared/host/sip.ts`) feeds it messages and time, and carries out its outputs.
+ *
+ * A *call* is one INVITE dialog usage seen from one end: the endpoint does transactions (RFC 3261 section 17 with RFC 6026),
+ * dialogs, ACK, 2xx retransmission, CANCEL and offer/answer bookkeeping; its user only decides.
+ */
+import type { Address, Peer } from '../kernel/world.ts';
+import type { SipMessage } from './message.ts';
+
+export type SipProtocol = 'udp' | 'tcp' | 'tls';
+
+/** A way to exchange messages with one peer: a connection, or for UDP the pair of addresses. */
+export interface Flow {
+  /** Unique while the process lives; a reconnected peer has another. */
+  readonly id: string;
+  readonly protocol: SipProtocol;
+  readonly local: Address;
+  readonly remote: Address;
+  /** What the channel proved (TLS client certificate); `none` otherwise. */
+  readonly peer: Peer;
+}
+
+export const isReliable = (flow: Flow): boolean => flow.protocol !== 'udp';
+
+/** Names one call at this endpoint; made by the endpoint, not on the wire. */
+export type CallHandle = string;
+/** Names one server or client transaction towards the user. */
+export type TransactionHandle = string;
+
+export interface InviteOptions {
+  /** Request-URI. */
+  readonly uri: string;
+  /** From and To as `"name" <uri>`, without tag. */
+  readonly from: string;
+  readonly to: string;
+  readonly flow: Flow;
+  /** URI for Contact; the endpoint adds the flow's transport. */
+  readonly contact: string;
+  /** Values of Route headers, first hop first. */
+  readonly route?: readonly string[];
+  /** Further headers, such as P-Asserted-Identity or Join. */
+  readonly headers?: readonly (readonly [string, string])[];
+  /** SDP offer; absent: the offer comes in the 2xx and the answer goes into ACK. */
+  readonly sdp?: string;
+  /** Credentials with which a 401 or 407 of `realm` is answered, once. */
+  readonly credentials?: Credentials;
+}
+
+export interface Credentials {
+  readonly username: string;
+  readonly realm: string;
+  readonly ha1: { readonly md5: string; readonly sha256: string };
+}
+
+export interface ReplyOptions {
+  readonly reason?: string;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly contact?: string;
+  readonly body?: string;
+  readonly contentType?: string;
+}
+
+export type EndpointOutput =
+  /** Write this message to the flow; for UDP one datagram. */
+  | { readonly do: 'send'; readonly flow: Flow; readonly message: SipMessage }
+  /** A new INVITE; `offer` is its SDP, if any. The endpoint has sent 100 Trying by itself. */
+  | {
+      readonly do: 'incoming';
+      readonly call: CallHandle;
+      readonly message: SipMessage;
+      readonly flow: Flow;
+      readonly offer?: string;
+    }
+  /** A request outside dialogs other than INVITE, ACK and CANCEL (REGISTER, OPTIONS, MESSAGE …): answer with `reply`. */
+  | {
+      readonly do: 'request';
+      readonly transaction: TransactionHandle;
+      readonly message: SipMessage;
+      readonly flow: Flow;
+    }
+  /** A response to `request`; final ones end the transaction. */
+  | { readonly do: 'response'; readonly transaction: TransactionHandle; readonly message: SipMessage }
+  /** No final response came (timer F), or the flow broke. */
+  | { readonly do: 'no-response'; readonly transaction: TransactionHandle; readonly why: 'timeout' | 'transport' }
+  /** A provisional response 101..199 to our INVITE; `sdp` for early media. */
+  | {
+      readonly do: 'progress';
+      readonly call: CallHandle;
+      readonly status: number;
+      readonly sdp?: string;
+      readonly message: SipMessage;
+    }
+  /** Our INVITE was answered 2xx (ACK is sent by the endpoint at once where we offered). `sdp` is answer or late offer. */
+  | { readonly do: 'answered'; readonly call: CallHandle; readonly sdp?: string; readonly message: SipMessage }
+  /** Our INVITE ended without 2xx. `status` 408 for a time-out, 503 for a broken flow. */
+  | { readonly do: 'failed'; readonly call: CallHandle; readonly status: number; readonly message?: SipMessage }
+  /** The 2xx that we sent was acknowledged; `sdp` is the answer to a late offer. */
+  | { readonly do: 'confirmed'; readonly call: CallHandle; readonly sdp?: string }
+  /** The call is over: by the other side (BYE, CANCEL), by a missing ACK, or by a broken flow in dialog. Comes once, never after our own hangup. */
+  | {
+      readonly do: 'ended';
+      readonly call: CallHandle;
+      readonly why: 'bye' | 'cancel' | 'no-ack' | 'transport' | 'timeout';
+      readonly message?: SipMessage;
+    }
+  /** The other side offers anew (re-INVITE or UPDATE; absent SDP: it asks for an offer): `acceptOffer` or `refuseOffer`. */
+  | { readonly do: 'offer'; readonly call: CallHandle; readonly sdp?: string }
+  /** What became of our re-INVITE. */
+  | {
+      readonly do: 'reoffered';
+      readonly call: CallHandle;
+      readonly ok: boolean;
+      readonly status: number;
+      readonly sdp?: string;
+    }
+  /** Another request inside the dialog (INFO, MESSAGE, REFER …): answer with `reply`. */
+  | {
+      readonly do: 'in-dialog';
+      readonly call: CallHandle;
+      readonly transaction: TransactionHandle;
+      readonly message: SipMessage;
+    };
+
+/** A confirmed dialog as plain data, enough to go on with re-INVITE and BYE after a restart. */
+export interface CallSnapshot {
+  readonly callId: string;
+  readonly localTag: string;
+  readonly remoteTag: string;
+  readonly localUri: string;
+  readonly remoteUri: string;
+  readonly remoteTarget: string;
+  readonly routeSet: readonly string[];
+  readonly localSeq: number;
+  readonly remoteSeq: number;
+  readonly secure: boolean;
+  /** True where we sent the INVITE. */
+  readonly initiator: boolean;
+  readonly contact: string;
+}
+
+/**
+ * The endpoint's face. Every method takes monotonic `now` (ms) and appends its outputs to `out`; none throws for anything a
+ * peer can send. `now` never runs backwards.
+ */
+export interface SipEndpoint {
+  /** A message as it came from the transport, not yet parsed (one character per octet); junk is answered or dropped as RFC 3261 and 4475 say. */
+  receive(text: string, flow: Flow, now: number, out: EndpointOutput[]): void;
+  flowClosed(flow: Flow, now: number, out: EndpointOutput[]): void;
+  tick(now: number, out: EndpointOutput[]): void;
+  due(): number;
+
+  /** Sends a request outside dialogs (REGISTER, OPTIONS, MESSAGE); Via, Max-Forwards, From tag, Call-ID and CSeq are added where absent. */
+  request(message: SipMessage, flow: Flow, now: number, out: EndpointOutput[]): TransactionHandle;
+  reply(
+    transaction: TransactionHandle,
+    status: number,
+    options: ReplyOptions,
+    now: number,
+    out: EndpointOutput[],
+  ): void;
+
+  invite(options: InviteOptions, now: number, out: EndpointOutput[]): CallHandle;
+  /** 101..199 to an incoming call. */
+  progress(
+    call: CallHandle,
+    status: number,
+    options: ReplyOptions & { readonly sdp?: string },
+    now: number,
+    out: EndpointOutput[],
+  ): void;
+  /** 200 to an incoming call, retransmitted until ACK. */
+  answer(
+    call: CallHandle,
+    options: {
+      readonly sdp: string;
+      readonly contact: string;
+      readonly headers?: readonly (readonly [string, string])[];
+    },
+    now: number,
+    out: EndpointOutput[],
+  ): void;
+  /** 3xx..6xx to an incoming call that has no final response yet. */
+  reject(call: CallHandle, status: number, options: ReplyOptions, now: number, out: EndpointOutput[]): void;
+  /** Ends a call as its state demands: CANCEL, refusal 487/603 or BYE. `reason` goes into a Reason header (RFC 3326). */
+  hangup(call: CallHandle, reason: string, now: number, out: EndpointOutput[]): void;
+  /** Offers anew inside the dialog; 491 glare is retried by the endpoint as RFC 3261 section 14.1 says. */
+  reoffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void;
+  acceptOffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void;
+  refuseOffer(call: CallHandle, status: number, now: number, out: EndpointOutput[]): void;
+  /** Sends a request inside the dialog. */
+  requestInDialog(
+    call: CallHandle,
+    method: string,
+    options: ReplyOptions,
+    now: number,
+    out: EndpointOutput[],
+  ): TransactionHandle;
+
+  /** The flow that an established call uses from now on (the gateway reconnected). */
+  moveCall(call: CallHandle, flow: Flow): void;
+  snapshot(call: CallHandle): CallSnapshot | undefined;
+  restore(snapshot: CallSnapshot, flow: Flow): CallHandle;
+  /** Call-ID and tags, for Join and records; tags are absent until known. */
+  dialogId(
+    call: CallHandle,
+  ): { readonly callId: string; readonly localTag: string; readonly remoteTag?: string } | undefined;
+  /** Live transactions and calls, for health and leak tests. */
+  counts(): { readonly transactions: number; readonly calls: number };
+}
