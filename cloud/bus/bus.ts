@@ -41,6 +41,8 @@ export interface Context {
   readonly principal: Principal;
   readonly idempotency?: IdempotencyKey;
   readonly traceparent?: string;
+  /** For the verbs of sign-in alone: where the request came from, and the SHA-256 (hex) of the token that it carried. */
+  readonly channel?: { readonly source: string; readonly tokenHash?: string };
 }
 
 export type Outcome<V extends VerbName> = Result<VerbReply<V>, Fault>;

@@ -189,7 +189,7 @@ export interface KeyPair {
 export interface IssueOptions {
   readonly subject: string;
   readonly publicKey: Uint8Array;
-  /** Issuer; absent: self-signed, and `signer` is the subject's own key. */
+  /** The issuer's certificate, PEM; absent: self-signed, and `signer` is the subject's own key. */
   readonly issuer?: string;
   readonly signer: string;
   /** Wall clock, ms. */

@@ -32,7 +32,7 @@ export interface RemoteSpec {
   readonly receives: boolean;
   /**
    * From where RTP is taken: `exact` the address and port above; `address` that host, the port learned within the first 5
-   * packets (RTP from elsewhere is dropped, always).
+   * packets (RTP from elsewhere is dropped, always; nothing is sent to another host, even if `address` names one).
    */
   readonly accept: { readonly exact: true } | { readonly address: string };
 }
@@ -67,6 +67,9 @@ export interface EndpointStats {
   readonly refused: number;
   /** RFC 3550 interarrival jitter, ms. */
   readonly jitter: number;
+  /** Share of our packets that the other side reported as lost (0 to 1) and the round trip (ms), once RTCP told. */
+  readonly remoteLoss?: number;
+  readonly roundTrip?: number;
 }
 
 export type EngineEvent =
@@ -78,6 +81,8 @@ export type EngineEvent =
       readonly digit: string;
       readonly duration: number;
     }
+  /** A node is lost since a part of the engine crashed; it does not come back. */
+  | { readonly on: 'lost'; readonly id: string; readonly owner: string }
   /** No RTP for 30 s on an endpoint that should receive. */
   | { readonly on: 'silent'; readonly id: string; readonly owner: string }
   | { readonly on: 'first-packet'; readonly id: string; readonly owner: string; readonly from: Address };
@@ -101,9 +106,19 @@ export interface MediaEngine {
   close(end: boolean): Promise<void>;
 }
 
+/** Why a command is rejected; `gone`: the engine itself has ended, and its nodes with it. */
+export type EngineFault =
+  | 'ports_exhausted'
+  | 'limit_reached'
+  | 'unknown_node'
+  | 'other_group'
+  | 'not_connectable'
+  | 'bad_file'
+  | 'gone';
+
 /** Rejected commands carry one of these codes. */
 export class EngineError extends Error {
-  readonly code: 'ports_exhausted' | 'unknown_node' | 'other_group' | 'bad_file' | 'gone';
+  readonly code: EngineFault;
   constructor(code: EngineError['code'], message: string) {
     super(message);
     this.name = 'EngineError';

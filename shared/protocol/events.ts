@@ -13,6 +13,8 @@ export interface BusEvents {
   'lines.changed': { readonly home: string };
   /** Pairing of a gateway moved on. */
   'pairing.progress': { readonly gateway: string; readonly home: string; readonly state: string };
+  /** Somebody pressed a digit (RFC 4733) on the phone of a leg; `duration` in ms. */
+  'leg.digit': { readonly session: string; readonly leg: string; readonly digit: string; readonly duration: number };
   /** A server of the farm started, stopped or changed its health. */
   'farm.changed': { readonly server: string; readonly state: string };
 }

@@ -3,7 +3,10 @@ export const farmServers = ['softswitch', 'media', 'conference', 'qos', 'oamp', 
 
 export type FarmServerName = (typeof farmServers)[number];
 
-/** All parts that serve verbs. `application-server` answers for the open API itself (sign-in, the farm's list). */
-export const servers = [...farmServers, 'session-manager', 'gateway-edge', 'application-server'] as const;
+/**
+ * All parts that serve verbs. `application-server` answers for the open API itself (sign-in, the farm's list);
+ * `user-agent` is the program on each gateway, never on the bus: its verbs travel by `gateway.command`.
+ */
+export const servers = [...farmServers, 'session-manager', 'gateway-edge', 'application-server', 'user-agent'] as const;
 
 export type ServerName = (typeof servers)[number];

@@ -13,7 +13,7 @@ export type DownChannel = (typeof downChannels)[number];
 export const gatewayUp = (gateway: string, channel: UpChannel) => `hl/1/g/${gateway}/${channel}`;
 export const gatewayDown = (gateway: string, channel: DownChannel) => `hl/1/d/${gateway}/${channel}`;
 export const gatewayFilter = (gateway: string) => `hl/1/d/${gateway}/#`;
-export const applicantUp = (keyHash: string) => `hl/1/p/${keyHash}/up/req`;
+export const applicantUp = (keyHash: string, channel: 'req' | 'res' = 'req') => `hl/1/p/${keyHash}/up/${channel}`;
 export const applicantDown = (keyHash: string, channel: 'res' | 'cmd') => `hl/1/p/${keyHash}/down/${channel}`;
 export const applicantFilter = (keyHash: string) => `hl/1/p/${keyHash}/down/#`;
 

@@ -14,8 +14,11 @@ export type Family = 'narrowband' | 'broadband' | 'messaging' | 'operations';
 export type Orientation = 'voice' | 'non-voice';
 export type Role = 'operator' | 'technician' | 'subscriber' | 'developer';
 
-/** How a gateway may meet a verb: `req` and `event` it sends, `cmd` it obeys. Events are acknowledged by `res` after commit. */
-export type GatewayChannel = 'req' | 'event' | 'cmd';
+/**
+ * How a gateway may meet a verb: `req` and `event` it sends, `cmd` it obeys, `apply` it sends only while unpaired.
+ * Events are acknowledged by `res` after commit.
+ */
+export type GatewayChannel = 'req' | 'event' | 'cmd' | 'apply';
 
 export interface VerbEntry {
   readonly family: Family;

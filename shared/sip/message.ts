@@ -1,1 +1,346 @@
-export class SipMessage {}
+/**
+ * One SIP message: start line, header fields in their order, body. A parsed message keeps offsets into the received text and
+ * reads values when they are asked for; a changed field becomes a text of its own, the others stay slices of the original.
+ */
+import {
+  CALL_ID,
+  CONTACT,
+  CSEQ,
+  EXPIRES,
+  FROM,
+  type HeaderKind,
+  headerKind,
+  MAX_FORWARDS,
+  RECORD_ROUTE,
+  ROUTE,
+  TO,
+  VIA,
+} from './headers.ts';
+import { decimal, skipSpace, splitList, trimmed } from './params.ts';
+import { reasonPhrase } from './status.ts';
+import { type NameAddr, parseNameAddr } from './uri.ts';
+import { parseVia, type Via } from './via.ts';
+
+export { reasonPhrase } from './status.ts';
+export type { NameAddr, SipUri } from './uri.ts';
+export { type Via, writeVia } from './via.ts';
+
+/** One header field line. Never changed once made, so messages may share it. */
+export interface Field {
+  /** Id of a known header, 0 otherwise. */
+  readonly id: number;
+  /** Canonical for known headers, else as it came. */
+  readonly name: string;
+  /** The value is `text.slice(start, end)`. */
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+const NOBODY: NameAddr = { display: '', uri: '', params: new Map() };
+/** The largest sequence number, 2^31 - 1 (RFC 3261 section 8.1.1.5). */
+export const CSEQ_MAX = 0x7fff_ffff;
+/** Delta-seconds beyond this count as this (RFC 3261 section 20.19). */
+export const EXPIRES_MAX = 0xffff_ffff;
+
+export class SipMessage {
+  readonly kind: 'request' | 'response';
+  /** Request-URI; empty for a response. */
+  uri: string;
+  /** 0 for a request. */
+  status: number;
+  reason: string;
+  /** One character per octet. */
+  body: string;
+  /** For writer and parser; others use the methods. */
+  readonly fields: Field[];
+  #method: string;
+  #vias: Via[] | undefined;
+  #from: NameAddr | undefined;
+  #to: NameAddr | undefined;
+  #contacts: NameAddr[] | undefined;
+  #cseq: { readonly n: number; readonly method: string } | undefined;
+  #callId: string | undefined;
+
+  /** `method` is empty for a response; there it is read from CSeq. */
+  constructor(
+    kind: 'request' | 'response',
+    method: string,
+    uri: string,
+    status: number,
+    reason: string,
+    fields: Field[],
+    body: string,
+  ) {
+    this.kind = kind;
+    this.#method = method;
+    this.uri = uri;
+    this.status = status;
+    this.reason = reason;
+    this.fields = fields;
+    this.body = body;
+  }
+
+  /** The request's method; of a response that of its CSeq (empty where that is malformed). */
+  get method(): string {
+    return this.kind === 'request' ? this.#method : this.cseq.method;
+  }
+
+  /** The first value of that name (any case, long or compact): raw and trimmed; of a comma list the whole first line. */
+  header(name: string): string | undefined {
+    const kind = headerKind(name);
+    return kind === undefined ? this.#unknown(name) : this.#first(kind.id);
+  }
+
+  /** Every value of that name in order; lines of list headers are split at their top-level commas. */
+  headerAll(name: string): string[] {
+    const kind = headerKind(name);
+    if (kind?.list) return this.#list(kind.id);
+    const lower = name.toLowerCase();
+    const values: string[] = [];
+    for (const field of this.fields) {
+      if (isNamed(field, kind, lower)) values.push(field.text.slice(field.start, field.end));
+    }
+    return values;
+  }
+
+  /** Replaces all values of that name by one line, in the place of the first; appends where there is none. */
+  set(name: string, value: string): void {
+    const field = makeField(name, value);
+    const at = this.fields.findIndex((one) => sameName(one, field));
+    if (at < 0) this.fields.push(field);
+    else {
+      this.remove(name);
+      this.fields.splice(at, 0, field);
+    }
+    this.#forget();
+  }
+
+  /** Appends a line. */
+  add(name: string, value: string): void {
+    this.fields.push(makeField(name, value));
+    this.#forget();
+  }
+
+  /** Puts a line before the first of that name; before all others where there is none. */
+  prepend(name: string, value: string): void {
+    const field = makeField(name, value);
+    const at = this.fields.findIndex((one) => sameName(one, field));
+    this.fields.splice(Math.max(at, 0), 0, field);
+    this.#forget();
+  }
+
+  /** Removes every line of that name. */
+  remove(name: string): void {
+    const kind = headerKind(name);
+    const lower = name.toLowerCase();
+    let kept = 0;
+    for (const field of this.fields) if (!isNamed(field, kind, lower)) this.fields[kept++] = field;
+    this.fields.length = kept;
+    this.#forget();
+  }
+
+  /** Replaces the first value (not line) of that name and keeps the others; undefined removes it. */
+  setFirst(name: string, value: string | undefined): void {
+    const rest = this.headerAll(name).slice(1);
+    const values = value === undefined ? rest : [value, ...rest];
+    if (values.length === 0) {
+      this.remove(name);
+      return;
+    }
+    const kind = headerKind(name);
+    if (kind?.list) this.set(name, values.join(', '));
+    else {
+      this.set(name, values[0] ?? '');
+      for (const other of rest) this.add(name, other);
+    }
+  }
+
+  /** Every Via value, topmost first; malformed ones are left out (`validate` refuses such a message). */
+  get vias(): Via[] {
+    if (this.#vias === undefined) {
+      this.#vias = [];
+      for (const value of this.#list(VIA)) {
+        const via = parseVia(value);
+        if (via !== undefined) this.#vias.push(via);
+      }
+    }
+    return this.#vias;
+  }
+
+  get topVia(): Via | undefined {
+    return this.vias[0];
+  }
+
+  /** Empty address where absent or malformed (`validate` refuses such a message). */
+  get from(): NameAddr {
+    this.#from ??= parseNameAddr(this.#first(FROM) ?? '') ?? NOBODY;
+    return this.#from;
+  }
+
+  get to(): NameAddr {
+    this.#to ??= parseNameAddr(this.#first(TO) ?? '') ?? NOBODY;
+    return this.#to;
+  }
+
+  /** Contact addresses in order, without `*` and malformed ones. */
+  get contacts(): NameAddr[] {
+    this.#contacts ??= this.#addresses(CONTACT);
+    return this.#contacts;
+  }
+
+  /** Contact is `*` (RFC 3261 section 10.2.2). */
+  get contactStar(): boolean {
+    return this.#first(CONTACT) === '*';
+  }
+
+  get routes(): NameAddr[] {
+    return this.#addresses(ROUTE);
+  }
+
+  get recordRoutes(): NameAddr[] {
+    return this.#addresses(RECORD_ROUTE);
+  }
+
+  /** Sequence number and method; 0 and empty where absent or malformed. */
+  get cseq(): { readonly n: number; readonly method: string } {
+    this.#cseq ??= parseCSeq(this.#first(CSEQ) ?? '') ?? { n: 0, method: '' };
+    return this.#cseq;
+  }
+
+  get callId(): string {
+    this.#callId ??= this.#first(CALL_ID) ?? '';
+    return this.#callId;
+  }
+
+  /** Seconds of the Expires header; undefined where absent or not digits; a huge number counts as 2^32 - 1. */
+  get expires(): number | undefined {
+    return deltaSeconds(this.#first(EXPIRES));
+  }
+
+  get maxForwards(): number | undefined {
+    return decimal(this.#first(MAX_FORWARDS) ?? '', 255);
+  }
+
+  /** A copy that can be changed without the original. */
+  clone(): SipMessage {
+    return new SipMessage(this.kind, this.#method, this.uri, this.status, this.reason, this.fields.slice(), this.body);
+  }
+
+  #first(id: number): string | undefined {
+    for (const field of this.fields) if (field.id === id) return field.text.slice(field.start, field.end);
+    return undefined;
+  }
+
+  #unknown(name: string): string | undefined {
+    const lower = name.toLowerCase();
+    for (const field of this.fields) {
+      if (field.id === 0 && field.name.toLowerCase() === lower) return field.text.slice(field.start, field.end);
+    }
+    return undefined;
+  }
+
+  #addresses(id: number): NameAddr[] {
+    const addresses: NameAddr[] = [];
+    for (const value of this.#list(id)) {
+      const address = value === '*' ? undefined : parseNameAddr(value);
+      if (address !== undefined) addresses.push(address);
+    }
+    return addresses;
+  }
+
+  /** Values of a list header over all its lines. */
+  #list(id: number): string[] {
+    let values: string[] | undefined;
+    for (const field of this.fields) {
+      if (field.id !== id) continue;
+      const line = splitList(field.text.slice(field.start, field.end));
+      if (values === undefined) values = line;
+      else for (const value of line) values.push(value);
+    }
+    return values ?? [];
+  }
+
+  #forget(): void {
+    this.#vias = undefined;
+    this.#from = undefined;
+    this.#to = undefined;
+    this.#contacts = undefined;
+    this.#cseq = undefined;
+    this.#callId = undefined;
+  }
+}
+
+function isNamed(field: Field, kind: HeaderKind | undefined, lower: string): boolean {
+  return kind === undefined ? field.id === 0 && field.name.toLowerCase() === lower : field.id === kind.id;
+}
+
+function sameName(a: Field, b: Field): boolean {
+  return a.id === b.id && (a.id !== 0 || a.name.toLowerCase() === b.name.toLowerCase());
+}
+
+/** A header field line of ours. What would end the line (CR, LF, NUL) becomes a space, so that no value can add a header. */
+export function makeField(name: string, value: string): Field {
+  const kind = headerKind(name);
+  const text = oneLine(value);
+  return { id: kind?.id ?? 0, name: kind?.name ?? oneLine(name), text, start: 0, end: text.length };
+}
+
+function oneLine(value: string): string {
+  if (!value.includes('\r') && !value.includes('\n') && !value.includes('\0')) return trimmed(value, 0, value.length);
+  let text = '';
+  for (const c of value) text += c === '\r' || c === '\n' || c === '\0' ? ' ' : c;
+  return trimmed(text, 0, text.length);
+}
+
+/** `number method` (RFC 3261 section 20.16); undefined where malformed or above 2^31 - 1. */
+export function parseCSeq(text: string): { readonly n: number; readonly method: string } | undefined {
+  let end = 0;
+  while (end < text.length && text.charCodeAt(end) !== 32 && text.charCodeAt(end) !== 9) end++;
+  const n = decimal(text.slice(0, end), CSEQ_MAX);
+  const method = text.slice(skipSpace(text, end));
+  return n === undefined || method === '' ? undefined : { n, method };
+}
+
+/** Seconds: strict digits, anything above 2^32 - 1 counts as that; undefined for no digits. */
+export function deltaSeconds(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 48 || code > 57) return undefined;
+  }
+  return decimal(text, EXPIRES_MAX) ?? EXPIRES_MAX;
+}
+
+/** A request with those header lines, in that order. Content-Length is the writer's. */
+export function newRequest(
+  method: string,
+  uri: string,
+  headers: readonly (readonly [string, string])[],
+  body = '',
+): SipMessage {
+  const fields = headers.map(([name, value]) => makeField(name, value));
+  return new SipMessage('request', oneLine(method), oneLine(uri), 0, '', fields, body);
+}
+
+/** Methods whose 101..299 responses may make a dialog and therefore carry Record-Route (RFC 3261 section 12.1.1, 6665, 3515). */
+const DIALOG_FORMING = new Set(['INVITE', 'SUBSCRIBE', 'REFER']);
+
+/** A response to `request` (RFC 3261 section 8.2.6.2): Via, From, To, Call-ID, CSeq as they came; the To tag is the caller's to add. */
+export function newResponse(
+  request: SipMessage,
+  status: number,
+  reason: string = reasonPhrase(status),
+  headers: readonly (readonly [string, string])[] = [],
+): SipMessage {
+  const routed = status > 100 && status < 300 && DIALOG_FORMING.has(request.method);
+  const fields: Field[] = [];
+  for (const field of request.fields) {
+    const { id } = field;
+    if (id === VIA || id === FROM || id === TO || id === CALL_ID || id === CSEQ) fields.push(field);
+    else if (id === RECORD_ROUTE && routed) fields.push(field);
+    else if (status === 100 && field.name === 'Timestamp') fields.push(field);
+  }
+  for (const [name, value] of headers) fields.push(makeField(name, value));
+  return new SipMessage('response', '', '', status, oneLine(reason), fields, '');
+}

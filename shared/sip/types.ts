@@ -150,8 +150,17 @@ export interface SipEndpoint {
   tick(now: number, out: EndpointOutput[]): void;
   due(): number;
 
-  /** Sends a request outside dialogs (REGISTER, OPTIONS, MESSAGE); Via, Max-Forwards, From tag, Call-ID and CSeq are added where absent. */
-  request(message: SipMessage, flow: Flow, now: number, out: EndpointOutput[]): TransactionHandle;
+  /**
+   * Sends a request outside dialogs (REGISTER, OPTIONS, MESSAGE); Via, Max-Forwards, From tag, Call-ID and CSeq are added where absent.
+   * With `credentials` a 401 or 407 of their realm is answered, once.
+   */
+  request(
+    message: SipMessage,
+    flow: Flow,
+    now: number,
+    out: EndpointOutput[],
+    credentials?: Credentials,
+  ): TransactionHandle;
   reply(
     transaction: TransactionHandle,
     status: number,

@@ -1,4 +1,4 @@
-import type { Migration } from '../migrations.ts';
+import type { Migration } from '../migration.ts';
 
 /** Homes, accounts, lines, gateways, their documents, pairing, alarms, audit; and the idempotency keys of every POST and event. */
 export const directorySchema: Migration = {
@@ -14,6 +14,8 @@ export const directorySchema: Migration = {
     'CREATE TABLE gateway (id TEXT PRIMARY KEY, home TEXT NOT NULL, key_hash TEXT NOT NULL UNIQUE, state TEXT NOT NULL, stage TEXT, cause TEXT, profile TEXT, version TEXT, certificate_serial TEXT, previous_serial TEXT, claimed_at INTEGER NOT NULL, paired_at INTEGER, epoch INTEGER NOT NULL DEFAULT 0, online INTEGER NOT NULL DEFAULT 0)',
     'CREATE INDEX gateway_home ON gateway (home)',
     'CREATE TABLE pairing_code (code_hash TEXT PRIMARY KEY, key_hash TEXT NOT NULL UNIQUE, profile TEXT NOT NULL, version TEXT NOT NULL, expires_at INTEGER NOT NULL)',
+    // Wrong pairing codes by account and by home: how many in a row, and the moment before which no other is looked at.
+    'CREATE TABLE pairing_tries (who TEXT PRIMARY KEY, wrong INTEGER NOT NULL, until INTEGER NOT NULL, at INTEGER NOT NULL)',
     'CREATE TABLE desired (home TEXT NOT NULL, doc TEXT NOT NULL, version INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (home, doc))',
     'CREATE TABLE reported (gateway TEXT NOT NULL, doc TEXT NOT NULL, applied INTEGER NOT NULL, state TEXT NOT NULL, error TEXT, body TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (gateway, doc))',
     'CREATE TABLE alarm (id TEXT PRIMARY KEY, source TEXT NOT NULL, home TEXT, gateway TEXT, severity TEXT NOT NULL, cause TEXT NOT NULL, text TEXT NOT NULL, raised_at INTEGER NOT NULL, cleared_at INTEGER)',

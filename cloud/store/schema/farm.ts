@@ -1,3 +1,3 @@
-import type { Migration } from '../migrations.ts';
+import type { Migration } from '../migration.ts';
 
 export const farmSchema: Migration = { name: '0004-farm', statements: [] };

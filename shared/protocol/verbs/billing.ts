@@ -63,8 +63,17 @@ export const billingVerbs = verbTable({
     family: 'operations',
     orientation: 'non-voice',
     server: 'billing',
-    about: 'Rates a leg and, for a prepaid home, reserves its first minutes. The same leg again gives the same answer.',
-    request: request({ session: Id, leg: Id, home: Id, to: Type.String({ maxLength: 256 }), pays: Type.Boolean() }),
+    about:
+      'Rates a leg and, for a prepaid home, reserves its first minutes. The same leg again gives the same answer; with `talked` it covers some minutes more.',
+    request: request({
+      session: Id,
+      leg: Id,
+      home: Id,
+      to: Type.String({ maxLength: 256 }),
+      pays: Type.Boolean(),
+      /** Milliseconds of talk so far: extends the reservation beyond them. */
+      talked: Type.Optional(Type.Integer({ minimum: 0 })),
+    }),
     reply: Type.Object({
       perMinute: Micro,
       reserved: Micro,

@@ -2,6 +2,7 @@
 import type { GatewayChannel, ReplyOf, RequestOf, VerbEntry } from '../verb.ts';
 import { billingVerbs } from './billing.ts';
 import { conferenceVerbs } from './conference.ts';
+import { enrolmentVerbs } from './enrolment.ts';
 import { farmVerbs } from './farm.ts';
 import { gatewayEdgeVerbs } from './gateway-edge.ts';
 import { homeNetworkingVerbs } from './home-networking.ts';
@@ -10,9 +11,11 @@ import { oampVerbs } from './oamp.ts';
 import { qosVerbs } from './qos.ts';
 import { sessionManagerVerbs } from './session-manager.ts';
 import { softswitchVerbs } from './softswitch.ts';
+import { userAgentVerbs } from './user-agent.ts';
 
 export const verbs = {
   ...oampVerbs,
+  ...enrolmentVerbs,
   ...gatewayEdgeVerbs,
   ...sessionManagerVerbs,
   ...softswitchVerbs,
@@ -22,6 +25,7 @@ export const verbs = {
   ...billingVerbs,
   ...homeNetworkingVerbs,
   ...farmVerbs,
+  ...userAgentVerbs,
 };
 
 export type Verbs = typeof verbs;

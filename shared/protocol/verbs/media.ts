@@ -103,8 +103,14 @@ export const mediaVerbs = verbTable({
     family: 'broadband',
     orientation: 'non-voice',
     server: 'media',
-    about: 'Makes a player for an item and an endpoint that hears it, silent until `media.start`.',
-    request: request({ ...owner, item: Type.String({ maxLength: 64 }), into: Type.Optional(Id) }),
+    about:
+      'Makes a player for an item and an endpoint that hears it, silent until `media.start`; with `loop` it begins again at its end.',
+    request: request({
+      ...owner,
+      item: Type.String({ maxLength: 64 }),
+      into: Type.Optional(Id),
+      loop: Type.Optional(Type.Boolean()),
+    }),
     reply: Type.Object({ player: Id, endpoint: Type.Optional(Id) }),
     faults: ['media_item_unknown', 'limit_reached'],
     example: { session: 'ses_1', leg: 'leg_1', item: 'morning-birds' },

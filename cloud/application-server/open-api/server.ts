@@ -1,0 +1,98 @@
+/** The open API as a part of the cloud: listens on http and, if configured, https. */
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Health, Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
+import { sql } from '#cloud/store/store.ts';
+import type { Address, Timer } from '#shared/kernel/world.ts';
+import { createApp, HEADER_LIMIT } from './adapter-fastify.ts';
+import type { FarmControl } from './farm.ts';
+import { KEY_LIFE } from './once.ts';
+
+/** Milliseconds between removals of what has run out: sign-ins and idempotency keys. */
+const SWEEP = 3600 * 1000;
+
+/** Makes the part; `farm` shows and switches the service servers. */
+export function createOpenApi({ farm }: { readonly farm: FarmControl }): Part {
+  return {
+    name: 'application-server',
+    async start(context) {
+      const app = await createApp(context, farm, { processFacts });
+      await app.listen({ host: context.config.http.host, port: context.config.http.port }).catch((error: unknown) => {
+        throw new Error(explainListen(error, context.config.http, '--http'));
+      });
+      context.config.bound.http = urlOf('http', context.config.http.host, app.server.address());
+      const secure = await listenSecure(app, context);
+      const stopSweeping = sweep(context);
+      return running(app, async () => {
+        stopSweeping();
+        secure?.closeAllConnections();
+        if (secure !== undefined) await new Promise<void>((resolve) => secure.close(() => resolve()));
+      });
+    },
+  };
+}
+
+function running(app: FastifyInstance, release: () => Promise<void>): RunningPart {
+  let stopped: Promise<void> | undefined;
+  return {
+    health: (): Health => ({ state: 'running', load: 0, legs: 0 }),
+    stop: () => {
+      stopped ??= release().then(() => app.close());
+      return stopped;
+    },
+  };
+}
+
+async function listenSecure(app: FastifyInstance, { config }: PartContext) {
+  const { https } = config;
+  if (https === undefined) return undefined;
+  const options = { cert: config.server.certificate, key: config.server.key, maxHeaderSize: HEADER_LIMIT };
+  const server = createServer(options, (request, response) => app.routing(request, response));
+  server.requestTimeout = 30_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(new Error(explainListen(error, https, '--https'))));
+    server.listen(https.port, https.host, resolve);
+  });
+  config.bound.https = urlOf('https', https.host, server.address());
+  return server;
+}
+
+function urlOf(scheme: string, host: string, address: AddressInfo | string | null): string {
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const shown = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `${scheme}://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
+}
+
+function explainListen(error: unknown, { host, port }: Address, flag: string): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  if (code === 'EADDRINUSE')
+    return `Port ${port} on ${host} is in use: give another with ${flag} HOST:PORT (port 0 takes any free one).`;
+  return `Cannot listen on ${host}:${port} (${code}): choose another address with ${flag} HOST:PORT.`;
+}
+
+function sweep({ store, world }: PartContext): () => void {
+  let timer: Timer | undefined;
+  const run = () => {
+    const now = world.clock.wall();
+    const statements = [
+      sql('DELETE FROM token WHERE expires_at < ?', now),
+      sql("DELETE FROM idempotency WHERE scope LIKE 'http %' AND at < ?", now - KEY_LIFE),
+    ];
+    void store
+      .commit(statements)
+      .catch((error: unknown) => world.log.error('api.sweep-failed', { error: String(error) }));
+    timer = world.clock.at(world.clock.mono() + SWEEP, run);
+  };
+  timer = world.clock.at(world.clock.mono() + SWEEP, run);
+  return () => timer?.cancel();
+}
+
+function processFacts() {
+  const { user, system } = process.cpuUsage();
+  return {
+    residentOctets: process.memoryUsage.rss(),
+    cpuSeconds: (user + system) / 1e6,
+    uptimeSeconds: process.uptime(),
+  };
+}

@@ -1,0 +1,113 @@
+/** The portal's one way to the cloud: verbs of the open API, over the session cookie. */
+
+import { err, ok, type Result } from '#shared/kernel/result.ts';
+import type { FaultCode } from '#shared/protocol/fault.ts';
+import { faults } from '#shared/protocol/fault.ts';
+import type { VerbName, VerbReply, VerbRequest, Verbs } from '#shared/protocol/verbs/index.ts';
+
+type HttpOf<V extends VerbName> = Verbs[V] extends { readonly http: infer H } ? H : never;
+type LineOf<V extends VerbName> =
+  HttpOf<V> extends { readonly method: infer M extends string; readonly path: infer P extends string }
+    ? `${M} ${P}`
+    : never;
+
+/** Method and path of every verb that the portal uses; the type checker holds each against the verb table. */
+const lines = {
+  'auth.sign-in': 'POST /v1/sign-in',
+  'auth.sign-out': 'POST /v1/sign-out',
+  'auth.self': 'GET /v1/self',
+  'home.list': 'GET /v1/homes',
+  'home.create': 'POST /v1/homes',
+  'home.get': 'GET /v1/homes/{home}',
+  'line.list': 'GET /v1/homes/{home}/lines',
+  'line.create': 'POST /v1/homes/{home}/lines',
+  'line.remove': 'DELETE /v1/homes/{home}/lines/{line}',
+  'gateway.list': 'GET /v1/homes/{home}/gateways',
+  'gateway.get': 'GET /v1/homes/{home}/gateways/{gateway}',
+  'gateway.claim': 'POST /v1/homes/{home}/gateways',
+  'gateway.remove': 'DELETE /v1/homes/{home}/gateways/{gateway}',
+  'device.list': 'GET /v1/homes/{home}/devices',
+  'device.wake': 'POST /v1/homes/{home}/devices/{device}/wake',
+  'media.list': 'GET /v1/media',
+  'call.create': 'POST /v1/calls',
+  'media.play': 'POST /v1/media-sessions',
+  'conference.create': 'POST /v1/conferences',
+  'conference.mute': 'POST /v1/sessions/{session}/legs/{leg}/mute',
+  'session.list': 'GET /v1/sessions',
+  'session.get': 'GET /v1/sessions/{session}',
+  'session.end': 'DELETE /v1/sessions/{session}',
+  'leg.add': 'POST /v1/sessions/{session}/legs',
+  'leg.remove': 'DELETE /v1/sessions/{session}/legs/{leg}',
+  'cdr.list': 'GET /v1/cdrs',
+  'alarm.list': 'GET /v1/alarms',
+  'farm.list': 'GET /v1/farm',
+  'farm.stop': 'POST /v1/farm/{server}/stop',
+  'farm.start': 'POST /v1/farm/{server}/start',
+} as const satisfies { readonly [V in VerbName]?: LineOf<V> };
+
+export type PortalVerb = keyof typeof lines;
+
+/** What went wrong, as a person reads it. */
+export interface Trouble {
+  readonly code: string;
+  readonly title: string;
+  readonly next: string;
+  readonly detail?: string;
+}
+
+export type Reply<T> = Result<T, Trouble>;
+
+const unreachable: Trouble = {
+  code: 'unreachable',
+  title: 'The cloud does not answer',
+  next: 'Check this device’s network; the page tries again by itself.',
+};
+
+/** Trouble for a fault's code, such as the cause of a failed pairing. */
+export function troubleOf(code: string): Trouble {
+  const entry = Object.hasOwn(faults, code) ? faults[code as FaultCode] : faults.internal;
+  return { code, title: entry.title, next: entry.next };
+}
+
+/** Calls a verb; trouble with the network is a value too. */
+export async function call<V extends PortalVerb>(verb: V, request: VerbRequest<V>): Promise<Reply<VerbReply<V>>> {
+  const [method = '', pattern = ''] = lines[verb].split(' ');
+  const fields = new Map(Object.entries(request).filter(([, value]) => value !== undefined));
+  const path = pattern.replaceAll(/\{(\w+)\}/g, (_all, name: string) => {
+    const value = String(fields.get(name));
+    fields.delete(name);
+    return encodeURIComponent(value);
+  });
+  const post = method === 'POST';
+  const query = new URLSearchParams([...fields].map(([name, value]) => [name, String(value)]));
+  const url = post || fields.size === 0 ? path : `${path}?${query}`;
+  const headers = post ? { 'content-type': 'application/json', 'idempotency-key': key() } : undefined;
+  const init = {
+    method,
+    ...(headers ? { headers } : {}),
+    ...(post ? { body: JSON.stringify(Object.fromEntries(fields)) } : {}),
+  };
+  try {
+    const response = await fetch(url, init);
+    if (response.ok) return ok((response.status === 204 ? {} : await response.json()) as VerbReply<V>);
+    return err((await response.json()) as Trouble);
+  } catch {
+    return err(unreachable);
+  }
+}
+
+function key(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (octet) => octet.toString(16).padStart(2, '0')).join(
+    '',
+  );
+}
+
+/** Calls `changed` after every event of a session, from its beginning until it ends; returns how to stop. */
+export function follow(
+  session: string,
+  changed: (event: VerbReply<'session.events'>['items'][number]) => void,
+): () => void {
+  const source = new EventSource(`/v1/sessions/${encodeURIComponent(session)}/events`);
+  source.onmessage = (message) => changed(JSON.parse(message.data));
+  return () => source.close();
+}

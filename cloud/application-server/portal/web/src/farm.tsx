@@ -1,0 +1,81 @@
+import type { VerbReply } from '#shared/protocol/verbs/index.ts';
+import { call } from './api.ts';
+import type { Self } from './app.tsx';
+import { useAction, useLoad } from './hooks.ts';
+import { countText, momentText, wordsText } from './text.ts';
+import { Button, Card, Empty, Page, Pill, TroubleNote } from './ui.tsx';
+
+type Server = VerbReply<'farm.list'>['items'][number];
+
+/** The service servers; each can be stopped alone while the others go on. */
+export function FarmPage({ self }: { self: Self }) {
+  const farm = useLoad('farm', () => call('farm.list', {}), 2000);
+  const action = useAction();
+  const switchTo = async (server: Server) => {
+    await action.run(() => call(server.state === 'stopped' ? 'farm.start' : 'farm.stop', { server: server.name }));
+    farm.reload();
+  };
+  return (
+    <Page
+      title="Servers"
+      lead="Each server can be stopped alone. What needs it is refused with its name; all else goes on."
+    >
+      <TroubleNote trouble={farm.trouble ?? action.trouble} />
+      <Card title="Server farm">
+        <ul class="list">
+          {farm.value?.items.map((server) => (
+            <li key={server.name}>
+              <div class="grow">
+                <span class="strong">{wordsText(server.name)}</span>
+                <span class="muted">
+                  {countText(server.legs, 'leg')} · load {Math.round(server.load * 100)} %
+                  {server.advice === undefined ? '' : ` · ${server.advice}`}
+                </span>
+              </div>
+              <meter min="0" max="1" high={0.8} value={server.load} aria-label={`Load of ${server.name}`} />
+              <Pill tone={server.state === 'running' ? 'good' : server.state === 'degraded' ? 'busy' : 'bad'}>
+                {server.state}
+              </Pill>
+              {self.role === 'operator' && (
+                <Button
+                  kind="small"
+                  busy={action.busy}
+                  onClick={() => void switchTo(server)}
+                  aria-label={`${server.state === 'stopped' ? 'Start' : 'Stop'} ${server.name}`}
+                >
+                  {server.state === 'stopped' ? 'Start' : 'Stop'}
+                </Button>
+              )}
+            </li>
+          ))}
+        </ul>
+      </Card>
+      {(self.role === 'operator' || self.role === 'technician') && <Alarms />}
+    </Page>
+  );
+}
+
+function Alarms() {
+  const alarms = useLoad('alarms', () => call('alarm.list', { limit: 20 }), 5000);
+  return (
+    <Card title="Alarms">
+      <TroubleNote trouble={alarms.trouble} />
+      {alarms.value?.items.length === 0 && <Empty>No alarms.</Empty>}
+      <ul class="list">
+        {alarms.value?.items.map((alarm) => (
+          <li key={alarm.id}>
+            <div class="grow">
+              <span class="strong">{alarm.text}</span>
+              <span class="muted">
+                {alarm.cause} · {momentText(alarm.raisedAt)}
+              </span>
+            </div>
+            <Pill tone={alarm.clearedAt === undefined ? 'bad' : 'quiet'}>
+              {alarm.clearedAt === undefined ? alarm.severity : 'cleared'}
+            </Pill>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}

@@ -1,0 +1,53 @@
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import type { Reply, Trouble } from './api.ts';
+
+export interface Loaded<T> {
+  readonly value: T | undefined;
+  readonly trouble: Trouble | undefined;
+  reload(): void;
+}
+
+/** Loads a value, again whenever `name` changes, and every `every` ms while the page is seen. A failed repetition keeps the old value. */
+export function useLoad<T>(name: string, load: () => Promise<Reply<T>>, every?: number): Loaded<T> {
+  const [state, setState] = useState<{ name: string; value?: T; trouble?: Trouble }>({ name });
+  const [turn, setTurn] = useState(0);
+  const latest = useRef(load);
+  latest.current = load;
+  useEffect(() => {
+    let live = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const run = async () => {
+      const reply = document.hidden ? undefined : await latest.current();
+      if (!live) return;
+      if (reply?.ok) setState({ name, value: reply.value });
+      else if (reply) setState((old) => ({ ...(old.name === name ? old : { name }), trouble: reply.fault }));
+      if (every !== undefined) timer = setTimeout(run, every);
+    };
+    void run();
+    return () => {
+      live = false;
+      clearTimeout(timer);
+    };
+  }, [name, every, turn]);
+  const reload = useCallback(() => setTurn((n) => n + 1), []);
+  const current = state.name === name ? state : undefined;
+  return { value: current?.value, trouble: current?.trouble, reload };
+}
+
+export interface Action {
+  readonly busy: boolean;
+  readonly trouble: Trouble | undefined;
+  /** Runs one thing at a time and keeps its trouble for the page; undefined where it failed. */
+  run<T>(work: () => Promise<Reply<T>>): Promise<T | undefined>;
+}
+
+export function useAction(): Action {
+  const [state, setState] = useState<{ busy: boolean; trouble?: Trouble }>({ busy: false });
+  const run = useCallback(async <T>(work: () => Promise<Reply<T>>) => {
+    setState({ busy: true });
+    const reply = await work();
+    setState(reply.ok ? { busy: false } : { busy: false, trouble: reply.fault });
+    return reply.ok ? reply.value : undefined;
+  }, []);
+  return { busy: state.busy, trouble: state.trouble, run };
+}

@@ -1,0 +1,125 @@
+/** The media server: the library, and alone the owner of the media engine and of every RTP port. */
+import type { Context, Handlers } from '#cloud/bus/bus.ts';
+import type { Health, Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
+import { ok } from '#shared/kernel/result.ts';
+import type { EngineEvent, MediaEngine } from '#shared/media-engine/engine.ts';
+import { NODES } from '#shared/media-engine/graph-host.ts';
+import { Endpoints } from './endpoints.ts';
+import type { EngineFor } from './engines.ts';
+import { engineFault } from './faults.ts';
+import { items } from './items.ts';
+import { ownerText, readOwner } from './names.ts';
+import { Players } from './players.ts';
+
+export { type EngineFor, processEngine, threadEngine } from './engines.ts';
+
+const AS_MEDIA: Context = { principal: { kind: 'part', part: 'media' } };
+
+/** The part, on an engine of the caller's choice: the process in the real world, one in this thread in the virtual one. */
+export function createMediaServer(engineFor: EngineFor): Part {
+  return {
+    name: 'media',
+    async start(context) {
+      const server = new MediaServer(context, await engineFor(context));
+      await server.start();
+      return server;
+    },
+  };
+}
+
+class MediaServer implements RunningPart {
+  readonly #context: PartContext;
+  readonly #engine: MediaEngine;
+  readonly #endpoints: Endpoints;
+  readonly #players: Players;
+  #leave: (() => void) | undefined;
+
+  constructor(context: PartContext, engine: MediaEngine) {
+    const { world, bus, config } = context;
+    this.#context = context;
+    this.#engine = engine;
+    this.#endpoints = new Endpoints(world, config, engine);
+    this.#players = new Players(world, bus, engine, this.#endpoints);
+  }
+
+  /** Learns what the engine still holds from before, then serves. */
+  async start(): Promise<void> {
+    for (const node of await this.#engine.list()) {
+      if (node.kind === 'endpoint') this.#endpoints.owners.set(node.id, readOwner(node.owner));
+      if (node.kind === 'player') this.#players.adopt(node.id);
+    }
+    this.#engine.onEvent((event) => this.#onEvent(event));
+    this.#leave = this.#context.bus.serve('media', this.#handlers());
+  }
+
+  health(): Health {
+    const legs = this.#endpoints.owners.size;
+    const { low, high } = this.#context.config.media;
+    const most = Math.min(NODES, Math.floor((high - low + 1) / 2));
+    const load = Math.min(1, legs / Math.max(1, most));
+    if (load < 0.9) return { state: 'running', load, legs };
+    return { state: 'degraded', load, legs, advice: 'Nearly all RTP ports are in use: widen --media.' };
+  }
+
+  /** The engine lives on for 60 s where it holds calls, so that a restart finds them again. */
+  async stop(): Promise<void> {
+    this.#leave?.();
+    this.#leave = undefined;
+    this.#players.stop();
+    const nodes = await this.#engine.list().catch(() => []);
+    await this.#engine.close(nodes.length === 0);
+  }
+
+  #handlers(): Handlers<'media'> {
+    return {
+      ...this.#endpoints.handlers(),
+      ...this.#players.handlers(),
+
+      'media.list': async () => ok({ items: items() }),
+
+      'media.room': ({ session, room, exists }) =>
+        engineFault(async () => {
+          if (exists) await this.#engine.room(room, ownerText({ session, leg: room }), session);
+          else await this.#engine.release(room);
+          return ok({});
+        }),
+
+      'media.endpoint.list': () =>
+        engineFault(async () => {
+          const nodes = await this.#engine.list();
+          return ok({ items: nodes.map(({ id, kind, owner }) => ({ id, kind, ...readOwner(owner) })) });
+        }),
+    };
+  }
+
+  #onEvent(event: EngineEvent): void {
+    const owner = readOwner(event.owner);
+    const { bus, world } = this.#context;
+    switch (event.on) {
+      case 'player-ended':
+        void this.#players.ended(event.id, owner);
+        return;
+      case 'dtmf':
+        bus.publish('leg.digit', { ...owner, digit: event.digit, duration: event.duration });
+        return;
+      case 'silent':
+        world.log.info('media.silent', { ...owner });
+        return;
+      case 'lost':
+        this.#lost(event.id);
+        return;
+      case 'first-packet':
+        world.log.debug('media.first-packet', { ...owner, from: event.from.host });
+    }
+  }
+
+  /** A part of the engine crashed: the calls whose sound is gone end with a reason rather than in silence. */
+  #lost(id: string): void {
+    const owner = this.#endpoints.owners.get(id);
+    this.#endpoints.forget(id);
+    this.#players.forget(id);
+    if (owner === undefined) return;
+    this.#context.world.log.warn('media.lost', { ...owner });
+    void this.#context.bus.request('channel.close', { ...owner, reason: 'media_lost' }, AS_MEDIA);
+  }
+}

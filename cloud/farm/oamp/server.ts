@@ -1,0 +1,118 @@
+/** The oamp server: operation, administration, maintenance and provisioning. Puts the handlers on the bus and keeps their timers. */
+import type { Handlers } from '#cloud/bus/bus.ts';
+import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
+import type { GatewayRow } from '#cloud/store/directory.ts';
+import type { Timer } from '#shared/kernel/world.ts';
+import { accountHandlers } from './accounts.ts';
+import { alarmHandlers } from './alarms.ts';
+import { auditHandlers, housekeeping } from './audit.ts';
+import { pushDocument, refreshVoice } from './desired.ts';
+import { disconnect, gatewayHandlers } from './gateways.ts';
+import { homeHandlers } from './homes.ts';
+import { lineHandlers } from './lines.ts';
+import { Pairing } from './pairing.ts';
+import { AS_OAMP, type Oamp } from './parts.ts';
+import { presenceHandlers, recoverPresence } from './presence.ts';
+
+const HOUR = 3_600_000;
+
+export const oamp: Part = {
+  name: 'oamp',
+  async start(context: PartContext): Promise<RunningPart> {
+    const work = backgroundWork(context);
+    const self: Oamp = { ...context, background: work.add, oneByOne: oneByOne() };
+    const pairing = new Pairing(self);
+    await recoverPresence(self);
+    await pairing.resume();
+    const stopServing = context.bus.serve('oamp', handlers(self, pairing));
+    const stopWatching = context.bus.subscribe('farm.changed', ({ server, state }) => {
+      if (server === 'softswitch' && state === 'running') work.add(refreshConnected(self));
+    });
+    const cleaning = hourly(self);
+    return {
+      health: () => ({ state: 'running', load: 0, legs: 0 }),
+      async stop() {
+        stopServing();
+        stopWatching();
+        cleaning.cancel();
+        pairing.stop();
+        await work.done();
+      },
+    };
+  },
+};
+
+function handlers(self: Oamp, pairing: Pairing): Handlers<'oamp'> {
+  return {
+    ...homeHandlers(self),
+    ...lineHandlers(self),
+    ...gatewayHandlers(self, (row) => {
+      pairing.unwatch(row.id);
+      self.background(farewell(self, row));
+    }),
+    ...accountHandlers(self),
+    ...alarmHandlers(self),
+    ...auditHandlers(self),
+    ...pairing.handlers(),
+    ...presenceHandlers(self, pairing),
+  };
+}
+
+/** A removed gateway's connections are cut, and one that is just being paired is told. */
+async function farewell(self: Oamp, row: GatewayRow): Promise<void> {
+  await disconnect(self, row.id, 'unpaired');
+  if (row.state === 'paired' || !self.bus.has('gateway-edge')) return;
+  await self.bus.request('pairing.claimed', { keyHash: row.key_hash, claimed: false }, AS_OAMP);
+}
+
+/** The softswitch may listen elsewhere after a restart: connected gateways are told at once, the others at their hello. */
+async function refreshConnected(self: Oamp): Promise<void> {
+  const rows = await self.store.all<{ home: string }>('SELECT DISTINCT home FROM gateway WHERE online = 1');
+  for (const { home } of rows) {
+    const before = await voiceVersion(self, home);
+    await refreshVoice(self, home);
+    if ((await voiceVersion(self, home)) !== before) await pushDocument(self, home, 'voice');
+  }
+}
+
+async function voiceVersion({ store }: Oamp, home: string): Promise<number | undefined> {
+  const find = "SELECT version FROM desired WHERE home = ? AND doc = 'voice'";
+  return (await store.one<{ version: number }>(find, [home]))?.version;
+}
+
+function hourly({ world, store }: Oamp): Timer {
+  let timer: Timer;
+  const run = () => {
+    store.commit(housekeeping(world.clock.wall())).catch((error: unknown) => {
+      world.log.error('oamp.housekeeping-failed', { error: String(error) });
+    });
+    timer = world.clock.at(world.clock.mono() + HOUR, run);
+  };
+  timer = world.clock.at(world.clock.mono() + HOUR, run);
+  return { cancel: () => timer.cancel() };
+}
+
+function backgroundWork({ world }: PartContext): { add(work: Promise<unknown>): void; done(): Promise<void> } {
+  const open = new Set<Promise<unknown>>();
+  return {
+    add(work) {
+      const watched: Promise<unknown> = work
+        .catch((error: unknown) => world.log.error('oamp.background-failed', { error: String(error) }))
+        .finally(() => open.delete(watched));
+      open.add(watched);
+    },
+    async done() {
+      while (open.size > 0) await Promise.all(open);
+    },
+  };
+}
+
+/** A queue of one: each piece of work starts when the one before has ended, however it ended. */
+function oneByOne(): Oamp['oneByOne'] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}

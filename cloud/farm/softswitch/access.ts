@@ -1,0 +1,77 @@
+/**
+ * Who sends a request, from the channel and the credential, never from what it says of itself: a gateway's flow speaks for the
+ * lines of its home, anybody else has to prove the line by digest.
+ */
+import type { LineRow } from '#cloud/store/directory.ts';
+import { type Account, type Door, mayRegister, names } from '#shared/call/register.ts';
+import type { Clock } from '#shared/kernel/world.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
+import type { GatewayOfFlow, Gateways, Lines } from './lines.ts';
+
+export type Sender =
+  | { readonly kind: 'line'; readonly line: LineRow; readonly gateway?: GatewayOfFlow }
+  | { readonly kind: 'refuse'; readonly status: number; readonly headers: readonly (readonly [string, string])[] }
+  /** A certificate that we do not trust, or of a gateway that may not come in: the flow is closed. */
+  | { readonly kind: 'close' };
+
+const refuse = (status: number, headers: readonly (readonly [string, string])[] = []): Sender => ({
+  kind: 'refuse',
+  status,
+  headers,
+});
+
+export class Access {
+  readonly #lines: Lines;
+  readonly #gateways: Gateways;
+  readonly #door: Door;
+  readonly #clock: Clock;
+
+  constructor(lines: Lines, gateways: Gateways, door: Door, clock: Clock) {
+    this.#lines = lines;
+    this.#gateways = gateways;
+    this.#door = door;
+    this.#clock = clock;
+  }
+
+  /** The line that sends this INVITE or REGISTER. */
+  async sender(message: SipMessage, flow: Flow): Promise<Sender> {
+    if (flow.peer.kind === 'none') return this.#byDigest(message, flow);
+    const gateway = await this.#gateways.of(flow);
+    if (gateway === undefined) return { kind: 'close' };
+    const asserted = message.method === 'REGISTER' ? message.to.uri : assertedBy(message);
+    const user = parseUri(asserted)?.user;
+    const line = user === undefined ? undefined : await this.#lines.byUser(user);
+    return line?.home === gateway.home ? { kind: 'line', line, gateway } : refuse(403);
+  }
+
+  async #byDigest(message: SipMessage, flow: Flow): Promise<Sender> {
+    const claimed = this.#door.claimed(message);
+    const line = claimed === undefined ? undefined : await this.#lines.byUser(claimed.username);
+    // A credential is made for the username; nobody signs in by number.
+    const account = line?.username === claimed?.username ? accountOf(line) : undefined;
+    const verdict = this.#door.judge(message, claimed, account, flow.remote.host, this.#clock.wall());
+    if (!verdict.ok) {
+      return refuse(
+        verdict.status,
+        verdict.challenges.map((value) => ['WWW-Authenticate', value] as const),
+      );
+    }
+    if (line === undefined || account === undefined) return refuse(403);
+    const own = message.method === 'REGISTER' ? mayRegister(message, account) : names(message.from.uri, account);
+    return own ? { kind: 'line', line } : refuse(403);
+  }
+}
+
+function accountOf(line: LineRow | undefined): Account | undefined {
+  if (line === undefined) return undefined;
+  const { username, number, ha1_md5: md5, ha1_sha256: sha256 } = line;
+  return { username, number, ha1: { md5, sha256 } };
+}
+
+/** A gateway says for whom it calls in P-Asserted-Identity (RFC 3325), or else in From. */
+function assertedBy(message: SipMessage): string {
+  const identity = message.header('P-Asserted-Identity');
+  return (identity === undefined ? undefined : parseNameAddr(identity)?.uri) ?? message.from.uri;
+}

@@ -1,0 +1,349 @@
+/** All calls of the softswitch: drives each one's pure machine, carries out what it wants, and feeds back what happens. */
+import type { Bus } from '#cloud/bus/bus.ts';
+import type { CallInput, CallOutput, Party } from '#shared/call/call.ts';
+import { CALLER, callMachine } from '#shared/call/call.ts';
+import { revised } from '#shared/call/direction.ts';
+import { reasonHeader } from '#shared/call/outcome.ts';
+import { NEVER, TICK } from '#shared/kernel/machine.ts';
+import type { Clock, Log } from '#shared/kernel/world.ts';
+import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
+import { addressOf, type Callee, endOf, type Live, type SipPort } from './live.ts';
+import { askMedia, SELF } from './media.ts';
+import type { Reporter } from './reporter.ts';
+import type { Snapshots } from './snapshots.ts';
+
+export interface CallsOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly sip: SipPort;
+  readonly domain: string;
+  readonly reporter: Reporter;
+  readonly snapshots: Snapshots;
+  /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
+  readonly route: (live: Live) => Promise<void>;
+}
+
+const machine = callMachine<Callee>();
+type Input = CallInput<Callee>;
+type Output = CallOutput<Callee>;
+
+export class Calls {
+  readonly #o: CallsOptions;
+  readonly #live = new Map<string, Live>();
+  readonly #byHandle = new Map<CallHandle, { readonly live: Live; readonly party: Party }>();
+  /** Calls of each line, for its limit. */
+  readonly #ofLine = new Map<string, number>();
+  /** Media endpoints by leg, for calls in progress. */
+  readonly #endpoints = new Map<string, Map<string, string>>();
+  #idle: (() => void)[] = [];
+
+  constructor(options: CallsOptions) {
+    this.#o = options;
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  all(): Iterable<Live> {
+    return this.#live.values();
+  }
+
+  get(id: string): Live | undefined {
+    return this.#live.get(id);
+  }
+
+  /** The call that holds a leg of a session. */
+  withLeg(session: string, leg: string): Live | undefined {
+    for (const live of this.#live.values()) {
+      if (live.session === session && (live.state.callerLeg?.id === leg || live.state.legs.has(leg))) return live;
+    }
+    return undefined;
+  }
+
+  ofHandle(handle: CallHandle): { readonly live: Live; readonly party: Party } | undefined {
+    return this.#byHandle.get(handle);
+  }
+
+  countOf(line: string): number {
+    return this.#ofLine.get(line) ?? 0;
+  }
+
+  add(live: Live, caller?: CallHandle): void {
+    this.#live.set(live.id, live);
+    this.#endpoints.set(live.id, new Map());
+    if (caller !== undefined) this.bind(live, CALLER, caller);
+    if (live.line !== undefined) this.count(live, live.line.id);
+  }
+
+  bind(live: Live, party: Party, handle: CallHandle): void {
+    live.handles.set(party, handle);
+    this.#byHandle.set(handle, { live, party });
+  }
+
+  count(live: Live, line: string): void {
+    live.counted.push(line);
+    this.#ofLine.set(line, this.countOf(line) + 1);
+  }
+
+  feed(live: Live, input: Input | typeof TICK): void {
+    const out: Output[] = [];
+    machine.step(live.state, input, this.#o.clock.mono(), out);
+    for (const one of out) this.#carryOut(live, one);
+    this.#arm(live);
+  }
+
+  /** What the endpoint says of a call. */
+  take(output: Extract<EndpointOutput, { call: CallHandle }>): void {
+    const found = this.#byHandle.get(output.call);
+    if (found === undefined) return;
+    const { live, party } = found;
+    switch (output.do) {
+      case 'progress':
+        return this.feed(live, { on: 'progress', branch: party, status: output.status, ...sdpOf(output) });
+      case 'answered':
+        return this.feed(live, { on: 'answered', branch: party, ...sdpOf(output) });
+      case 'failed':
+        return this.feed(live, { on: 'failed', branch: party, status: output.status });
+      case 'confirmed':
+        return this.feed(live, { on: 'confirmed', party, ...sdpOf(output) });
+      case 'ended':
+        return this.feed(live, { on: 'ended', party, why: output.why });
+      case 'offer':
+        return this.feed(live, { on: 'offer', party, ...sdpOf(output) });
+      case 'reoffered':
+        return this.feed(live, { on: 'reoffered', party, ok: output.ok, status: output.status, ...sdpOf(output) });
+      default:
+    }
+  }
+
+  /** A gateway came back: its established calls go on over the new flow. */
+  moveTo(gateway: string, flow: Flow): void {
+    for (const live of this.#live.values()) {
+      for (const [party, handle] of live.handles) {
+        if (endOf(live, party).gateway === gateway) this.#o.sip.endpoint.moveCall(handle, flow);
+      }
+    }
+  }
+
+  /** Ends what is not established; what is up stays for the next process. Resolves once no call is in between. */
+  async settle(): Promise<void> {
+    for (const live of [...this.#live.values()]) {
+      if (live.state.at !== 'up') this.feed(live, { on: 'close', reason: 'server_unavailable', status: 503 });
+    }
+    if (this.#between()) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    for (const live of this.#live.values()) live.timer?.cancel();
+  }
+
+  #between(): boolean {
+    for (const live of this.#live.values()) if (live.state.at !== 'up') return true;
+    return false;
+  }
+
+  #arm(live: Live): void {
+    const due = machine.due(live.state);
+    if (due === live.due) return;
+    live.timer?.cancel();
+    live.due = due;
+    if (due === NEVER) return;
+    live.timer = this.#o.clock.at(due, () => {
+      live.due = NEVER;
+      this.feed(live, TICK);
+    });
+  }
+
+  #carryOut(live: Live, o: Output): void {
+    switch (o.do) {
+      case 'route':
+        return this.#later(this.#o.route(live));
+      case 'media':
+        return this.#later(this.#media(live, o));
+      case 'connect':
+        return this.#later(this.#connect(live, o));
+      case 'release':
+        return this.#later(this.#release(live.session, o.leg));
+      case 'report':
+        return this.#later(this.#report(live, o));
+      case 'up':
+        return this.#up(live);
+      case 'over':
+        return this.#over(live, o.reason);
+      default:
+        this.#signal(live, o);
+    }
+  }
+
+  /** What goes straight to the SIP endpoint. */
+  #signal(live: Live, o: Extract<Output, { do: 'invite' | 'progress' | 'answer' | 'reject' | 'hangup' }> | Offer): void {
+    const { sip } = this.#o;
+    const handle = live.handles.get('party' in o ? o.party : CALLER);
+    if (o.do === 'invite') return this.#invite(live, o);
+    if (handle === undefined) return;
+    sip.act((endpoint, now, out) => {
+      switch (o.do) {
+        case 'progress':
+          return endpoint.progress(handle, o.status, { ...this.#contactOf(live), ...sdpOf(o) }, now, out);
+        case 'answer':
+          live.versions.set(CALLER, 1);
+          return endpoint.answer(handle, { contact: '', ...this.#contactOf(live), sdp: o.sdp }, now, out);
+        case 'reject': {
+          const headers: [string, string][] = [['Reason', reasonHeader(o.reason)]];
+          return endpoint.reject(handle, o.status, { headers }, now, out);
+        }
+        case 'hangup':
+          return endpoint.hangup(handle, reasonHeader(o.reason), now, out);
+        case 'reoffer':
+          return endpoint.reoffer(handle, this.#nextVersion(live, o.party, o.sdp), now, out);
+        case 'accept-offer':
+          return endpoint.acceptOffer(handle, this.#nextVersion(live, o.party, o.sdp), now, out);
+        case 'refuse-offer':
+          return endpoint.refuseOffer(handle, o.status, now, out);
+      }
+    });
+  }
+
+  #contactOf(live: Live): { readonly contact?: string } {
+    return live.flow === undefined ? {} : { contact: this.#o.sip.contact(live.flow) };
+  }
+
+  #nextVersion(live: Live, party: Party, sdp: string): string {
+    const version = (live.versions.get(party) ?? 1) + 1;
+    live.versions.set(party, version);
+    return revised(sdp, version);
+  }
+
+  #invite(live: Live, o: Extract<Output, { do: 'invite' }>): void {
+    const { sip, domain } = this.#o;
+    const { contact, line, headers = [] } = o.to;
+    const from = addressOf(live.caller, domain);
+    const handle = sip.act((endpoint, now, out) =>
+      endpoint.invite(
+        {
+          uri: contact.uri,
+          from,
+          to: addressOf({ number: line.number }, domain),
+          flow: contact.flow,
+          contact: sip.contact(contact.flow),
+          route: contact.path,
+          // To a gateway the number is vouched for (RFC 3325); a direct phone need not know that we did.
+          headers: contact.gateway === undefined ? headers : [['P-Asserted-Identity', from], ...headers],
+          sdp: o.sdp,
+        },
+        now,
+        out,
+      ),
+    );
+    this.bind(live, o.branch, handle);
+    if (!live.counted.includes(line.id)) this.count(live, line.id);
+    if (live.opened !== undefined) {
+      live.callId = sip.endpoint.dialogId(handle)?.callId ?? '';
+      live.opened({ callId: live.callId });
+      delete live.opened;
+    }
+  }
+
+  async #media(live: Live, o: Extract<Output, { do: 'media' }>): Promise<void> {
+    const endpoints = this.#endpoints.get(live.id) ?? new Map<string, string>();
+    const reply = await askMedia(this.#o.bus, live, endpoints, o);
+    const sdp = 'sdp' in reply ? reply.sdp : undefined;
+    const turned = sdp === undefined || o.direction === undefined ? sdp : revised(sdp, 1, o.direction);
+    this.feed(live, { on: 'media', op: o.op, ...('failed' in reply ? reply : turned === undefined ? {} : { sdp: turned }) });
+  }
+
+  async #connect(live: Live, o: Extract<Output, { do: 'connect' }>): Promise<void> {
+    const endpoints = this.#endpoints.get(live.id);
+    const [a, b] = [endpoints?.get(o.caller), endpoints?.get(o.leg)];
+    if (a === undefined || b === undefined) return;
+    const { bus, log } = this.#o;
+    for (const [from, to] of [[a, b] as const, [b, a] as const]) {
+      const done = await bus.request('media.endpoint.connect', { from, to, connected: true }, SELF);
+      if (!done.ok) log.warn('softswitch.not-connected', { call: live.id, fault: done.fault.code });
+    }
+  }
+
+  async #release(session: string, leg: string): Promise<void> {
+    await this.#o.bus.request('media.endpoint.release', { session, leg }, SELF);
+  }
+
+  async #report(live: Live, o: Extract<Output, { do: 'report' }>): Promise<void> {
+    const at = this.#o.clock.wall();
+    if (o.event === 'answered') live.answeredAt = at;
+    if (o.event === 'ended' && live.opened !== undefined) {
+      live.opened({ failed: o.reason ?? 'callee_offline' });
+      delete live.opened;
+    }
+    if (!live.autonomous) {
+      const callId = this.#callIdOf(live, o.leg, o.branch);
+      const reason = o.reason === undefined ? {} : { reason: o.reason };
+      const { session } = live;
+      await this.#o.reporter.leg({ session, leg: o.leg, event: o.event, at, ...callId, ...reason });
+    }
+    if (o.event === 'answered') this.feed(live, { on: 'recorded' });
+  }
+
+  #callIdOf(live: Live, leg: string, branch: string | undefined): { readonly callId?: string } {
+    const party = leg === live.state.callerLeg?.id ? CALLER : branch;
+    const handle = party === undefined ? undefined : live.handles.get(party);
+    const callId = handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId;
+    return callId === undefined ? {} : { callId };
+  }
+
+  #up(live: Live): void {
+    // Branches that lost are of no use any more, and their names go.
+    for (const [party, handle] of live.handles) {
+      if (party === CALLER || party === live.state.winner) continue;
+      live.handles.delete(party);
+      this.#byHandle.delete(handle);
+    }
+    this.#later(this.#o.snapshots.save(live));
+    this.#rest();
+  }
+
+  #over(live: Live, reason: string): void {
+    live.timer?.cancel();
+    this.#live.delete(live.id);
+    this.#endpoints.delete(live.id);
+    for (const handle of live.handles.values()) this.#byHandle.delete(handle);
+    for (const line of live.counted) {
+      const left = this.countOf(line) - 1;
+      if (left > 0) this.#ofLine.set(line, left);
+      else this.#ofLine.delete(line);
+    }
+    if (live.answeredAt !== undefined) this.#later(this.#o.snapshots.remove(live.id));
+    if (live.autonomous) this.#later(this.#tellWhole(live, reason));
+    this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#idle.length === 0 || this.#between()) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** A call that the session manager never saw is told as one fact. */
+  async #tellWhole(live: Live, reason: string): Promise<void> {
+    const { answeredAt, callId, line } = live;
+    await this.#o.reporter.call({
+      callId,
+      ...(line === undefined ? {} : { home: line.home }),
+      from: live.caller.number,
+      to: live.dialled,
+      startedAt: live.startedAt,
+      ...(answeredAt === undefined ? {} : { answeredAt }),
+      endedAt: this.#o.clock.wall(),
+      reason,
+    });
+  }
+
+  #later(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#o.log.error('softswitch.call-failed', { error: error instanceof Error ? (error.stack ?? '') : String(error) });
+    });
+  }
+}
+
+type Offer = Extract<Output, { do: 'reoffer' | 'accept-offer' | 'refuse-offer' }>;
+
+function sdpOf(from: { readonly sdp?: string }): { readonly sdp?: string } {
+  return from.sdp === undefined ? {} : { sdp: from.sdp };
+}

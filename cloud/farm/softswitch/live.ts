@@ -1,0 +1,85 @@
+/** A call as the softswitch holds it: the pure state, and what ties it to SIP, session manager and store. */
+import type { LineRow } from '#cloud/store/directory.ts';
+import type { CallState, Party } from '#shared/call/call.ts';
+import { CALLER } from '#shared/call/call.ts';
+import { latin1, utf8 } from '#shared/kernel/bytes.ts';
+import type { Timer } from '#shared/kernel/world.ts';
+import type { CallHandle, EndpointOutput, Flow, SipEndpoint } from '#shared/sip/types.ts';
+import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
+import type { Contact } from './location.ts';
+
+/** Whom to invite: a phone of a line. */
+export interface Callee {
+  readonly contact: Contact;
+  readonly line: LineRow;
+  /** Join and its kin. */
+  readonly headers?: readonly (readonly [string, string])[];
+}
+
+/** What a phone shows of the other side. */
+export interface Shown {
+  readonly number: string;
+  readonly name?: string;
+}
+
+export interface Live {
+  readonly id: string;
+  readonly state: CallState<Callee>;
+  /** Named by the session manager, or derived from the Call-ID where it was away. */
+  session: string;
+  /** Switched without the session manager: its facts are told as a whole at the end. */
+  autonomous: boolean;
+  readonly caller: Shown;
+  /** The line that called, and the home that it belongs to. */
+  readonly line?: LineRow;
+  readonly direct: boolean;
+  /** The caller's gateway, which alone may send its RTP. */
+  readonly gateway?: string;
+  readonly flow?: Flow;
+  /** What was dialled. */
+  readonly dialled: string;
+  /** Call-ID of the caller's dialog, or of the first branch of a channel. */
+  callId: string;
+  readonly handles: Map<Party, CallHandle>;
+  /** Version of the last description sent to a party (RFC 3264 section 8). */
+  readonly versions: Map<Party, number>;
+  /** Lines that count this call among theirs. */
+  readonly counted: string[];
+  /** Wall clock, ms. */
+  readonly startedAt: number;
+  answeredAt?: number;
+  timer?: Timer;
+  due: number;
+  /** Resolves the instruction that opened this channel, once its first INVITE is out. */
+  opened?: (outcome: { readonly callId: string } | { readonly failed: string }) => void;
+}
+
+/** The SIP side as the calls see it. */
+export interface SipPort {
+  readonly endpoint: SipEndpoint;
+  /** Runs one command of the endpoint and carries out what it wants done. */
+  act<T>(run: (endpoint: SipEndpoint, now: number, out: EndpointOutput[]) => T): T;
+  /** Our Contact URI on that flow. */
+  contact(flow: Flow): string;
+  closeFlow(flow: Flow): void;
+}
+
+/** `"name" <sip:number@domain>`; names are UTF-8, one character per octet. */
+export function addressOf(shown: Shown, domain: string): string {
+  const uri = writeUri({ scheme: 'sip', user: shown.number, host: domain, params: new Map() });
+  const display = shown.name === undefined ? '' : latin1(utf8(shown.name));
+  return writeNameAddr({ display, uri, params: new Map() });
+}
+
+export function shownLine(line: LineRow): Shown {
+  return { number: line.number, ...(line.name === null ? {} : { name: line.name }) };
+}
+
+/** The line, flow and gateway at the other end of a party. */
+export function endOf(live: Live, party: Party): { flow?: Flow; gateway?: string; line?: LineRow } {
+  if (party === CALLER) return live;
+  const branch = live.state.branches.get(party);
+  if (branch === undefined) return {};
+  const { contact, line } = branch.to;
+  return { flow: contact.flow, line, ...(contact.gateway === undefined ? {} : { gateway: contact.gateway }) };
+}

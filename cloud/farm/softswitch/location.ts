@@ -1,0 +1,115 @@
+/** Where the phones of a line are: the bindings of every line, each tied to the flow over which it came. */
+import type { LineRow } from '#cloud/store/directory.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import { type Bindings, type RegisterOutcome, register, removeExpired, removeFlow } from '#shared/sip/registrar.ts';
+import type { Flow } from '#shared/sip/types.ts';
+
+/** A way to ring a phone. */
+export interface Contact {
+  readonly uri: string;
+  readonly flow: Flow;
+  /** Route values, topmost first. */
+  readonly path: readonly string[];
+  /** The gateway behind which the phone is; absent: a direct phone. */
+  readonly gateway?: string;
+}
+
+export interface Registration {
+  readonly line: string;
+  readonly contacts: number;
+  readonly direct: boolean;
+  readonly gateway?: string;
+}
+
+/** Seconds: shorter wishes are refused, longer ones cut. */
+export const REGISTER_SECONDS = { min: 60, max: 3600 } as const;
+
+interface KnownFlow {
+  readonly flow: Flow;
+  readonly gateway: string | undefined;
+  readonly lines: Set<string>;
+}
+
+export class Location {
+  readonly #lines = new Map<string, Bindings>();
+  readonly #flows = new Map<string, KnownFlow>();
+
+  /** Applies a REGISTER that was let through. `now` is monotonic, ms. */
+  register(line: LineRow, message: SipMessage, from: { flow: Flow; gateway?: string }, now: number): RegisterOutcome {
+    const bindings = this.#lines.get(line.id) ?? [];
+    const outcome = register(bindings, message, now, { flow: from.flow.id, ...REGISTER_SECONDS });
+    if (outcome.status !== 200) return outcome;
+    if (bindings.length === 0) this.#lines.delete(line.id);
+    else {
+      this.#lines.set(line.id, bindings);
+      let known = this.#flows.get(from.flow.id);
+      if (known === undefined) {
+        known = { flow: from.flow, gateway: from.gateway, lines: new Set() };
+        this.#flows.set(from.flow.id, known);
+      }
+      known.lines.add(line.id);
+    }
+    return outcome;
+  }
+
+  contacts(line: string, now: number): Contact[] {
+    const contacts: Contact[] = [];
+    for (const one of this.#lines.get(line) ?? []) {
+      const known = this.#flows.get(one.flow);
+      if (one.expiresAt <= now || known === undefined) continue;
+      const { flow, gateway } = known;
+      contacts.push({ uri: one.uri, flow, path: one.path, ...(gateway === undefined ? {} : { gateway }) });
+    }
+    return contacts;
+  }
+
+  /** What came over a flow that is gone is gone. */
+  lost(flow: Flow): void {
+    const known = this.#flows.get(flow.id);
+    if (known === undefined) return;
+    this.#flows.delete(flow.id);
+    for (const line of known.lines) {
+      const bindings = this.#lines.get(line);
+      if (bindings !== undefined) removeFlow(bindings, flow.id);
+      if (bindings?.length === 0) this.#lines.delete(line);
+    }
+  }
+
+  /** A line that exists no more. */
+  forget(line: string): void {
+    this.#lines.delete(line);
+  }
+
+  /** Drops what has expired by `now`, and flows that no binding uses. */
+  sweep(now: number): void {
+    const used = new Set<string>();
+    for (const [line, bindings] of this.#lines) {
+      removeExpired(bindings, now);
+      if (bindings.length === 0) this.#lines.delete(line);
+      for (const one of bindings) used.add(one.flow);
+    }
+    for (const id of this.#flows.keys()) if (!used.has(id)) this.#flows.delete(id);
+  }
+
+  /** The lines that can be rung, of all or of those named. */
+  list(lines: readonly string[] | undefined, now: number): Registration[] {
+    const found: Registration[] = [];
+    for (const line of lines ?? this.#lines.keys()) {
+      const contacts = this.contacts(line, now);
+      const gateway = contacts.find((one) => one.gateway !== undefined)?.gateway;
+      if (contacts.length === 0) continue;
+      found.push({
+        line,
+        contacts: contacts.length,
+        direct: contacts.some((one) => one.gateway === undefined),
+        ...(gateway === undefined ? {} : { gateway }),
+      });
+    }
+    return found;
+  }
+
+  /** Lines with at least one binding. */
+  get size(): number {
+    return this.#lines.size;
+  }
+}

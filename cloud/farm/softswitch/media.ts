@@ -1,0 +1,80 @@
+/** What a call asks of the media server, as requests on the bus. */
+import type { Bus, Context } from '#cloud/bus/bus.ts';
+import type { CallOutput } from '#shared/call/call.ts';
+import type { Fault } from '#shared/protocol/fault.ts';
+import { sipStatus } from '#shared/protocol/fault.ts';
+import { parseSdp } from '#shared/sip/sdp.ts';
+import { type Callee, endOf, type Live } from './live.ts';
+
+export const SELF: Context = { principal: { kind: 'part', part: 'softswitch' } };
+
+/** Milliseconds for one request to media or session manager. */
+export const BUS_LIMIT = 2_000;
+
+type Ask = Extract<CallOutput<Callee>, { do: 'media' }>;
+export type MediaReply = { readonly sdp?: string } | { readonly failed: number };
+
+/** Carries out one `media` output. Endpoints are named by session and leg, so that a repetition finds the same one. */
+export async function askMedia(bus: Bus, live: Live, endpoints: Map<string, string>, ask: Ask): Promise<MediaReply> {
+  const owner = { session: live.session, leg: ask.leg };
+  const sdp = ask.sdp ?? '';
+  const { flow, gateway } = endOf(live, ask.party === ask.leg ? firstBranch(live, ask.leg) : ask.party);
+  if (ask.want === 'offer') {
+    const family = flow?.remote.host.includes(':') ? ({ family: '6' } as const) : {};
+    const offered = await bus.request('media.endpoint.offer', { ...owner, ...family }, SELF, BUS_LIMIT);
+    if (!offered.ok) return failed(offered.fault);
+    endpoints.set(ask.leg, offered.value.endpoint);
+    return { sdp: offered.value.sdp };
+  }
+  const from = flow === undefined ? undefined : sourceOf(flow.remote.host, gateway !== undefined, sdp);
+  const source = from === undefined ? {} : { source: from };
+  if (ask.want === 'answer') {
+    const answered = await bus.request('media.endpoint.answer', { ...owner, sdp, ...source }, SELF, BUS_LIMIT);
+    if (!answered.ok) return failed(answered.fault);
+    endpoints.set(ask.leg, answered.value.endpoint);
+    return { sdp: answered.value.sdp };
+  }
+  const endpoint = endpoints.get(ask.leg) ?? (await find(bus, owner));
+  if (endpoint === undefined) return { failed: 500 };
+  const accepted = await bus.request('media.endpoint.accept', { endpoint, sdp, ...source }, SELF, BUS_LIMIT);
+  return accepted.ok ? {} : failed(accepted.fault);
+}
+
+/** After a restart the endpoint of a leg is found again by its owner. */
+async function find(bus: Bus, owner: { session: string; leg: string }): Promise<string | undefined> {
+  const offered = await bus.request('media.endpoint.offer', owner, SELF, BUS_LIMIT);
+  return offered.ok ? offered.value.endpoint : undefined;
+}
+
+function firstBranch(live: Live, leg: string): string {
+  for (const [name, branch] of live.state.branches) if (branch.leg === leg) return name;
+  return leg;
+}
+
+function failed(fault: Fault): { readonly failed: number } {
+  return { failed: sipStatus(fault.code) };
+}
+
+/**
+ * The only address from which RTP is taken; undefined: the one that the SDP names. A gateway sends from where its flow comes. A
+ * direct phone whose SDP shows another, private address is behind a NAT, and sends from where its SIP comes.
+ */
+export function sourceOf(remote: string, gateway: boolean, sdp: string): string | undefined {
+  if (gateway) return remote;
+  const session = parseSdp(sdp);
+  const media = session?.media.find((one) => one.port !== 0);
+  const named = session === undefined || media === undefined ? undefined : session.connectionOf(media);
+  if (named === undefined || named === remote || !isPrivate(named)) return undefined;
+  return remote;
+}
+
+/** Addresses that mean nothing beyond their own network (RFC 1918, 3927, 6598, 4193, 4291). */
+function isPrivate(host: string): boolean {
+  if (host.includes(':')) {
+    const low = host.toLowerCase();
+    return low.startsWith('fc') || low.startsWith('fd') || low.startsWith('fe8') || low === '::1';
+  }
+  const [a = 0, b = 0] = host.split('.').map(Number);
+  if (a === 10 || a === 127 || (a === 192 && b === 168) || (a === 169 && b === 254)) return true;
+  return (a === 172 && b >= 16 && b <= 31) || (a === 100 && b >= 64 && b <= 127);
+}

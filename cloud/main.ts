@@ -1,0 +1,127 @@
+/** The cloud's composition root: settings, credentials, store, bus, and every part in its order. */
+
+import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
+import { base32 } from '#shared/kernel/ids.ts';
+import type { Address, World } from '#shared/kernel/world.ts';
+import { ensureOperatorToken } from './application-server/open-api/credentials.ts';
+import type { FarmControl } from './application-server/open-api/farm.ts';
+import { createOpenApi } from './application-server/open-api/server.ts';
+import { loadCredentials } from './authority.ts';
+import type { CloudConfig } from './bus/config.ts';
+import { createBus, type InProcessBus } from './bus/in-process.ts';
+import type { Part, PartContext } from './bus/part.ts';
+import { farm } from './farm/farm.ts';
+import type { EngineFor } from './farm/media/server.ts';
+import { gatewayEdge } from './gateway-edge/server.ts';
+import { sessionManager } from './session-manager/server.ts';
+import type { Store } from './store/store.ts';
+import { Supervisor } from './supervisor.ts';
+
+export interface CloudSettings {
+  readonly data: string;
+  readonly http: Address;
+  readonly https?: Address;
+  readonly mqtt: Address;
+  readonly sip: Address;
+  readonly sips: Address;
+  readonly media: { readonly host: string; readonly low: number; readonly high: number };
+  /** What SDP, Contact and the gateways' documents advertise; default the SIP address, or the first outside one. */
+  readonly publicHost?: string;
+  /** SIP domain and digest realm; default `hearthline`. */
+  readonly domain?: string;
+  readonly portal?: string;
+}
+
+/** What differs between the real world and the virtual one. */
+export interface CloudPieces {
+  readonly store: Store;
+  readonly engineFor: EngineFor;
+  /** The open API as a part: listening, or answering inside the process. */
+  readonly openApi?: (farm: FarmControl) => Part;
+}
+
+export interface Cloud {
+  readonly config: CloudConfig;
+  readonly context: PartContext;
+  readonly bus: InProcessBus;
+  readonly farm: FarmControl;
+  readonly operatorToken: string;
+  /** Stops every part and closes the store; what must last is on disk. */
+  stop(): Promise<void>;
+}
+
+export async function startCloud(world: World, settings: CloudSettings, pieces: CloudPieces): Promise<Cloud> {
+  const publicHost = settings.publicHost ?? advertised(world, settings.sip.host);
+  const domain = settings.domain ?? 'hearthline';
+  const names = [
+    ...new Set([
+      publicHost,
+      domain,
+      'localhost',
+      '127.0.0.1',
+      '::1',
+      ...[settings.http, settings.mqtt, settings.sips].map(({ host }) => host),
+    ]),
+  ].filter((name) => name !== '0.0.0.0' && name !== '::');
+  const config: CloudConfig = {
+    data: settings.data,
+    http: settings.http,
+    ...(settings.https === undefined ? {} : { https: settings.https }),
+    mqtt: settings.mqtt,
+    sip: settings.sip,
+    sips: settings.sips,
+    media: settings.media,
+    publicHost,
+    domain,
+    ...(await loadCredentials(world, settings.data, names)),
+    ...(settings.portal === undefined ? {} : { portal: settings.portal }),
+    bound: {},
+  };
+  const bus = createBus(world);
+  const context: PartContext = { world, bus, store: pieces.store, config };
+  const operatorToken = await loadOperatorToken(world, settings.data);
+  await ensureOperatorToken(pieces.store, world, operatorToken);
+  const servers = farm(pieces.engineFor);
+  const supervisor = new Supervisor(context, servers);
+  const control: FarmControl = {
+    list: () => supervisor.list(),
+    stop: (name) => supervisor.stopServer(name),
+    start: (name) => supervisor.startServer(name),
+  };
+  const openApi = pieces.openApi ?? ((farm: FarmControl) => createOpenApi({ farm }));
+  try {
+    await supervisor.start([...servers, sessionManager, gatewayEdge, openApi(control)]);
+  } catch (error) {
+    await pieces.store.close();
+    throw error;
+  }
+  return {
+    config,
+    context,
+    bus,
+    farm: control,
+    operatorToken,
+    async stop() {
+      await supervisor.stop();
+      await pieces.store.close();
+    },
+  };
+}
+
+/** The token that lasts as long as the data folder. */
+async function loadOperatorToken(world: World, folder: string): Promise<string> {
+  const path = `${folder}/operator-token`;
+  const kept = await world.disk.read(path);
+  if (kept !== undefined) return latin1(kept).trim();
+  const token = `hlop_${base32(world.random.bytes(25))}`;
+  await world.disk.write(path, fromLatin1(`${token}\n`));
+  return token;
+}
+
+/** A bound address says itself; one that listens everywhere is known by its first address that others can reach. */
+function advertised(world: World, host: string): string {
+  if (host !== '0.0.0.0' && host !== '::') return host;
+  const family = host === '::' ? 6 : 4;
+  const own = world.net.addresses().find((address) => !address.loopback && address.family === family);
+  return own?.host ?? (family === 6 ? '::1' : '127.0.0.1');
+}

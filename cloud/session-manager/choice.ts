@@ -1,0 +1,125 @@
+/**
+ * Which server of the farm serves a leg: first by orientation (a voice-oriented request goes to softswitch or conference
+ * server, a non-voice-oriented one to media or home networking server), then by what the leg needs. The reason names
+ * the losers, so that a session shows why it is built as it is. Pure.
+ */
+import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { type Fault, fault } from '#shared/protocol/fault.ts';
+import type { FarmServerName } from '#shared/protocol/servers.ts';
+import type { Orientation } from '#shared/protocol/verb.ts';
+import type { LegPlan, ReserveStep } from './events.ts';
+
+/** A server of the farm as it is now. `load` is 0 (idle) to 1 (full). */
+export interface ServerFacts {
+  readonly running: boolean;
+  readonly load: number;
+  /** What is wrong with a server that runs degraded. */
+  readonly advice?: string;
+}
+
+/** A line, and where its phones are. */
+export interface LineFacts {
+  readonly id: string;
+  readonly home: string;
+  readonly number: string;
+  readonly name?: string;
+  readonly metered: boolean;
+}
+
+/** A party of a request, looked up. Without `line` nobody has that number. */
+export interface PartyFacts {
+  readonly asked: string;
+  readonly line?: LineFacts;
+  /** Phones registered on the line now; undefined where nobody was asked. */
+  readonly contacts?: number;
+  /** A phone of the line is registered at the softswitch itself and not through the home's gateway. */
+  readonly direct: boolean;
+  /** The home's gateway that is connected. */
+  readonly gateway?: string;
+}
+
+export interface Facts {
+  readonly servers: ReadonlyMap<FarmServerName, ServerFacts>;
+  readonly legId: () => string;
+}
+
+/** Load from which a server counts as full for anything that can be had cheaper. */
+export const FULL = 0.9;
+
+export type Need = 'two parties' | 'a room' | 'an item of the library' | 'a device';
+
+interface Candidate {
+  readonly server: FarmServerName;
+  readonly orientation: Orientation;
+  readonly can: Need;
+}
+
+const CANDIDATES: readonly Candidate[] = [
+  { server: 'softswitch', orientation: 'voice', can: 'two parties' },
+  { server: 'conference', orientation: 'voice', can: 'a room' },
+  { server: 'media', orientation: 'non-voice', can: 'an item of the library' },
+  { server: 'home-networking', orientation: 'non-voice', can: 'a device' },
+];
+
+/** The winner for a need, with its reason; `server_unavailable` with its name when it does not run. */
+export function choose(
+  need: Need,
+  facts: Facts,
+): Result<{ server: FarmServerName; orientation: Orientation; why: string }, Fault> {
+  const winner = CANDIDATES.find((candidate) => candidate.can === need);
+  if (winner === undefined) throw new Error(`no server of the farm offers ${need}`);
+  const { server, orientation } = winner;
+  const missing = firstMissing([server], facts);
+  if (missing !== undefined) return err(missing);
+  const losers = CANDIDATES.filter((candidate) => candidate !== winner).map((loser) =>
+    loser.orientation === orientation
+      ? `${loser.server} is for ${loser.can}`
+      : `${loser.server} is ${loser.orientation}`,
+  );
+  const { load = 0, advice } = facts.servers.get(server) ?? {};
+  const state = advice === undefined ? `load ${Math.round(load * 100)} %` : `degraded: ${advice}`;
+  return ok({
+    server,
+    orientation,
+    why: `${orientation}-oriented, needs ${need}: ${server} (${state}); not chosen: ${losers.join(', ')}`,
+  });
+}
+
+/** The fault that names the first of these servers that does not run. */
+export function firstMissing(needed: readonly FarmServerName[], facts: Facts): Fault | undefined {
+  const server = needed.find((name) => facts.servers.get(name)?.running !== true);
+  if (server === undefined) return undefined;
+  return fault('server_unavailable', `The ${server} server is not running; this request needs it.`, { server });
+}
+
+/** What of quality of service a leg gets: a reservation, or the reason why not. */
+export function quality(
+  party: PartyFacts,
+  facts: Facts,
+): { readonly reserve: readonly ReserveStep[]; readonly gateway?: string; readonly dscp?: string } {
+  const not = (why: string) => ({ reserve: [], dscp: `not marked: ${why}` });
+  if (party.line === undefined) return not('the leg goes to no home of ours');
+  if (!party.line.metered) return not('the line is unmetered');
+  if (facts.servers.get('qos')?.running !== true) return not('the qos server is not running');
+  if (party.direct) return not('the phone is registered at the softswitch itself, no gateway of the home carries it');
+  if (party.gateway === undefined) return not('no gateway of the home is connected');
+  return { reserve: ['qos'], gateway: party.gateway };
+}
+
+/** The parts of a leg that follow from its party alone. */
+export function partyOf(party: PartyFacts): Pick<LegPlan, 'party' | 'home' | 'line'> {
+  const { line, asked } = party;
+  if (line === undefined) return { party: asked };
+  return { party: line.number, home: line.home, line: line.id };
+}
+
+/** The fault of a party that nobody is; undefined for a line. */
+export function unknownParty(parties: readonly PartyFacts[]): Fault | undefined {
+  const party = parties.find((one) => one.line === undefined);
+  return party === undefined ? undefined : fault('callee_unknown', `Nobody has ${party.asked.slice(0, 64)}.`);
+}
+
+/** The homes of the parties, each once, in order. */
+export function homesOf(parties: readonly PartyFacts[]): string[] {
+  return [...new Set(parties.flatMap((party) => (party.line === undefined ? [] : [party.line.home])))];
+}

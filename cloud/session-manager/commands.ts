@@ -1,0 +1,139 @@
+/** Which request reserves, opens, joins and releases what, for a leg of a session. Pure; the verbs are in `shared/protocol`. */
+import type { FarmServerName } from '#shared/protocol/servers.ts';
+import { type VerbName, type VerbRequest, verbs } from '#shared/protocol/verbs/index.ts';
+import type { Command, ReserveStep } from './events.ts';
+import { type LegState, liveLegs, type SessionState } from './session.ts';
+
+/** Milliseconds that a phone rings before its leg ends with `no_answer`. */
+export const RING_FOR = 30_000;
+/** Bit rate reserved for one G.711 leg: 64 kbit/s of sound, 50 packets/s of RTP, UDP, IP and Ethernet headers. */
+export const LEG_KBITS = 100;
+
+export function command<V extends VerbName>(verb: V, request: VerbRequest<V>): Command {
+  return { verb, request } as unknown as Command;
+}
+
+/** The server that obeys a command. */
+export function serverOf(verb: VerbName): FarmServerName {
+  return verbs[verb].server as FarmServerName;
+}
+
+/** The request that carries out a reservation step of a leg. */
+export function reserveCommand(session: SessionState, leg: LegState, step: ReserveStep): Command {
+  const owner = { session: session.id, leg: leg.id };
+  switch (step) {
+    case 'billing':
+      return command('billing.reserve', {
+        ...owner,
+        home: leg.payer ?? leg.home ?? 'none',
+        to: leg.to,
+        pays: leg.payer !== undefined,
+      });
+    case 'qos':
+      return command('qos.reserve', {
+        ...owner,
+        home: leg.home ?? 'none',
+        kbits: LEG_KBITS,
+        kind: leg.kind === 'media' ? 'media' : 'voice',
+        ...(leg.emergency ? { emergency: true } : {}),
+      });
+    case 'endpoint':
+      return command('media.endpoint.offer', { ...owner, ...dscpOf(leg) });
+    case 'player':
+      return command('media.prepare', {
+        ...owner,
+        item: leg.item ?? '',
+        // Music beside talk goes on for as long as the talk; media on demand ends with its item.
+        ...(session.kind === 'conference-with-media' || leg.channel === 'room' ? { loop: true } : {}),
+        ...(leg.channel === 'room' && session.room !== undefined ? { into: session.room } : {}),
+      });
+  }
+}
+
+function dscpOf(leg: LegState): { dscp?: number } {
+  return leg.reserved.dscp === undefined ? {} : { dscp: leg.reserved.dscp.value };
+}
+
+/** The instruction to the softswitch that opens a leg's channel. */
+export function openCommand(session: SessionState, leg: LegState): Command {
+  return command('channel.open', {
+    session: session.id,
+    leg: leg.id,
+    endpoint: leg.reserved.endpoint ?? 'none',
+    ...(leg.waiting === undefined ? { line: leg.line ?? 'none' } : { waiting: leg.waiting }),
+    caller: leg.caller ?? { number: leg.from },
+    ...(leg.join === undefined ? {} : { join: leg.join }),
+    ringFor: RING_FOR,
+  });
+}
+
+/** What gives back one reservation step; each is harmless when there is nothing to give back. */
+export function undoCommands(owner: { session: string; leg: string }, step: ReserveStep): Command[] {
+  switch (step) {
+    case 'billing':
+      return [command('billing.release', owner)];
+    case 'qos':
+      return [command('qos.release', owner)];
+    case 'endpoint':
+      return [command('media.endpoint.release', owner)];
+    case 'player':
+      return [command('media.stop', owner), command('media.endpoint.release', owner)];
+  }
+}
+
+/** All that must be undone when a leg ends, in reverse order of its making. `closed`: its channel has ended already. */
+export function releaseCommands(session: SessionState, leg: LegState, reason: string, closed: boolean): Command[] {
+  const owner = { session: session.id, leg: leg.id };
+  const commands: Command[] = [];
+  if (session.roomSize !== undefined && leg.state === 'up') commands.push(command('conference.party.remove', owner));
+  const opened =
+    leg.channel === 'switched' || (leg.channel === 'instructed' && !['planned', 'reserved'].includes(leg.state));
+  if (opened && !closed) commands.push(command('channel.close', { ...owner, reason: reason.slice(0, 64) }));
+  for (const step of leg.reserve.toReversed()) commands.push(...undoCommands(owner, step));
+  return commands;
+}
+
+/** What gives back the session's own things once its legs are gone. */
+export function sessionReleaseCommands(session: SessionState): Command[] {
+  return session.roomSize === undefined ? [] : [command('conference.room.close', { session: session.id })];
+}
+
+/** What lets the sound of a leg flow that has just been answered, in order. */
+export function joinCommands(session: SessionState, leg: LegState): Command[] {
+  const owner = { session: session.id, leg: leg.id };
+  const { endpoint, player } = leg.reserved;
+  if (leg.kind === 'media') {
+    if (leg.channel !== 'room' || player === undefined) return [command('media.start', owner)];
+    const name = (leg.item ?? 'media').slice(0, 64);
+    return [
+      command('conference.party.add', { ...owner, node: player, kind: 'media', name }),
+      command('media.start', owner),
+    ];
+  }
+  if (leg.channel !== 'instructed' || endpoint === undefined) return [];
+  if (session.roomSize !== undefined) {
+    const name = (leg.party ?? leg.id).slice(0, 64);
+    return [command('conference.party.add', { ...owner, node: endpoint, kind: 'voice', name })];
+  }
+  return callCommands(session, leg, endpoint);
+}
+
+/** Two parties called by us: the first hears ringback until the second answers, then both hear each other. */
+function callCommands(session: SessionState, leg: LegState, endpoint: string): Command[] {
+  const other = liveLegs(session).find((one) => one.id !== leg.id && one.kind === 'voice');
+  const far = other?.reserved.endpoint;
+  if (far === undefined) return [];
+  if (other?.state !== 'up') return [command('media.tone', { endpoint, tone: 'ringback' })];
+  return [
+    command('media.tone', { endpoint: far, tone: 'none' }),
+    command('media.endpoint.connect', { from: endpoint, to: far, connected: true }),
+    command('media.endpoint.connect', { from: far, to: endpoint, connected: true }),
+  ];
+}
+
+/** Has the home's gateway mark a leg's packets; undefined where nothing was reserved or no gateway is there. */
+export function markCommand(session: SessionState, leg: LegState): Command | undefined {
+  const dscp = leg.reserved.dscp;
+  if (dscp === undefined || leg.gateway === undefined) return undefined;
+  return command('qos.mark', { session: session.id, leg: leg.id, gateway: leg.gateway, dscp: dscp.value });
+}

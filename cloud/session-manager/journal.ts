@@ -1,0 +1,170 @@
+/**
+ * The journal on the store: rows, folded state, homes, outbox and idempotency key of one step go into one commit. Rows of
+ * one session are written in the order of their steps, and `position` grows with every row of all sessions.
+ */
+import { type SqlValue, type Statement, type Store, sql } from '#cloud/store/store.ts';
+import type { Command, JournalRow } from './events.ts';
+import type { Purpose } from './machine.ts';
+import type { SessionState } from './session.ts';
+
+/** A command as the outbox keeps it; `n` orders the commands of all sessions. */
+export interface OutboxEntry {
+  readonly session: string;
+  readonly n: number;
+  readonly leg?: string;
+  readonly purpose: Purpose;
+  readonly command: Command;
+}
+
+export interface Journal {
+  /** The statements that write a step's rows and the state after them; `home` rows for homes not written before. */
+  statements(state: SessionState, rows: readonly JournalRow[], homes: readonly string[]): Statement[];
+  /** Gives commands their numbers and the statements that keep them. */
+  outbox(session: string, sends: readonly Omit<OutboxEntry, 'session' | 'n'>[]): [OutboxEntry[], Statement[]];
+}
+
+/** Opens the journal: finds the last position and outbox number. */
+export async function openJournal(store: Store): Promise<Journal> {
+  const last = await store.one<{ position: number | null }>('SELECT MAX(position) AS position FROM journal');
+  const sent = await store.one<{ n: number | null }>('SELECT MAX(n) AS n FROM outbox');
+  let position = last?.position ?? 0;
+  let n = sent?.n ?? 0;
+  return {
+    statements: (state, rows, homes) => [
+      ...rows.map((row) => insertRow(row, ++position)),
+      keepState(state),
+      ...homes.map((home) =>
+        sql('INSERT INTO session_home (home, session) VALUES (?, ?) ON CONFLICT DO NOTHING', home, state.id),
+      ),
+    ],
+    outbox(session, sends) {
+      const entries = sends.map((send) => ({ ...send, session, n: ++n }));
+      return [entries, entries.map(keepEntry)];
+    },
+  };
+}
+
+function insertRow(row: JournalRow, position: number): Statement {
+  return sql(
+    'INSERT INTO journal (session, seq, position, at, type, leg, cause, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    row.session,
+    row.seq,
+    position,
+    row.at,
+    row.type,
+    row.leg ?? null,
+    row.cause ?? null,
+    JSON.stringify(row.data),
+  );
+}
+
+function keepState(state: SessionState): Statement {
+  return sql(
+    'INSERT INTO session (id, kind, state, created_at, ended_at, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at, body = excluded.body',
+    state.id,
+    state.kind,
+    state.state,
+    state.createdAt,
+    state.endedAt ?? null,
+    JSON.stringify(state),
+  );
+}
+
+function keepEntry(entry: OutboxEntry): Statement {
+  const { session, n, command, ...body } = entry;
+  return sql(
+    'INSERT INTO outbox (session, n, verb, body) VALUES (?, ?, ?, ?)',
+    session,
+    n,
+    command.verb,
+    JSON.stringify({ ...body, request: command.request }),
+  );
+}
+
+/** All commands that wait, oldest first. */
+export async function readOutbox(store: Store): Promise<OutboxEntry[]> {
+  const rows = await store.all<{ session: string; n: number; verb: string; body: string }>(
+    'SELECT session, n, verb, body FROM outbox ORDER BY n',
+  );
+  return rows.map(({ session, n, verb, body }) => {
+    const { request, ...rest } = JSON.parse(body) as Omit<OutboxEntry, 'session' | 'n'> & { request: unknown };
+    return { ...rest, session, n, command: { verb, request } as Command };
+  });
+}
+
+export function forgetEntry(entry: OutboxEntry): Statement {
+  return sql('DELETE FROM outbox WHERE session = ? AND n = ?', entry.session, entry.n);
+}
+
+/** The sessions that had not ended, as they were folded last. */
+export async function readLive(store: Store): Promise<SessionState[]> {
+  const rows = await store.all<{ body: string }>(
+    "SELECT body FROM session WHERE state <> 'ended' ORDER BY created_at, id",
+  );
+  return rows.map((row) => JSON.parse(row.body) as SessionState);
+}
+
+export async function readSession(store: Store, id: string): Promise<SessionState | undefined> {
+  const row = await store.one<{ body: string }>('SELECT body FROM session WHERE id = ?', [id]);
+  return row === undefined ? undefined : (JSON.parse(row.body) as SessionState);
+}
+
+interface RawRow {
+  readonly session: string;
+  readonly seq: number;
+  readonly at: number;
+  readonly type: string;
+  readonly leg: string | null;
+  readonly cause: string | null;
+  readonly data: string;
+}
+
+/** The rows of a session after `after`, oldest first, at most `limit`. */
+export async function readRows(store: Store, session: string, after: number, limit: number): Promise<JournalRow[]> {
+  const rows = await store.all<RawRow>(
+    'SELECT session, seq, at, type, leg, cause, data FROM journal WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?',
+    [session, after, limit],
+  );
+  return rows.map((row) => {
+    const { leg, cause, data, ...rest } = row;
+    return {
+      ...rest,
+      ...(leg === null ? {} : { leg }),
+      ...(cause === null ? {} : { cause }),
+      data: JSON.parse(data),
+    } as JournalRow;
+  });
+}
+
+/** What a listing wants: homes that the asker sees (`all` for an operator), living ones only, and where to go on. */
+export interface ListQuery {
+  readonly homes: readonly string[] | 'all';
+  readonly live: boolean;
+  readonly limit: number;
+  /** `<createdAt>.<id>` of the last one of the page before. */
+  readonly after?: string;
+}
+
+/** Sessions, newest first; one more than `limit` when there is a next page. */
+export async function listSessions(store: Store, query: ListQuery): Promise<SessionState[]> {
+  const where: string[] = [];
+  const params: SqlValue[] = [];
+  if (query.live) where.push("state <> 'ended'");
+  if (query.homes !== 'all') {
+    if (query.homes.length === 0) return [];
+    where.push(`id IN (SELECT session FROM session_home WHERE home IN (${query.homes.map(() => '?').join(', ')}))`);
+    params.push(...query.homes);
+  }
+  const dot = query.after?.indexOf('.') ?? -1;
+  if (query.after !== undefined && dot > 0) {
+    where.push('(created_at < ? OR (created_at = ? AND id < ?))');
+    const at = Number(query.after.slice(0, dot)) || 0;
+    params.push(at, at, query.after.slice(dot + 1));
+  }
+  const filter = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
+  const rows = await store.all<{ body: string }>(
+    `SELECT body FROM session ${filter} ORDER BY created_at DESC, id DESC LIMIT ?`,
+    [...params, query.limit + 1],
+  );
+  return rows.map((row) => JSON.parse(row.body) as SessionState);
+}

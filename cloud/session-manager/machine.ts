@@ -1,0 +1,331 @@
+/**
+ * What a session does next: a pure machine over the folded state. Every change of the state is an event that goes to the
+ * journal; every act on a server is a command that goes to the outbox in the same commit. After a crash the state
+ * comes back from the journal and the machine goes on from there; its deadlines start anew.
+ *
+ * Times in the state are monotonic milliseconds; `offset` (wall clock minus monotonic) dates the events.
+ */
+import { type Machine, NEVER, type Tick } from '#shared/kernel/machine.ts';
+import type { Fault } from '#shared/protocol/fault.ts';
+import { command, joinCommands, markCommand, openCommand, RING_FOR, serverOf } from './commands.ts';
+import { endLeg, endSession, finish, type Out, record, settle } from './endings.ts';
+import type { Command, JournalRow, LegPlan, Reserved, ReserveStep } from './events.ts';
+import { findLeg, type LegState, liveLegs, type SessionState } from './session.ts';
+
+/** Milliseconds that a leg may be missing at its server before it counts as lost. */
+export const LEASE = 30_000;
+/** Milliseconds that a conference waits for its first (or next) home leg. */
+export const ALONE_FOR = 60_000;
+/** Milliseconds beyond `RING_FOR` after which the softswitch's own report is no longer awaited. */
+const RING_GRACE = 5_000;
+/** Milliseconds of talk left at which a prepaid leg asks for more. */
+const CREDIT_MARGIN = 20_000;
+
+/** A living session: the folded state and what only this process knows of it. */
+export interface Live {
+  readonly state: SessionState;
+  /** Wall clock minus monotonic clock, ms; the driver sets it before each step. */
+  offset: number;
+  readonly ring: Map<string, number>;
+  /** When a missing leg counts as lost. */
+  readonly lease: Map<string, number>;
+  /** When a leg was last known to exist at its server. */
+  readonly seen: Map<string, number>;
+  /** When a prepaid leg has to ask for more, and when its money is used up. */
+  readonly credit: Map<string, { ask: number; end: number }>;
+  /** Reservations that no row says yet. */
+  unwritten: Reservations | undefined;
+  alone: number;
+  /** When an ending session ends, whatever is still unreleased. */
+  closing: number;
+}
+
+type Reservations = Readonly<Record<string, Reserved>>;
+
+export type Input =
+  /** All reservations of the session are made. */
+  | { readonly on: 'reserved'; readonly legs: Reservations; readonly room?: string }
+  /** The same, and nothing of it is metered or durable: it rides on the next row. */
+  | { readonly on: 'admitted'; readonly legs: Reservations }
+  /** The session was refused; `started` are the steps to undo. */
+  | { readonly on: 'refused'; readonly fault: Fault; readonly started: readonly Started[] }
+  | { readonly on: 'added'; readonly plan: LegPlan; readonly homes: readonly string[] }
+  | { readonly on: 'leg-refused'; readonly leg: string; readonly fault: Fault }
+  | { readonly on: 'opened'; readonly leg: string; readonly callId: string }
+  | { readonly on: 'failed'; readonly leg: string; readonly fault: Fault }
+  | { readonly on: 'noted'; readonly leg: string; readonly dscp: string }
+  | { readonly on: 'credit'; readonly leg: string; readonly until: number }
+  | Report
+  | { readonly on: 'end'; readonly reason: string }
+  | { readonly on: 'remove'; readonly leg: string; readonly reason: string }
+  /** Reconciliation: a server has the leg, or has it no longer. */
+  | { readonly on: 'seen'; readonly leg: string; readonly up?: boolean; readonly callId?: string }
+  | { readonly on: 'missing'; readonly leg: string }
+  /** The process has started again; what was only planned cannot be known to have happened. */
+  | { readonly on: 'recovered' }
+  /** Nothing of this session waits in the outbox any more. */
+  | { readonly on: 'released' };
+
+export interface Report {
+  readonly on: 'report';
+  readonly leg: string;
+  readonly event: 'ringing' | 'answered' | 'ended' | 'item-ended';
+  readonly at: number;
+  readonly callId?: string;
+  readonly reason?: string;
+}
+
+export interface Started {
+  readonly leg: string;
+  readonly step: ReserveStep | 'room';
+}
+
+/** What a command's outcome means: `open` and `join` may fail the leg, `mark` is noted, `credit` renews; others are told nobody. */
+export type Purpose = 'open' | 'join' | 'mark' | 'credit' | 'release' | 'other';
+
+export type Output =
+  | { readonly do: 'append'; readonly row: JournalRow }
+  | { readonly do: 'send'; readonly leg?: string; readonly purpose: Purpose; readonly command: Command };
+
+export function newLive(state: SessionState): Live {
+  const none = () => new Map<string, never>();
+  return {
+    state,
+    offset: 0,
+    ring: none(),
+    lease: none(),
+    seen: none(),
+    credit: none(),
+    unwritten: undefined,
+    alone: NEVER,
+    closing: NEVER,
+  };
+}
+
+export const sessionMachine: Machine<Live, Input, Output> = { name: 'session', step, due };
+
+function due(live: Live): number {
+  let earliest = Math.min(live.alone, live.closing);
+  for (const at of live.ring.values()) earliest = Math.min(earliest, at);
+  for (const at of live.lease.values()) earliest = Math.min(earliest, at);
+  for (const { ask, end } of live.credit.values()) earliest = Math.min(earliest, ask, end);
+  return earliest;
+}
+
+function step(live: Live, input: Input | Tick, now: number, out: Output[]): void {
+  const to: Out = { now, list: out };
+  if (live.state.state === 'ended') return;
+  if (live.state.state === 'ending') {
+    if (input.on === 'released' || (input.on === 'tick' && now >= live.closing)) finish(live, to);
+    return;
+  }
+  take(live, input, to);
+  settle(live, to);
+  if (live.state.state === 'created' || live.state.state === 'active') advance(live, to);
+}
+
+function take(live: Live, input: Input | Tick, to: Out): void {
+  switch (input.on) {
+    case 'tick':
+      tick(live, to);
+      return;
+    case 'reserved':
+      record(live, to, { type: 'reserved', data: { legs: input.legs, ...(input.room ? { room: input.room } : {}) } });
+      return;
+    case 'admitted':
+      live.unwritten = input.legs;
+      return;
+    case 'refused':
+      endSession(live, to, input.fault.code, { started: input.started });
+      return;
+    case 'added':
+      record(live, to, { type: 'added', leg: input.plan.id, data: { plan: input.plan, homes: input.homes } });
+      return;
+    case 'end':
+      endSession(live, to, input.reason);
+      return;
+    case 'recovered':
+      recovered(live, to);
+      return;
+    case 'released':
+      return;
+    case 'report':
+      withLeg(live, input.leg, (leg) => report(live, leg, input, to));
+      return;
+    default:
+      withLeg(live, input.leg, (leg) => takeForLeg(live, leg, input, to));
+  }
+}
+
+function withLeg(live: Live, id: string, run: (leg: LegState) => void): void {
+  const leg = findLeg(live.state, id);
+  if (leg !== undefined && leg.state !== 'ended') run(leg);
+}
+
+function takeForLeg(live: Live, leg: LegState, input: Extract<Input, { leg: string }>, to: Out): void {
+  switch (input.on) {
+    case 'opened':
+      live.seen.set(leg.id, to.now);
+      if (leg.callId !== input.callId)
+        record(live, to, { type: 'opened', leg: leg.id, data: { callId: input.callId } });
+      return;
+    case 'leg-refused':
+    case 'failed':
+      endLeg(live, to, leg, input.fault.code);
+      return;
+    case 'noted':
+      record(live, to, { type: 'noted', leg: leg.id, data: { dscp: input.dscp } });
+      return;
+    case 'credit':
+      setCredit(live, leg, input.until);
+      return;
+    case 'remove':
+      endLeg(live, to, leg, input.reason);
+      return;
+    case 'seen':
+      live.seen.set(leg.id, to.now);
+      live.lease.delete(leg.id);
+      if (input.up && leg.state !== 'up') answered(live, leg, to, to.now + live.offset, input.callId);
+      return;
+    case 'missing':
+      if (!live.lease.has(leg.id)) live.lease.set(leg.id, (live.seen.get(leg.id) ?? to.now) + LEASE);
+  }
+}
+
+function report(live: Live, leg: LegState, input: Report, to: Out): void {
+  live.seen.set(leg.id, to.now);
+  live.lease.delete(leg.id);
+  switch (input.event) {
+    case 'ringing': {
+      if (leg.state === 'up' || leg.state === 'ringing') return;
+      const data = input.callId === undefined ? {} : { callId: input.callId };
+      record(live, to, { type: 'ringing', leg: leg.id, data: { ...data, ...unwritten(live) } });
+      return;
+    }
+    case 'answered':
+      if (leg.state !== 'up') answered(live, leg, to, input.at, input.callId);
+      return;
+    case 'ended':
+      endLeg(live, to, leg, input.reason ?? 'hangup', true);
+      return;
+    case 'item-ended':
+      endLeg(live, to, leg, 'item-ended');
+  }
+}
+
+/** The leg talks: the row first, then what lets its sound flow. A switched call's caller is up by the same fact. */
+function answered(live: Live, leg: LegState, to: Out, at: number, callId: string | undefined): void {
+  const state = live.state;
+  const also = liveLegs(state).filter((one) => one.channel === 'switched' && leg.channel === 'switched' && one !== leg);
+  live.ring.delete(leg.id);
+  record(live, to, {
+    type: 'answered',
+    leg: leg.id,
+    data: {
+      at: Math.max(state.createdAt, at),
+      ...(callId === undefined ? {} : { callId }),
+      ...(also.length === 0 ? {} : { also: also.map((one) => one.id) }),
+      ...unwritten(live),
+    },
+  });
+  for (const one of [leg, ...also]) {
+    live.seen.set(one.id, to.now);
+    if (one.reserved.metered && one.reserved.until !== undefined) setCredit(live, one, one.reserved.until);
+    for (const join of joinCommands(state, one)) send(to, 'join', join, one.id);
+    const mark = markCommand(state, one);
+    if (mark !== undefined) send(to, 'mark', mark, one.id);
+  }
+}
+
+function unwritten(live: Live): { legs?: Reservations } {
+  const legs = live.unwritten;
+  live.unwritten = undefined;
+  return legs === undefined ? {} : { legs };
+}
+
+/** `until` counts from the answer; a reservation that does not reach further than before leaves no time to ask again. */
+function setCredit(live: Live, leg: LegState, until: number): void {
+  const end = (leg.answeredAt ?? 0) - live.offset + until;
+  const grew = end > (live.credit.get(leg.id)?.end ?? 0);
+  live.credit.set(leg.id, { ask: grew ? end - CREDIT_MARGIN : NEVER, end });
+}
+
+/** Opens what is reserved and may open now. */
+function advance(live: Live, to: Out): void {
+  const { state } = live;
+  for (const leg of state.legs) {
+    if (leg.state !== 'reserved') continue;
+    const after = leg.after === undefined ? undefined : findLeg(state, leg.after);
+    if (leg.after !== undefined && after?.state !== 'up') {
+      // What it waits for is gone: so is the leg.
+      if (after === undefined || after.state === 'ended') endLeg(live, to, leg, after?.reason ?? 'lost', true);
+      continue;
+    }
+    if (leg.channel === 'instructed') open(live, leg, to);
+    else if (leg.channel !== 'room' || talks(state)) answered(live, leg, to, to.now + live.offset, undefined);
+  }
+  if (state.roomSize !== undefined) watchRoom(live, to.now);
+  settle(live, to);
+}
+
+function open(live: Live, leg: LegState, to: Out): void {
+  const opening = openCommand(live.state, leg);
+  record(live, to, { type: 'instructed', leg: leg.id, data: { verb: opening.verb, server: serverOf(opening.verb) } });
+  live.ring.set(leg.id, to.now + RING_FOR + RING_GRACE);
+  live.seen.set(leg.id, to.now);
+  send(to, 'open', opening, leg.id);
+}
+
+/** Under one home leg for a minute, the conference ends. */
+function watchRoom(live: Live, now: number): void {
+  if (talks(live.state)) live.alone = NEVER;
+  else if (live.alone === NEVER) live.alone = now + ALONE_FOR;
+}
+
+function talks(state: SessionState): boolean {
+  return state.legs.some((leg) => leg.kind === 'voice' && leg.state === 'up');
+}
+
+function tick(live: Live, to: Out): void {
+  const passed = (map: ReadonlyMap<string, number>) => [...map].filter(([, at]) => to.now >= at).map(([leg]) => leg);
+  for (const id of passed(live.ring)) {
+    live.ring.delete(id);
+    withLeg(live, id, (leg) => leg.state !== 'up' && endLeg(live, to, leg, 'no_answer'));
+  }
+  for (const id of passed(live.lease)) {
+    live.lease.delete(id);
+    withLeg(live, id, (leg) => endLeg(live, to, leg, 'lost'));
+  }
+  for (const [id, { ask, end }] of live.credit) {
+    if (to.now >= end) withLeg(live, id, (leg) => endLeg(live, to, leg, 'insufficient_credit'));
+    else if (to.now >= ask) withLeg(live, id, (leg) => askCredit(live, leg, to));
+  }
+  if (to.now >= live.alone) endSession(live, to, 'no_answer');
+}
+
+function askCredit(live: Live, leg: LegState, to: Out): void {
+  const known = live.credit.get(leg.id);
+  if (known !== undefined) known.ask = NEVER;
+  const talked = Math.max(0, Math.round(to.now + live.offset - (leg.answeredAt ?? 0)));
+  const owner = { session: live.state.id, leg: leg.id };
+  const home = leg.payer ?? 'none';
+  send(to, 'credit', command('billing.reserve', { ...owner, home, to: leg.to, pays: true, talked }), leg.id);
+}
+
+/** What was planned and not reserved when the process died: nobody was told of it, so it ends now. */
+function recovered(live: Live, to: Out): void {
+  const { state } = live;
+  if (state.legs.every((leg) => leg.state === 'planned')) {
+    endSession(live, to, 'lost');
+    return;
+  }
+  for (const leg of state.legs) if (leg.state === 'planned') endLeg(live, to, leg, 'lost');
+  for (const leg of state.legs) if (leg.state === 'ringing') live.ring.set(leg.id, to.now + RING_FOR + RING_GRACE);
+  for (const leg of state.legs) {
+    if (leg.state === 'up' && leg.reserved.until !== undefined) setCredit(live, leg, leg.reserved.until);
+  }
+}
+
+function send(to: Out, purpose: Purpose, what: Command, leg: string): void {
+  to.list.push({ do: 'send', leg, purpose, command: what });
+}

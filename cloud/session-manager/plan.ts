@@ -1,0 +1,141 @@
+/**
+ * From a request to the resources of a session: which legs, on which server and why, what is reserved for each, and in
+ * which order channels open. Pure: facts come in, a plan or a fault goes out; the undo of each step follows from it.
+ */
+import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { type Fault, fault } from '#shared/protocol/fault.ts';
+import {
+  choose,
+  type Facts,
+  firstMissing,
+  homesOf,
+  type PartyFacts,
+  partyOf,
+  quality,
+  unknownParty,
+} from './choice.ts';
+import type { LegPlan, SessionKind } from './events.ts';
+
+export interface Plan {
+  readonly kind: SessionKind;
+  readonly homes: readonly string[];
+  readonly legs: readonly LegPlan[];
+  /** Parties that the room must hold; absent: no room. */
+  readonly roomSize?: number;
+}
+
+/** What a phone shows as the caller when the media server calls. */
+export const MEDIA_CALLER = { number: '700', name: 'Media' } as const;
+
+/** A phone called: the softswitch rings the callee's line by itself and tells us what became of it. */
+export function planRoute(from: PartyFacts | undefined, to: PartyFacts, facts: Facts): Result<Plan, Fault> {
+  const unknown = unknownParty([to]);
+  if (unknown !== undefined) return err(unknown);
+  const server = choose('two parties', facts);
+  if (!server.ok) return server;
+  const caller = from ?? { asked: 'anonymous', direct: true };
+  const label = { from: caller.line?.number ?? caller.asked, to: to.line?.number ?? to.asked };
+  const callerQuality = quality(caller, facts);
+  const calleeQuality = quality(to, facts);
+  const billed = caller.line?.metered === true && facts.servers.get('billing')?.running === true;
+  const common = { kind: 'voice', channel: 'switched', ...server.value, ...label } as const;
+  return ok({
+    kind: 'call',
+    homes: homesOf([caller, to]),
+    legs: [
+      { id: facts.legId(), ...common, role: 'caller', ...partyOf(caller), ...callerQuality },
+      {
+        id: facts.legId(),
+        ...common,
+        role: 'callee',
+        ...partyOf(to),
+        ...calleeQuality,
+        ...(caller.line === undefined ? {} : { payer: caller.line.home }),
+        reserve: [...(billed ? (['billing'] as const) : []), ...calleeQuality.reserve],
+      },
+    ],
+  });
+}
+
+/** The API calls two parties: `from` rings first, then `to`; each gets a media endpoint, and both are joined (RFC 3725). */
+export function planCall(from: PartyFacts, to: PartyFacts, facts: Facts): Result<Plan, Fault> {
+  const unknown = unknownParty([from, to]);
+  if (unknown !== undefined) return err(unknown);
+  if (from.line?.id === to.line?.id) return err(fault('bad_request', 'Both parties are the same line.'));
+  const missing = firstMissing(['softswitch', 'media', 'billing'], facts);
+  if (missing !== undefined) return err(missing);
+  const server = choose('two parties', facts);
+  if (!server.ok) return server;
+  const label = { from: from.line?.number ?? from.asked, to: to.line?.number ?? to.asked };
+  const common = { kind: 'voice', channel: 'instructed', ...server.value, ...label } as const;
+  const first = instructed(from, facts, { ...common, role: 'caller', caller: shown(to) });
+  const second = instructed(to, facts, { ...common, role: 'callee', caller: shown(from), after: first.id });
+  const payer = from.line?.home;
+  const paying: LegPlan = {
+    ...second,
+    ...(payer === undefined ? {} : { payer }),
+    reserve: ['billing', ...second.reserve],
+  };
+  return ok({ kind: 'call', homes: homesOf([from, to]), legs: [first, paying] });
+}
+
+/** Media on demand: the media server plays an item to a phone, over a channel that the softswitch is told to open. */
+export function planMedia(to: PartyFacts, item: string, facts: Facts, waiting?: string): Result<Plan, Fault> {
+  const unknown = unknownParty([to]);
+  if (unknown !== undefined) return err(unknown);
+  const missing = firstMissing(['media', 'softswitch', 'billing'], facts);
+  if (missing !== undefined) return err(missing);
+  const server = choose('an item of the library', facts);
+  if (!server.ok) return server;
+  const leg = mediaChannel(to, item, facts, {
+    ...server.value,
+    why: `${server.value.why}; softswitch opens its channel, ${facts.servers.get('qos')?.running ? 'qos and billing reserve' : 'billing reserves'}`,
+    role: 'media channel',
+    ...(waiting === undefined ? {} : { waiting }),
+  });
+  return ok({ kind: 'media', homes: homesOf([to]), legs: [leg] });
+}
+
+type Chosen = Pick<LegPlan, 'server' | 'orientation' | 'why' | 'role'>;
+
+/** A channel from the media server to a phone; the home that hears it pays. */
+export function mediaChannel(
+  to: PartyFacts,
+  item: string,
+  facts: Facts,
+  more: Chosen & Partial<Pick<LegPlan, 'waiting' | 'join' | 'after'>>,
+): LegPlan {
+  const { reserve, ...marks } = quality(to, facts);
+  return {
+    id: facts.legId(),
+    kind: 'media',
+    channel: 'instructed',
+    ...more,
+    ...partyOf(to),
+    ...marks,
+    ...(to.line === undefined ? {} : { payer: to.line.home }),
+    item,
+    from: `media:${item}`,
+    to: to.line?.number ?? to.asked,
+    caller: MEDIA_CALLER,
+    reserve: ['billing', ...reserve, 'player'],
+  };
+}
+
+/** A voice leg towards a phone, rung by our instruction. */
+export function instructed(
+  party: PartyFacts,
+  facts: Facts,
+  more: Chosen &
+    Pick<LegPlan, 'kind' | 'channel' | 'from' | 'to'> &
+    Partial<Pick<LegPlan, 'caller' | 'after' | 'payer'>>,
+): LegPlan {
+  const { reserve, ...marks } = quality(party, facts);
+  return { id: facts.legId(), ...more, ...partyOf(party), ...marks, reserve: [...reserve, 'endpoint'] };
+}
+
+function shown(party: PartyFacts): { number: string; name?: string } {
+  const { line, asked } = party;
+  if (line === undefined) return { number: asked };
+  return { number: line.number, ...(line.name === undefined ? {} : { name: line.name }) };
+}

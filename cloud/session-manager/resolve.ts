@@ -1,0 +1,125 @@
+/** Looks up what a plan needs to know: who the parties are, where their phones are, and how the farm is. */
+import type { Context } from '#cloud/bus/bus.ts';
+import type { PartContext } from '#cloud/bus/part.ts';
+import { gatewaysOfHome, type LineRow, lineById, lineByUser } from '#cloud/store/directory.ts';
+import { type Dialled, readDialled } from '#shared/call/numbers.ts';
+import { newId } from '#shared/kernel/ids.ts';
+import { type FarmServerName, farmServers } from '#shared/protocol/servers.ts';
+import { parseUri } from '#shared/sip/uri.ts';
+import type { Facts, LineFacts, PartyFacts, ServerFacts } from './choice.ts';
+import { SELF } from './outbox.ts';
+
+/** Milliseconds for which the farm's health may be taken as read. */
+const FARM_FRESH = 2_000;
+/** Milliseconds that looking may take; without an answer the plan goes by what runs. */
+const LOOK_FOR = 1_000;
+
+export interface Resolver {
+  /** Reads a line id, a number or a SIP URI as people write it. */
+  party(asked: string): Promise<PartyFacts>;
+  parties(asked: readonly string[]): Promise<PartyFacts[]>;
+  /** The line behind a dialled text; `media` and `emergency` come back as they are. */
+  dialled(to: string): Dialled | undefined;
+  /** A line whose phone is calling: known to be there. */
+  caller(line: string, direct: boolean): Promise<PartyFacts | undefined>;
+  /** How the farm is; `quick` asks nobody and knows no load. */
+  facts(quick?: boolean): Promise<Facts>;
+}
+
+export function createResolver({ bus, store, world, config }: PartContext): Resolver {
+  let farm: { at: number; servers: Map<FarmServerName, ServerFacts> } | undefined;
+  const legId = () => newId('leg', world.clock.wall(), world.random.bytes(10));
+
+  function running(): Map<FarmServerName, ServerFacts> {
+    return new Map(farmServers.map((name) => [name, { running: bus.has(name), load: 0 }]));
+  }
+
+  async function healthy(): Promise<Map<FarmServerName, ServerFacts>> {
+    const servers = running();
+    if (!bus.has('application-server')) return servers;
+    const now = world.clock.mono();
+    if (farm === undefined || now - farm.at > FARM_FRESH) {
+      const list = await bus.request('farm.list', {}, SELF, LOOK_FOR);
+      if (!list.ok) return servers;
+      const known = list.value.items.map((one): [FarmServerName, ServerFacts] => [
+        one.name,
+        {
+          running: one.state !== 'stopped',
+          load: one.load,
+          ...(one.advice === undefined ? {} : { advice: one.advice }),
+        },
+      ]);
+      farm = { at: now, servers: new Map(known) };
+    }
+    // The bus knows at once who has left.
+    for (const [name, known] of farm.servers) if (bus.has(name)) servers.set(name, { ...known, running: true });
+    return servers;
+  }
+
+  async function find(asked: string): Promise<LineRow | undefined> {
+    const dialled = readDialled(asked);
+    if (dialled === undefined || !ours(asked)) return undefined;
+    if (dialled.kind === 'name') return (await lineByUser(store, dialled.name)) ?? lineById(store, dialled.name);
+    return dialled.kind === 'media' ? undefined : lineByUser(store, dialled.number);
+  }
+
+  function ours(asked: string): boolean {
+    const host = asked.includes(':') ? parseUri(asked)?.host : undefined;
+    return host === undefined || host === config.domain || host === config.publicHost;
+  }
+
+  async function gatewayOf(home: string): Promise<string | undefined> {
+    return (await gatewaysOfHome(store, home)).find((row) => row.online === 1)?.id;
+  }
+
+  async function whereabouts(
+    rows: readonly LineRow[],
+  ): Promise<Map<string, { contacts: number; direct: boolean; gateway?: string }>> {
+    if (rows.length === 0 || !bus.has('softswitch')) return new Map();
+    const list = await bus.request('registration.list', { lines: rows.map((row) => row.id) }, SELF, LOOK_FOR);
+    return new Map(list.ok ? list.value.items.map(({ line, ...where }) => [line, where]) : []);
+  }
+
+  async function parties(asked: readonly string[]): Promise<PartyFacts[]> {
+    const rows = await Promise.all(asked.map(find));
+    const where = await whereabouts(rows.filter((row) => row !== undefined));
+    return Promise.all(
+      rows.map(async (row, i): Promise<PartyFacts> => {
+        const text = asked[i] ?? '';
+        if (row === undefined) return { asked: text, direct: false };
+        const at = where.get(row.id);
+        const gateway = at?.gateway ?? (await gatewayOf(row.home));
+        return {
+          asked: text,
+          line: lineFacts(row),
+          ...(at === undefined ? {} : { contacts: at.contacts }),
+          direct: at?.direct ?? false,
+          ...(gateway === undefined ? {} : { gateway }),
+        };
+      }),
+    );
+  }
+
+  return {
+    parties,
+    party: async (asked) => (await parties([asked]))[0] ?? { asked, direct: false },
+    dialled: (to) => (ours(to) ? readDialled(to) : undefined),
+    async caller(line, direct) {
+      const row = await lineById(store, line);
+      if (row === undefined) return undefined;
+      const gateway = direct ? undefined : await gatewayOf(row.home);
+      return { asked: row.number, line: lineFacts(row), direct, ...(gateway === undefined ? {} : { gateway }) };
+    },
+    facts: async (quick = false) => ({ servers: quick ? running() : await healthy(), legId }),
+  };
+}
+
+function lineFacts(row: LineRow): LineFacts {
+  const { id, home, number, name } = row;
+  return { id, home, number, ...(name === null ? {} : { name }), metered: row.class !== 'unmetered' };
+}
+
+/** The principal alone: what is asked for somebody else is asked as that somebody, without its idempotency key. */
+export function as(context: Context): Context {
+  return { principal: context.principal };
+}

@@ -1,0 +1,212 @@
+/**
+ * The living sessions: steps their machines, writes what they say in one commit per step, then carries out what they
+ * want, and wakes them at their deadlines. The only place where a session's state changes.
+ */
+import type { Context } from '#cloud/bus/bus.ts';
+import type { PartContext } from '#cloud/bus/part.ts';
+import type { Statement } from '#cloud/store/store.ts';
+import type { Result } from '#shared/kernel/result.ts';
+import type { Timer } from '#shared/kernel/world.ts';
+import type { VerbReply } from '#shared/protocol/verbs/index.ts';
+import { undoCommands } from './commands.ts';
+import type { JournalRow, SessionEvent } from './events.ts';
+import { type Journal, type OutboxEntry, openJournal, readLive, readOutbox } from './journal.ts';
+import { type Input, type Live, newLive, type Output, sessionMachine } from './machine.ts';
+import { type CommandOutcome, createOutbox, type Outbox, sendCommand } from './outbox.ts';
+import type { Plan } from './plan.ts';
+import { type Refused, reserve, type Taken } from './saga.ts';
+import { apply, findLeg, type LegState } from './session.ts';
+
+export interface Runtime {
+  readonly lives: ReadonlyMap<string, Live>;
+  readonly outbox: Outbox;
+  /** Begins a session: one commit with `also` (idempotency). The promise tells when it is durable. */
+  begin(id: string, plan: Plan, request: unknown, also?: readonly Statement[]): { live: Live; durable: Promise<void> };
+  /** Feeds a machine; resolves once what it said is durable. Unknown and ended sessions ignore it. */
+  step(session: string, input: Input, also?: readonly Statement[]): Promise<void>;
+  /** Takes the reservations of these legs, all or nothing; `step` it `reserved` or `refused` afterwards. */
+  reserve(live: Live, legs: readonly LegState[]): Promise<Result<Taken, Refused>>;
+  /** Sessions that a home has alive. */
+  liveOf(home: string): number;
+  stop(): Promise<void>;
+}
+
+export async function createRuntime(context: PartContext): Promise<Runtime> {
+  const { store, bus, world } = context;
+  const { clock, log } = world;
+  const journal: Journal = await openJournal(store);
+  const lives = new Map<string, Live>();
+  const perHome = new Map<string, number>();
+  const timers = new Map<string, Timer>();
+  let stopped = false;
+  const outbox = createOutbox({ bus, store, clock, log, onOutcome: (entry, outcome) => settled(entry, outcome) });
+
+  function settled(entry: OutboxEntry, outcome: CommandOutcome): void {
+    const input = inputOf(entry, outcome, lives.get(entry.session));
+    if (input !== undefined) void step(entry.session, input);
+    const live = lives.get(entry.session);
+    if (live?.state.state === 'ending' && outbox.pending(entry.session) === 0)
+      void step(entry.session, { on: 'released' });
+  }
+
+  function arm(live: Live): void {
+    const { id } = live.state;
+    timers.get(id)?.cancel();
+    timers.delete(id);
+    const due = sessionMachine.due(live);
+    if (stopped || !Number.isFinite(due)) return;
+    timers.set(
+      id,
+      clock.at(due, () => void run(live, { on: 'tick' })),
+    );
+  }
+
+  function keep(live: Live): void {
+    lives.set(live.state.id, live);
+    for (const home of live.state.homes) perHome.set(home, (perHome.get(home) ?? 0) + 1);
+  }
+
+  function drop(live: Live): void {
+    if (!lives.delete(live.state.id)) return;
+    for (const home of live.state.homes) {
+      const left = (perHome.get(home) ?? 1) - 1;
+      if (left === 0) perHome.delete(home);
+      else perHome.set(home, left);
+    }
+  }
+
+  /** Writes one step: rows, state, outbox and `also`; afterwards tells the listeners and carries out the commands. */
+  async function write(live: Live, out: readonly Output[], homes: readonly string[], also: readonly Statement[]) {
+    const { id, seq } = live.state;
+    const rows = out.flatMap((one) => (one.do === 'append' ? [one.row] : []));
+    const [entries, kept] = journal.outbox(
+      id,
+      out.flatMap(({ do: what, ...send }) => (what === 'send' ? [send as Omit<OutboxEntry, 'session' | 'n'>] : [])),
+    );
+    if (rows.length === 0 && entries.length === 0 && also.length === 0) return;
+    const states = rows.length === 0 ? [] : journal.statements(live.state, rows, homes);
+    const result = await store.commit([...states, ...kept, ...also]);
+    if (!result.ok) throw new Error(`the journal refused a commit of ${id}: ${result.why} ${result.statement}`);
+    if (rows.length > 0) bus.publish('session.changed', { session: id, seq });
+    outbox.run(entries);
+    if (live.state.state === 'ending' && outbox.pending(id) === 0) await run(live, { on: 'released' });
+  }
+
+  async function run(live: Live, input: Input | { on: 'tick' }, also: readonly Statement[] = []): Promise<void> {
+    const before = live.state.homes.length;
+    const out: Output[] = [];
+    const now = clock.mono();
+    live.offset = clock.wall() - now;
+    sessionMachine.step(live, input, now, out);
+    const homes = live.state.homes.slice(before);
+    for (const home of homes) perHome.set(home, (perHome.get(home) ?? 0) + 1);
+    if (live.state.state === 'ended') drop(live);
+    arm(live);
+    await write(live, out, homes, also);
+  }
+
+  async function step(session: string, input: Input, also: readonly Statement[] = []): Promise<void> {
+    const live = lives.get(session);
+    try {
+      if (live !== undefined) await run(live, input, also);
+      else if (also.length > 0) await store.commit(also);
+    } catch (error) {
+      if (stopped) return;
+      log.error('session.step-failed', { session, input: input.on, error: String(error) });
+      throw error;
+    }
+  }
+
+  function begin(id: string, plan: Plan, request: unknown, also: readonly Statement[] = []) {
+    const data: Extract<SessionEvent, { type: 'created' }>['data'] = {
+      kind: plan.kind,
+      request,
+      homes: plan.homes,
+      legs: plan.legs,
+      ...(plan.roomSize === undefined ? {} : { roomSize: plan.roomSize }),
+    };
+    const row: JournalRow = { session: id, seq: 1, type: 'created', at: Math.round(clock.wall()), data };
+    const state = apply(undefined, row);
+    if (state === undefined) throw new Error('a session begins with its first row');
+    const live = newLive(state);
+    for (const leg of state.legs) live.seen.set(leg.id, clock.mono());
+    keep(live);
+    return { live, durable: write(live, [{ do: 'append', row }], plan.homes, also) };
+  }
+
+  async function recover(): Promise<void> {
+    for (const state of await readLive(store)) keep(newLive(state));
+    outbox.run(await readOutbox(store));
+    for (const live of [...lives.values()]) {
+      if (live.state.state === 'ending') live.closing = clock.mono() + 30_000;
+      await run(live, { on: 'recovered' });
+    }
+  }
+
+  await recover();
+  return {
+    lives,
+    outbox,
+    begin,
+    step,
+    async reserve(live, legs) {
+      const taken = await reserve(live.state, legs, (command) => sendCommand(bus, command));
+      const late = taken.ok ? legs.filter((leg) => findLeg(live.state, leg.id)?.state === 'ended') : [];
+      // Ended while it was being reserved: what was taken is given back at once.
+      for (const leg of late) {
+        for (const one of leg.reserve
+          .toReversed()
+          .flatMap((what) => undoCommands({ session: live.state.id, leg: leg.id }, what))) {
+          await sendCommand(bus, one);
+        }
+      }
+      return taken;
+    },
+    liveOf: (home) => perHome.get(home) ?? 0,
+    async stop() {
+      stopped = true;
+      for (const timer of timers.values()) timer.cancel();
+      await outbox.stop();
+    },
+  };
+}
+
+/** What a command's outcome means to its session; undefined for nothing. */
+function inputOf(entry: OutboxEntry, outcome: CommandOutcome, live: Live | undefined): Input | undefined {
+  const { leg, purpose } = entry;
+  if (leg === undefined || live === undefined) return undefined;
+  switch (purpose) {
+    case 'open':
+      if (!outcome.ok) return { on: 'failed', leg, fault: outcome.fault };
+      return { on: 'opened', leg, callId: (outcome.value as VerbReply<'channel.open'>).callId };
+    case 'join':
+      return outcome.ok || entry.command.verb === 'media.tone'
+        ? undefined
+        : { on: 'failed', leg, fault: outcome.fault };
+    case 'credit':
+      if (!outcome.ok) return undefined;
+      return {
+        on: 'credit',
+        leg,
+        until: (outcome.value as VerbReply<'billing.reserve'>).until ?? Number.MAX_SAFE_INTEGER,
+      };
+    case 'mark':
+      return { on: 'noted', leg, dscp: marked(findLeg(live.state, leg), outcome) };
+    default:
+      return undefined;
+  }
+}
+
+function marked(leg: LegState | undefined, outcome: CommandOutcome): string {
+  const name = leg?.reserved.dscp === undefined ? 'none' : `${leg.reserved.dscp.name} (${leg.reserved.dscp.value})`;
+  if (!outcome.ok) return `${name} reserved, not marked: ${outcome.fault.detail ?? outcome.fault.code}`;
+  const { marked: done, why } = outcome.value as VerbReply<'qos.mark'>;
+  return done
+    ? `${name} marked by the gateway`
+    : `${name} reserved, not marked: ${why ?? 'the gateway gave no reason'}`;
+}
+
+/** A context that asks on behalf of somebody else keeps that principal. */
+export function onBehalf(context: Context): Context {
+  return { principal: context.principal };
+}

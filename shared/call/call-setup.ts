@@ -1,0 +1,316 @@
+/** Setting a call up: routing, media of both sides, ringing, the first answer, the caller's 2xx. See `call.ts`. */
+import { NEVER } from '../kernel/machine.ts';
+import type { CallInput, CallOutput, EndReason, Routed, Target } from './call.ts';
+import {
+  type Ask,
+  ask,
+  CALLER,
+  type CallState,
+  dropLosers,
+  endLeg,
+  finish,
+  type Leg,
+  legOf,
+  lostBranch,
+  newSide,
+  RECORD_LIMIT,
+  ROUTE_LIMIT,
+} from './call-state.ts';
+import { talkMedia } from './call-talk.ts';
+import { better, callerStatus, reasonOf } from './outcome.ts';
+
+type Out<T> = CallOutput<T>[];
+
+const newLeg = (id: string): Leg => ({ id, at: 'preparing', media: false, connected: false });
+
+export function start<T>(state: CallState<T>, sdp: string | undefined, now: number, out: Out<T>): void {
+  if (state.at !== 'idle') return;
+  state.at = 'routing';
+  state.caller = 'waiting';
+  state.routing = true;
+  state.deadline = now + ROUTE_LIMIT;
+  if (sdp !== undefined) state.offer = sdp;
+  out.push({ do: 'route' });
+}
+
+export function open<T>(state: CallState<T>, target: Target<T>, ringFor: number, now: number, out: Out<T>): void {
+  if (state.at !== 'idle') return;
+  state.owned = false;
+  ring(state, [target], ringFor, now, out);
+}
+
+export function routed<T>(
+  state: CallState<T>,
+  input: Extract<CallInput<T>, { on: 'routed' | 'held' }>,
+  now: number,
+  out: Out<T>,
+): void {
+  if (!state.routing) return;
+  state.routing = false;
+  state.callerLeg = newLeg(input.callerLeg);
+  if (state.at !== 'routing') {
+    nameTheDead(state, input, out);
+    return;
+  }
+  if (input.on === 'held') {
+    state.at = 'held';
+    state.owned = false;
+    state.deadline = now + input.limit;
+    return;
+  }
+  state.relay = input.relay || state.offer === undefined;
+  if (state.relay) askForCaller(state, state.callerLeg, now, out);
+  else if (state.offer !== undefined) state.callerLeg.sdp = state.offer;
+  ring(state, input.targets, input.ringFor, now, out);
+}
+
+/** The caller gave up while the route was looked for: its legs were named, so each gets its report. */
+function nameTheDead<T>(
+  state: CallState<T>,
+  input: Extract<CallInput<T>, { on: 'routed' | 'held' }>,
+  out: Out<T>,
+): void {
+  if (input.on === 'routed') for (const target of input.targets) state.legs.set(target.leg, newLeg(target.leg));
+  for (const leg of state.legs.values()) endLeg(state, leg, state.reason, out);
+  if (state.callerLeg !== undefined) endLeg(state, state.callerLeg, state.reason, out);
+}
+
+export function routeRefused<T>(state: CallState<T>, status: number, reason: EndReason, out: Out<T>): void {
+  if (!state.routing) return;
+  state.routing = false;
+  if (state.at === 'routing') finish(state, { status, reason }, out);
+}
+
+/** The endpoint towards the caller: its answer, or an offer where the INVITE had none. */
+function askForCaller<T>(state: CallState<T>, leg: Leg, now: number, out: Out<T>): void {
+  const sdp = state.offer;
+  if (sdp === undefined) {
+    state.callerLate = true;
+    ask(state, leg, { use: 'setup', want: 'offer', party: CALLER }, now, out);
+  } else ask(state, leg, { use: 'setup', want: 'answer', party: CALLER, sdp }, now, out);
+}
+
+function ring<T>(state: CallState<T>, targets: Routed<T>['targets'], ringFor: number, now: number, out: Out<T>): void {
+  state.at = 'ringing';
+  state.ringFor = ringFor;
+  state.deadline = now + ringFor;
+  for (const target of targets) {
+    const leg = newLeg(target.leg);
+    state.legs.set(leg.id, leg);
+    for (const { branch, to } of target.branches) state.branches.set(branch, { leg: leg.id, to, at: 'planned' });
+  }
+  for (const leg of [...state.legs.values()]) {
+    if (![...state.branches.values()].some((branch) => branch.leg === leg.id)) {
+      const status = targets.find((one) => one.leg === leg.id)?.otherwise ?? 480;
+      state.best = better(state.best, status);
+      lostBranch(state, leg.id, reasonOf(status), out);
+    } else if (state.relay) ask(state, leg, { use: 'setup', want: 'offer', party: leg.id }, now, out);
+    else if (state.offer !== undefined) leg.sdp = state.offer;
+  }
+  if (targets.length === 0) finish(state, { status: 480, reason: 'callee_offline' }, out);
+  inviteReady(state, out);
+}
+
+/** Invites the contacts of every leg that has its SDP, once the caller's side is sure to work. */
+function inviteReady<T>(state: CallState<T>, out: Out<T>): void {
+  if (state.at !== 'ringing') return;
+  if (state.callerLeg !== undefined && state.callerLeg.sdp === undefined) return;
+  for (const leg of state.legs.values()) {
+    if (leg.at !== 'preparing' || leg.sdp === undefined) continue;
+    leg.at = 'ringing';
+    for (const [name, branch] of state.branches) {
+      if (branch.leg !== leg.id || branch.at !== 'planned') continue;
+      branch.at = 'ringing';
+      out.push({ do: 'invite', branch: name, leg: leg.id, to: branch.to, sdp: leg.sdp });
+    }
+  }
+}
+
+/** The held caller is answered: media for its leg, then the record, then 2xx. */
+export function admit<T>(state: CallState<T>, now: number, out: Out<T>): void {
+  if (state.at !== 'held' || state.callerLeg === undefined) return;
+  state.at = 'answering';
+  state.deadline = NEVER;
+  askForCaller(state, state.callerLeg, now, out);
+}
+
+export function progress<T>(
+  state: CallState<T>,
+  name: string,
+  status: number,
+  sdp: string | undefined,
+  now: number,
+  out: Out<T>,
+): void {
+  const branch = state.branches.get(name);
+  const leg = legOf(state, name);
+  if (state.at !== 'ringing' || branch?.at !== 'ringing' || leg === undefined) return;
+  if (status >= 180 && branch.status === undefined) {
+    const first = ![...state.branches.values()].some((one) => one.leg === leg.id && one.status !== undefined);
+    branch.status = status;
+    if (first) out.push({ do: 'report', leg: leg.id, event: 'ringing', branch: name });
+  }
+  if (state.caller === 'waiting') passUp(state, status, sdp, leg, name, now, out);
+}
+
+/** Tells the caller, each status once; early sound from the first contact that has some. */
+function passUp<T>(
+  state: CallState<T>,
+  status: number,
+  sdp: string | undefined,
+  leg: Leg,
+  name: string,
+  now: number,
+  out: Out<T>,
+): void {
+  if (sdp !== undefined && state.early === undefined && !state.callerLate) {
+    if (state.relay) {
+      state.early = name;
+      ask(state, leg, { use: 'early', want: 'accept', party: name, sdp }, now, out);
+      return;
+    }
+    if (state.branches.size === 1) {
+      state.early = name;
+      out.push({ do: 'progress', status, sdp });
+      return;
+    }
+  }
+  if (status < 180 || status === 199 || state.passed.includes(status)) return;
+  state.passed.push(status);
+  out.push({ do: 'progress', status });
+}
+
+export function fail<T>(state: CallState<T>, name: string, status: number, out: Out<T>): void {
+  const branch = state.branches.get(name);
+  if (state.at !== 'ringing' || branch?.at !== 'ringing') return;
+  branch.at = 'gone';
+  state.best = better(state.best, status);
+  const reason = reasonOf(status);
+  // A 6xx speaks for the callee as a whole (RFC 3261 section 16.7 step 5).
+  if (status >= 600) {
+    const leg = state.legs.get(branch.leg);
+    if (leg !== undefined) endLeg(state, leg, reason, out);
+  }
+  lostBranch(state, branch.leg, reason, out);
+  if (status >= 600 && state.at === 'ringing') finish(state, { status, reason }, out);
+}
+
+/** A contact answered: it wins, unless another has won; then it is hung up. */
+export function win<T>(state: CallState<T>, name: string, sdp: string | undefined, now: number, out: Out<T>): void {
+  const branch = state.branches.get(name);
+  const leg = legOf(state, name);
+  if (state.at !== 'ringing' || branch?.at !== 'ringing' || leg === undefined) return;
+  branch.at = 'up';
+  leg.at = 'up';
+  state.winner = name;
+  state.at = 'answering';
+  state.deadline = NEVER;
+  dropLosers(state, name, out);
+  if (!state.relay) {
+    if (sdp === undefined) finish(state, { status: 488, reason: 'no_codec' }, out);
+    else {
+      if (state.callerLeg !== undefined) state.callerLeg.sdp = sdp;
+      record(state, leg, now, out);
+    }
+  } else if (sdp !== undefined) ask(state, leg, { use: 'final', want: 'accept', party: name, sdp }, now, out);
+  else if (state.early === name && state.earlyAccepted) record(state, leg, now, out);
+  else finish(state, { status: 488, reason: 'no_codec' }, out);
+}
+
+/** Sound can flow: the answer is made durable before the caller hears of it. */
+function record<T>(state: CallState<T>, leg: Leg, now: number, out: Out<T>): void {
+  connect(state, leg, out);
+  state.recording = true;
+  state.deadline = now + RECORD_LIMIT;
+  out.push({
+    do: 'report',
+    leg: leg.id,
+    event: 'answered',
+    ...(state.winner === undefined ? {} : { branch: state.winner }),
+  });
+}
+
+function connect<T>(state: CallState<T>, leg: Leg, out: Out<T>): void {
+  if (leg.connected || !state.relay || state.callerLeg === undefined || leg === state.callerLeg) return;
+  leg.connected = true;
+  out.push({ do: 'connect', caller: state.callerLeg.id, leg: leg.id });
+}
+
+function recorded<T>(state: CallState<T>, out: Out<T>): void {
+  if (state.at !== 'answering' || !state.recording) return;
+  state.recording = false;
+  state.at = 'up';
+  state.deadline = NEVER;
+  state.answered = true;
+  if (state.winner !== undefined) state.sides.set(state.winner, newSide());
+  if (state.caller === 'waiting' && state.callerLeg?.sdp !== undefined) {
+    state.caller = 'up';
+    state.callerLeg.at = 'up';
+    const side = newSide();
+    side.late = state.callerLate;
+    state.sides.set(CALLER, side);
+    out.push({ do: 'answer', sdp: state.callerLeg.sdp });
+  }
+  delete state.offer;
+  out.push({ do: 'up', ...(state.winner === undefined ? {} : { branch: state.winner }) });
+}
+
+/** Answers to media asks and to the record. */
+export function media<T>(
+  state: CallState<T>,
+  input: Extract<CallInput<T>, { on: 'media' | 'recorded' }>,
+  now: number,
+  out: Out<T>,
+): void {
+  if (input.on === 'recorded') {
+    recorded(state, out);
+    return;
+  }
+  const asked = state.asks.get(input.op);
+  if (asked === undefined) return;
+  state.asks.delete(input.op);
+  if (state.at === 'ending') return;
+  if (asked.use === 'setup') setUp(state, asked, input, now, out);
+  else if (asked.use === 'early') earlySound(state, asked, input.failed, out);
+  else if (asked.use === 'final') answeredSound(state, asked, input.failed, now, out);
+  else talkMedia(state, asked, input, now, out);
+}
+
+function setUp<T>(
+  state: CallState<T>,
+  asked: Ask,
+  reply: { readonly sdp?: string; readonly failed?: number },
+  now: number,
+  out: Out<T>,
+): void {
+  const failed = reply.failed ?? (reply.sdp === undefined ? 500 : undefined);
+  const leg = asked.party === CALLER ? state.callerLeg : state.legs.get(asked.leg);
+  if (leg === undefined || leg.at === 'ended') return;
+  if (failed === undefined && reply.sdp !== undefined) {
+    leg.sdp = reply.sdp;
+    if (state.at === 'answering' && asked.party === CALLER) record(state, leg, now, out);
+    else inviteReady(state, out);
+  } else if (asked.party === CALLER) {
+    finish(state, { status: callerStatus(failed ?? 500), reason: reasonOf(failed ?? 500) }, out);
+  } else {
+    state.best = better(state.best, failed ?? 500);
+    for (const branch of state.branches.values()) if (branch.leg === leg.id) branch.at = 'gone';
+    lostBranch(state, leg.id, reasonOf(failed ?? 500), out);
+  }
+}
+
+function earlySound<T>(state: CallState<T>, asked: Ask, failed: number | undefined, out: Out<T>): void {
+  const leg = legOf(state, asked.party);
+  if (failed !== undefined || leg === undefined || leg.at === 'ended') return;
+  if (state.early === asked.party) state.earlyAccepted = true;
+  if (state.at !== 'ringing' || state.callerLeg?.sdp === undefined) return;
+  connect(state, leg, out);
+  out.push({ do: 'progress', status: 183, sdp: state.callerLeg.sdp });
+}
+
+function answeredSound<T>(state: CallState<T>, asked: Ask, failed: number | undefined, now: number, out: Out<T>): void {
+  const leg = legOf(state, asked.party);
+  if (state.at !== 'answering' || leg === undefined) return;
+  if (failed === undefined) record(state, leg, now, out);
+  else finish(state, { status: callerStatus(failed), reason: reasonOf(failed) }, out);
+}

@@ -1,0 +1,266 @@
+/** State of a call and what every phase shares: asking for media, ending legs, closing down. See `call.ts`. */
+import { NEVER } from '../kernel/machine.ts';
+import type { CallOutput, EndReason, LegId, Party } from './call.ts';
+import type { Direction } from './direction.ts';
+import { callerStatus, ELSEWHERE, reasonOfEnd } from './outcome.ts';
+
+/** Name of the caller among the parties. */
+export const CALLER: Party = 'caller';
+
+/** Milliseconds that a reply is waited for before it counts as a failure; users have shorter limits of their own. */
+export const ROUTE_LIMIT = 6_000;
+export const MEDIA_LIMIT = 5_000;
+export const RECORD_LIMIT = 4_000;
+
+export interface Branch<T> {
+  readonly leg: LegId;
+  readonly to: T;
+  at: 'planned' | 'ringing' | 'up' | 'gone';
+  status?: number;
+}
+
+export interface Leg {
+  readonly id: LegId;
+  at: 'preparing' | 'ringing' | 'up' | 'ended';
+  /** A media endpoint was asked for and is ours to release. */
+  media: boolean;
+  connected: boolean;
+  /** Our SDP towards the leg, once there. */
+  sdp?: string;
+}
+
+/** Why media was asked for, and for which party. */
+export interface Ask {
+  readonly use: 'setup' | 'early' | 'final' | 'late' | 'answer' | 'offer' | 'tell' | 'told';
+  readonly leg: LegId;
+  readonly party: Party;
+  readonly deadline: number;
+  readonly sdp?: string;
+}
+
+/** One side of an established call: the direction it was last offered and the one that it should have. */
+export interface Side {
+  told: Direction;
+  wanted: Direction;
+  /** Our own offer to it is under way. */
+  busy: boolean;
+  /** It asked for an offer of ours, and its ACK brings the answer. */
+  late: boolean;
+}
+
+export interface CallState<T> {
+  at: 'idle' | 'routing' | 'held' | 'ringing' | 'answering' | 'up' | 'ending' | 'over';
+  /** Deadline of the phase (monotonic ms). */
+  deadline: number;
+  /** `route` is not answered yet. */
+  routing: boolean;
+  relay: boolean;
+  owned: boolean;
+  ringFor: number;
+  /** The caller's INVITE: none, without and with a final answer, or gone. */
+  caller: 'none' | 'waiting' | 'up' | 'gone';
+  callerLeg?: Leg;
+  /** The caller's offer, until answered. */
+  offer?: string;
+  /** The caller's 2xx carried our offer: its ACK brings the answer. */
+  callerLate: boolean;
+  readonly legs: Map<LegId, Leg>;
+  readonly branches: Map<string, Branch<T>>;
+  winner?: string;
+  early?: string;
+  earlyAccepted: boolean;
+  best?: number;
+  readonly passed: number[];
+  /** The `answered` report waits to be recorded. */
+  recording: boolean;
+  answered: boolean;
+  reason: EndReason;
+  nextOp: number;
+  readonly asks: Map<number, Ask>;
+  readonly sides: Map<Party, Side>;
+  /** Pass mode: the side whose offer is at the other one. */
+  exchange?: Party;
+}
+
+export function newCall<T>(): CallState<T> {
+  return {
+    at: 'idle',
+    deadline: NEVER,
+    routing: false,
+    relay: true,
+    owned: true,
+    ringFor: 0,
+    caller: 'none',
+    callerLate: false,
+    legs: new Map(),
+    branches: new Map(),
+    earlyAccepted: false,
+    passed: [],
+    recording: false,
+    answered: false,
+    reason: '',
+    nextOp: 1,
+    asks: new Map(),
+    sides: new Map(),
+  };
+}
+
+/** An established call as it stood before a restart: both sides, or one for a channel. */
+export function restoredCall<T>(from: {
+  readonly callerLeg?: LegId;
+  readonly callee?: { readonly leg: LegId; readonly branch: string; readonly to: T };
+  readonly relay: boolean;
+  readonly owned: boolean;
+}): CallState<T> {
+  const state = newCall<T>();
+  Object.assign(state, { at: 'up', relay: from.relay, owned: from.owned, answered: true });
+  const leg = (id: LegId): Leg => ({ id, at: 'up', media: from.relay && from.owned, connected: true });
+  if (from.callerLeg !== undefined) {
+    state.caller = 'up';
+    state.callerLeg = leg(from.callerLeg);
+    state.sides.set(CALLER, newSide());
+  }
+  if (from.callee !== undefined) {
+    state.legs.set(from.callee.leg, leg(from.callee.leg));
+    state.branches.set(from.callee.branch, { leg: from.callee.leg, to: from.callee.to, at: 'up' });
+    state.winner = from.callee.branch;
+    state.sides.set(from.callee.branch, newSide());
+  }
+  return state;
+}
+
+export function newSide(): Side {
+  return { told: 'sendrecv', wanted: 'sendrecv', busy: false, late: false };
+}
+
+export function legOf<T>(state: CallState<T>, party: Party): Leg | undefined {
+  if (party === CALLER) return state.callerLeg;
+  const branch = state.branches.get(party);
+  return branch === undefined ? undefined : state.legs.get(branch.leg);
+}
+
+export function ask<T>(
+  state: CallState<T>,
+  leg: Leg,
+  what: Omit<Ask, 'leg' | 'deadline'> & {
+    readonly want: 'offer' | 'answer' | 'accept';
+    readonly direction?: Direction;
+  },
+  now: number,
+  out: CallOutput<T>[],
+): void {
+  const { use, want, party, sdp, direction } = what;
+  leg.media = state.owned;
+  const op = state.nextOp++;
+  state.asks.set(op, { use, leg: leg.id, party, deadline: now + MEDIA_LIMIT, ...(sdp === undefined ? {} : { sdp }) });
+  out.push({
+    do: 'media',
+    op,
+    want,
+    leg: leg.id,
+    party,
+    ...(sdp === undefined ? {} : { sdp }),
+    ...(direction === undefined ? {} : { direction }),
+  });
+}
+
+/** The leg is over: one report, and its ringing contacts are hung up. */
+export function endLeg<T>(state: CallState<T>, leg: Leg, reason: EndReason, out: CallOutput<T>[]): void {
+  if (leg.at === 'ended') return;
+  leg.at = 'ended';
+  for (const [name, branch] of state.branches) {
+    if (branch.leg !== leg.id) continue;
+    if (branch.at === 'ringing' || branch.at === 'up') out.push({ do: 'hangup', party: name, reason });
+    branch.at = 'gone';
+  }
+  out.push({ do: 'report', leg: leg.id, event: 'ended', reason });
+}
+
+/** Ends the whole call. `status` is for a caller without a final answer. */
+export function finish<T>(
+  state: CallState<T>,
+  cause: { readonly status: number; readonly reason: EndReason },
+  out: CallOutput<T>[],
+): void {
+  if (state.at === 'ending' || state.at === 'over') return;
+  const reason = cause.reason;
+  if (state.caller === 'waiting') out.push({ do: 'reject', status: cause.status, reason });
+  else if (state.caller === 'up') out.push({ do: 'hangup', party: CALLER, reason });
+  if (state.caller !== 'none') state.caller = 'gone';
+  for (const leg of state.legs.values()) endLeg(state, leg, reason, out);
+  if (state.callerLeg !== undefined) endLeg(state, state.callerLeg, reason, out);
+  state.at = 'ending';
+  state.reason = reason;
+  if (!state.routing) state.deadline = NEVER;
+}
+
+/** Releases what no ask is about any more; says `over` when nothing is left. */
+export function sweep<T>(state: CallState<T>, out: CallOutput<T>[]): void {
+  let left = state.asks.size > 0 || state.routing;
+  for (const leg of state.legs.values()) left = settle(state, leg, out) || left;
+  if (state.callerLeg !== undefined) left = settle(state, state.callerLeg, out) || left;
+  if (state.at !== 'ending' || left) return;
+  state.at = 'over';
+  state.deadline = NEVER;
+  out.push({ do: 'over', answered: state.answered, reason: state.reason });
+}
+
+/** True while the leg's endpoint cannot be released yet. */
+function settle<T>(state: CallState<T>, leg: Leg, out: CallOutput<T>[]): boolean {
+  if (leg.at !== 'ended' || !leg.media) return false;
+  for (const one of state.asks.values()) if (one.leg === leg.id) return true;
+  leg.media = false;
+  out.push({ do: 'release', leg: leg.id });
+  return false;
+}
+
+/** A party left by itself. */
+export function partyEnded<T>(state: CallState<T>, party: Party, why: string, out: CallOutput<T>[]): void {
+  const reason = reasonOfEnd(why);
+  if (party === CALLER) {
+    if (state.caller !== 'waiting' && state.caller !== 'up') return;
+    state.caller = 'gone';
+    finish(state, { status: 487, reason }, out);
+    return;
+  }
+  const branch = state.branches.get(party);
+  if (branch === undefined || branch.at === 'gone' || branch.at === 'planned') return;
+  branch.at = 'gone';
+  if (party === state.winner) finish(state, { status: 480, reason }, out);
+  else lostBranch(state, branch.leg, reason, out);
+}
+
+/** Ends a leg whose last contact failed, and the call with its last leg. */
+export function lostBranch<T>(state: CallState<T>, legId: LegId, reason: EndReason, out: CallOutput<T>[]): void {
+  for (const branch of state.branches.values()) if (branch.leg === legId && branch.at !== 'gone') return;
+  const leg = state.legs.get(legId);
+  if (leg === undefined) return;
+  endLeg(state, leg, reason, out);
+  if (state.at !== 'ringing') return;
+  for (const other of state.legs.values()) if (other.at !== 'ended') return;
+  finish(state, { status: callerStatus(state.best ?? 480), reason }, out);
+}
+
+/** Ends everything, or one leg while others still ring. */
+export function close<T>(
+  state: CallState<T>,
+  input: { readonly reason: EndReason; readonly leg?: LegId; readonly status?: number },
+  out: CallOutput<T>[],
+): void {
+  const leg = input.leg === undefined ? undefined : state.legs.get(input.leg);
+  const others = [...state.legs.values()].some((one) => one !== leg && one.at !== 'ended');
+  if (leg !== undefined && state.at === 'ringing' && others) endLeg(state, leg, input.reason, out);
+  else finish(state, { status: input.status ?? 480, reason: input.reason }, out);
+}
+
+/** Legs and contacts that lost against the winner. */
+export function dropLosers<T>(state: CallState<T>, winner: string, out: CallOutput<T>[]): void {
+  const won = state.branches.get(winner);
+  if (won === undefined) return;
+  for (const [name, branch] of state.branches) {
+    if (branch.leg !== won.leg || name === winner) continue;
+    if (branch.at === 'ringing') out.push({ do: 'hangup', party: name, reason: ELSEWHERE });
+    branch.at = 'gone';
+  }
+  for (const leg of state.legs.values()) if (leg.id !== won.leg) endLeg(state, leg, ELSEWHERE, out);
+}

@@ -1,0 +1,124 @@
+/** An established call: offers of either side, hold and resume told on, late answers. See `call.ts`. */
+import type { CallOutput, Party } from './call.ts';
+import { type Ask, ask, CALLER, type CallState, finish, legOf, type Side } from './call-state.ts';
+import { directionOf } from './direction.ts';
+import { callerStatus, reasonOf } from './outcome.ts';
+
+type Out<T> = CallOutput<T>[];
+
+/** The other side of an established two-sided call. */
+function other<T>(state: CallState<T>, party: Party): Party | undefined {
+  const peer = party === CALLER ? state.winner : CALLER;
+  return peer !== undefined && state.sides.has(peer) ? peer : undefined;
+}
+
+/** A side offers anew. By relay it is answered at once by its own endpoint, and the other side is told a change of hold. */
+export function offered<T>(state: CallState<T>, party: Party, sdp: string | undefined, now: number, out: Out<T>): void {
+  const side = state.sides.get(party);
+  const leg = legOf(state, party);
+  if (state.at !== 'up' || side === undefined || leg === undefined) {
+    out.push({ do: 'refuse-offer', party, status: 491 });
+    return;
+  }
+  if (!state.relay) passOffer(state, party, sdp, out);
+  else if (side.busy) out.push({ do: 'refuse-offer', party, status: 491 });
+  else if (sdp === undefined) ask(state, leg, { use: 'offer', want: 'offer', party }, now, out);
+  else ask(state, leg, { use: 'answer', want: 'answer', party, sdp }, now, out);
+}
+
+/** Without relay the offer goes to the other side as it is; one without SDP cannot be passed on. */
+function passOffer<T>(state: CallState<T>, party: Party, sdp: string | undefined, out: Out<T>): void {
+  const peer = other(state, party);
+  if (sdp === undefined || peer === undefined) out.push({ do: 'refuse-offer', party, status: 488 });
+  else if (state.exchange !== undefined) out.push({ do: 'refuse-offer', party, status: 491 });
+  else {
+    state.exchange = party;
+    out.push({ do: 'reoffer', party: peer, sdp });
+  }
+}
+
+export function reoffered<T>(
+  state: CallState<T>,
+  party: Party,
+  result: { readonly ok: boolean; readonly status: number; readonly sdp?: string },
+  now: number,
+  out: Out<T>,
+): void {
+  const side = state.sides.get(party);
+  if (state.at !== 'up' || side === undefined) return;
+  if (!state.relay) {
+    const from = state.exchange;
+    delete state.exchange;
+    if (from === undefined || from === party) return;
+    if (result.ok && result.sdp !== undefined) out.push({ do: 'accept-offer', party: from, sdp: result.sdp });
+    else out.push({ do: 'refuse-offer', party: from, status: result.ok ? 488 : callerStatus(result.status) });
+    return;
+  }
+  side.busy = false;
+  const leg = legOf(state, party);
+  if (result.ok && result.sdp !== undefined && leg !== undefined) {
+    ask(state, leg, { use: 'told', want: 'accept', party, sdp: result.sdp }, now, out);
+  }
+  tell(state, party, side, now, out);
+}
+
+/** ACK with the answer to an offer that our 2xx carried. */
+export function confirmed<T>(
+  state: CallState<T>,
+  party: Party,
+  sdp: string | undefined,
+  now: number,
+  out: Out<T>,
+): void {
+  const side = state.sides.get(party);
+  const leg = legOf(state, party);
+  if (state.at !== 'up' || side === undefined || leg === undefined || !side.late) return;
+  side.late = false;
+  if (sdp === undefined) finish(state, { status: 488, reason: 'no_codec' }, out);
+  else ask(state, leg, { use: 'late', want: 'accept', party, sdp }, now, out);
+}
+
+/** Media's answers in an established call. */
+export function talkMedia<T>(
+  state: CallState<T>,
+  asked: Ask,
+  reply: { readonly sdp?: string; readonly failed?: number },
+  now: number,
+  out: Out<T>,
+): void {
+  const side = state.sides.get(asked.party);
+  if (side === undefined) return;
+  const { party, use } = asked;
+  if (use === 'late') {
+    if (reply.failed !== undefined) finish(state, { status: 488, reason: reasonOf(reply.failed) }, out);
+  } else if (use === 'answer' || use === 'offer') {
+    if (reply.failed !== undefined || reply.sdp === undefined) {
+      out.push({ do: 'refuse-offer', party, status: reply.failed ?? 500 });
+      return;
+    }
+    if (use === 'offer') side.late = true;
+    out.push({ do: 'accept-offer', party, sdp: reply.sdp });
+    if (asked.sdp !== undefined) follow(state, party, asked.sdp, now, out);
+  } else if (use === 'tell') {
+    if (reply.sdp === undefined) side.busy = false;
+    else out.push({ do: 'reoffer', party, sdp: reply.sdp });
+  }
+}
+
+/** What one side said of its direction, the other is told. */
+function follow<T>(state: CallState<T>, party: Party, sdp: string, now: number, out: Out<T>): void {
+  const peer = other(state, party);
+  const side = peer === undefined ? undefined : state.sides.get(peer);
+  if (peer === undefined || side === undefined) return;
+  side.wanted = directionOf(sdp);
+  tell(state, peer, side, now, out);
+}
+
+/** Offers a side the direction that it should have, one offer at a time; a refused one is not repeated. */
+function tell<T>(state: CallState<T>, party: Party, side: Side, now: number, out: Out<T>): void {
+  const leg = legOf(state, party);
+  if (side.busy || side.told === side.wanted || leg === undefined) return;
+  side.busy = true;
+  side.told = side.wanted;
+  ask(state, leg, { use: 'tell', want: 'offer', party, direction: side.wanted }, now, out);
+}

@@ -1,0 +1,452 @@
+import { describe, expect, test } from 'vitest';
+import { NEVER, TICK } from '../kernel/machine.ts';
+import { CALLER, type CallInput, type CallOutput, callMachine, newCall, restoredCall } from './call.ts';
+
+type In = CallInput<string>;
+type Out = CallOutput<string>;
+
+const machine = callMachine<string>();
+const sdp = (direction = 'sendrecv') =>
+  `v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=${direction}\r\n`;
+
+/** A call under test: steps it and answers media and records at once unless told not to. */
+function rig(options: { media?: boolean; record?: boolean; state?: ReturnType<typeof newCall<string>> } = {}) {
+  const state = options.state ?? newCall<string>();
+  const log: string[] = [];
+  let now = 0;
+  const short = (o: Out): string => {
+    switch (o.do) {
+      case 'invite':
+        return `invite ${o.branch}`;
+      case 'progress':
+        return `progress ${o.status}${o.sdp === undefined ? '' : ' sdp'}`;
+      case 'reject':
+        return `reject ${o.status} ${o.reason}`;
+      case 'hangup':
+        return `hangup ${o.party} ${o.reason}`;
+      case 'refuse-offer':
+        return `refuse-offer ${o.party} ${o.status}`;
+      case 'accept-offer':
+      case 'reoffer':
+        return `${o.do} ${o.party}`;
+      case 'media':
+        return `media ${o.want} ${o.leg}${o.direction === undefined ? '' : ` ${o.direction}`}`;
+      case 'report':
+        return `report ${o.leg} ${o.event}${o.reason === undefined ? '' : ` ${o.reason}`}`;
+      case 'release':
+        return `release ${o.leg}`;
+      case 'connect':
+        return `connect ${o.caller} ${o.leg}`;
+      case 'over':
+        return `over ${o.answered} ${o.reason}`;
+      default:
+        return o.do;
+    }
+  };
+  function feed(input: In | typeof TICK): string[] {
+    const from = log.length;
+    const out: Out[] = [];
+    machine.step(state, input, now, out);
+    for (const o of out) {
+      log.push(short(o));
+      if (o.do === 'media' && options.media !== false) {
+        feed({ on: 'media', op: o.op, ...(o.want === 'accept' ? {} : { sdp: sdp() }) });
+      }
+      if (o.do === 'report' && o.event === 'answered' && options.record !== false) feed({ on: 'recorded' });
+    }
+    return log.slice(from);
+  }
+  return {
+    state,
+    feed,
+    log,
+    pass(ms: number) {
+      now += ms;
+      return feed(TICK);
+    },
+  };
+}
+
+const target = (leg: string, ...branches: string[]) => ({
+  leg,
+  branches: branches.map((branch) => ({ branch, to: `sip:${branch}` })),
+});
+const routed = (...targets: ReturnType<typeof target>[]): In => ({
+  on: 'routed',
+  callerLeg: 'A',
+  targets,
+  ringFor: 30_000,
+  relay: true,
+});
+
+function established() {
+  const call = rig();
+  call.feed({ on: 'invite', sdp: sdp() });
+  call.feed(routed(target('B', 'b1')));
+  call.feed({ on: 'answered', branch: 'b1', sdp: sdp() });
+  call.log.length = 0;
+  return call;
+}
+
+describe('a call by relay', () => {
+  test('rings, is answered and ends, in this order', () => {
+    const call = rig();
+    expect(call.feed({ on: 'invite', sdp: sdp() })).toEqual(['route']);
+    expect(call.feed(routed(target('B', 'b1', 'b2')))).toEqual([
+      'media answer A',
+      'media offer B',
+      'invite b1',
+      'invite b2',
+    ]);
+    expect(call.feed({ on: 'progress', branch: 'b1', status: 180 })).toEqual(['report B ringing', 'progress 180']);
+    expect(call.feed({ on: 'progress', branch: 'b2', status: 180 })).toEqual([]);
+    expect(call.feed({ on: 'answered', branch: 'b2', sdp: sdp() })).toEqual([
+      'hangup b1 answered_elsewhere',
+      'media accept B',
+      'connect A B',
+      'report B answered',
+      'answer',
+      'up',
+    ]);
+    expect(call.feed({ on: 'answered', branch: 'b1', sdp: sdp() })).toEqual([]);
+    expect(call.feed({ on: 'ended', party: CALLER, why: 'bye' })).toEqual([
+      'hangup b2 hangup',
+      'report B ended hangup',
+      'report A ended hangup',
+      'release B',
+      'release A',
+      'over true hangup',
+    ]);
+    expect(machine.due(call.state)).toBe(NEVER);
+  });
+
+  test('the caller hears nothing of the answer before it is recorded, or 4 s have passed', () => {
+    const call = rig({ record: false });
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1')));
+    expect(call.feed({ on: 'answered', branch: 'b1', sdp: sdp() })).not.toContain('answer');
+    expect(call.pass(3_999)).toEqual([]);
+    expect(call.pass(1)).toEqual(['answer', 'up']);
+  });
+
+  test('no phone rings before both media endpoints stand; a caller without a common codec is refused', () => {
+    const call = rig({ media: false });
+    call.feed({ on: 'invite', sdp: sdp() });
+    expect(call.feed(routed(target('B', 'b1')))).toEqual(['media answer A', 'media offer B']);
+    expect(call.feed({ on: 'media', op: 2, sdp: sdp() })).toEqual([]);
+    expect(call.feed({ on: 'media', op: 1, failed: 488 })).toEqual([
+      'reject 488 no_codec',
+      'report B ended no_codec',
+      'report A ended no_codec',
+      'release B',
+      'release A',
+      'over false no_codec',
+    ]);
+  });
+
+  test('an endpoint is not released while media works on it', () => {
+    const call = rig({ media: false });
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1')));
+    call.feed({ on: 'media', op: 1, sdp: sdp() });
+    expect(call.feed({ on: 'ended', party: CALLER, why: 'cancel' })).toEqual([
+      'report B ended cancelled',
+      'report A ended cancelled',
+      'release A',
+    ]);
+    expect(call.feed({ on: 'media', op: 2, sdp: sdp() })).toEqual(['release B', 'over false cancelled']);
+  });
+
+  test('an INVITE without offer gets ours in the 2xx, and its ACK the answer', () => {
+    const call = rig();
+    call.feed({ on: 'invite' });
+    expect(call.feed(routed(target('B', 'b1')))).toEqual(['media offer A', 'media offer B', 'invite b1']);
+    expect(call.feed({ on: 'progress', branch: 'b1', status: 183, sdp: sdp() })).toEqual([
+      'report B ringing',
+      'progress 183',
+    ]);
+    call.feed({ on: 'answered', branch: 'b1', sdp: sdp() });
+    expect(call.feed({ on: 'confirmed', party: CALLER, sdp: sdp() })).toEqual(['media accept A']);
+  });
+
+  test('early sound of the first contact goes up once; the answer may then come without SDP', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1')));
+    expect(call.feed({ on: 'progress', branch: 'b1', status: 183, sdp: sdp() })).toEqual([
+      'report B ringing',
+      'media accept B',
+      'connect A B',
+      'progress 183 sdp',
+    ]);
+    expect(call.feed({ on: 'answered', branch: 'b1' })).toEqual(['report B answered', 'answer', 'up']);
+  });
+
+  test('an answer without SDP and without early sound is none', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1')));
+    expect(call.feed({ on: 'answered', branch: 'b1' }).slice(0, 2)).toEqual([
+      'reject 488 no_codec',
+      'hangup b1 no_codec',
+    ]);
+  });
+});
+
+describe('failures and their best response', () => {
+  const table: [string, [string, number][], string][] = [
+    [
+      'busy beats silence',
+      [
+        ['b1', 480],
+        ['b2', 486],
+      ],
+      'reject 486 callee_busy',
+    ],
+    [
+      'a lower class beats a higher one',
+      [
+        ['b1', 503],
+        ['b2', 404],
+      ],
+      'reject 404 callee_unknown',
+    ],
+    [
+      'a redirection is not handed on',
+      [
+        ['b1', 302],
+        ['b2', 302],
+      ],
+      'reject 480 callee_offline',
+    ],
+    [
+      'a challenge of the callee is not handed on',
+      [
+        ['b1', 401],
+        ['b2', 407],
+      ],
+      'reject 480 callee_offline',
+    ],
+    [
+      '503 alone is 500',
+      [
+        ['b1', 503],
+        ['b2', 503],
+      ],
+      'reject 500 server_unavailable',
+    ],
+    [
+      'how to do better comes first',
+      [
+        ['b1', 486],
+        ['b2', 484],
+      ],
+      'reject 484 callee_unknown',
+    ],
+  ];
+  test.each(table)('%s', (_name, failures, expected) => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1', 'b2')));
+    for (const [branch, status] of failures) call.feed({ on: 'failed', branch, status });
+    expect(call.log.find((line) => line.startsWith('reject'))).toBe(expected);
+  });
+
+  test('6xx ends all at once', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1', 'b2'), target('C', 'c1')));
+    expect(call.feed({ on: 'failed', branch: 'b1', status: 603 })).toEqual([
+      'hangup b2 callee_declined',
+      'report B ended callee_declined',
+      'reject 603 callee_declined',
+      'hangup c1 callee_declined',
+      'report C ended callee_declined',
+      'report A ended callee_declined',
+      'release B',
+      'release C',
+      'release A',
+      'over false callee_declined',
+    ]);
+  });
+
+  test('one leg may fail or be closed while another rings', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1'), target('C', 'c1')));
+    expect(call.feed({ on: 'failed', branch: 'b1', status: 486 })).toEqual(['report B ended callee_busy', 'release B']);
+    expect(call.feed({ on: 'close', leg: 'B', reason: 'api' })).toEqual([]);
+    expect(call.feed({ on: 'close', leg: 'C', reason: 'api' })).toContain('over false api');
+  });
+
+  test('nobody answers in time', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1')));
+    expect(call.pass(29_999)).toEqual([]);
+    expect(call.pass(1).slice(0, 2)).toEqual(['reject 480 no_answer', 'hangup b1 no_answer']);
+  });
+
+  test('a callee without contacts is offline', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    expect(call.feed(routed(target('B')))).toContain('reject 480 callee_offline');
+    const none = rig();
+    none.feed({ on: 'invite', sdp: sdp() });
+    expect(none.feed(routed())).toContain('reject 480 callee_offline');
+  });
+
+  test('a caller who gives up while the route is looked for leaves no leg without its report', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    expect(call.feed({ on: 'ended', party: CALLER, why: 'cancel' })).toEqual([]);
+    expect(call.feed(routed(target('B', 'b1')))).toEqual([
+      'report B ended cancelled',
+      'report A ended cancelled',
+      'over false cancelled',
+    ]);
+  });
+
+  test('a route that never comes', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    expect(call.pass(6_000)).toEqual(['reject 503 server_unavailable', 'over false server_unavailable']);
+  });
+});
+
+describe('an established call', () => {
+  test('hold is answered by the own endpoint, told to the other side once, and resumed', () => {
+    const call = established();
+    expect(call.feed({ on: 'offer', party: CALLER, sdp: sdp('sendonly') })).toEqual([
+      'media answer A',
+      'accept-offer caller',
+      'media offer B sendonly',
+      'reoffer b1',
+    ]);
+    expect(call.feed({ on: 'offer', party: CALLER, sdp: sdp('sendrecv') })).toEqual([
+      'media answer A',
+      'accept-offer caller',
+    ]);
+    expect(call.feed({ on: 'reoffered', party: 'b1', ok: true, status: 200, sdp: sdp('recvonly') })).toEqual([
+      'media accept B',
+      'media offer B sendrecv',
+      'reoffer b1',
+    ]);
+    expect(call.feed({ on: 'offer', party: 'b1', sdp: sdp() })).toEqual(['refuse-offer b1 491']);
+    expect(call.feed({ on: 'reoffered', party: 'b1', ok: false, status: 488 })).toEqual([]);
+  });
+
+  test('a side may ask for an offer of ours', () => {
+    const call = established();
+    expect(call.feed({ on: 'offer', party: 'b1' })).toEqual(['media offer B', 'accept-offer b1']);
+    expect(call.feed({ on: 'confirmed', party: 'b1', sdp: sdp() })).toEqual(['media accept B']);
+    expect(call.feed({ on: 'confirmed', party: 'b1', sdp: sdp() })).toEqual([]);
+  });
+
+  test('an offer that media refuses leaves the call as it was', () => {
+    const call = established();
+    const quiet = rig({ media: false, state: call.state });
+    quiet.feed({ on: 'offer', party: 'b1', sdp: sdp() });
+    const [op] = [...call.state.asks.keys()];
+    expect(quiet.feed({ on: 'media', op: op ?? 0, failed: 488 })).toEqual(['refuse-offer b1 488']);
+    expect(call.state.at).toBe('up');
+  });
+
+  test.each([
+    ['bye', 'hangup'],
+    ['no-ack', 'timeout'],
+    ['transport', 'lost'],
+  ])('the callee leaves by %s', (why, reason) => {
+    const call = established();
+    expect(call.feed({ on: 'ended', party: 'b1', why })[0]).toBe(`hangup caller ${reason}`);
+  });
+
+  test('a restored call goes on and ends', () => {
+    const state = restoredCall<string>({
+      callerLeg: 'A',
+      callee: { leg: 'B', branch: 'b1', to: 'x' },
+      relay: true,
+      owned: true,
+    });
+    const call = rig({ state });
+    expect(call.feed({ on: 'offer', party: 'b1', sdp: sdp('inactive') })).toEqual([
+      'media answer B',
+      'accept-offer b1',
+      'media offer A inactive',
+      'reoffer caller',
+    ]);
+    expect(call.feed({ on: 'ended', party: 'b1', why: 'bye' })).toEqual([
+      'hangup caller hangup',
+      'report B ended hangup',
+      'report A ended hangup',
+      'release B',
+      'release A',
+      'over true hangup',
+    ]);
+  });
+});
+
+describe('without relay', () => {
+  const pass = (branches: string[]) => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed({ on: 'routed', callerLeg: 'A', targets: [target('B', ...branches)], ringFor: 1000, relay: false });
+    return call;
+  };
+  test('SDP goes through, offers are exchanged end to end', () => {
+    const call = pass(['b1']);
+    expect(call.log).toEqual(['route', 'invite b1']);
+    expect(call.feed({ on: 'progress', branch: 'b1', status: 183, sdp: sdp() })).toContain('progress 183 sdp');
+    expect(call.feed({ on: 'answered', branch: 'b1', sdp: sdp() })).toEqual(['report B answered', 'answer', 'up']);
+    expect(call.feed({ on: 'offer', party: 'b1', sdp: sdp('sendonly') })).toEqual(['reoffer caller']);
+    expect(call.feed({ on: 'offer', party: CALLER, sdp: sdp() })).toEqual(['refuse-offer caller 491']);
+    expect(call.feed({ on: 'reoffered', party: CALLER, ok: true, status: 200, sdp: sdp('recvonly') })).toEqual([
+      'accept-offer b1',
+    ]);
+    expect(call.feed({ on: 'offer', party: CALLER })).toEqual(['refuse-offer caller 488']);
+    expect(call.feed({ on: 'ended', party: 'b1', why: 'bye' })).not.toContain('release A');
+  });
+
+  test('early sound of forked contacts is not passed: their answers differ', () => {
+    const call = pass(['b1', 'b2']);
+    expect(call.feed({ on: 'progress', branch: 'b1', status: 183, sdp: sdp() })).toEqual([
+      'report B ringing',
+      'progress 183',
+    ]);
+  });
+});
+
+describe('channels that are instructed', () => {
+  test('a line is rung for an endpoint of somebody else, who keeps it', () => {
+    const call = rig();
+    expect(call.feed({ on: 'open', target: target('B', 'b1'), ringFor: 30_000 })).toEqual([
+      'media offer B',
+      'invite b1',
+    ]);
+    expect(call.feed({ on: 'progress', branch: 'b1', status: 180 })).toEqual(['report B ringing']);
+    expect(call.feed({ on: 'answered', branch: 'b1', sdp: sdp() })).toEqual([
+      'media accept B',
+      'report B answered',
+      'up',
+    ]);
+    expect(call.feed({ on: 'close', reason: 'api' })).toEqual(['hangup b1 api', 'report B ended api', 'over true api']);
+  });
+
+  test('a held caller waits for its instruction and is answered by it', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    expect(call.feed({ on: 'held', callerLeg: 'A', limit: 5_000 })).toEqual([]);
+    expect(call.feed({ on: 'admit' })).toEqual(['media answer A', 'report A answered', 'answer', 'up']);
+    expect(call.feed({ on: 'ended', party: CALLER, why: 'bye' })).toEqual([
+      'report A ended hangup',
+      'over true hangup',
+    ]);
+  });
+
+  test('a held caller is not kept for ever', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed({ on: 'held', callerLeg: 'A', limit: 5_000 });
+    expect(call.pass(5_000)).toEqual(['reject 480 timeout', 'report A ended timeout', 'over false timeout']);
+  });
+});

@@ -1,0 +1,38 @@
+/** Direction of a session's sound (RFC 3264 section 5.1), read from and written into SDP text. */
+import { type Direction, parseSdp, writeSdp } from '../sip/sdp.ts';
+
+export type { Direction } from '../sip/sdp.ts';
+
+const directions: ReadonlySet<string> = new Set(['sendrecv', 'sendonly', 'recvonly', 'inactive']);
+
+/** What the describing side says of its first live medium. The address 0.0.0.0 is hold of the old manner (RFC 2543). */
+export function directionOf(sdp: string): Direction {
+  const session = parseSdp(sdp);
+  const media = session?.media.find((one) => one.port !== 0);
+  if (session === undefined || media === undefined) return 'inactive';
+  const direction = session.directionOf(media);
+  if (session.connectionOf(media) !== '0.0.0.0') return direction;
+  return direction === 'sendrecv' || direction === 'sendonly' ? 'sendonly' : 'inactive';
+}
+
+/**
+ * The same description as a later one of its dialog: with that version in `o=` (RFC 3264 section 8: one more than before) and,
+ * where given, another direction. What cannot be read comes back as it was.
+ */
+export function revised(sdp: string, version: number, direction?: Direction): string {
+  const session = parseSdp(sdp);
+  if (session === undefined) return sdp;
+  for (const [i, line] of session.lines.entries()) {
+    if (line.type !== 'o') continue;
+    const origin = line.value.split(' ');
+    if (origin.length === 6) origin[2] = String(version);
+    session.lines[i] = { type: 'o', value: origin.join(' ') };
+  }
+  if (direction === undefined) return writeSdp(session);
+  for (const part of [session, ...session.media]) {
+    const kept = part.lines.filter((line) => line.type !== 'a' || !directions.has(line.value));
+    part.lines.splice(0, part.lines.length, ...kept);
+  }
+  for (const media of session.media) if (media.port !== 0) media.lines.push({ type: 'a', value: direction });
+  return writeSdp(session);
+}

@@ -1,0 +1,74 @@
+/** What a failed attempt means: the best of several responses (RFC 3261 section 16.7), and the word under which a leg ends. */
+
+/** Statuses of class 4xx that say how to do better come first (RFC 3261 16.7 step 6); then what tells the caller most. */
+const RANK: ReadonlyMap<number, number> = new Map([
+  [415, 0],
+  [420, 0],
+  [484, 0],
+  [486, 1],
+  [488, 2],
+  [404, 3],
+  [480, 5],
+  [408, 6],
+  [487, 7],
+]);
+
+function rank(status: number): number {
+  const family = Math.floor(status / 100);
+  if (family === 6) return 0;
+  return family * 10 + (RANK.get(status) ?? 4);
+}
+
+/** The better of two final responses: any 6xx wins, else the lowest class. Of equal ones the first stays. */
+export function better(a: number | undefined, b: number): number {
+  return a === undefined || rank(b) < rank(a) ? b : a;
+}
+
+/**
+ * What the caller is told for the callee's final response. A redirection is not handed on (the callee's phone must not
+ * send a caller to any number it likes), nor a challenge meant for us; 503 would make the caller's phone shun us (RFC 3261 16.7).
+ */
+export function callerStatus(status: number): number {
+  if (status < 400 || status === 401 || status === 407 || status === 487 || status === 481) return 480;
+  return status === 503 ? 500 : status;
+}
+
+const REASONS: ReadonlyMap<number, string> = new Map([
+  [404, 'callee_unknown'],
+  [408, 'no_answer'],
+  [480, 'callee_offline'],
+  [484, 'callee_unknown'],
+  [486, 'callee_busy'],
+  [488, 'no_codec'],
+  [503, 'server_unavailable'],
+  [504, 'timeout'],
+  [600, 'callee_busy'],
+  [603, 'callee_declined'],
+  [604, 'callee_unknown'],
+  [606, 'no_codec'],
+]);
+
+/** The reason (fault code) for a final response of a phone. */
+export function reasonOf(status: number): string {
+  return REASONS.get(status) ?? (status >= 500 && status < 600 ? 'internal' : 'callee_offline');
+}
+
+/** Reasons beside the fault codes: `hangup` (a side ended it), `cancelled` (the caller gave up), `answered_elsewhere`. */
+export const HANGUP = 'hangup';
+export const CANCELLED = 'cancelled';
+export const ELSEWHERE = 'answered_elsewhere';
+
+/** The reason for which a party went away by itself; `why` as the endpoint says it. */
+export function reasonOfEnd(why: string): string {
+  if (why === 'cancel') return CANCELLED;
+  if (why === 'bye') return HANGUP;
+  return why === 'no-ack' || why === 'timeout' ? 'timeout' : 'lost';
+}
+
+/** Value of a Reason header (RFC 3326) for a leg that we end. */
+export function reasonHeader(reason: string): string {
+  if (reason === ELSEWHERE) return 'SIP;cause=200;text="Call completed elsewhere"';
+  if (reason === CANCELLED) return 'SIP;cause=487;text="Cancelled"';
+  if (reason === HANGUP) return 'Q.850;cause=16;text="Normal call clearing"';
+  return `Q.850;cause=${reason === 'no_answer' ? 19 : 31};text="${reason}"`;
+}

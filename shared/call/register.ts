@@ -1,0 +1,151 @@
+/**
+ * The door for phones, the same at softswitch and gateway: a digest challenge that tells nothing about who exists, nonces that
+ * need no memory, a brake on guessing, and the rule that From and To belong to whoever signed.
+ */
+import { hex } from '../kernel/bytes.ts';
+import {
+  challenge,
+  checkNonce,
+  type DigestCredentials,
+  type DigestHash,
+  type DigestHmac,
+  makeNonce,
+  NonceCounts,
+  parseCredentials,
+  verify,
+} from '../sip/digest.ts';
+import type { SipMessage } from '../sip/message.ts';
+import { parseUri } from '../sip/uri.ts';
+import { normalise } from './numbers.ts';
+
+/** What the door has to know of a line. */
+export interface Account {
+  readonly username: string;
+  readonly number: string;
+  readonly ha1: { readonly md5: string; readonly sha256: string };
+}
+
+export interface DoorOptions {
+  readonly realm: string;
+  /** At least 16 random octets; from another secret all nonces are stale. */
+  readonly secret: Uint8Array<ArrayBuffer>;
+  readonly hash: DigestHash;
+  readonly hmac: DigestHmac;
+  /** 8 random octets for every nonce. */
+  readonly salt: () => Uint8Array;
+}
+
+export type Verdict =
+  | { readonly ok: true }
+  /** Answer 401 with these WWW-Authenticate values. */
+  | { readonly ok: false; readonly status: 401; readonly challenges: readonly string[] }
+  /** Guessed too often: answer 403 and look at nothing. */
+  | { readonly ok: false; readonly status: 403; readonly challenges: readonly [] };
+
+/** Wrong credentials that one source may send in a minute, and for how long it is then refused (doubling up to an hour). */
+export const GUESS_LIMIT = 10;
+export const GUESS_WINDOW = 60_000;
+const FIRST_BAN = 60_000;
+const LAST_BAN = 3_600_000;
+/** Sources remembered for guessing. */
+export const SOURCE_LIMIT = 10_000;
+
+interface Guesses {
+  since: number;
+  wrong: number;
+  until: number;
+  ban: number;
+}
+
+/** HA1s that nobody has: an unknown user costs the same work as a known one. */
+const NOBODY = { md5: '0'.repeat(32), sha256: '0'.repeat(64) };
+
+export class Door {
+  readonly #options: DoorOptions;
+  readonly #counts = new NonceCounts();
+  readonly #guesses = new Map<string, Guesses>();
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+  }
+
+  /** The credentials that a request carries for our realm; whoever they name is not proved by that. */
+  claimed(message: SipMessage): DigestCredentials | undefined {
+    for (const name of ['Authorization', 'Proxy-Authorization']) {
+      for (const value of message.headerAll(name)) {
+        const credentials = parseCredentials(value);
+        if (credentials?.realm === this.#options.realm) return credentials;
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Judges a request by what it claims and the account of that name, if there is one. `source` is the sender's address, `wall`
+   * the wall clock (ms). Only `ok` proves the account.
+   */
+  judge(
+    message: SipMessage,
+    claimed: DigestCredentials | undefined,
+    account: Account | undefined,
+    source: string,
+    wall: number,
+  ): Verdict {
+    if (this.#banned(source, wall)) return { ok: false, status: 403, challenges: [] };
+    if (claimed === undefined) return this.#challenge(wall, false);
+    const { secret, hmac, hash } = this.#options;
+    const ha1 = account?.ha1 ?? NOBODY;
+    const right = verify({ method: message.method, uri: message.uri, credentials: claimed, ha1, hash });
+    if (!right || account === undefined) {
+      this.#wrong(source, wall);
+      return this.#challenge(wall, false);
+    }
+    // After a restart our own nonces look foreign: who knows the password may try again without being asked for it.
+    if (checkNonce(claimed.nonce, wall, secret, hmac) !== 'ok') return this.#challenge(wall, true);
+    const use = this.#counts.take(claimed.nonce, claimed.nc);
+    return use === 'ok' ? { ok: true } : this.#challenge(wall, true);
+  }
+
+  #challenge(wall: number, stale: boolean): Verdict {
+    const { realm, secret, hmac, salt } = this.#options;
+    const nonce = makeNonce(wall, secret, hmac, hex(salt()));
+    return { ok: false, status: 401, challenges: challenge({ realm, nonce, stale }) };
+  }
+
+  #banned(source: string, wall: number): boolean {
+    const guesses = this.#guesses.get(source);
+    return guesses !== undefined && guesses.until > wall;
+  }
+
+  #wrong(source: string, wall: number): void {
+    let guesses = this.#guesses.get(source);
+    if (guesses === undefined) {
+      if (this.#guesses.size >= SOURCE_LIMIT) {
+        const oldest = this.#guesses.keys().next().value;
+        if (oldest !== undefined) this.#guesses.delete(oldest);
+      }
+      guesses = { since: wall, wrong: 0, until: 0, ban: FIRST_BAN };
+      this.#guesses.set(source, guesses);
+    }
+    if (wall - guesses.since > GUESS_WINDOW) {
+      guesses.since = wall;
+      guesses.wrong = 0;
+    }
+    if (++guesses.wrong < GUESS_LIMIT) return;
+    guesses.until = wall + guesses.ban;
+    guesses.ban = Math.min(guesses.ban * 2, LAST_BAN);
+    guesses.wrong = 0;
+  }
+}
+
+/** True where a SIP or tel URI names the account: its username or its number in any usual writing. */
+export function names(uri: string, account: Pick<Account, 'username' | 'number'>): boolean {
+  const user = parseUri(uri)?.user;
+  if (user === undefined) return false;
+  return user === account.username || user === account.number || normalise(user) === account.number;
+}
+
+/** A registration is for the signer's own address, From and To alike (RFC 3261 section 10.2). */
+export function mayRegister(message: SipMessage, account: Account): boolean {
+  return names(message.from.uri, account) && names(message.to.uri, account);
+}

@@ -1,0 +1,56 @@
+/** The real world's cryptography: Node's own primitives, X.509 beside it in `crypto-x509.ts`. */
+import {
+  createHash,
+  createHmac,
+  createPrivateKey,
+  generateKeyPairSync,
+  scrypt,
+  sign,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto';
+import type { Crypto, KeyPair } from '../kernel/world.ts';
+import { certificateFacts, createRequest, issue, keyHashOf, readPublicKey, readRequest } from './crypto-x509.ts';
+
+/** Cost of a password's hash: 16 MiB and some 50 ms each. */
+const SCRYPT = { N: 2 ** 14, r: 8, p: 1 } as const;
+
+/** Cryptography of this process. scrypt runs in the thread pool, everything else (well under 1 ms each) in place. */
+export function hostCrypto(): Crypto {
+  return {
+    hash: (name, data) => Uint8Array.from(createHash(name).update(data).digest()),
+    hmac: (name, key, data) => Uint8Array.from(createHmac(name, key).update(data).digest()),
+    equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
+    passwordHash,
+    createKey: async () => createKey(),
+    sign: async (privateKey, data) =>
+      Uint8Array.from(sign('sha256', data, { key: createPrivateKey(privateKey), dsaEncoding: 'ieee-p1363' })),
+    verify: async (publicKey, data, signature) => {
+      const key = readPublicKey(publicKey);
+      return key !== undefined && verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+    },
+    createRequest: async (key, subject) => createRequest(key, subject),
+    readRequest: async (request) => readRequest(request),
+    issue: async (options) => issue(options),
+    readCertificate: async (certificate) => certificateFacts(certificate),
+  };
+}
+
+function passwordHash(password: string, salt: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  return new Promise((resolve, reject) => {
+    scrypt(password.normalize('NFC'), salt, 32, SCRYPT, (error, key) => {
+      if (error === null) resolve(Uint8Array.from(key));
+      else reject(error);
+    });
+  });
+}
+
+function createKey(): KeyPair {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const spki = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }));
+  return {
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    publicKey: spki,
+    keyHash: keyHashOf(spki),
+  };
+}

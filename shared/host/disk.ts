@@ -1,0 +1,72 @@
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { AppendFile, Disk } from '#shared/kernel/world.ts';
+
+/** The real disk. Writes are atomic and durable; the names of temporary files are unique within the process. */
+export function hostDisk(): Disk {
+  let serial = 0;
+  return {
+    async read(path) {
+      try {
+        return new Uint8Array(await readFile(path));
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    },
+    async write(path, data) {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const temporary = `${path}.${process.pid}.${serial++}.new`;
+      const file = await open(temporary, 'w', 0o600);
+      try {
+        await file.writeFile(data);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, path);
+      await syncFolder(dirname(path));
+    },
+    async append(path) {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const file = await open(path, 'a', 0o600);
+      let size = (await stat(path)).size;
+      const handle: AppendFile = {
+        get size() {
+          return size;
+        },
+        async append(data) {
+          await file.appendFile(data);
+          size += data.length;
+          await file.datasync();
+        },
+        close: () => file.close(),
+      };
+      return handle;
+    },
+    async remove(path) {
+      await rm(path, { recursive: true, force: true });
+    },
+    async list(folder) {
+      try {
+        return (await readdir(folder)).sort();
+      } catch (error) {
+        if (isMissing(error)) return [];
+        throw error;
+      }
+    },
+  };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,117 @@
+import { X509Certificate } from 'node:crypto';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { isIP, connect as netConnect, type Socket } from 'node:net';
+import { checkServerIdentity, type DetailedPeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import { type HttpClient, type HttpReply, type HttpRequest, NetError } from '#shared/kernel/world.ts';
+import { netError } from './net.ts';
+import { spkiHash } from './stream.ts';
+
+/** The real HTTP client: one request per connection, certificates always checked (`ca`, `pin`, or the web's own). */
+export function hostHttp(): HttpClient {
+  return {
+    async request(request) {
+      const url = new URL(request.url);
+      const socket = await open(url, request);
+      try {
+        return await exchange(url, request, socket);
+      } finally {
+        socket.destroy();
+      }
+    },
+  };
+}
+
+function open(url: URL, request: HttpRequest): Promise<Socket> {
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const secure = url.protocol === 'https:';
+  if (!secure && url.protocol !== 'http:') return Promise.reject(new NetError('EPROTO', `${url.protocol} is not http`));
+  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
+  const pinned = request.pin !== undefined;
+  return new Promise((resolve, reject) => {
+    const socket = secure
+      ? tlsConnect({
+          host,
+          port,
+          rejectUnauthorized: !pinned,
+          ...(isIP(host) === 0 ? { servername: host } : {}),
+          ...(request.ca === undefined ? {} : { ca: request.ca }),
+        })
+      : netConnect({ host, port });
+    socket.setTimeout(request.timeout ?? 10_000, () =>
+      socket.destroy(new NetError('ETIMEDOUT', `${url.origin}: no answer in time`)),
+    );
+    socket.once('error', (error) => reject(error instanceof NetError ? error : netError(error, url.origin)));
+    socket.once(secure ? 'secureConnect' : 'connect', () => {
+      const wrong = pinned && secure ? pinFault(socket as TLSSocket, host, request.pin ?? '') : undefined;
+      if (wrong !== undefined) {
+        socket.destroy();
+        return reject(new NetError('ECERT', `${url.origin}: ${wrong}`));
+      }
+      resolve(socket);
+    });
+  });
+}
+
+/** Why the server's certificate does not hang on the pinned authority; undefined if it does. */
+function pinFault(socket: TLSSocket, host: string, pin: string): string | undefined {
+  const peer = socket.getPeerCertificate(true);
+  const chain: X509Certificate[] = [];
+  for (
+    let at: DetailedPeerCertificate | undefined = peer;
+    at?.raw !== undefined && chain.length < 6;
+    at = at.issuerCertificate
+  ) {
+    const certificate = new X509Certificate(at.raw);
+    if (chain.some((known) => known.fingerprint256 === certificate.fingerprint256)) break;
+    chain.push(certificate);
+  }
+  const [leaf] = chain;
+  const authority = chain.find((certificate) => spkiHash(certificate) === pin);
+  if (leaf === undefined || authority === undefined) return 'the certificate is not of the pinned authority';
+  for (let i = 0; chain[i] !== authority; i++) {
+    const child = chain[i];
+    const parent = chain[i + 1];
+    if (child === undefined || parent === undefined || !child.checkIssued(parent) || !child.verify(parent.publicKey))
+      return 'the certificate chain is broken';
+    if (!parent.ca) return 'an issuer in the chain is no authority';
+  }
+  const now = Date.now();
+  if (Date.parse(leaf.validFrom) > now || Date.parse(leaf.validTo) < now)
+    return 'the certificate is not valid now; check the clock';
+  return checkServerIdentity(host, peer)?.message;
+}
+
+function exchange(url: URL, request: HttpRequest, socket: Socket): Promise<HttpReply> {
+  return new Promise((resolve, reject) => {
+    const body = request.body;
+    const headers: Record<string, string> = { host: url.host, connection: 'close', ...request.headers };
+    if (body !== undefined) headers['content-length'] = String(Buffer.byteLength(body));
+    const outgoing = httpRequest(
+      { method: request.method, path: url.pathname + url.search, headers, createConnection: () => socket },
+      (reply) => {
+        collect(reply, request.limit ?? 1024 * 1024).then(resolve, reject);
+      },
+    );
+    outgoing.on('error', (error) => reject(error instanceof NetError ? error : netError(error, url.origin)));
+    outgoing.end(body);
+  });
+}
+
+function collect(reply: IncomingMessage, limit: number): Promise<HttpReply> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    reply.on('data', (part: Buffer) => {
+      size += part.length;
+      if (size > limit) reply.destroy(new NetError('ETOOLARGE', `the reply is larger than ${limit} octets`));
+      else parts.push(part);
+    });
+    reply.on('error', reject);
+    reply.on('end', () => {
+      const headers: Record<string, string> = {};
+      for (const [name, value] of Object.entries(reply.headers))
+        if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+      resolve({ status: reply.statusCode ?? 0, headers, body: Buffer.concat(parts).toString('utf8') });
+    });
+  });
+}

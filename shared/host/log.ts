@@ -1,0 +1,25 @@
+import type { Log, LogFields } from '#shared/kernel/world.ts';
+
+const levels = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof levels)[number];
+
+/** JSON lines with time, level and event; values are escaped by JSON, so input cannot forge a line. */
+export function jsonLog(
+  write: (line: string) => void,
+  level: LogLevel,
+  wall: () => number,
+  bound: LogFields = {},
+): Log {
+  const least = levels.indexOf(level);
+  const line = (rank: number) => (event: string, fields?: LogFields) => {
+    if (rank < least) return;
+    write(JSON.stringify({ at: new Date(wall()).toISOString(), level: levels[rank], event, ...bound, ...fields }));
+  };
+  return {
+    debug: line(0),
+    info: line(1),
+    warn: line(2),
+    error: line(3),
+    child: (fields) => jsonLog(write, level, wall, { ...bound, ...fields }),
+  };
+}

@@ -1,0 +1,168 @@
+import { createSocket } from 'node:dgram';
+import { createServer, isIP, isIPv6, connect as netConnect, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { checkServerIdentity, createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
+import {
+  type ConnectOptions,
+  type InterfaceAddress,
+  type Listener,
+  type ListenOptions,
+  type Net,
+  NetError,
+  type Stream,
+  type UdpOptions,
+  type UdpSocket,
+} from '#shared/kernel/world.ts';
+import { hostStream, peerOf, plain } from './stream.ts';
+
+/** The real network. */
+export function hostNet(): Net {
+  return { udp: openUdp, listen, connect, addresses };
+}
+
+export function netError(error: unknown, what: string): NetError {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'EFAILED';
+  return new NetError(code, `${what}: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+function openUdp(
+  options: UdpOptions,
+  onMessage: (data: Uint8Array, from: { host: string; port: number }) => void,
+): Promise<UdpSocket> {
+  const socket = createSocket({ type: isIPv6(options.host) ? 'udp6' : 'udp4', reuseAddr: options.shared === true });
+  return new Promise((resolve, reject) => {
+    const refuse = (error: Error) => reject(netError(error, `UDP ${options.host}:${options.port}`));
+    socket.once('error', refuse);
+    socket.bind({ address: options.host, port: options.port }, () => {
+      socket.off('error', refuse);
+      // A peer whose port is closed makes the kernel report ECONNREFUSED here; a datagram's fate is nobody's error.
+      socket.on('error', () => {});
+      if (options.broadcast === true) socket.setBroadcast(true);
+      if (options.multicast !== undefined) {
+        socket.addMembership(options.multicast.group, options.multicast.interface);
+        socket.setMulticastInterface(options.multicast.interface);
+      }
+      const local = socket.address();
+      socket.on('message', (data, from) => onMessage(data, { host: plain(from.address), port: from.port }));
+      let open = true;
+      resolve({
+        local: { host: local.address, port: local.port },
+        send(data, to) {
+          if (open) socket.send(data, to.port, to.host, () => {});
+        },
+        close() {
+          if (!open) return Promise.resolve();
+          open = false;
+          return new Promise((done) => socket.close(() => done()));
+        },
+      });
+    });
+  });
+}
+
+function listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<Listener> {
+  const open = new Set<Socket>();
+  const tls = options.tls;
+  let server: Server;
+  if (tls === undefined) {
+    server = createServer({ noDelay: true }, (socket) => accept(socket));
+  } else {
+    const ca = tls.clientCa;
+    server = createTlsServer(
+      {
+        cert: tls.certificate,
+        key: tls.key,
+        requestCert: true,
+        rejectUnauthorized: false,
+        minVersion: 'TLSv1.2',
+        handshakeTimeout: 10_000,
+        ...(ca === undefined ? {} : { ca }),
+      },
+      (socket: TLSSocket) => onStream(hostStream(socket, peerOf(socket, ca !== undefined), () => {})),
+    );
+    server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
+    server.on('connection', (socket: Socket) => {
+      open.add(socket);
+      socket.on('close', () => open.delete(socket));
+      socket.on('error', () => {});
+    });
+  }
+  function accept(socket: Socket) {
+    open.add(socket);
+    onStream(hostStream(socket, { kind: 'none' }, () => open.delete(socket)));
+  }
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(netError(error, `TCP ${options.host}:${options.port}`)));
+    server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
+      server.on('error', () => {});
+      const address = server.address();
+      if (address === null || typeof address === 'string') return reject(new NetError('EFAILED', 'no address'));
+      resolve({
+        local: { host: address.address, port: address.port },
+        close() {
+          for (const socket of open) socket.destroy();
+          return new Promise((done) => server.close(() => done()));
+        },
+      });
+    });
+  });
+}
+
+function connect(options: ConnectOptions): Promise<Stream> {
+  const what = `${options.tls === undefined ? 'TCP' : 'TLS'} ${options.host}:${options.port}`;
+  return new Promise((resolve, reject) => {
+    const tls = options.tls;
+    const name = tls?.serverName ?? options.host;
+    const socket =
+      tls === undefined
+        ? netConnect({ host: options.host, port: options.port, noDelay: true })
+        : tlsConnect({
+            host: options.host,
+            port: options.port,
+            minVersion: 'TLSv1.2',
+            ...(isIP(name) === 0 ? { servername: name } : {}),
+            checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+            ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+            ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
+            ...(tls.key === undefined ? {} : { key: tls.key }),
+          });
+    const timer = setTimeout(
+      () => fail(new NetError('ETIMEDOUT', `${what}: no connection in time`)),
+      options.timeout ?? 10_000,
+    );
+    const fail = (error: unknown) => {
+      clearTimeout(timer);
+      socket.off('close', closed);
+      socket.destroy();
+      reject(error instanceof NetError ? error : netError(error, what));
+    };
+    const closed = () => fail(new NetError('ECONNRESET', `${what}: closed`));
+    socket.once('error', fail);
+    socket.once('close', closed);
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      clearTimeout(timer);
+      socket.off('error', fail);
+      socket.off('close', closed);
+      const peer = tls === undefined ? ({ kind: 'none' } as const) : peerOf(socket as TLSSocket, true);
+      resolve(hostStream(socket, peer, () => {}));
+    });
+  });
+}
+
+function addresses(): readonly InterfaceAddress[] {
+  const found: InterfaceAddress[] = [];
+  for (const [name, list] of Object.entries(networkInterfaces())) {
+    for (const item of list ?? []) {
+      const prefix = Number(item.cidr?.split('/')[1] ?? (item.family === 'IPv4' ? 32 : 128));
+      found.push({
+        name,
+        host: plain(item.address),
+        family: item.family === 'IPv4' ? 4 : 6,
+        loopback: item.internal,
+        mac: item.mac,
+        prefix,
+      });
+    }
+  }
+  return found.sort((a, b) => Number(a.loopback) - Number(b.loopback));
+}

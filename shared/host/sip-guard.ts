@@ -1,0 +1,120 @@
+/**
+ * Who may send how much SIP, judged before anything is parsed: a token bucket per source address and caps on connections. Sources
+ * that have proved themselves (a registration) are trusted for a time and not counted.
+ */
+
+export interface SipLimits {
+  /** Messages per second of a source that is not trusted, and how many at once. */
+  readonly rate: number;
+  readonly burst: number;
+  /** How long trust lasts after `trust`, ms. */
+  readonly trust: number;
+  /** Connections that came in, in all and per source that is not trusted. */
+  readonly connections: number;
+  readonly connectionsPerSource: number;
+  /** A connection without its first message, or with a message begun and not completed, is closed after this, ms. */
+  readonly unfinished: number;
+  /** A connection on which nothing comes is closed after this, ms. */
+  readonly idle: number;
+  /** Octets that may wait for a connection's reader. */
+  readonly unsent: number;
+}
+
+export const SIP_LIMITS: SipLimits = {
+  rate: 200,
+  burst: 400,
+  trust: 600_000,
+  connections: 1000,
+  connectionsPerSource: 50,
+  unfinished: 20_000,
+  idle: 1_800_000,
+  unsent: 1_048_576,
+};
+
+/** Sources remembered at once; the longest known is forgotten first. */
+export const SOURCE_LIMIT = 20_000;
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+export class SipGuard {
+  readonly #limits: SipLimits;
+  readonly #buckets = new Map<string, Bucket>();
+  readonly #trusted = new Map<string, number>();
+  readonly #open = new Map<string, number>();
+  #connections = 0;
+
+  constructor(limits: SipLimits) {
+    this.#limits = limits;
+  }
+
+  /** The source of an address is known good until `trust` ms from now. */
+  trust(address: string, now: number): void {
+    const source = sourceOf(address);
+    this.#trusted.delete(source);
+    this.#trusted.set(source, now + this.#limits.trust);
+    forgetOldest(this.#trusted);
+  }
+
+  trusts(address: string, now: number): boolean {
+    return (this.#trusted.get(sourceOf(address)) ?? 0) > now;
+  }
+
+  /** Takes one message of the source's allowance; otherwise gives the ms until there is room for one. */
+  admit(address: string, now: number): 0 | number {
+    if (this.trusts(address, now)) return 0;
+    const source = sourceOf(address);
+    const bucket = this.#buckets.get(source) ?? this.#newBucket(source, now);
+    bucket.tokens = Math.min(this.#limits.burst, bucket.tokens + ((now - bucket.at) * this.#limits.rate) / 1000);
+    bucket.at = now;
+    if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) * 1000) / this.#limits.rate);
+    bucket.tokens--;
+    return 0;
+  }
+
+  #newBucket(source: string, now: number): Bucket {
+    const bucket = { tokens: this.#limits.burst, at: now };
+    this.#buckets.set(source, bucket);
+    forgetOldest(this.#buckets);
+    return bucket;
+  }
+
+  /** Counts a new connection; false where a cap is reached and it must be closed. */
+  opened(address: string, now: number): boolean {
+    const source = sourceOf(address);
+    const mine = this.#open.get(source) ?? 0;
+    if (this.#connections >= this.#limits.connections) return false;
+    if (mine >= this.#limits.connectionsPerSource && !this.trusts(address, now)) return false;
+    this.#connections++;
+    this.#open.set(source, mine + 1);
+    return true;
+  }
+
+  /** A connection that `opened` let in is gone. */
+  closed(address: string): void {
+    const source = sourceOf(address);
+    const mine = (this.#open.get(source) ?? 1) - 1;
+    this.#connections--;
+    if (mine > 0) this.#open.set(source, mine);
+    else this.#open.delete(source);
+  }
+}
+
+function forgetOldest(map: Map<string, unknown>): void {
+  if (map.size <= SOURCE_LIMIT) return;
+  const oldest = map.keys().next().value;
+  if (oldest !== undefined) map.delete(oldest);
+}
+
+/** What counts as one source: an IPv4 address, or the 64-bit prefix of an IPv6 address, for a host owns all of that. */
+export function sourceOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const gap = address.indexOf('::');
+  const head = (gap < 0 ? address : address.slice(0, gap)).split(':').filter((group) => group !== '');
+  if (head.length >= 4) return head.slice(0, 4).join(':');
+  const tail = address.slice(gap + 2).split(':').filter((group) => group !== '');
+  const zeros = Math.max(0, 8 - head.length - tail.length);
+  return [...head, ...new Array<string>(zeros).fill('0'), ...tail].slice(0, 4).join(':');
+}

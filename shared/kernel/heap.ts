@@ -1,0 +1,102 @@
+/** A binary heap of deadlines: equal deadlines come out in the order in which they went in, so that a run can be repeated. */
+export interface Entry<T> {
+  readonly deadline: number;
+  readonly order: number;
+  readonly value: T;
+  cancelled: boolean;
+}
+
+export class DeadlineHeap<T> {
+  readonly #entries: Entry<T>[] = [];
+  #order = 0;
+  #cancelled = 0;
+
+  get size(): number {
+    return this.#entries.length - this.#cancelled;
+  }
+
+  add(deadline: number, value: T): Entry<T> {
+    const entry: Entry<T> = { deadline, order: this.#order++, value, cancelled: false };
+    this.#entries.push(entry);
+    this.#up(this.#entries.length - 1);
+    return entry;
+  }
+
+  /** Cancelled entries are swept once they are the majority, so that a busy canceller costs no memory. */
+  cancel(entry: Entry<T>): void {
+    if (entry.cancelled) return;
+    entry.cancelled = true;
+    this.#cancelled++;
+    if (this.#cancelled > 64 && this.#cancelled * 2 > this.#entries.length) this.#sweep();
+  }
+
+  /** The next entry without taking it. */
+  peek(): Entry<T> | undefined {
+    while (this.#entries[0]?.cancelled) {
+      this.#take();
+      this.#cancelled--;
+    }
+    return this.#entries[0];
+  }
+
+  /** Takes the next entry if its deadline is not after `now`. */
+  next(now: number): Entry<T> | undefined {
+    const first = this.peek();
+    if (first === undefined || first.deadline > now) return undefined;
+    this.#take();
+    first.cancelled = true;
+    return first;
+  }
+
+  #take(): void {
+    const last = this.#entries.pop();
+    if (last === undefined || this.#entries.length === 0) return;
+    this.#entries[0] = last;
+    this.#down(0);
+  }
+
+  #sweep(): void {
+    const live = this.#entries.filter((entry) => !entry.cancelled);
+    this.#entries.length = 0;
+    this.#cancelled = 0;
+    for (const entry of live) {
+      this.#entries.push(entry);
+      this.#up(this.#entries.length - 1);
+    }
+  }
+
+  #before(a: number, b: number): boolean {
+    const x = this.#entries[a];
+    const y = this.#entries[b];
+    if (x === undefined || y === undefined) return false;
+    return x.deadline < y.deadline || (x.deadline === y.deadline && x.order < y.order);
+  }
+
+  #swap(a: number, b: number): void {
+    const x = this.#entries[a];
+    const y = this.#entries[b];
+    if (x === undefined || y === undefined) return;
+    this.#entries[a] = y;
+    this.#entries[b] = x;
+  }
+
+  #up(start: number): void {
+    for (let i = start; i > 0; ) {
+      const parent = (i - 1) >> 1;
+      if (!this.#before(i, parent)) return;
+      this.#swap(i, parent);
+      i = parent;
+    }
+  }
+
+  #down(start: number): void {
+    for (let i = start; ; ) {
+      let least = i;
+      for (const child of [2 * i + 1, 2 * i + 2])
+        if (child < this.#entries.length && this.#before(child, least)) least = child;
+      if (least === i) return;
+      this.#swap(i, least);
+      i = least;
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import Type from 'typebox';
+import { At, Empty, Id, literals, request } from '../schema.ts';
+import { verbTable } from '../verb.ts';
+
+/** What a gateway and OAM&P say to each other: pairing, certificates, presence and documents. */
+export const enrolmentVerbs = verbTable({
+  'pairing.announce': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'oamp',
+    about:
+      'An unpaired gateway shows a code; kept under the key that its channel proved. Only the code’s hash travels.',
+    request: request({
+      codeHash: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+      profile: literals('residential-gateway', 'personal-computer', 'ip-appliance'),
+      version: Type.String({ maxLength: 32 }),
+    }),
+    reply: Type.Object({ expiresAt: At }),
+    faults: ['rate_limited'],
+    gateway: ['apply'],
+    example: { codeHash: '0'.repeat(64), profile: 'residential-gateway', version: '0.1.0' },
+  },
+  'pairing.standing': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'oamp',
+    about:
+      'How the cloud stands to this gateway’s key; a gateway asks after an interruption, before it undoes anything.',
+    request: Empty,
+    reply: Type.Object({
+      state: literals('unknown', 'waiting', 'pairing', 'paired', 'failed'),
+      cause: Type.Optional(Type.String()),
+    }),
+    faults: [],
+    gateway: ['apply', 'req'],
+    example: {},
+  },
+  'pairing.request': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'oamp',
+    about: 'A claimed gateway asks for its certificate with a PKCS #10 request.',
+    request: request({ request: Type.String({ maxLength: 4096 }) }),
+    reply: Type.Object({ gateway: Id, home: Id, certificate: Type.String(), authority: Type.String() }),
+    faults: ['pairing_request_invalid', 'pairing_timeout'],
+    gateway: ['apply'],
+    example: { request: '-----BEGIN CERTIFICATE REQUEST-----' },
+  },
+  'pairing.claimed': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'gateway-edge',
+    about: 'Tells an unpaired gateway that its code was claimed (or that the claim was undone).',
+    request: request({ keyHash: Type.String(), claimed: Type.Boolean(), cause: Type.Optional(Type.String()) }),
+    reply: Empty,
+    faults: ['gateway_offline'],
+    gateway: ['cmd'],
+    example: { keyHash: '0'.repeat(64), claimed: true },
+  },
+  'certificate.renew': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'oamp',
+    about: 'A paired gateway changes its certificate; the old one stays good until the new one has connected.',
+    request: request({ request: Type.String({ maxLength: 4096 }) }),
+    reply: Type.Object({ certificate: Type.String() }),
+    faults: ['pairing_request_invalid'],
+    gateway: ['req'],
+    example: { request: '-----BEGIN CERTIFICATE REQUEST-----' },
+  },
+  'gateway.hello': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'oamp',
+    about: 'A gateway has connected: which documents it has applied. The reply carries those that it misses.',
+    request: request({
+      version: Type.String({ maxLength: 32 }),
+      profile: literals('residential-gateway', 'personal-computer', 'ip-appliance'),
+      applied: Type.Record(Type.String({ maxLength: 32 }), Type.Integer()),
+      outbox: Type.Object({ first: Type.Integer(), last: Type.Integer(), lost: Type.Integer() }),
+    }),
+    reply: Type.Object({
+      epoch: Type.Integer(),
+      at: At,
+      documents: Type.Array(Type.Object({ doc: Type.String(), version: Type.Integer(), body: Type.Unknown() })),
+    }),
+    faults: [],
+    gateway: ['req'],
+    example: { version: '0.1.0', profile: 'residential-gateway', applied: {}, outbox: { first: 0, last: 0, lost: 0 } },
+  },
+  'gateway.reported': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'oamp',
+    about: 'A gateway reports a document: what it applied, or why it refused, and its own state.',
+    request: request({
+      doc: Type.String({ maxLength: 32 }),
+      applied: Type.Integer(),
+      state: literals('applied', 'rejected'),
+      error: Type.Optional(Type.String({ maxLength: 256 })),
+      body: Type.Unknown(),
+    }),
+    reply: Empty,
+    faults: [],
+    gateway: ['event'],
+    example: { doc: 'system', applied: 1, state: 'applied', body: {} },
+  },
+  'gateway.seen': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'oamp',
+    about: 'The edge says that a gateway’s presence lease began or ended.',
+    request: request({
+      gateway: Id,
+      online: Type.Boolean(),
+      epoch: Type.Integer(),
+      certificateSerial: Type.Optional(Type.String()),
+    }),
+    reply: Empty,
+    faults: [],
+    example: { gateway: 'gw_1', online: true, epoch: 1 },
+  },
+});

@@ -1,0 +1,45 @@
+import Type from 'typebox';
+import { Empty, Id, literals, request } from '../schema.ts';
+import { verbTable } from '../verb.ts';
+
+/** Commands that a gateway's user agent obeys; the cloud sends them by `gateway.command`. */
+export const userAgentVerbs = verbTable({
+  'device.wake.local': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'user-agent',
+    about: 'The gateway sends a wake-on-LAN packet on its LAN.',
+    request: request({ mac: Type.String({ pattern: '^[0-9a-f]{2}(:[0-9a-f]{2}){5}$' }) }),
+    reply: Type.Object({ sent: Type.Integer() }),
+    faults: ['gateway_refused'],
+    gateway: ['cmd'],
+    example: { mac: '02:00:00:00:00:01' },
+  },
+  'inventory.scan': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'user-agent',
+    about: 'The gateway looks for appliances on its LAN now and reports them.',
+    request: Empty,
+    reply: Type.Object({ devices: Type.Integer() }),
+    faults: [],
+    gateway: ['cmd'],
+    example: {},
+  },
+  'qos.apply': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'user-agent',
+    about: 'The gateway marks a leg’s packets with a DSCP; it answers whether it could, and why not.',
+    request: request({
+      session: Id,
+      leg: Id,
+      dscp: Type.Integer({ minimum: 0, maximum: 63 }),
+      state: literals('apply', 'remove'),
+    }),
+    reply: Type.Object({ marked: Type.Boolean(), why: Type.Optional(Type.String()) }),
+    faults: [],
+    gateway: ['cmd'],
+    example: { session: 'ses_1', leg: 'leg_1', dscp: 46, state: 'apply' },
+  },
+});

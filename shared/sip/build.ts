@@ -1,0 +1,119 @@
+/** Messages that the stack makes by itself, and the small parts of others. */
+import { newRequest, newResponse, type SipMessage } from './message.ts';
+import { writeParams } from './params.ts';
+import type { Flow } from './types.ts';
+import { writeHost } from './uri.ts';
+import type { Via } from './via.ts';
+
+export type HeaderLine = readonly [name: string, value: string];
+
+/** RFC 3261 section 8.1.1.6. */
+export const MAX_FORWARDS = '70';
+
+/** The Via of a request that leaves over `flow`; asks for rport (RFC 3581) everywhere. */
+export function viaValue(flow: Flow, branch: string): string {
+  const { host, port } = flow.local;
+  return `SIP/2.0/${flow.protocol.toUpperCase()} ${writeHost(host)}:${port};branch=${branch};rport`;
+}
+
+/** `<uri>` for Contact with the flow's transport (RFC 3261 section 19.1.1); UDP is the default and not named. */
+export function contactValue(uri: string, flow: Flow): string {
+  if (flow.protocol === 'udp' || uri.toLowerCase().includes(';transport=')) return `<${uri}>`;
+  return `<${uri};transport=${flow.protocol}>`;
+}
+
+/** Where responses to a request with this Via go: RFC 3261 section 18.2.2 and RFC 3581 section 4. */
+export function responseFlow(flow: Flow, via: Via | undefined): Flow {
+  if (flow.protocol !== 'udp' || !via || via.params.has('rport')) return flow;
+  const port = via.port ?? 5060;
+  if (port === flow.remote.port) return flow;
+  return { ...flow, id: `${flow.id}>${port}`, remote: { host: flow.remote.host, port } };
+}
+
+/** A response to `request` with `received` and `rport` on its top Via (RFC 3261 section 18.2.1, RFC 3581 section 4). */
+export function respond(
+  request: SipMessage,
+  flow: Flow,
+  status: number,
+  reason?: string,
+  headers?: readonly HeaderLine[],
+): SipMessage {
+  const response = newResponse(request, status, reason, headers);
+  stampVia(response, flow);
+  return response;
+}
+
+function stampVia(response: SipMessage, flow: Flow): void {
+  const via = response.topVia;
+  if (!via) return;
+  const wantsPort = via.params.has('rport');
+  if (!wantsPort && via.host === flow.remote.host) return;
+  const first = response.headerAll('Via')[0] ?? '';
+  response.setFirst('Via', stamped(first, via, flow, wantsPort));
+}
+
+function stamped(value: string, via: Via, flow: Flow, wantsPort: boolean): string {
+  const params = new Map(via.params);
+  params.delete('received');
+  params.delete('rport');
+  const end = value.indexOf(';');
+  let text = (end < 0 ? value : value.slice(0, end)).trimEnd() + writeParams(params);
+  text += `;received=${writeHost(flow.remote.host)}`;
+  return wantsPort ? `${text};rport=${flow.remote.port}` : text;
+}
+
+/** The ACK for a response 300..699: same branch as the INVITE (RFC 3261 section 17.1.1.3). */
+export function ackFailure(invite: SipMessage, response: SipMessage): SipMessage {
+  return sameBranch(invite, 'ACK', response.header('To') ?? invite.header('To') ?? '');
+}
+
+/** The CANCEL of a pending INVITE (RFC 3261 section 9.1). */
+export function cancelOf(invite: SipMessage, headers: readonly HeaderLine[]): SipMessage {
+  const cancel = sameBranch(invite, 'CANCEL', invite.header('To') ?? '');
+  for (const [name, value] of headers) cancel.add(name, value);
+  return cancel;
+}
+
+function sameBranch(invite: SipMessage, method: string, to: string): SipMessage {
+  const lines: [string, string][] = [
+    ['Via', invite.headerAll('Via')[0] ?? ''],
+    ['Max-Forwards', MAX_FORWARDS],
+    ['From', invite.header('From') ?? ''],
+    ['To', to],
+    ['Call-ID', invite.callId],
+    ['CSeq', `${invite.cseq.n} ${method}`],
+  ];
+  for (const route of invite.headerAll('Route')) lines.push(['Route', route]);
+  return newRequest(method, invite.uri, lines);
+}
+
+/** The SDP of a message; undefined where it has no body of that type. */
+export function sdpOf(message: SipMessage): string | undefined {
+  if (message.body.length === 0) return undefined;
+  const type = (message.header('Content-Type') ?? '').trimStart().toLowerCase();
+  if (!type.startsWith('application/sdp')) return undefined;
+  return message.body;
+}
+
+/** The value of a Reason header (RFC 3326): given whole (`Q.850;cause=16`) or as plain text. */
+export function reasonHeader(reason: string): HeaderLine[] {
+  let text = '';
+  for (const char of reason) if (char >= ' ' && char <= '~') text += char;
+  if (text === '') return [];
+  const whole = text.includes(';') && !text.startsWith(';');
+  return [['Reason', whole ? text : `SIP;text="${text.replaceAll('\\', '').replaceAll('"', '')}"`]];
+}
+
+/** Puts our tag on the To of a response, unless the request brought one (RFC 3261 section 8.2.6.2). */
+export function withToTag(response: SipMessage, tag: string): void {
+  if (response.to.params.has('tag')) return;
+  response.set('To', `${response.header('To') ?? ''};tag=${tag}`);
+}
+
+/** A To tag for an answer without a transaction: the same for every copy of the request (RFC 3261 section 8.2.7). */
+export function statelessTag(request: SipMessage): string {
+  const text = `${request.topVia?.params.get('branch') ?? ''} ${request.callId}`;
+  let sum = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return sum.toString(16).padStart(8, '0');
+}

@@ -1,0 +1,138 @@
+/** Requests inside a dialog (RFC 3261 section 12.2), and what flows and time do to a call. */
+import { NEVER } from '../kernel/machine.ts';
+import { respond, withToTag } from './build.ts';
+import type { Call, CallHooks } from './call.ts';
+import { ended, refuse, refusePending } from './call-end.ts';
+import { acked, REPEAT_PROVISIONAL, repeatOk } from './call-in.ts';
+import { refuseOffer, takeOffer, tryReoffer } from './call-offer.ts';
+import { giveUp } from './call-out.ts';
+import type { Dialog } from './dialog.ts';
+import type { SipMessage } from './message.ts';
+import type { Failure, ServerTransaction } from './transaction.ts';
+import type { EndpointOutput, Flow } from './types.ts';
+
+/** An established call whose connection broke waits so long, ms, for another one before it ends. */
+export const FLOW_GRACE = 32_000;
+
+/** The call's dialog that a request belongs to; undefined where tags or Call-ID do not fit (481). */
+export function dialogFor(call: Call, message: SipMessage): Dialog | undefined {
+  if (message.callId !== call.callId) return undefined;
+  const tag = message.from.params.get('tag') ?? '';
+  if (call.dialog?.remoteTag === tag) return call.dialog;
+  return call.forks?.find((fork) => fork.remoteTag === tag);
+}
+
+/** INVITE, UPDATE and BYE in the dialog; false where the request is another one and its user's to answer. */
+export function serveInDialog(
+  call: Call,
+  transaction: ServerTransaction,
+  message: SipMessage,
+  now: number,
+  out: EndpointOutput[],
+): boolean {
+  adoptFlow(call, transaction.flow);
+  switch (message.method) {
+    case 'BYE':
+      serveBye(call, transaction, message, now, out);
+      return true;
+    case 'INVITE':
+      // Who sends a re-INVITE has our 2xx: as good as its ACK, which may be lost or late.
+      if (!call.unacked?.late) acked(call, undefined, now, out);
+      takeOffer(call, transaction, message, now, out);
+      return true;
+    case 'UPDATE':
+      takeOffer(call, transaction, message, now, out);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function serveBye(
+  call: Call,
+  transaction: ServerTransaction,
+  message: SipMessage,
+  now: number,
+  out: EndpointOutput[],
+): void {
+  // The callee may not send BYE before its 2xx (section 15).
+  if (call.outgoing && (call.at === 'calling' || call.at === 'ringing')) {
+    refuse(call, transaction, 481, now, out);
+    return;
+  }
+  const response = respond(message, transaction.flow, 200);
+  withToTag(response, call.localTag);
+  call.core.transactions.reply(transaction, response, now, out);
+  refusePending(call, 487, now, out);
+  ended(call, 'bye', out, message);
+  call.forget();
+}
+
+/** A call whose connection broke goes on over the one on which the other side speaks; over UDP a new port of the same host counts. */
+function adoptFlow(call: Call, flow: Flow): void {
+  if (flow.id === call.flow.id) return;
+  const rebound = flow.protocol === 'udp' && call.flow.protocol === 'udp' && flow.remote.host === call.flow.remote.host;
+  if (rebound || call.flowBy !== NEVER) call.moveTo(flow);
+}
+
+/** The call's connection closed: early calls end, established ones wait for another. */
+function broken(call: Call, now: number, out: EndpointOutput[]): void {
+  if (!call.outgoing && call.at === 'ringing') {
+    ended(call, 'transport', out);
+    call.forget();
+  } else if (call.at === 'answered' || call.at === 'confirmed') {
+    call.flowBy = now + FLOW_GRACE;
+    call.plan();
+  }
+}
+
+function tick(call: Call, now: number, out: EndpointOutput[]): void {
+  if (now >= call.flowBy) {
+    ended(call, 'transport', out);
+    call.forget();
+    return;
+  }
+  repeatOk(call, now, out);
+  if (now >= call.ringBy) ringingTooLong(call, now, out);
+  if (now >= call.repeatAt) {
+    call.repeatAt = now + REPEAT_PROVISIONAL;
+    call.server?.repeated(now, out);
+  }
+  if (now >= call.offerBy) {
+    call.offerBy = NEVER;
+    if (call.outgoing && call.at === 'answered') giveUp(call, now, out);
+    else refuseOffer(call, 500, now, out);
+  }
+  if (now >= call.retryAt) {
+    call.retryAt = NEVER;
+    tryReoffer(call, now, out);
+  }
+}
+
+function ringingTooLong(call: Call, now: number, out: EndpointOutput[]): void {
+  call.ringBy = NEVER;
+  if (call.outgoing) {
+    giveUp(call, now, out);
+    return;
+  }
+  refusePending(call, 480, now, out);
+  ended(call, 'timeout', out);
+  call.forget();
+}
+
+function serverFailed(
+  call: Call,
+  transaction: ServerTransaction,
+  why: Failure,
+  _now: number,
+  out: EndpointOutput[],
+): void {
+  if (call.server !== transaction) return;
+  call.server = undefined;
+  call.offerBy = NEVER;
+  if (call.at !== 'ringing') return;
+  ended(call, why === 'timeout' ? 'timeout' : 'transport', out);
+  call.forget();
+}
+
+export const callHooks: CallHooks = { tick, broken, acked, serverFailed };

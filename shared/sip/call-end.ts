@@ -1,0 +1,129 @@
+/** How calls end: BYE (RFC 3261 section 15), CANCEL (section 9) and refusal. */
+import { retryWithCredentials } from './auth.ts';
+import { cancelOf, type HeaderLine, respond, withToTag } from './build.ts';
+import type { Call, Core } from './call.ts';
+import { type Dialog, dialogRequest } from './dialog.ts';
+import type { SipMessage } from './message.ts';
+import type { ClientTransaction, ClientUser, ServerTransaction } from './transaction.ts';
+import type { Credentials, EndpointOutput, Flow } from './types.ts';
+
+/** A request whose outcome nobody awaits, except for a challenge, which is answered once. */
+class Farewell implements ClientUser {
+  readonly #core: Core;
+  #credentials: Credentials | undefined;
+
+  constructor(core: Core, credentials: Credentials | undefined) {
+    this.#core = core;
+    this.#credentials = credentials;
+  }
+
+  onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const again = retryWithCredentials(this.#core, transaction.request, message, this.#credentials);
+    this.#credentials = undefined;
+    if (again) this.#core.transactions.start(again, transaction.flow, this, now, out);
+  }
+
+  onFailure(): void {}
+}
+
+/** Sends BYE in a dialog. */
+export function sendBye(
+  core: Core,
+  dialog: Dialog,
+  over: { flow: Flow; headers: readonly HeaderLine[]; credentials: Credentials | undefined },
+  now: number,
+  out: EndpointOutput[],
+): void {
+  const bye = dialogRequest(dialog, 'BYE', over.headers);
+  core.transactions.start(bye, over.flow, new Farewell(core, over.credentials), now, out);
+}
+
+/** Sends BYE and forgets the call; refuses what the other side still waits for. */
+export function byeAndForget(call: Call, now: number, out: EndpointOutput[]): void {
+  const { core, flow, farewell: headers, credentials, dialog } = call;
+  if (dialog) sendBye(core, dialog, { flow, headers, credentials }, now, out);
+  refusePending(call, 487, now, out);
+  call.forget();
+}
+
+/** Gives the other side's pending INVITE or UPDATE a final refusal. */
+export function refusePending(
+  call: Call,
+  status: number,
+  now: number,
+  out: EndpointOutput[],
+  headers?: readonly HeaderLine[],
+): void {
+  const transaction = call.server;
+  call.server = undefined;
+  if (transaction) refuse(call, transaction, status, now, out, headers);
+}
+
+/** Refuses one request of the call's dialog. */
+export function refuse(
+  call: Call,
+  transaction: ServerTransaction,
+  status: number,
+  now: number,
+  out: EndpointOutput[],
+  headers?: readonly HeaderLine[],
+): void {
+  if (!transaction.request || !transaction.pending) return;
+  const response = respond(transaction.request, transaction.flow, status, undefined, headers);
+  withToTag(response, call.localTag);
+  call.core.transactions.reply(transaction, response, now, out);
+}
+
+/** Sends CANCEL for a pending INVITE of ours that has a provisional response (before one, CANCEL must wait). */
+export function sendCancel(call: Call, now: number, out: EndpointOutput[]): void {
+  const invite = call.client;
+  if (!invite?.request || !invite.proceeding) return;
+  const cancel = cancelOf(invite.request, call.farewell);
+  const { transactions } = call.core;
+  transactions.startCancel(cancel, invite.flow, new Farewell(call.core, undefined), now, out);
+  invite.cancelled(now, out);
+  transactions.deadlines.plan(invite);
+}
+
+/** The user ends the call: CANCEL, refusal or BYE as its phase demands. It hears no more of it. */
+export function hangup(call: Call, headers: readonly HeaderLine[], now: number, out: EndpointOutput[]): void {
+  if (call.silent) return;
+  call.silent = true;
+  call.farewell = headers;
+  switch (call.at) {
+    case 'calling':
+      // CANCEL goes out with the first provisional response (section 9.1).
+      return;
+    case 'ringing':
+      if (call.outgoing) {
+        sendCancel(call, now, out);
+        return;
+      }
+      refusePending(call, 603, now, out, headers);
+      call.forget();
+      return;
+    case 'answered':
+      // Section 15: no BYE before the ACK came, or its wait has ended.
+      if (!call.outgoing) return;
+      call.owedAck?.(undefined, now, out);
+      byeAndForget(call, now, out);
+      return;
+    case 'confirmed':
+      byeAndForget(call, now, out);
+      return;
+    case 'over':
+      return;
+  }
+}
+
+/** The call ended without its user's doing. */
+export function ended(
+  call: Call,
+  why: 'bye' | 'cancel' | 'no-ack' | 'transport' | 'timeout',
+  out: EndpointOutput[],
+  message?: SipMessage,
+): void {
+  if (call.silent) return;
+  call.silent = true;
+  out.push({ do: 'ended', call: call.handle, why, ...(message && { message }) });
+}

@@ -1,0 +1,183 @@
+/** Calls that come in: ringing, 2xx until ACK, refusal (RFC 3261 section 13.3). */
+import { NEVER } from '../kernel/machine.ts';
+import { contactValue, type HeaderLine, respond, sdpOf, withToTag } from './build.ts';
+import { Call, type Core } from './call.ts';
+import { byeAndForget, ended, refusePending } from './call-end.ts';
+import { tryReoffer } from './call-offer.ts';
+import { RING_LIMIT } from './call-out.ts';
+import { dialogOfInvite } from './dialog.ts';
+import type { SipMessage } from './message.ts';
+import { nextGap, T1, TRY_TIME } from './timers.ts';
+import type { ServerTransaction } from './transaction.ts';
+import type { CallHandle, EndpointOutput, ReplyOptions } from './types.ts';
+import { writeHost } from './uri.ts';
+
+/** A provisional response is repeated so often, ms, so that proxies keep the call (section 13.3.1.1). */
+export const REPEAT_PROVISIONAL = 60_000;
+
+/** Takes a new INVITE: 100 at once, then the user is asked. */
+export function takeCall(
+  core: Core,
+  handle: CallHandle,
+  transaction: ServerTransaction,
+  message: SipMessage,
+  now: number,
+  out: EndpointOutput[],
+): void {
+  const { flow } = transaction;
+  const localTag = core.tokens.next(8);
+  const contact = `sip:${writeHost(flow.local.host)}:${flow.local.port}`;
+  const { callId } = message;
+  const call = new Call(core, { handle, outgoing: false, at: 'ringing', flow, contact, callId, localTag });
+  call.dialog = dialogOfInvite(message, localTag);
+  call.server = transaction;
+  transaction.user = call;
+  const offer = sdpOf(message);
+  call.asked = offer === undefined;
+  call.ringBy = now + RING_LIMIT;
+  call.plan();
+  core.transactions.reply(transaction, respond(message, flow, 100), now, out);
+  out.push({ do: 'incoming', call: handle, message, flow, ...(offer !== undefined && { offer }) });
+}
+
+/** 101..199. */
+export function sendProgress(
+  call: Call,
+  status: number,
+  options: ReplyOptions & { readonly sdp?: string },
+  now: number,
+  out: EndpointOutput[],
+): void {
+  if (call.outgoing || call.at !== 'ringing' || status <= 100 || status >= 200) return;
+  const body = options.sdp ?? options.body;
+  const type = options.sdp === undefined ? options.contentType : 'application/sdp';
+  const response = answerTo(call, status, { ...options, body, type });
+  if (!response || !call.server) return;
+  call.core.transactions.reply(call.server, response, now, out);
+  call.repeatAt = now + REPEAT_PROVISIONAL;
+  call.plan();
+}
+
+interface AnswerParts {
+  readonly reason?: string;
+  readonly contact?: string;
+  readonly headers?: readonly HeaderLine[];
+  readonly body: string | undefined;
+  readonly type: string | undefined;
+}
+
+/** A response to what is pending in `call.server`, with our tag and Contact; undefined where nothing is. */
+export function answerTo(call: Call, status: number, parts: AnswerParts): SipMessage | undefined {
+  const request = call.server?.request;
+  if (!request || !call.server) return undefined;
+  if (parts.contact !== undefined) call.contact = parts.contact;
+  const { flow } = call.server;
+  const response = respond(request, flow, status, parts.reason);
+  withToTag(response, call.localTag);
+  if (status < 300) response.add('Contact', contactValue(call.contact, flow));
+  if (status >= 200) for (const [name, value] of call.core.capabilities) response.add(name, value);
+  for (const [name, value] of parts.headers ?? []) response.add(name, value);
+  if (parts.body !== undefined) {
+    response.body = parts.body;
+    response.set('Content-Type', parts.type ?? 'text/plain');
+  }
+  return response;
+}
+
+/** 200 to the pending INVITE, repeated until its ACK; the offer or answer is `sdp`. */
+export function sendOk(
+  call: Call,
+  sdp: string,
+  parts: { contact?: string; headers?: readonly HeaderLine[] },
+  now: number,
+  out: EndpointOutput[],
+): void {
+  const transaction = call.server;
+  const response = answerTo(call, 200, { ...parts, body: sdp, type: 'application/sdp' });
+  if (!transaction || !response) return;
+  call.server = undefined;
+  call.offerBy = NEVER;
+  if (transaction.method === 'INVITE') {
+    call.unacked = {
+      response,
+      transaction,
+      seq: response.cseq.n,
+      late: call.asked,
+      initial: call.at === 'ringing',
+      resendAt: now + T1,
+      gap: T1,
+      endAt: now + TRY_TIME,
+    };
+  }
+  if (call.at === 'ringing') {
+    call.at = 'answered';
+    call.ringBy = NEVER;
+    call.repeatAt = NEVER;
+  }
+  call.core.transactions.reply(transaction, response, now, out);
+  call.plan();
+}
+
+/** 300..699 to a call without a final response. */
+export function rejectCall(
+  call: Call,
+  status: number,
+  options: ReplyOptions,
+  now: number,
+  out: EndpointOutput[],
+): void {
+  if (call.outgoing || call.at !== 'ringing' || !call.server || status < 300 || status > 699) return;
+  const parts = { ...options, body: options.body, type: options.contentType };
+  const response = answerTo(call, status, parts);
+  const transaction = call.server;
+  call.server = undefined;
+  call.forget();
+  if (!response) return;
+  if (options.contact !== undefined) response.add('Contact', `<${options.contact}>`);
+  call.core.transactions.reply(transaction, response, now, out);
+}
+
+/** The ACK of our 2xx came, or a later request proves that the 2xx arrived. */
+export function acked(call: Call, message: SipMessage | undefined, now: number, out: EndpointOutput[]): void {
+  const { unacked } = call;
+  if (!unacked || call.at === 'over') return;
+  if (message && message.cseq.n !== unacked.seq) return;
+  call.unacked = undefined;
+  if (unacked.initial) call.at = 'confirmed';
+  if (call.silent) {
+    byeAndForget(call, now, out);
+    return;
+  }
+  const sdp = unacked.late && message ? sdpOf(message) : undefined;
+  if (unacked.initial || sdp !== undefined) {
+    out.push({ do: 'confirmed', call: call.handle, ...(sdp !== undefined && { sdp }) });
+  }
+  tryReoffer(call, now, out);
+  call.plan();
+}
+
+/** No ACK within 64*T1: BYE (section 13.3.1.4). */
+export function repeatOk(call: Call, now: number, out: EndpointOutput[]): void {
+  const { unacked } = call;
+  if (!unacked) return;
+  if (now >= unacked.endAt) {
+    ended(call, 'no-ack', out);
+    byeAndForget(call, now, out);
+  } else if (now >= unacked.resendAt) {
+    unacked.gap = nextGap(unacked.gap);
+    unacked.resendAt = now + unacked.gap;
+    call.core.transactions.reply(unacked.transaction, unacked.response, now, out);
+  }
+}
+
+/** CANCEL for the pending INVITE or re-INVITE; its own 200 is sent by the caller (section 9.2). */
+export function cancelled(call: Call, message: SipMessage, now: number, out: EndpointOutput[]): void {
+  refusePending(call, 487, now, out);
+  call.offerBy = NEVER;
+  if (call.at !== 'ringing') {
+    tryReoffer(call, now, out);
+    return;
+  }
+  ended(call, 'cancel', out, message);
+  call.forget();
+}

@@ -1,0 +1,184 @@
+/** Changing a session: re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311), both roles, with glare. */
+import { NEVER } from '../kernel/machine.ts';
+import { retryWithCredentials } from './auth.ts';
+import { contactValue, type HeaderLine, respond, sdpOf, withToTag } from './build.ts';
+import type { Call } from './call.ts';
+import { byeAndForget, ended, refuse } from './call-end.ts';
+import { dialogRequest, refreshTarget } from './dialog.ts';
+import type { SipMessage } from './message.ts';
+import { TRY_TIME } from './timers.ts';
+import type { ClientTransaction, ClientUser, Failure, ServerTransaction } from './transaction.ts';
+import type { EndpointOutput } from './types.ts';
+
+/** So many 491 in a row, then the wish to change the session has failed. */
+export const GLARE_LIMIT = 5;
+
+/** The user wants another session description; while one is in flight the newest waits, and only it. */
+export function wishOffer(call: Call, sdp: string, now: number, out: EndpointOutput[]): void {
+  if (call.silent || call.at === 'over') return;
+  if (!call.reoffer) call.reoffer = { sdp, glares: 0, next: undefined };
+  else if (call.client) call.reoffer.next = sdp;
+  else call.reoffer.sdp = sdp;
+  tryReoffer(call, now, out);
+  call.plan();
+}
+
+/** Sends the waiting re-INVITE if its turn has come (section 14.1: no other INVITE transaction in progress). */
+export function tryReoffer(call: Call, now: number, out: EndpointOutput[]): void {
+  const { reoffer, dialog, core } = call;
+  if (!reoffer || !dialog || call.at !== 'confirmed' || call.silent) return;
+  if (call.client || call.server || call.unacked) return;
+  if (call.retryAt !== NEVER && call.retryAt > now) return;
+  call.retryAt = NEVER;
+  const headers: HeaderLine[] = [
+    ['Contact', contactValue(call.contact, call.flow)],
+    ...core.capabilities,
+    ['Content-Type', 'application/sdp'],
+  ];
+  const request = dialogRequest(dialog, 'INVITE', headers, reoffer.sdp);
+  call.client = core.transactions.start(request, call.flow, new Reinvite(call), now, out);
+}
+
+/** Hears the responses to one re-INVITE of ours. */
+class Reinvite implements ClientUser {
+  readonly #call: Call;
+  #ack: SipMessage | undefined;
+  #challenged = false;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    if (message.status < 200) return;
+    const call = this.#call;
+    if (message.status < 300) this.#success(message, now, out);
+    else if (call.at !== 'over') this.#failure(transaction, message, now, out);
+    call.plan();
+  }
+
+  onFailure(_transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void {
+    const call = this.#call;
+    if (call.at === 'over') return;
+    call.client = undefined;
+    if (why === 'timeout') this.#lost(now, out);
+    else this.#settle(false, 503, undefined, now, out);
+  }
+
+  #success(message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const call = this.#call;
+    const { dialog, core, flow } = call;
+    if (this.#ack) out.push({ do: 'send', flow, message: this.#ack });
+    if (this.#ack || !dialog) return;
+    refreshTarget(dialog, message);
+    this.#ack = dialogRequest(dialog, 'ACK', [], undefined, message.cseq.n);
+    core.transactions.sendAck(this.#ack, flow, out);
+    if (call.at === 'over') return;
+    call.client = undefined;
+    this.#settle(true, message.status, sdpOf(message), now, out);
+  }
+
+  #failure(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const call = this.#call;
+    call.client = undefined;
+    const { status } = message;
+    const credentials = this.#challenged ? undefined : call.credentials;
+    const again = retryWithCredentials(call.core, transaction.request, message, credentials);
+    if (again && call.dialog) {
+      this.#challenged = true;
+      call.dialog.localSeq = again.cseq.n;
+      call.client = call.core.transactions.start(again, call.flow, this, now, out);
+    } else if (status === 491 && call.reoffer && call.reoffer.glares < GLARE_LIMIT) {
+      call.reoffer.glares++;
+      call.retryAt = now + glareWait(call);
+    } else if (status === 481 || status === 408) {
+      this.#lost(now, out);
+    } else this.#settle(false, status, undefined, now, out);
+  }
+
+  /** The other side does not know the dialog, or is silent: it ends (section 12.2.1.2). */
+  #lost(now: number, out: EndpointOutput[]): void {
+    ended(this.#call, 'timeout', out);
+    byeAndForget(this.#call, now, out);
+  }
+
+  #settle(ok: boolean, status: number, sdp: string | undefined, now: number, out: EndpointOutput[]): void {
+    const call = this.#call;
+    const next = call.reoffer?.next;
+    call.reoffer = next === undefined ? undefined : { sdp: next, glares: 0, next: undefined };
+    out.push({ do: 'reoffered', call: call.handle, ok, status, ...(sdp !== undefined && { sdp }) });
+    tryReoffer(call, now, out);
+  }
+}
+
+/** Section 14.1: the owner of the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms. */
+function glareWait(call: Call): number {
+  const draw = call.core.tokens.fraction();
+  return call.outgoing ? 2100 + 10 * Math.floor(draw * 191) : 10 * Math.floor(draw * 201);
+}
+
+/** A re-INVITE, or an UPDATE, arrived in the dialog. */
+export function takeOffer(
+  call: Call,
+  transaction: ServerTransaction,
+  message: SipMessage,
+  now: number,
+  out: EndpointOutput[],
+): void {
+  const invite = message.method === 'INVITE';
+  const sdp = sdpOf(message);
+  const hindrance = invite || sdp !== undefined ? hindranceOf(call) : undefined;
+  if (hindrance !== undefined) {
+    const wait = String(Math.floor(call.core.tokens.fraction() * 10));
+    refuse(call, transaction, hindrance, now, out, hindrance === 500 ? [['Retry-After', wait]] : []);
+    return;
+  }
+  if (call.dialog) refreshTarget(call.dialog, message);
+  if (!invite && sdp === undefined) {
+    refreshOnly(call, transaction, message, now, out);
+    return;
+  }
+  call.server = transaction;
+  call.asked = sdp === undefined;
+  call.offerBy = now + TRY_TIME;
+  transaction.user = call;
+  call.plan();
+  if (invite) call.core.transactions.reply(transaction, respond(message, transaction.flow, 100), now, out);
+  if (call.silent) {
+    refuseOffer(call, 487, now, out);
+    return;
+  }
+  out.push({ do: 'offer', call: call.handle, ...(sdp !== undefined && { sdp }) });
+}
+
+/** Why an offer cannot be taken now: 491 where ours is open, 500 where theirs is (section 14.2, RFC 3311 section 5.2). */
+function hindranceOf(call: Call): 491 | 500 | undefined {
+  if (call.client && call.at === 'confirmed') return 491;
+  if (call.unacked?.late || call.owedAck) return 491;
+  if (call.server || call.at !== 'confirmed') return 500;
+  return undefined;
+}
+
+function refreshOnly(
+  call: Call,
+  transaction: ServerTransaction,
+  message: SipMessage,
+  now: number,
+  out: EndpointOutput[],
+): void {
+  const contact: HeaderLine = ['Contact', contactValue(call.contact, transaction.flow)];
+  const response = respond(message, transaction.flow, 200, undefined, [contact, ...call.core.capabilities]);
+  withToTag(response, call.localTag);
+  call.core.transactions.reply(transaction, response, now, out);
+}
+
+/** The user refuses the other side's offer; the session stays as it was. */
+export function refuseOffer(call: Call, status: number, now: number, out: EndpointOutput[]): void {
+  if (!call.server || call.at === 'ringing') return;
+  const transaction = call.server;
+  call.server = undefined;
+  call.offerBy = NEVER;
+  refuse(call, transaction, status, now, out, call.core.capabilities);
+  tryReoffer(call, now, out);
+  call.plan();
+}

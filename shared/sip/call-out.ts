@@ -1,0 +1,242 @@
+/** Calls that we make: INVITE, forks, 2xx and its ACK (RFC 3261 section 13.2). */
+import { NEVER } from '../kernel/machine.ts';
+import { retryWithCredentials } from './auth.ts';
+import { contactValue, type HeaderLine, MAX_FORWARDS, sdpOf } from './build.ts';
+import { Call, type Core } from './call.ts';
+import { byeAndForget, ended, sendBye, sendCancel } from './call-end.ts';
+import { tryReoffer } from './call-offer.ts';
+import { addRoutes, type Dialog, type DialogSeed, dialogOfResponse, dialogRequest } from './dialog.ts';
+import { newRequest, type SipMessage } from './message.ts';
+import { TRY_TIME } from './timers.ts';
+import type { ClientTransaction, ClientUser, Failure } from './transaction.ts';
+import type { CallHandle, EndpointOutput, InviteOptions } from './types.ts';
+
+/** Longest time between provisional responses, and of ringing without one, ms: ours for timer C (RFC 3261 section 16.6). */
+export const RING_LIMIT = 600_000;
+/** Early dialogs, and further 2xx, that one INVITE of ours may bring by forking; more are dropped. */
+export const FORK_LIMIT = 16;
+
+/** Starts a call. */
+export function startCall(
+  core: Core,
+  handle: CallHandle,
+  options: InviteOptions,
+  now: number,
+  out: EndpointOutput[],
+): void {
+  const { flow, contact } = options;
+  const localTag = core.tokens.next(8);
+  const callId = headerOf(options, 'call-id') ?? core.tokens.next(16);
+  const call = new Call(core, { handle, outgoing: true, at: 'calling', flow, contact, callId, localTag });
+  call.credentials = options.credentials;
+  const invite = inviteOf(core, options, { callId, localTag });
+  const seed = { callId, localTag, local: invite.header('From') ?? '', uri: invite.uri };
+  const user = new OutgoingInvite(call, seed, options.sdp !== undefined);
+  call.client = core.transactions.start(invite, flow, user, now, out);
+  call.plan();
+}
+
+const headerOf = (options: InviteOptions, name: string): string | undefined =>
+  options.headers?.find(([key]) => key.toLowerCase() === name)?.[1];
+
+function inviteOf(core: Core, options: InviteOptions, names: { callId: string; localTag: string }): SipMessage {
+  const lines: HeaderLine[] = [
+    ['Max-Forwards', headerOf(options, 'max-forwards') ?? MAX_FORWARDS],
+    ['From', `${options.from};tag=${names.localTag}`],
+    ['To', options.to],
+    ['Call-ID', names.callId],
+    ['CSeq', '1 INVITE'],
+    ['Contact', contactValue(options.contact, options.flow)],
+  ];
+  const uri = addRoutes(lines, options.route ?? [], options.uri);
+  for (const line of core.capabilities) lines.push(line);
+  for (const line of options.headers ?? []) {
+    const name = line[0].toLowerCase();
+    if (name !== 'call-id' && name !== 'max-forwards') lines.push(line);
+  }
+  if (options.sdp !== undefined) lines.push(['Content-Type', 'application/sdp']);
+  return newRequest('INVITE', uri, lines, options.sdp);
+}
+
+/** Hears the responses to our first INVITE, also after the call is over: a late 2xx still wants ACK and BYE. */
+class OutgoingInvite implements ClientUser {
+  readonly #call: Call;
+  readonly #seed: DialogSeed;
+  readonly #offered: boolean;
+  /** ACKs of the 2xx by To tag; undefined while the user owes the answer to a late offer. */
+  readonly #acks = new Map<string, SipMessage | undefined>();
+  #challenged = 0;
+
+  constructor(call: Call, seed: DialogSeed, offered: boolean) {
+    this.#call = call;
+    this.#seed = seed;
+    this.#offered = offered;
+  }
+
+  onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    if (message.status < 200) this.#provisional(message, now, out);
+    else if (message.status < 300) this.#success(transaction, message, now, out);
+    else this.#failure(transaction, message, now, out);
+    this.#call.plan();
+  }
+
+  onFailure(_transaction: ClientTransaction, why: Failure, _now: number, out: EndpointOutput[]): void {
+    this.#end(why === 'timeout' ? 408 : 503, out);
+  }
+
+  #provisional(message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const call = this.#call;
+    if (call.at === 'calling') {
+      call.at = 'ringing';
+      if (call.silent) sendCancel(call, now, out);
+    }
+    call.ringBy = now + RING_LIMIT;
+    if (call.silent || call.at !== 'ringing' || message.status === 100) return;
+    if (message.to.params.has('tag') && !this.#early(message)) return;
+    const sdp = sdpOf(message);
+    out.push({ do: 'progress', call: call.handle, status: message.status, message, ...(sdp !== undefined && { sdp }) });
+  }
+
+  /** Makes or renews an early dialog (section 12.1); false where there are too many. */
+  #early(message: SipMessage): boolean {
+    const call = this.#call;
+    const tag = message.to.params.get('tag') ?? '';
+    if (call.dialog?.remoteTag === tag) return true;
+    const forks = call.forks ?? [];
+    const known = forks.find((fork) => fork.remoteTag === tag);
+    if (!known && forks.length >= FORK_LIMIT - 1) return false;
+    if (call.dialog) call.forks = [...forks.filter((fork) => fork !== known), call.dialog];
+    call.dialog = known ?? dialogOfResponse(this.#seed, message);
+    return true;
+  }
+
+  #success(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const tag = message.to.params.get('tag') ?? '';
+    if (this.#acks.has(tag)) {
+      const ack = this.#acks.get(tag);
+      if (ack) out.push({ do: 'send', flow: this.#call.flow, message: ack });
+      return;
+    }
+    if (this.#acks.size >= FORK_LIMIT) return;
+    const call = this.#call;
+    const dialog = dialogOfResponse(this.#seed, message);
+    const first = this.#acks.size === 0 && call.at !== 'over';
+    if (!first) {
+      this.#refuseFork(transaction, dialog, now, out);
+      return;
+    }
+    this.#adopt(dialog);
+    if (call.silent) {
+      this.#ack(dialog, undefined, out);
+      byeAndForget(call, now, out);
+      return;
+    }
+    this.#answered(dialog, message, now, out);
+  }
+
+  /** The dialog of the first 2xx becomes the call's; other early dialogs end with it (section 13.2.2.4). */
+  #adopt(dialog: Dialog): void {
+    const call = this.#call;
+    const early = [...(call.forks ?? []), ...(call.dialog ? [call.dialog] : [])];
+    const same = early.find((one) => one.remoteTag === dialog.remoteTag);
+    dialog.remoteSeq = same?.remoteSeq ?? -1;
+    dialog.localSeq = Math.max(dialog.localSeq, same?.localSeq ?? 0);
+    call.dialog = dialog;
+    call.forks = undefined;
+    call.client = undefined;
+    call.ringBy = NEVER;
+  }
+
+  #answered(dialog: Dialog, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const call = this.#call;
+    const sdp = sdpOf(message);
+    const seq = message.cseq.n;
+    if (this.#offered || sdp === undefined) {
+      this.#ack(dialog, undefined, out, seq);
+      call.at = 'confirmed';
+    } else {
+      call.at = 'answered';
+      call.offerBy = now + TRY_TIME;
+      this.#acks.set(dialog.remoteTag, undefined);
+      call.owedAck = (answer, when, list) => {
+        this.#ack(dialog, answer, list, seq);
+        call.owedAck = undefined;
+        call.offerBy = NEVER;
+        call.at = 'confirmed';
+        tryReoffer(call, when, list);
+      };
+    }
+    out.push({ do: 'answered', call: call.handle, message, ...(sdp !== undefined && { sdp }) });
+    tryReoffer(call, now, out);
+  }
+
+  #ack(dialog: Dialog, answer: string | undefined, out: EndpointOutput[], seq = dialog.localSeq): void {
+    const headers: HeaderLine[] = answer === undefined ? [] : [['Content-Type', 'application/sdp']];
+    const ack = dialogRequest(dialog, 'ACK', headers, answer, seq);
+    this.#acks.set(dialog.remoteTag, ack);
+    this.#call.core.transactions.sendAck(ack, this.#call.flow, out);
+  }
+
+  /** A 2xx of another fork: acknowledged, then ended. */
+  #refuseFork(transaction: ClientTransaction, dialog: Dialog, now: number, out: EndpointOutput[]): void {
+    this.#ack(dialog, undefined, out);
+    const over = { flow: transaction.flow, headers: this.#call.farewell, credentials: this.#call.credentials };
+    sendBye(this.#call.core, dialog, over, now, out);
+  }
+
+  #failure(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const call = this.#call;
+    const again = call.silent ? undefined : this.#retry(transaction, message);
+    if (!again) {
+      this.#end(message.status, out, message);
+      return;
+    }
+    this.#challenged++;
+    call.at = 'calling';
+    call.dialog = undefined;
+    call.forks = undefined;
+    call.client = call.core.transactions.start(again, call.flow, this, now, out);
+  }
+
+  /** A challenge is answered once, and once more where only the nonce had grown stale. */
+  #retry(transaction: ClientTransaction, message: SipMessage): SipMessage | undefined {
+    const { core, credentials } = this.#call;
+    if (this.#challenged > 0 && !(this.#challenged === 1 && isStale(message))) return undefined;
+    return retryWithCredentials(core, transaction.request, message, credentials);
+  }
+
+  #end(status: number, out: EndpointOutput[], message?: SipMessage): void {
+    const call = this.#call;
+    if (call.at === 'over') return;
+    if (!call.silent) out.push({ do: 'failed', call: call.handle, status, ...(message && { message }) });
+    call.client = undefined;
+    call.forget();
+  }
+}
+
+/** The challenge says that only the nonce is too old (RFC 7616 section 3.3). */
+export function isStale(message: SipMessage): boolean {
+  const values = [...message.headerAll('WWW-Authenticate'), ...message.headerAll('Proxy-Authenticate')];
+  return values.some((value) => value.toLowerCase().replaceAll(' ', '').includes('stale=true'));
+}
+
+/** The user does not want the offer that came in the 2xx: acknowledged, then ended. */
+export function refuseLateOffer(call: Call, now: number, out: EndpointOutput[]): void {
+  call.silent = true;
+  call.owedAck?.(undefined, now, out);
+  byeAndForget(call, now, out);
+}
+
+/** The user let the answer to a late offer, or the ringing, wait too long. */
+export function giveUp(call: Call, now: number, out: EndpointOutput[]): void {
+  if (call.at === 'answered') {
+    ended(call, 'timeout', out);
+    call.owedAck?.(undefined, now, out);
+    byeAndForget(call, now, out);
+    return;
+  }
+  call.ringBy = NEVER;
+  if (!call.silent) out.push({ do: 'failed', call: call.handle, status: 408 });
+  call.silent = true;
+  sendCancel(call, now, out);
+}

@@ -1,0 +1,170 @@
+/** One INVITE dialog usage as this end sees it: plain state; what happens to it is in the `call-*.ts` files. */
+import { NEVER } from '../kernel/machine.ts';
+import type { HeaderLine } from './build.ts';
+import type { Abilities } from './checks.ts';
+import type { Timed } from './deadlines.ts';
+import type { Dialog } from './dialog.ts';
+import type { DigestHash } from './digest.ts';
+import type { SipMessage } from './message.ts';
+import type { Tokens } from './tokens.ts';
+import type { ClientTransaction, Failure, ServerTransaction, ServerUser } from './transaction.ts';
+import type { OnFlow, Transactions } from './transactions.ts';
+import type { CallHandle, Credentials, EndpointOutput, Flow } from './types.ts';
+
+/** What all calls of an endpoint share. */
+export interface Core {
+  readonly transactions: Transactions;
+  readonly tokens: Tokens;
+  readonly abilities: Abilities;
+  /** Allow and Supported, on messages that make or refresh a dialog. */
+  readonly capabilities: readonly HeaderLine[];
+  readonly hash: DigestHash;
+  readonly calls: Map<CallHandle, Call>;
+  /** By our tag, which is random and ours alone. */
+  readonly byTag: Map<string, Call>;
+  readonly hooks: CallHooks;
+}
+
+/** How a call's deadlines and transactions reach the code that knows what to do. */
+export interface CallHooks {
+  tick(call: Call, now: number, out: EndpointOutput[]): void;
+  broken(call: Call, now: number, out: EndpointOutput[]): void;
+  acked(call: Call, message: SipMessage, now: number, out: EndpointOutput[]): void;
+  serverFailed(call: Call, transaction: ServerTransaction, why: Failure, now: number, out: EndpointOutput[]): void;
+}
+
+/**
+ * `calling`: our INVITE has no answer at all yet. `ringing`: provisional, either way. `answered`: 2xx sent and ACK awaited, or 2xx
+ * with an offer received and our answer awaited. `confirmed`: ACK sent or received. `over`: forgotten by the endpoint.
+ */
+export type CallPhase = 'calling' | 'ringing' | 'answered' | 'confirmed' | 'over';
+
+/** A 2xx that is repeated until its ACK (RFC 3261 section 13.3.1.4). */
+export interface Unacked {
+  readonly response: SipMessage;
+  readonly transaction: ServerTransaction;
+  readonly seq: number;
+  /** The ACK carries the answer to the offer in our 2xx. */
+  readonly late: boolean;
+  readonly initial: boolean;
+  resendAt: number;
+  gap: number;
+  readonly endAt: number;
+}
+
+/** Our wish to change the session: sent, or waiting for its turn. */
+export interface Reoffer {
+  sdp: string;
+  /** 491 answers so far. */
+  glares: number;
+  /** A newer wish that came while this one was in flight; it goes next. */
+  next: string | undefined;
+}
+
+export class Call implements Timed, OnFlow, ServerUser {
+  planned = NEVER;
+  at: CallPhase;
+  flow: Flow;
+  /** URI of our Contact. */
+  contact: string;
+  /** In the early phase of an outgoing call the dialog of the last provisional response. */
+  dialog: Dialog | undefined;
+  /** Early dialogs of other forks. */
+  forks: Dialog[] | undefined;
+  /** The user hung up and hears no more of this call. */
+  silent = false;
+  /** Reason headers for the BYE or CANCEL that is still to be sent after hangup. */
+  farewell: readonly HeaderLine[] = [];
+  credentials: Credentials | undefined;
+  /** Our INVITE or re-INVITE without a final response. */
+  client: ClientTransaction | undefined;
+  /** The other side's INVITE, or UPDATE with an offer, without a final response. */
+  server: ServerTransaction | undefined;
+  /** The INVITE in `server` came without an offer. */
+  asked = false;
+  unacked: Unacked | undefined;
+  /** Sends the ACK of an outgoing call whose 2xx brought the offer. */
+  owedAck: ((sdp: string | undefined, now: number, out: EndpointOutput[]) => void) | undefined;
+  reoffer: Reoffer | undefined;
+  /** Deadlines: retry after 491, give up ringing, repeat a provisional response, answer an offer, find a new flow. */
+  retryAt = NEVER;
+  ringBy = NEVER;
+  repeatAt = NEVER;
+  offerBy = NEVER;
+  flowBy = NEVER;
+  readonly handle: CallHandle;
+  readonly outgoing: boolean;
+  readonly callId: string;
+  readonly localTag: string;
+  readonly core: Core;
+
+  constructor(core: Core, start: CallStart) {
+    this.core = core;
+    this.handle = start.handle;
+    this.outgoing = start.outgoing;
+    this.at = start.at;
+    this.flow = start.flow;
+    this.contact = start.contact;
+    this.callId = start.callId;
+    this.localTag = start.localTag;
+    core.calls.set(this.handle, this);
+    core.byTag.set(this.localTag, this);
+    core.transactions.hang(this.flow, this);
+  }
+
+  due(): number {
+    if (this.at === 'over') return NEVER;
+    const resendAt = this.unacked?.resendAt ?? NEVER;
+    const endAt = this.unacked?.endAt ?? NEVER;
+    return Math.min(resendAt, endAt, this.retryAt, this.ringBy, this.repeatAt, this.offerBy, this.flowBy);
+  }
+
+  tick(now: number, out: EndpointOutput[]): void {
+    this.core.hooks.tick(this, now, out);
+  }
+
+  /** Keeps this call's deadline in view; to be called after a change. */
+  plan(): void {
+    this.core.transactions.deadlines.plan(this);
+  }
+
+  broken(now: number, out: EndpointOutput[]): void {
+    this.core.hooks.broken(this, now, out);
+  }
+
+  onAck(_transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    this.core.hooks.acked(this, message, now, out);
+  }
+
+  onFailure(transaction: ServerTransaction, why: Failure, now: number, out: EndpointOutput[]): void {
+    this.core.hooks.serverFailed(this, transaction, why, now, out);
+  }
+
+  /** From now on the endpoint knows nothing of this call; transactions that still run keep what they need. */
+  forget(): void {
+    this.at = 'over';
+    this.core.calls.delete(this.handle);
+    this.core.byTag.delete(this.localTag);
+    this.core.transactions.unhang(this.flow, this);
+    this.unacked = undefined;
+    this.owedAck = undefined;
+    this.reoffer = undefined;
+  }
+
+  moveTo(flow: Flow): void {
+    this.core.transactions.unhang(this.flow, this);
+    this.flow = flow;
+    this.flowBy = NEVER;
+    this.core.transactions.hang(flow, this);
+  }
+}
+
+export interface CallStart {
+  readonly handle: CallHandle;
+  readonly outgoing: boolean;
+  readonly at: CallPhase;
+  readonly flow: Flow;
+  readonly contact: string;
+  readonly callId: string;
+  readonly localTag: string;
+}

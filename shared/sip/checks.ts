@@ -1,0 +1,96 @@
+/** What a user agent server checks before it looks at a request's meaning: RFC 3261 section 8.2, in its order. */
+import type { HeaderLine } from './build.ts';
+import type { SipMessage } from './message.ts';
+
+export interface Refusal {
+  readonly status: number;
+  readonly headers: readonly HeaderLine[];
+}
+
+export interface Abilities {
+  /** Methods served. */
+  readonly allow: readonly string[];
+  /** Option tags understood. */
+  readonly supported: readonly string[];
+  /** True for an element that sends calls on: then Max-Forwards 0 is refused with 483 (RFC 7332 section 3). */
+  readonly backToBack: boolean;
+}
+
+/** Registered methods (IANA): known, so one that is not served gets 405 and not 501. */
+const KNOWN = new Set([
+  'ACK',
+  'BYE',
+  'CANCEL',
+  'INFO',
+  'INVITE',
+  'MESSAGE',
+  'NOTIFY',
+  'OPTIONS',
+  'PRACK',
+  'PUBLISH',
+  'REFER',
+  'REGISTER',
+  'SUBSCRIBE',
+  'UPDATE',
+]);
+
+/** Bodies that an INVITE or UPDATE may carry. */
+const SESSION_BODY = 'application/sdp';
+
+/** The first fault of a request, or undefined. CANCEL and ACK are not for this check. */
+export function check(message: SipMessage, abilities: Abilities): Refusal | undefined {
+  return (
+    checkMethod(message, abilities) ??
+    checkUri(message) ??
+    checkRequire(message, abilities) ??
+    checkRest(message, abilities)
+  );
+}
+
+function checkMethod(message: SipMessage, abilities: Abilities): Refusal | undefined {
+  if (abilities.allow.includes(message.method)) return undefined;
+  if (!KNOWN.has(message.method)) return { status: 501, headers: [] };
+  return { status: 405, headers: [['Allow', abilities.allow.join(', ')]] };
+}
+
+function checkUri(message: SipMessage): Refusal | undefined {
+  const scheme = message.uri.slice(0, message.uri.indexOf(':')).toLowerCase();
+  if (scheme === 'sip' || scheme === 'sips' || scheme === 'tel') return undefined;
+  return { status: 416, headers: [] };
+}
+
+/** Sections 8.2.2.3 and 16.3: `Proxy-Require` counts too, for we stand where a proxy would. */
+function checkRequire(message: SipMessage, abilities: Abilities): Refusal | undefined {
+  const wanted = [...message.headerAll('Require'), ...message.headerAll('Proxy-Require')];
+  const unknown = wanted.filter((option) => !abilities.supported.includes(option.toLowerCase()));
+  if (unknown.length === 0) return undefined;
+  return { status: 420, headers: [['Unsupported', unknown.join(', ')]] };
+}
+
+function checkRest(message: SipMessage, abilities: Abilities): Refusal | undefined {
+  if (
+    abilities.backToBack &&
+    message.maxForwards === 0 &&
+    message.method !== 'OPTIONS' &&
+    message.method !== 'REGISTER'
+  ) {
+    return { status: 483, headers: [] };
+  }
+  return checkBody(message);
+}
+
+/** Section 8.2.3. A body whose handling is optional may be of any type. */
+function checkBody(message: SipMessage): Refusal | undefined {
+  if (message.body.length === 0) return undefined;
+  const coding = (message.header('Content-Encoding') ?? 'identity').toLowerCase();
+  if (coding !== 'identity') return { status: 415, headers: [['Accept-Encoding', 'identity']] };
+  if (message.method !== 'INVITE' && message.method !== 'UPDATE') return undefined;
+  const type = (message.header('Content-Type') ?? '').toLowerCase();
+  if (type.startsWith(SESSION_BODY) || isOptional(message)) return undefined;
+  return { status: 415, headers: [['Accept', SESSION_BODY]] };
+}
+
+function isOptional(message: SipMessage): boolean {
+  const disposition = (message.header('Content-Disposition') ?? '').toLowerCase();
+  return disposition.includes('handling=optional');
+}

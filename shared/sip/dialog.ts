@@ -1,0 +1,159 @@
+/** Dialogs (RFC 3261 section 12): what both ends remember, as plain data, and the requests built from it. */
+import { type HeaderLine, MAX_FORWARDS } from './build.ts';
+import { newRequest, type SipMessage } from './message.ts';
+import type { CallSnapshot } from './types.ts';
+import { parseNameAddr, parseUri, writeNameAddr } from './uri.ts';
+
+export interface Dialog {
+  readonly callId: string;
+  readonly localTag: string;
+  remoteTag: string;
+  /** From or To value of this end, with its tag, as it stands in our requests' From. */
+  readonly local: string;
+  /** The same of the other end; without a tag until one is known. */
+  remote: string;
+  /** URI of the other end's Contact. */
+  remoteTarget: string;
+  /** Route values in the order in which our requests carry them. */
+  routeSet: readonly string[];
+  /** The last sequence number that we used. */
+  localSeq: number;
+  /** The highest that the other end used; -1 before its first. */
+  remoteSeq: number;
+  readonly secure: boolean;
+}
+
+/** What a caller's dialogs have in common, whatever fork answers. */
+export interface DialogSeed {
+  readonly callId: string;
+  readonly localTag: string;
+  /** From value with its tag. */
+  readonly local: string;
+  /** Request-URI of the INVITE. */
+  readonly uri: string;
+}
+
+/** The dialog that a response to our INVITE makes (section 12.1.2). `localSeq` is the INVITE's. */
+export function dialogOfResponse(seed: DialogSeed, response: SipMessage): Dialog {
+  return {
+    callId: seed.callId,
+    localTag: seed.localTag,
+    remoteTag: response.to.params.get('tag') ?? '',
+    local: seed.local,
+    remote: response.header('To') ?? '',
+    remoteTarget: targetOf(response) ?? seed.uri,
+    routeSet: response.headerAll('Record-Route').reverse(),
+    localSeq: response.cseq.n,
+    remoteSeq: -1,
+    secure: isSecure(seed.uri),
+  };
+}
+
+/** The dialog that an INVITE makes at its receiver (section 12.1.1). */
+export function dialogOfInvite(invite: SipMessage, localTag: string): Dialog {
+  return {
+    callId: invite.callId,
+    localTag,
+    remoteTag: invite.from.params.get('tag') ?? '',
+    local: `${invite.header('To') ?? ''};tag=${localTag}`,
+    remote: invite.header('From') ?? '',
+    remoteTarget: targetOf(invite) ?? invite.from.uri,
+    routeSet: invite.headerAll('Record-Route'),
+    localSeq: 0,
+    remoteSeq: invite.cseq.n,
+    secure: isSecure(invite.uri),
+  };
+}
+
+const isSecure = (uri: string): boolean => uri.slice(0, 5).toLowerCase() === 'sips:';
+
+/** The URI of the one Contact, if it has one. */
+export function targetOf(message: SipMessage): string | undefined {
+  return message.contacts[0]?.uri;
+}
+
+/** Takes the new target of a target refresh (section 12.2.1.2 and 12.2.2). */
+export function refreshTarget(dialog: Dialog, message: SipMessage): void {
+  const target = targetOf(message);
+  if (target !== undefined) dialog.remoteTarget = target;
+}
+
+/**
+ * A request inside the dialog (section 12.2.1.1) without Via. An ACK takes `seq` of its INVITE; any other request gets the next
+ * number. With a strict router first in the route set the Request-URI is that router's.
+ */
+export function dialogRequest(
+  dialog: Dialog,
+  method: string,
+  headers: readonly HeaderLine[],
+  body?: string,
+  seq?: number,
+): SipMessage {
+  if (seq === undefined) dialog.localSeq++;
+  const lines: HeaderLine[] = [
+    ['Max-Forwards', MAX_FORWARDS],
+    ['From', dialog.local],
+    ['To', dialog.remote],
+    ['Call-ID', dialog.callId],
+    ['CSeq', `${seq ?? dialog.localSeq} ${method}`],
+  ];
+  const uri = addRoutes(lines, dialog.routeSet, dialog.remoteTarget);
+  for (const line of headers) lines.push(line);
+  return newRequest(method, uri, lines, body);
+}
+
+/** Appends Route lines and gives the Request-URI (sections 8.1.1.1 and 12.2.1.1). */
+export function addRoutes(lines: HeaderLine[], routes: readonly string[], target: string): string {
+  const [first, ...rest] = routes;
+  if (first === undefined) return target;
+  const hop = parseNameAddr(first)?.uri ?? '';
+  if (parseUri(hop)?.params.has('lr') !== false) {
+    for (const route of routes) lines.push(['Route', route]);
+    return target;
+  }
+  for (const route of rest) lines.push(['Route', route]);
+  lines.push(['Route', `<${target}>`]);
+  return hop;
+}
+
+export function dialogToSnapshot(dialog: Dialog, initiator: boolean, contact: string): CallSnapshot {
+  return {
+    callId: dialog.callId,
+    localTag: dialog.localTag,
+    remoteTag: dialog.remoteTag,
+    localUri: withoutTag(dialog.local),
+    remoteUri: withoutTag(dialog.remote),
+    remoteTarget: dialog.remoteTarget,
+    routeSet: [...dialog.routeSet],
+    localSeq: dialog.localSeq,
+    remoteSeq: dialog.remoteSeq,
+    secure: dialog.secure,
+    initiator,
+    contact,
+  };
+}
+
+export function dialogFromSnapshot(snapshot: CallSnapshot): Dialog {
+  return {
+    callId: snapshot.callId,
+    localTag: snapshot.localTag,
+    remoteTag: snapshot.remoteTag,
+    local: withTag(snapshot.localUri, snapshot.localTag),
+    remote: withTag(snapshot.remoteUri, snapshot.remoteTag),
+    remoteTarget: snapshot.remoteTarget,
+    routeSet: [...snapshot.routeSet],
+    localSeq: snapshot.localSeq,
+    remoteSeq: snapshot.remoteSeq,
+    secure: snapshot.secure,
+  };
+}
+
+/** An end that speaks RFC 2543 has no tag (section 12.1.1). */
+const withTag = (address: string, tag: string): string => (tag === '' ? address : `${address};tag=${tag}`);
+
+function withoutTag(value: string): string {
+  const address = parseNameAddr(value);
+  if (!address) return value;
+  address.params.delete('tag');
+  return writeNameAddr(address);
+}

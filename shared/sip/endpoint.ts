@@ -1,0 +1,224 @@
+/** The face of the SIP stack: sorts what comes in and carries out what its user decides. Pure; see `types.ts` for the contract. */
+import type { Random } from '../kernel/world.ts';
+import { type HeaderLine, reasonHeader } from './build.ts';
+import { Call, type Core } from './call.ts';
+import { callHooks } from './call-dialog.ts';
+import { hangup } from './call-end.ts';
+import { rejectCall, sendOk, sendProgress } from './call-in.ts';
+import { refuseOffer, wishOffer } from './call-offer.ts';
+import { refuseLateOffer, startCall } from './call-out.ts';
+import type { Abilities } from './checks.ts';
+import { dialogFromSnapshot, dialogToSnapshot } from './dialog.ts';
+import type { DigestHash } from './digest.ts';
+import { Inbound } from './inbound.ts';
+import type { SipMessage } from './message.ts';
+import { PlainRequests } from './plain-requests.ts';
+import { Tokens } from './tokens.ts';
+import { Transactions } from './transactions.ts';
+import type {
+  CallHandle,
+  CallSnapshot,
+  Credentials,
+  EndpointOutput,
+  Flow,
+  InviteOptions,
+  ReplyOptions,
+  SipEndpoint,
+  TransactionHandle,
+} from './types.ts';
+
+export interface EndpointOptions {
+  readonly random: Random;
+  /** Digest of a text, lower-case hex; for answers to challenges. */
+  readonly hash: DigestHash;
+  /** Methods served; default: all that the endpoint knows, REGISTER included. */
+  readonly allow?: readonly string[];
+  /** Option tags understood besides what the stack does by itself; default `join` and `replaces`. */
+  readonly supported?: readonly string[];
+  /** For an element that sends calls on: refuses Max-Forwards 0 (RFC 7332 section 3). */
+  readonly backToBack?: boolean;
+}
+
+/** What is served unless the options say otherwise. */
+export const ALLOW = [
+  'INVITE',
+  'ACK',
+  'CANCEL',
+  'BYE',
+  'OPTIONS',
+  'UPDATE',
+  'INFO',
+  'MESSAGE',
+  'REFER',
+  'NOTIFY',
+  'REGISTER',
+] as const;
+
+/** A restored dialog goes on this far above its snapshot's number, for requests may have been sent since (section 12.2.1.1 lets gaps be). */
+const RESTORE_GAP = 1000;
+
+export class Endpoint implements SipEndpoint {
+  readonly #core: Core;
+  readonly #plain: PlainRequests;
+  readonly #inbound: Inbound;
+  #calls = 0;
+
+  constructor(options: EndpointOptions) {
+    const abilities: Abilities = {
+      allow: options.allow ?? ALLOW,
+      supported: options.supported ?? ['join', 'replaces'],
+      backToBack: options.backToBack ?? false,
+    };
+    const capabilities: HeaderLine[] = [['Allow', abilities.allow.join(', ')]];
+    if (abilities.supported.length > 0) capabilities.push(['Supported', abilities.supported.join(', ')]);
+    const tokens = new Tokens(options.random);
+    this.#core = {
+      transactions: new Transactions(tokens),
+      tokens,
+      abilities,
+      capabilities,
+      hash: options.hash,
+      calls: new Map(),
+      byTag: new Map(),
+      hooks: callHooks,
+    };
+    this.#plain = new PlainRequests(this.#core);
+    this.#inbound = new Inbound(this.#core, this.#plain, () => this.#newHandle());
+  }
+
+  receive(text: string, flow: Flow, now: number, out: EndpointOutput[]): void {
+    this.#inbound.receive(text, flow, now, out);
+  }
+
+  flowClosed(flow: Flow, now: number, out: EndpointOutput[]): void {
+    this.#core.transactions.flowClosed(flow, now, out);
+  }
+
+  tick(now: number, out: EndpointOutput[]): void {
+    this.#core.transactions.deadlines.run(now, out);
+  }
+
+  due(): number {
+    return this.#core.transactions.deadlines.next();
+  }
+
+  request(
+    message: SipMessage,
+    flow: Flow,
+    now: number,
+    out: EndpointOutput[],
+    credentials?: Credentials,
+  ): TransactionHandle {
+    return this.#plain.send(message, { flow, credentials }, now, out);
+  }
+
+  reply(
+    transaction: TransactionHandle,
+    status: number,
+    options: ReplyOptions,
+    now: number,
+    out: EndpointOutput[],
+  ): void {
+    this.#plain.reply(transaction, status, options, now, out);
+  }
+
+  invite(options: InviteOptions, now: number, out: EndpointOutput[]): CallHandle {
+    const handle = this.#newHandle();
+    startCall(this.#core, handle, options, now, out);
+    return handle;
+  }
+
+  progress(
+    call: CallHandle,
+    status: number,
+    options: ReplyOptions & { readonly sdp?: string },
+    now: number,
+    out: EndpointOutput[],
+  ): void {
+    const found = this.#core.calls.get(call);
+    if (found) sendProgress(found, status, options, now, out);
+  }
+
+  answer(
+    call: CallHandle,
+    options: { readonly sdp: string; readonly contact: string; readonly headers?: readonly HeaderLine[] },
+    now: number,
+    out: EndpointOutput[],
+  ): void {
+    const found = this.#core.calls.get(call);
+    if (found && !found.outgoing && found.at === 'ringing') sendOk(found, options.sdp, options, now, out);
+  }
+
+  reject(call: CallHandle, status: number, options: ReplyOptions, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found) rejectCall(found, status, options, now, out);
+  }
+
+  hangup(call: CallHandle, reason: string, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found) hangup(found, reasonHeader(reason), now, out);
+  }
+
+  reoffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found) wishOffer(found, sdp, now, out);
+  }
+
+  acceptOffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found?.owedAck) found.owedAck(sdp, now, out);
+    else if (found?.at === 'confirmed') sendOk(found, sdp, {}, now, out);
+  }
+
+  refuseOffer(call: CallHandle, status: number, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found?.owedAck) refuseLateOffer(found, now, out);
+    else if (found?.at === 'confirmed') refuseOffer(found, status, now, out);
+  }
+
+  requestInDialog(
+    call: CallHandle,
+    method: string,
+    options: ReplyOptions,
+    now: number,
+    out: EndpointOutput[],
+  ): TransactionHandle {
+    return this.#plain.sendInDialog(this.#core.calls.get(call), method, options, now, out);
+  }
+
+  moveCall(call: CallHandle, flow: Flow): void {
+    this.#core.calls.get(call)?.moveTo(flow);
+  }
+
+  snapshot(call: CallHandle): CallSnapshot | undefined {
+    const found = this.#core.calls.get(call);
+    if (!found?.dialog || (found.at !== 'confirmed' && found.at !== 'answered')) return undefined;
+    return dialogToSnapshot(found.dialog, found.outgoing, found.contact);
+  }
+
+  restore(snapshot: CallSnapshot, flow: Flow): CallHandle {
+    const { initiator: outgoing, contact, callId, localTag } = snapshot;
+    const handle = this.#newHandle();
+    const call = new Call(this.#core, { handle, outgoing, at: 'confirmed', flow, contact, callId, localTag });
+    call.dialog = dialogFromSnapshot(snapshot);
+    call.dialog.localSeq += RESTORE_GAP;
+    return handle;
+  }
+
+  dialogId(
+    call: CallHandle,
+  ): { readonly callId: string; readonly localTag: string; readonly remoteTag?: string } | undefined {
+    const found = this.#core.calls.get(call);
+    if (!found) return undefined;
+    const { callId, localTag, dialog } = found;
+    return dialog ? { callId, localTag, remoteTag: dialog.remoteTag } : { callId, localTag };
+  }
+
+  counts(): { readonly transactions: number; readonly calls: number } {
+    return { transactions: this.#core.transactions.count, calls: this.#core.calls.size };
+  }
+
+  #newHandle(): CallHandle {
+    return `c${++this.#calls}`;
+  }
+}

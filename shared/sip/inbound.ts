@@ -1,0 +1,153 @@
+/** Sorts what comes in: responses to their transactions, requests to transactions, calls and the user (RFC 3261 section 8.2, 12.2.2, 17). */
+import { respond, responseFlow, statelessTag, withToTag } from './build.ts';
+import { Call, type Core } from './call.ts';
+import { callHooks, dialogFor, serveInDialog } from './call-dialog.ts';
+import { cancelled, takeCall } from './call-in.ts';
+import { check, type Refusal } from './checks.ts';
+import type { SipMessage } from './message.ts';
+import { parse } from './parse.ts';
+import type { PlainRequests } from './plain-requests.ts';
+import type { ServerTransaction } from './transaction.ts';
+import type { CallHandle, EndpointOutput, Flow } from './types.ts';
+import { validate } from './validate.ts';
+
+/** Most calls alive at once; beyond it a new INVITE gets 503. */
+export const CALL_LIMIT = 50_000;
+
+export class Inbound {
+  readonly #core: Core;
+  readonly #plain: PlainRequests;
+  readonly #newHandle: () => CallHandle;
+
+  constructor(core: Core, plain: PlainRequests, newHandle: () => CallHandle) {
+    this.#core = core;
+    this.#plain = plain;
+    this.#newHandle = newHandle;
+  }
+
+  receive(text: string, flow: Flow, now: number, out: EndpointOutput[]): void {
+    const parsed = parse(text);
+    const fault = parsed.ok ? validate(parsed.message) : parsed;
+    const { message } = parsed;
+    if (!message) return;
+    if (message.kind === 'response') {
+      if (!fault) this.#core.transactions.response(message, now, out);
+    } else if (fault) {
+      this.#refuseUnserved(message, flow, { status: fault.status, headers: [] }, out, fault.reason);
+    } else this.#request(message, flow, now, out);
+  }
+
+  #request(message: SipMessage, flow: Flow, now: number, out: EndpointOutput[]): void {
+    const { transactions } = this.#core;
+    const known = transactions.find(message);
+    if (message.method === 'ACK') {
+      if (known) transactions.ack(known, message, now, out);
+      else this.#ack(message, now, out);
+      return;
+    }
+    if (known) {
+      known.repeated(now, out);
+      transactions.deadlines.plan(known);
+      return;
+    }
+    if (transactions.full) {
+      this.#refuseUnserved(message, flow, { status: 503, headers: [['Retry-After', '10']] }, out);
+      return;
+    }
+    if (message.method === 'CANCEL') {
+      this.#cancel(message, flow, now, out);
+      return;
+    }
+    const tag = message.to.params.get('tag');
+    const refusal = this.#refusalOf(message, tag !== undefined);
+    const transaction = transactions.open(message, flow, now);
+    if (refusal) {
+      this.#refuse(transaction, message, refusal, now, out);
+      return;
+    }
+    if (tag === undefined || message.method === 'REGISTER') this.#newRequest(transaction, message, now, out);
+    else this.#inDialog(tag, transaction, message, now, out);
+  }
+
+  #refusalOf(message: SipMessage, inDialog: boolean): Refusal | undefined {
+    const refusal = check(message, this.#core.abilities);
+    if (refusal || inDialog) return refusal;
+    if (this.#core.transactions.isMerged(message)) return { status: 482, headers: [] };
+    if (message.method === 'INVITE' && this.#core.calls.size >= CALL_LIMIT) {
+      return { status: 503, headers: [['Retry-After', '10']] };
+    }
+    // Outside a dialog these mean nothing (sections 15.1.2 and 8.2.1, RFC 3311 section 5.2).
+    const needsDialog = message.method === 'BYE' || message.method === 'UPDATE' || message.method === 'INFO';
+    return needsDialog ? { status: 481, headers: [] } : undefined;
+  }
+
+  #newRequest(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
+    if (message.method !== 'INVITE') {
+      this.#plain.incoming(transaction, message, now, out);
+      return;
+    }
+    takeCall(this.#core, this.#newHandle(), transaction, message, now, out);
+  }
+
+  #inDialog(
+    tag: string,
+    transaction: ServerTransaction,
+    message: SipMessage,
+    now: number,
+    out: EndpointOutput[],
+  ): void {
+    const call = this.#core.byTag.get(tag);
+    const dialog = call && dialogFor(call, message);
+    if (!call || !dialog) {
+      this.#refuse(transaction, message, { status: 481, headers: [] }, now, out);
+      return;
+    }
+    const { n } = message.cseq;
+    if (n < dialog.remoteSeq) {
+      this.#refuse(transaction, message, { status: 500, headers: [] }, now, out);
+      return;
+    }
+    dialog.remoteSeq = n;
+    if (!serveInDialog(call, transaction, message, now, out)) {
+      this.#plain.incoming(transaction, message, now, out, call);
+    }
+    call.plan();
+  }
+
+  #ack(message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const call = this.#core.byTag.get(message.to.params.get('tag') ?? '');
+    if (call && dialogFor(call, message)) callHooks.acked(call, message, now, out);
+  }
+
+  /** Section 9.2: answered by itself; 481 where there is no INVITE that it could mean. */
+  #cancel(message: SipMessage, flow: Flow, now: number, out: EndpointOutput[]): void {
+    const { transactions } = this.#core;
+    const invite = transactions.cancelled(message);
+    const transaction = transactions.open(message, flow, now);
+    const call = invite?.user instanceof Call ? invite.user : undefined;
+    const response = respond(message, flow, invite ? 200 : 481);
+    withToTag(response, call?.localTag ?? this.#core.tokens.next(8));
+    transactions.reply(transaction, response, now, out);
+    if (invite?.pending && call?.server === invite) cancelled(call, message, now, out);
+  }
+
+  #refuse(
+    transaction: ServerTransaction,
+    message: SipMessage,
+    refusal: Refusal,
+    now: number,
+    out: EndpointOutput[],
+  ): void {
+    const response = respond(message, transaction.flow, refusal.status, undefined, refusal.headers);
+    withToTag(response, this.#core.tokens.next(8));
+    this.#core.transactions.reply(transaction, response, now, out);
+  }
+
+  /** An answer without a transaction, for what cannot or should not have one. Never to an ACK, and only where a Via tells the way. */
+  #refuseUnserved(message: SipMessage, flow: Flow, refusal: Refusal, out: EndpointOutput[], reason?: string): void {
+    if (message.method === 'ACK' || !message.topVia) return;
+    const response = respond(message, flow, refusal.status, reason, refusal.headers);
+    withToTag(response, statelessTag(message));
+    out.push({ do: 'send', flow: responseFlow(flow, message.topVia), message: response });
+  }
+}

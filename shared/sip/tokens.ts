@@ -1,0 +1,32 @@
+/** Random tokens for branches, tags and Call-IDs, drawn from the world's generator in larger portions. */
+import { hex } from '../kernel/bytes.ts';
+import type { Random } from '../kernel/world.ts';
+
+const PORTION = 2048;
+
+export class Tokens {
+  readonly #random: Random;
+  #pool = '';
+  #at = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** `octets` random octets as lower-case hex; 8 suffice for a tag or branch (RFC 3261 section 19.3 asks for 32 bits). */
+  next(octets: number): string {
+    const length = 2 * octets;
+    if (this.#at + length > this.#pool.length) {
+      this.#pool = hex(this.#random.bytes(PORTION));
+      this.#at = 0;
+    }
+    const token = this.#pool.slice(this.#at, this.#at + length);
+    this.#at += length;
+    return token;
+  }
+
+  /** A number in [0, 1), for jitter. */
+  fraction(): number {
+    return this.#random.fraction();
+  }
+}

@@ -1,0 +1,269 @@
+/** One transaction each: a machine, the messages that it repeats, and who wants to hear of it. */
+import { NEVER, TICK } from '../kernel/machine.ts';
+import type { Timed } from './deadlines.ts';
+import {
+  type InviteClientInput,
+  type InviteClientOutput,
+  type InviteClientState,
+  inviteClient,
+  newInviteClient,
+} from './invite-client.ts';
+import {
+  type InviteServerInput,
+  type InviteServerOutput,
+  type InviteServerState,
+  inviteServer,
+  newInviteServer,
+} from './invite-server.ts';
+import type { SipMessage } from './message.ts';
+import {
+  newRequestClient,
+  type RequestClientOutput,
+  type RequestClientState,
+  requestClient,
+} from './request-client.ts';
+import {
+  newRequestServer,
+  type RequestServerOutput,
+  type RequestServerState,
+  requestServer,
+} from './request-server.ts';
+import type { EndpointOutput, Flow } from './types.ts';
+import { isReliable } from './types.ts';
+
+export type Failure = 'timeout' | 'transport';
+
+/** The user of a client transaction. */
+export interface ClientUser {
+  onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void;
+  /** No final response came, or none can come any more. */
+  onFailure(transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void;
+}
+
+/** The user of a server transaction. */
+export interface ServerUser {
+  /** An ACK that came with the branch of its INVITE although the response was 2xx. */
+  onAck(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void;
+  /** The response could not be delivered, or none was given in time. */
+  onFailure(transaction: ServerTransaction, why: Failure, now: number, out: EndpointOutput[]): void;
+}
+
+/** Who holds transactions: told when one has terminated, asked for the ACK of a failed INVITE. */
+export interface Holder {
+  forgetClient(transaction: ClientTransaction): void;
+  forgetServer(transaction: ServerTransaction): void;
+  acknowledge(request: SipMessage, response: SipMessage): SipMessage;
+}
+
+export class ClientTransaction implements Timed {
+  planned = NEVER;
+  readonly key: string;
+  readonly flow: Flow;
+  readonly method: string;
+  readonly user: ClientUser;
+  /** Gone once nothing needs it any more. */
+  request: SipMessage | undefined;
+  readonly #holder: Holder;
+  readonly #invite: InviteClientState | undefined;
+  readonly #other: RequestClientState | undefined;
+  #ack: SipMessage | undefined;
+
+  constructor(key: string, request: SipMessage, flow: Flow, user: ClientUser, holder: Holder) {
+    this.key = key;
+    this.flow = flow;
+    this.method = request.method;
+    this.user = user;
+    this.request = request;
+    this.#holder = holder;
+    if (request.method === 'INVITE') this.#invite = newInviteClient(isReliable(flow));
+    else this.#other = newRequestClient(isReliable(flow));
+  }
+
+  /** True until a final response or a failure. */
+  get pending(): boolean {
+    const at = this.#invite?.at ?? this.#other?.at;
+    return at === 'calling' || at === 'trying' || at === 'proceeding' || at === 'idle';
+  }
+
+  /** True once a provisional response came and while no final one has: the time for CANCEL. */
+  get proceeding(): boolean {
+    return (this.#invite?.at ?? this.#other?.at) === 'proceeding';
+  }
+
+  due(): number {
+    if (this.#invite) return inviteClient.due(this.#invite);
+    return this.#other ? requestClient.due(this.#other) : NEVER;
+  }
+
+  tick(now: number, out: EndpointOutput[]): void {
+    this.#step(TICK, undefined, now, out);
+  }
+
+  start(now: number, out: EndpointOutput[]): void {
+    this.#step({ on: 'start' }, undefined, now, out);
+  }
+
+  respond(message: SipMessage, now: number, out: EndpointOutput[]): void {
+    this.#step({ on: 'response', status: message.status }, message, now, out);
+  }
+
+  cancelled(now: number, out: EndpointOutput[]): void {
+    if (this.#invite) this.#step({ on: 'cancel' }, undefined, now, out);
+  }
+
+  broken(now: number, out: EndpointOutput[]): void {
+    this.#step({ on: 'transport-error' }, undefined, now, out);
+  }
+
+  #step(
+    input: InviteClientInput | typeof TICK,
+    message: SipMessage | undefined,
+    now: number,
+    out: EndpointOutput[],
+  ): void {
+    if (this.#invite) {
+      const todo: InviteClientOutput[] = [];
+      inviteClient.step(this.#invite, input, now, todo);
+      for (const item of todo) this.#perform(item, message, now, out);
+    } else if (this.#other && input.on !== 'cancel') {
+      const todo: RequestClientOutput[] = [];
+      requestClient.step(this.#other, input, now, todo);
+      for (const item of todo) this.#perform(item, message, now, out);
+    }
+  }
+
+  #perform(item: InviteClientOutput, message: SipMessage | undefined, now: number, out: EndpointOutput[]): void {
+    switch (item.do) {
+      case 'send':
+        if (this.request) out.push({ do: 'send', flow: this.flow, message: this.request });
+        return;
+      case 'ack':
+        if (!this.#ack && this.request && message) this.#ack = this.#holder.acknowledge(this.request, message);
+        if (this.#ack) out.push({ do: 'send', flow: this.flow, message: this.#ack });
+        return;
+      case 'deliver':
+        if (!message) return;
+        this.user.onResponse(this, message, now, out);
+        if (message.status >= 200) this.request = undefined;
+        return;
+      case 'fail':
+        this.user.onFailure(this, item.why, now, out);
+        return;
+      case 'end':
+        this.request = undefined;
+        this.#ack = undefined;
+        this.#holder.forgetClient(this);
+        return;
+    }
+  }
+}
+
+export class ServerTransaction implements Timed {
+  planned = NEVER;
+  readonly key: string;
+  /** From tag, Call-ID and CSeq: what the copies of a request that came along two ways share (section 8.2.2.2). */
+  readonly mergeKey: string;
+  readonly method: string;
+  readonly flow: Flow;
+  user: ServerUser | undefined;
+  /** Gone after the final response. */
+  request: SipMessage | undefined;
+  readonly #holder: Holder;
+  readonly #invite: InviteServerState | undefined;
+  readonly #other: RequestServerState | undefined;
+  #response: SipMessage | undefined;
+  /** Where responses go: for UDP without rport the port of sent-by (RFC 3261 section 18.2.2). */
+  readonly #back: Flow;
+
+  constructor(keys: { key: string; mergeKey: string }, request: SipMessage, at: ServerPlace, now: number) {
+    this.key = keys.key;
+    this.mergeKey = keys.mergeKey;
+    this.method = request.method;
+    this.flow = at.flow;
+    this.#back = at.back;
+    this.request = request;
+    this.#holder = at.holder;
+    if (request.method === 'INVITE') this.#invite = newInviteServer(isReliable(at.flow));
+    else this.#other = newRequestServer(isReliable(at.flow), now);
+  }
+
+  /** True until the final response. */
+  get pending(): boolean {
+    const at = this.#invite?.at ?? this.#other?.at;
+    return at === 'trying' || at === 'proceeding';
+  }
+
+  due(): number {
+    if (this.#invite) return inviteServer.due(this.#invite);
+    return this.#other ? requestServer.due(this.#other) : NEVER;
+  }
+
+  tick(now: number, out: EndpointOutput[]): void {
+    this.#step(TICK, undefined, now, out);
+  }
+
+  repeated(now: number, out: EndpointOutput[]): void {
+    this.#step({ on: 'request' }, undefined, now, out);
+  }
+
+  ack(message: SipMessage, now: number, out: EndpointOutput[]): void {
+    if (this.#invite) this.#step({ on: 'ack' }, message, now, out);
+  }
+
+  reply(message: SipMessage, now: number, out: EndpointOutput[]): void {
+    this.#step({ on: 'reply', status: message.status }, message, now, out);
+  }
+
+  broken(now: number, out: EndpointOutput[]): void {
+    this.#step({ on: 'transport-error' }, undefined, now, out);
+  }
+
+  #step(
+    input: InviteServerInput | typeof TICK,
+    message: SipMessage | undefined,
+    now: number,
+    out: EndpointOutput[],
+  ): void {
+    if (this.#invite) {
+      const todo: InviteServerOutput[] = [];
+      inviteServer.step(this.#invite, input, now, todo);
+      for (const item of todo) this.#perform(item, message, now, out);
+    } else if (this.#other && input.on !== 'ack') {
+      const todo: RequestServerOutput[] = [];
+      requestServer.step(this.#other, input, now, todo);
+      for (const item of todo) this.#perform(item, message, now, out);
+    }
+  }
+
+  #perform(item: InviteServerOutput, message: SipMessage | undefined, now: number, out: EndpointOutput[]): void {
+    switch (item.do) {
+      case 'reply':
+        if (!message) return;
+        this.#response = message;
+        if (message.status >= 200) this.request = undefined;
+        out.push({ do: 'send', flow: this.#back, message });
+        return;
+      case 'resend':
+        if (this.#response) out.push({ do: 'send', flow: this.#back, message: this.#response });
+        return;
+      case 'deliver-ack':
+        if (message) this.user?.onAck(this, message, now, out);
+        return;
+      case 'fail':
+        this.user?.onFailure(this, item.why, now, out);
+        return;
+      case 'end':
+        this.request = undefined;
+        this.#response = undefined;
+        this.#holder.forgetServer(this);
+        return;
+    }
+  }
+}
+
+/** Where a server transaction stands. */
+export interface ServerPlace {
+  readonly flow: Flow;
+  readonly back: Flow;
+  readonly holder: Holder;
+}

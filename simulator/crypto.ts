@@ -1,0 +1,122 @@
+/**
+ * Cryptography of the virtual world: real hashes, but keys and signatures from the seed (real ECDSA signatures are
+ * random, and key making uses threads). A certificate is JSON in PEM clothes; a signature can be checked only inside the
+ * world that made the key. Nothing here protects anything.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { fromHex, hex } from '#shared/kernel/bytes.ts';
+import type { CertificateFacts, Crypto, IssueOptions, KeyPair, Random } from '#shared/kernel/world.ts';
+
+interface Body {
+  readonly subject: string;
+  readonly publicKey: string;
+  readonly issuerKey: string;
+  readonly issuer: string;
+  readonly serial: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly use: string;
+  readonly names: readonly string[];
+}
+
+/** The private keys of a world by public key: what stands for the mathematics of verification. */
+export type KeyRing = Map<string, string>;
+
+export function virtualCrypto(random: Random, ring: KeyRing): Crypto {
+  const digest = (...parts: (string | Uint8Array)[]) => {
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return new Uint8Array(hash.digest());
+  };
+  const publicOf = (privateKey: string) => hex(digest('public', readPem(privateKey)));
+  const sign = (privateKey: string, data: Uint8Array | string) => hex(digest('signature', readPem(privateKey), data));
+  const check = (publicKey: string, data: Uint8Array | string, signature: string) => {
+    const privateKey = ring.get(publicKey);
+    return privateKey !== undefined && sign(privateKey, data) === signature;
+  };
+  const open = (text: string, kind: string): { body: Body; signature: string; text: string } | undefined => {
+    if (!text.includes(`BEGIN ${kind}`)) return undefined;
+    try {
+      const outer = JSON.parse(readPem(text)) as { body: string; signature: string };
+      return { body: JSON.parse(outer.body) as Body, signature: outer.signature, text: outer.body };
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    hash: (name, data) => new Uint8Array(createHash(name).update(data).digest()),
+    hmac: (name, key, data) => new Uint8Array(createHmac(name, key).update(data).digest()),
+    equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
+    passwordHash: async (password, salt) => digest('password', salt, password),
+    async createKey(): Promise<KeyPair> {
+      const privateKey = pem('PRIVATE KEY', hex(random.bytes(32)));
+      const publicKey = publicOf(privateKey);
+      ring.set(publicKey, privateKey);
+      const octets = fromHex(publicKey) ?? new Uint8Array();
+      return { privateKey, publicKey: octets, keyHash: hex(digest(octets)) };
+    },
+    sign: async (privateKey, data) => fromHex(sign(privateKey, data)) ?? new Uint8Array(),
+    verify: async (publicKey, data, signature) => check(hex(publicKey), data, hex(signature)),
+    async createRequest(key, subject) {
+      const body = JSON.stringify({ subject, publicKey: hex(key.publicKey) });
+      return pem('CERTIFICATE REQUEST', JSON.stringify({ body, signature: sign(key.privateKey, body) }));
+    },
+    async readRequest(request) {
+      const read = open(request, 'CERTIFICATE REQUEST');
+      if (read === undefined || !check(read.body.publicKey, read.text, read.signature)) return undefined;
+      const publicKey = fromHex(read.body.publicKey) ?? new Uint8Array();
+      return { subject: read.body.subject, publicKey, keyHash: hex(digest(publicKey)) };
+    },
+    async issue(options: IssueOptions) {
+      const issuer = options.issuer === undefined ? undefined : open(options.issuer, 'CERTIFICATE');
+      const body: Body = {
+        subject: options.subject,
+        publicKey: hex(options.publicKey),
+        issuer: issuer?.body.subject ?? options.subject,
+        issuerKey: publicOf(options.signer),
+        serial: hex(random.bytes(16)),
+        notBefore: options.notBefore,
+        notAfter: options.notAfter,
+        use: options.use,
+        names: options.names ?? [],
+      };
+      const text = JSON.stringify(body);
+      return pem('CERTIFICATE', JSON.stringify({ body: text, signature: sign(options.signer, text) }));
+    },
+    async readCertificate(certificate): Promise<CertificateFacts | undefined> {
+      return certificateFacts(certificate);
+    },
+  };
+}
+
+/** What a virtual TLS handshake learns from a certificate; undefined where it is none. */
+export function certificateFacts(
+  certificate: string,
+): (CertificateFacts & { readonly issuerKeyHash: string; readonly names: readonly string[] }) | undefined {
+  try {
+    const body = JSON.parse((JSON.parse(readPem(certificate)) as { body: string }).body) as Body;
+    const hashOf = (key: string) =>
+      createHash('sha256')
+        .update(fromHex(key) ?? new Uint8Array())
+        .digest('hex');
+    return {
+      subject: body.subject,
+      keyHash: hashOf(body.publicKey),
+      issuerKeyHash: hashOf(body.issuerKey),
+      serial: body.serial,
+      notBefore: body.notBefore,
+      notAfter: body.notAfter,
+      names: body.names,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function pem(kind: string, text: string): string {
+  return `-----BEGIN ${kind}-----\n${Buffer.from(text).toString('base64')}\n-----END ${kind}-----\n`;
+}
+
+function readPem(text: string): string {
+  return Buffer.from(text.replace(/-----[^-]+-----/g, ''), 'base64').toString();
+}
