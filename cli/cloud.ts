@@ -30,7 +30,7 @@ export const cloudCommand: Command = {
   async run({ values }, io) {
     const { startCloud } = await import('#cloud/main.ts');
     const { openStore } = await import('#cloud/store/server.ts');
-    const { engineClientFor } = await import('#cloud/farm/media/server.ts');
+    const { processEngine } = await import('#cloud/farm/media/server.ts');
     const world = hostWorld({ level: (values.log as 'warn') ?? 'warn' });
     const data = resolve(values.data ?? '');
     try {
@@ -55,7 +55,7 @@ export const cloudCommand: Command = {
           ...(values.domain === undefined ? {} : { domain: values.domain }),
           portal: resolve(import.meta.dirname, '../dist/portal'),
         },
-        { store, engineFor: engineClientFor },
+        { store, engineFor: processEngine },
       );
       const { bound, publicHost, authority } = cloud.config;
       const shown = (at: Address | undefined) =>

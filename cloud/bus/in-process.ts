@@ -6,6 +6,7 @@
  * request's timeout runs on the world's clock; a reply that comes later is dropped.
  */
 import { err, type Result } from '#shared/kernel/result.ts';
+import { within } from '#shared/kernel/time.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import type { BusEventName, BusEvents } from '#shared/protocol/events.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
@@ -66,16 +67,6 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
     }
   }
 
-  function within<T>(timeout: number, work: Promise<T>, late: () => T): Promise<T> {
-    return new Promise((resolve) => {
-      const timer = clock.at(clock.mono() + timeout, () => resolve(late()));
-      void work.then((outcome) => {
-        timer.cancel();
-        resolve(outcome);
-      });
-    });
-  }
-
   function deliver(event: BusEventName, handler: AnySubscriber, data: unknown): void {
     if (!subscribers.get(event)?.has(handler)) return;
     try {
@@ -104,9 +95,8 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
       const outcome =
         handler === undefined
           ? err(fault('server_unavailable', `The ${server} server is not running.`, { server }))
-          : await within(timeout, run(verb, handler, request, context), () =>
-              err(fault('timeout', `The ${server} server did not answer ${verb} in ${timeout} ms.`, { server })),
-            );
+          : ((await within(clock, timeout, run(verb, handler, request, context), undefined)) ??
+            err(fault('timeout', `The ${server} server did not answer ${verb} in ${timeout} ms.`, { server })));
       count(verb, outcome.ok ? 'ok' : outcome.fault.code, since);
       return outcome as Outcome<V>;
     },

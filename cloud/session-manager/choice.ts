@@ -74,7 +74,7 @@ export function choose(
   const losers = CANDIDATES.filter((candidate) => candidate !== winner).map((loser) =>
     loser.orientation === orientation
       ? `${loser.server} is for ${loser.can}`
-      : `${loser.server} is ${loser.orientation}`,
+      : `${loser.server} is ${loser.orientation}-oriented`,
   );
   const { load = 0, advice } = facts.servers.get(server) ?? {};
   const state = advice === undefined ? `load ${Math.round(load * 100)} %` : `degraded: ${advice}`;

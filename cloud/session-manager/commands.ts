@@ -1,7 +1,7 @@
 /** Which request reserves, opens, joins and releases what, for a leg of a session. Pure; the verbs are in `shared/protocol`. */
 import type { FarmServerName } from '#shared/protocol/servers.ts';
 import { type VerbName, type VerbRequest, verbs } from '#shared/protocol/verbs/index.ts';
-import type { Command, ReserveStep } from './events.ts';
+import type { Command, Reserved, ReserveStep } from './events.ts';
 import { type LegState, liveLegs, type SessionState } from './session.ts';
 
 /** Milliseconds that a phone rings before its leg ends with `no_answer`. */
@@ -68,7 +68,8 @@ export function openCommand(session: SessionState, leg: LegState): Command {
 }
 
 /** What gives back one reservation step; each is harmless when there is nothing to give back. */
-export function undoCommands(owner: { session: string; leg: string }, step: ReserveStep): Command[] {
+export function undoCommands({ session, leg }: { session: string; leg: string }, step: ReserveStep): Command[] {
+  const owner = { session, leg };
   switch (step) {
     case 'billing':
       return [command('billing.release', owner)];
@@ -132,8 +133,7 @@ function callCommands(session: SessionState, leg: LegState, endpoint: string): C
 }
 
 /** Has the home's gateway mark a leg's packets; undefined where nothing was reserved or no gateway is there. */
-export function markCommand(session: SessionState, leg: LegState): Command | undefined {
-  const dscp = leg.reserved.dscp;
+export function markCommand(session: SessionState, leg: LegState, { dscp }: Reserved): Command | undefined {
   if (dscp === undefined || leg.gateway === undefined) return undefined;
   return command('qos.mark', { session: session.id, leg: leg.id, gateway: leg.gateway, dscp: dscp.value });
 }

@@ -14,12 +14,19 @@ export interface Out {
   readonly list: Output[];
 }
 
+const CARRIERS: ReadonlySet<string> = new Set(['ringing', 'answered', 'leg-ended', 'ending', 'ended']);
+
 type WithoutAt<E> = E extends unknown ? Omit<E, 'at'> : never;
 
 /** Dates an event, folds it into the state and hands it to the journal. */
 export function record(live: Live, to: Out, event: WithoutAt<SessionEvent>): void {
+  // Whatever the row says is about this session, so it can carry what waits for one.
+  const { carried } = live;
+  const takes = carried !== undefined && CARRIERS.has(event.type);
+  if (takes) live.carried = undefined;
   const row = {
     ...event,
+    ...(takes ? { data: { ...event.data, carried } } : {}),
     session: live.state.id,
     seq: live.state.seq + 1,
     at: Math.round(to.now + live.offset),

@@ -78,6 +78,13 @@ export interface LegRecord {
   readonly reason: string;
 }
 
+/** Facts of a phone's own call that are worth no row of their own (nothing of them is metered): they ride on the next one. */
+export interface Carried {
+  readonly legs?: Readonly<Record<string, Reserved>>;
+  /** What became of marking, by leg. */
+  readonly notes?: Readonly<Record<string, string>>;
+}
+
 interface EventData {
   readonly created: {
     readonly kind: SessionKind;
@@ -91,19 +98,18 @@ interface EventData {
   readonly reserved: { readonly legs: Readonly<Record<string, Reserved>>; readonly room?: string };
   readonly instructed: { readonly verb: string; readonly server: string };
   readonly opened: { readonly callId: string };
-  /** `legs`, here and in `answered`: reservations that had no row of their own (nothing metered). */
-  readonly ringing: { readonly callId?: string; readonly legs?: Readonly<Record<string, Reserved>> };
+  readonly ringing: { readonly callId?: string; readonly carried?: Carried };
   /** `also`: legs that are up by the same fact (the caller's, once the callee answered). */
   readonly answered: {
     readonly callId?: string;
     readonly at: number;
     readonly also?: readonly string[];
-    readonly legs?: Readonly<Record<string, Reserved>>;
+    readonly carried?: Carried;
   };
   readonly noted: { readonly dscp: string };
-  readonly 'leg-ended': { readonly records: readonly LegRecord[] };
-  readonly ending: { readonly records: readonly LegRecord[] };
-  readonly ended: { readonly records: readonly LegRecord[] };
+  readonly 'leg-ended': { readonly records: readonly LegRecord[]; readonly carried?: Carried };
+  readonly ending: { readonly records: readonly LegRecord[]; readonly carried?: Carried };
+  readonly ended: { readonly records: readonly LegRecord[]; readonly carried?: Carried };
 }
 
 export type EventType = keyof EventData;

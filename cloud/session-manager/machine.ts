@@ -9,7 +9,7 @@ import { type Machine, NEVER, type Tick } from '#shared/kernel/machine.ts';
 import type { Fault } from '#shared/protocol/fault.ts';
 import { command, joinCommands, markCommand, openCommand, RING_FOR, serverOf } from './commands.ts';
 import { endLeg, endSession, finish, type Out, record, settle } from './endings.ts';
-import type { Command, JournalRow, LegPlan, Reserved, ReserveStep } from './events.ts';
+import type { Carried, Command, JournalRow, LegPlan, Reserved, ReserveStep } from './events.ts';
 import { findLeg, type LegState, liveLegs, type SessionState } from './session.ts';
 
 /** Milliseconds that a leg may be missing at its server before it counts as lost. */
@@ -33,8 +33,8 @@ export interface Live {
   readonly seen: Map<string, number>;
   /** When a prepaid leg has to ask for more, and when its money is used up. */
   readonly credit: Map<string, { ask: number; end: number }>;
-  /** Reservations that no row says yet. */
-  unwritten: Reservations | undefined;
+  /** What no row says yet. */
+  carried: Carried | undefined;
   alone: number;
   /** When an ending session ends, whatever is still unreleased. */
   closing: number;
@@ -96,7 +96,7 @@ export function newLive(state: SessionState): Live {
     lease: none(),
     seen: none(),
     credit: none(),
-    unwritten: undefined,
+    carried: undefined,
     alone: NEVER,
     closing: NEVER,
   };
@@ -131,9 +131,11 @@ function take(live: Live, input: Input | Tick, to: Out): void {
       return;
     case 'reserved':
       record(live, to, { type: 'reserved', data: { legs: input.legs, ...(input.room ? { room: input.room } : {}) } });
+      mark(live, input.legs, to);
       return;
     case 'admitted':
-      live.unwritten = input.legs;
+      live.carried = { ...live.carried, legs: input.legs };
+      mark(live, input.legs, to);
       return;
     case 'refused':
       endSession(live, to, input.fault.code, { started: input.started });
@@ -174,7 +176,9 @@ function takeForLeg(live: Live, leg: LegState, input: Extract<Input, { leg: stri
       endLeg(live, to, leg, input.fault.code);
       return;
     case 'noted':
-      record(live, to, { type: 'noted', leg: leg.id, data: { dscp: input.dscp } });
+      if (leg.channel === 'switched') {
+        live.carried = { ...live.carried, notes: { ...live.carried?.notes, [leg.id]: input.dscp } };
+      } else record(live, to, { type: 'noted', leg: leg.id, data: { dscp: input.dscp } });
       return;
     case 'credit':
       setCredit(live, leg, input.until);
@@ -199,7 +203,7 @@ function report(live: Live, leg: LegState, input: Report, to: Out): void {
     case 'ringing': {
       if (leg.state === 'up' || leg.state === 'ringing') return;
       const data = input.callId === undefined ? {} : { callId: input.callId };
-      record(live, to, { type: 'ringing', leg: leg.id, data: { ...data, ...unwritten(live) } });
+      record(live, to, { type: 'ringing', leg: leg.id, data });
       return;
     }
     case 'answered':
@@ -225,22 +229,22 @@ function answered(live: Live, leg: LegState, to: Out, at: number, callId: string
       at: Math.max(state.createdAt, at),
       ...(callId === undefined ? {} : { callId }),
       ...(also.length === 0 ? {} : { also: also.map((one) => one.id) }),
-      ...unwritten(live),
     },
   });
   for (const one of [leg, ...also]) {
     live.seen.set(one.id, to.now);
     if (one.reserved.metered && one.reserved.until !== undefined) setCredit(live, one, one.reserved.until);
     for (const join of joinCommands(state, one)) send(to, 'join', join, one.id);
-    const mark = markCommand(state, one);
-    if (mark !== undefined) send(to, 'mark', mark, one.id);
   }
 }
 
-function unwritten(live: Live): { legs?: Reservations } {
-  const legs = live.unwritten;
-  live.unwritten = undefined;
-  return legs === undefined ? {} : { legs };
+/** Has gateways mark what was admitted, before the first packet comes. */
+function mark(live: Live, legs: Reservations, to: Out): void {
+  for (const leg of liveLegs(live.state)) {
+    const reserved = Object.hasOwn(legs, leg.id) ? legs[leg.id] : undefined;
+    const marking = reserved && markCommand(live.state, leg, reserved);
+    if (marking !== undefined) send(to, 'mark', marking, leg.id);
+  }
 }
 
 /** `until` counts from the answer; a reservation that does not reach further than before leaves no time to ask again. */

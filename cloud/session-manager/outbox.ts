@@ -27,6 +27,8 @@ export function sendCommand(bus: Bus, command: Command, context: Context = SELF)
 export interface Outbox {
   /** Takes entries whose commit is durable. */
   run(entries: readonly OutboxEntry[]): void;
+  /** Takes entries that an earlier process left: `retry` carries them out. */
+  adopt(entries: readonly OutboxEntry[]): void;
   /** Tries again what an absent server left over. */
   retry(): void;
   /** Entries of a session that have not been carried out. */
@@ -86,6 +88,10 @@ export function createOutbox({ bus, store, clock, log, onOutcome }: Options): Ou
     onOutcome(entry, outcome);
   }
 
+  function count(entries: readonly OutboxEntry[]): void {
+    for (const entry of entries) left.set(entry.session, (left.get(entry.session) ?? 0) + 1);
+  }
+
   function enqueue(entry: OutboxEntry): void {
     // Marking and topping up may take long and hold nobody up.
     const beside = entry.purpose === 'mark' || entry.purpose === 'credit' ? entry.n : '';
@@ -101,8 +107,12 @@ export function createOutbox({ bus, store, clock, log, onOutcome }: Options): Ou
 
   return {
     run(entries) {
-      for (const entry of entries) left.set(entry.session, (left.get(entry.session) ?? 0) + 1);
+      count(entries);
       for (const entry of entries) enqueue(entry);
+    },
+    adopt(entries) {
+      count(entries);
+      stuck.push(...entries);
     },
     retry() {
       const again = stuck;

@@ -2,7 +2,6 @@
  * The living sessions: steps their machines, writes what they say in one commit per step, then carries out what they
  * want, and wakes them at their deadlines. The only place where a session's state changes.
  */
-import type { Context } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import type { Statement } from '#cloud/store/store.ts';
 import type { Result } from '#shared/kernel/result.ts';
@@ -15,7 +14,7 @@ import { type Input, type Live, newLive, type Output, sessionMachine } from './m
 import { type CommandOutcome, createOutbox, type Outbox, sendCommand } from './outbox.ts';
 import type { Plan } from './plan.ts';
 import { type Refused, reserve, type Taken } from './saga.ts';
-import { apply, findLeg, type LegState } from './session.ts';
+import { apply, findLeg, fold, type LegState } from './session.ts';
 
 export interface Runtime {
   readonly lives: ReadonlyMap<string, Live>;
@@ -26,6 +25,8 @@ export interface Runtime {
   step(session: string, input: Input, also?: readonly Statement[]): Promise<void>;
   /** Takes the reservations of these legs, all or nothing; `step` it `reserved` or `refused` afterwards. */
   reserve(live: Live, legs: readonly LegState[]): Promise<Result<Taken, Refused>>;
+  /** Writes the rows of a session that is over already; false when it stands in the journal. */
+  file(rows: readonly JournalRow[], also: readonly Statement[]): Promise<boolean>;
   /** Sessions that a home has alive. */
   liveOf(home: string): number;
   stop(): Promise<void>;
@@ -136,7 +137,7 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
 
   async function recover(): Promise<void> {
     for (const state of await readLive(store)) keep(newLive(state));
-    outbox.run(await readOutbox(store));
+    outbox.adopt(await readOutbox(store));
     for (const live of [...lives.values()]) {
       if (live.state.state === 'ending') live.closing = clock.mono() + 30_000;
       await run(live, { on: 'recovered' });
@@ -161,6 +162,13 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
         }
       }
       return taken;
+    },
+    async file(rows, also) {
+      const state = fold(rows);
+      if (state === undefined) throw new Error('a session begins with its first row');
+      const result = await store.commit([...journal.statements(state, rows, state.homes), ...also]);
+      if (result.ok) bus.publish('session.changed', { session: state.id, seq: state.seq });
+      return result.ok;
     },
     liveOf: (home) => perHome.get(home) ?? 0,
     async stop() {
@@ -191,22 +199,18 @@ function inputOf(entry: OutboxEntry, outcome: CommandOutcome, live: Live | undef
         until: (outcome.value as VerbReply<'billing.reserve'>).until ?? Number.MAX_SAFE_INTEGER,
       };
     case 'mark':
-      return { on: 'noted', leg, dscp: marked(findLeg(live.state, leg), outcome) };
+      return { on: 'noted', leg, dscp: marked(live, leg, outcome) };
     default:
       return undefined;
   }
 }
 
-function marked(leg: LegState | undefined, outcome: CommandOutcome): string {
-  const name = leg?.reserved.dscp === undefined ? 'none' : `${leg.reserved.dscp.name} (${leg.reserved.dscp.value})`;
+function marked(live: Live, leg: string, outcome: CommandOutcome): string {
+  const dscp = findLeg(live.state, leg)?.reserved.dscp ?? live.carried?.legs?.[leg]?.dscp;
+  const name = dscp === undefined ? 'mark' : `${dscp.name} (${dscp.value})`;
   if (!outcome.ok) return `${name} reserved, not marked: ${outcome.fault.detail ?? outcome.fault.code}`;
   const { marked: done, why } = outcome.value as VerbReply<'qos.mark'>;
   return done
     ? `${name} marked by the gateway`
     : `${name} reserved, not marked: ${why ?? 'the gateway gave no reason'}`;
-}
-
-/** A context that asks on behalf of somebody else keeps that principal. */
-export function onBehalf(context: Context): Context {
-  return { principal: context.principal };
 }

@@ -6,6 +6,7 @@
  * changes nothing but `seq`. The same rows always give the same state.
  */
 import type {
+  Carried,
   JournalRow,
   LegPlan,
   LegRecord,
@@ -56,8 +57,18 @@ export function apply(state: SessionState | undefined, row: JournalRow): Session
   if (state === undefined) return row.type === 'created' ? begin(row) : undefined;
   state.seq = row.seq;
   if (state.state === 'ended') return state;
+  if ('carried' in row.data) take(state, row.data.carried);
   change(state, row);
   return state;
+}
+
+function take(state: SessionState, carried: Carried | undefined): void {
+  if (carried?.legs !== undefined) takeReserved(state, carried.legs);
+  for (const leg of state.legs) {
+    const note =
+      carried?.notes !== undefined && Object.hasOwn(carried.notes, leg.id) ? carried.notes[leg.id] : undefined;
+    if (note !== undefined) leg.dscp = note;
+  }
 }
 
 function begin(row: JournalRow & { type: 'created' }): SessionState {
@@ -112,7 +123,6 @@ function changeLeg(
   event: Extract<SessionEvent, { type: 'instructed' | 'opened' | 'ringing' | 'answered' | 'noted' }>,
 ): void {
   const leg = findLeg(state, event.leg ?? '');
-  if ('legs' in event.data && event.data.legs !== undefined) takeReserved(state, event.data.legs);
   if (leg === undefined || leg.state === 'ended') return;
   switch (event.type) {
     case 'instructed':
@@ -207,8 +217,16 @@ export function recordOf(leg: LegState, end: number, reason: string): LegRecord 
   };
 }
 
-/** The session as the open API shows it: without what only servers need. */
-export function view(state: SessionState): SessionView {
+/**
+ * The session as the open API shows it: without what only servers need. `carried`: what its next row will say and is
+ * known already.
+ */
+export function view(state: SessionState, carried?: Carried): SessionView {
+  if (carried !== undefined) {
+    const shown = structuredClone(state);
+    take(shown, carried);
+    return view(shown);
+  }
   const { id, kind, createdAt, endedAt, reason, request, instructions } = state;
   return {
     id,

@@ -209,3 +209,17 @@ export function sees(principal: Principal, home: string): boolean {
       return principal.homes === 'all' ? principal.role === 'operator' : principal.homes.includes(home);
   }
 }
+
+/** The homes that a principal may list: its own, or all. */
+export function visibleHomes(principal: Principal): readonly string[] | 'all' {
+  switch (principal.kind) {
+    case 'part':
+      return 'all';
+    case 'gateway':
+      return [principal.home];
+    case 'applicant':
+      return [];
+    case 'account':
+      return principal.homes === 'all' && principal.role !== 'operator' ? [] : principal.homes;
+  }
+}

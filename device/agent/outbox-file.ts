@@ -95,6 +95,8 @@ export class OutboxFile {
         await this.#writeBatch(batch, outbox);
       } catch (caught) {
         error = caught ?? new Error('the disk failed');
+        // Its end is not known any more; closing it is only good manners.
+        void this.#file?.close().catch(() => {});
         this.#file = undefined;
       }
       for (const { done } of batch) done(error);

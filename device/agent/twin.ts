@@ -84,9 +84,18 @@ export class Twin {
       await this.#options.report({ doc, applied, state: 'rejected', error, body: {} });
       return;
     }
-    if (fresh) await this.#options.disk.write(this.#path(doc), utf8(JSON.stringify(wanted)));
     this.#good.set(doc, wanted);
+    if (fresh) await this.#keep(doc, wanted);
     await this.#options.report({ doc, applied: wanted.version, state: 'applied', body: outcome.value ?? {} });
+  }
+
+  /** A document that cannot be kept is in force all the same; after a restart the cloud sends it again. */
+  async #keep(doc: string, good: Good): Promise<void> {
+    try {
+      await this.#options.disk.write(this.#path(doc), utf8(JSON.stringify(good)));
+    } catch (error) {
+      this.#options.log.error('twin.disk-failed', { doc, error: String(error) });
+    }
   }
 
   async #apply(doc: string, { version, body }: Good): Promise<Result<unknown, string>> {

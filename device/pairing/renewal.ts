@@ -7,15 +7,16 @@ import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { CertificateFacts, Timer, World } from '#shared/kernel/world.ts';
 import type { Fault } from '#shared/protocol/fault.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import type { Identity } from './machine.ts';
+import type { Identity } from './states.ts';
 
 /** Milliseconds between looks at the wall clock, which may jump; also the wait after a renewal that failed. */
 export const LOOK_EVERY = 3_600_000;
-/** Milliseconds in which a new certificate has to connect. */
-export const PROVE_WITHIN = 60_000;
 
 /** Wall clock (ms) from which a certificate should be renewed; `fraction` in [0, 1) spreads. */
-export function renewFrom({ notBefore, notAfter }: Pick<CertificateFacts, 'notBefore' | 'notAfter'>, fraction: number): number {
+export function renewFrom(
+  { notBefore, notAfter }: Pick<CertificateFacts, 'notBefore' | 'notAfter'>,
+  fraction: number,
+): number {
   const life = notAfter - notBefore;
   return notBefore + (life * 2) / 3 + (life / 10) * fraction;
 }
@@ -26,7 +27,7 @@ export interface RenewalOptions {
   identity(): Identity | undefined;
   /** Asks for a certificate over the gateway's connection. */
   request(request: string): Promise<Result<VerbReply<'certificate.renew'>, Fault>>;
-  /** Connects with another identity; resolves true once that has been greeted, false when `PROVE_WITHIN` has passed. */
+  /** Connects with another identity; resolves true once that has been greeted. */
   prove(identity: Identity): Promise<boolean>;
   /** The new identity is the one from now on. */
   renewed(identity: Identity): Promise<void>;

@@ -57,7 +57,7 @@ export function readRequest(
     const outer = all.inside('sequence');
     all.end();
     const info = outer.next('sequence');
-    outer.next('sequence');
+    if (!Buffer.from(outer.next('sequence').whole).equals(ECDSA_SHA256)) return undefined;
     const [unused, ...signature] = outer.next('bitString').content;
     outer.end();
     const fields = new DerReader(info.content);

@@ -13,7 +13,7 @@ export function jsonLog(
   const least = levels.indexOf(level);
   const line = (rank: number) => (event: string, fields?: LogFields) => {
     if (rank < least) return;
-    write(JSON.stringify({ at: new Date(wall()).toISOString(), level: levels[rank], event, ...bound, ...fields }));
+    write(JSON.stringify({ ...bound, ...fields, time: new Date(wall()).toISOString(), level: levels[rank], event }));
   };
   return {
     debug: line(0),

@@ -7,6 +7,7 @@ import { MqttClient } from 'mqtt';
 import { type Clock, NetError, type Timer, type TlsClientOptions, type World } from '#shared/kernel/world.ts';
 import { GuardedDuplex } from './duplex.ts';
 import { WireGuard } from './wire-guard.ts';
+import { DISCONNECT } from './wire-guard-shape.ts';
 
 export interface MqttTarget {
   readonly host: string;
@@ -33,6 +34,9 @@ export interface MqttConnection {
   /** Says DISCONNECT and closes. */
   close(): void;
 }
+
+/** Milliseconds that DISCONNECT may take to leave. */
+const CLOSE_TIMEOUT = 1000;
 
 /** Opens a connection; rejects with a NetError (`EREFUSED` for a CONNACK or SUBACK that says no). */
 export async function openMqtt(
@@ -82,7 +86,13 @@ export async function openMqtt(
     close: () => {
       if (over) return;
       over = true;
-      client.end();
+      // mqtt.js itself would wait for every acknowledgement before it says DISCONNECT (section 3.14), perhaps for ever.
+      const timer = clock.at(clock.mono() + CLOSE_TIMEOUT, () => client.end(true));
+      duplex.write(Uint8Array.of(DISCONNECT << 4, 0));
+      duplex.end(() => {
+        timer.cancel();
+        client.end(true);
+      });
     },
   };
 }

@@ -8,9 +8,9 @@ import type { SipLimits } from './sip-guard.ts';
 export interface ConnectionOwner {
   /** ms to wait before the next message of this source may be read; 0 for now. */
   admit(address: string): number;
-  message(text: string, flow: Flow): void;
+  message(text: string): void;
   /** Exactly once. */
-  closed(connection: SipConnection, why: string): void;
+  closed(why: string): void;
 }
 
 /** How long an answer to our keep-alive may take, ms (RFC 5626 section 4.4.1). */
@@ -31,6 +31,10 @@ export class SipConnection {
   #heardAt: number;
   /** Since when the first message, or the rest of one, is awaited. */
   #waitingSince: number | undefined;
+  /** Has sent at least one message. */
+  #spoke = false;
+  /** A whole message that waits for the source's allowance. */
+  #pending: string | undefined;
   #pingAt: number;
   #pongBy = Number.POSITIVE_INFINITY;
   #open = true;
@@ -51,6 +55,10 @@ export class SipConnection {
     this.#heardAt = clock.mono();
     this.#waitingSince = parts.incoming ? this.#heardAt : undefined;
     this.#pingAt = this.#heardAt + (parts.keepAlive ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Begins to read; what came before is delivered now. */
+  start(): void {
     this.#arm();
     this.#stream.handle({ data: (data) => this.#data(data), close: (error) => this.#closed(error ?? 'closed') });
   }
@@ -78,37 +86,97 @@ export class SipConnection {
     this.#open = false;
     this.#timer?.cancel();
     this.#held?.cancel();
-    this.#owner.closed(this, why);
+    this.#owner.closed(why);
   }
 
   #data(data: Uint8Array): void {
     this.#heardAt = this.#clock.mono();
+    this.#pongBy = Number.POSITIVE_INFINITY;
     this.#framer.push(octetsToText(data));
     if (!this.#held) this.#read();
   }
 
   #read(): void {
     while (this.#open) {
+      this.#pending ??= this.#next();
+      if (this.#pending === undefined) return;
       const wait = this.#owner.admit(this.flow.remote.host);
       if (wait > 0) {
         this.#hold(wait);
         return;
       }
+      const message = this.#pending;
+      this.#pending = undefined;
+      this.#owner.message(message);
+    }
+  }
+
+  /** The next whole message; keep-alives are answered on the way. */
+  #next(): string | undefined {
+    for (;;) {
       const frame = this.#framer.next();
       if (frame === undefined) {
-        this.#drained();
-        return;
+        const waits = this.#framer.held > 0 || (this.incoming && !this.#spoke);
+        this.#waitingSince = waits ? (this.#waitingSince ?? this.#heardAt) : undefined;
+        return undefined;
+      }
+      this.#waitingSince = undefined;
+      if ('message' in frame) {
+        this.#spoke = true;
+        return frame.message;
       }
       if ('bad' in frame) {
         this.destroy(frame.bad);
-        return;
+        return undefined;
       }
-      this.#pongBy = Number.POSITIVE_INFINITY;
-      if ('ping' in frame) this.send(PONG);
-      else {
-        this.#waitingSince = undefined;
-        this.#owner.message(frame.message, this.flow);
-      }
+      this.#stream.write(PONG);
     }
   }
+
+  /** Too much from this source: nothing more is read until its allowance has grown. */
+  #hold(wait: number): void {
+    this.#stream.pause();
+    this.#held = this.#clock.at(this.#clock.mono() + wait, () => {
+      this.#held = undefined;
+      if (!this.#open) return;
+      this.#stream.resume();
+      this.#read();
+    });
+  }
+
+  #arm(): void {
+    const waitEnd = (this.#waitingSince ?? Number.POSITIVE_INFINITY) + this.#limits.unfinished;
+    const at = Math.min(waitEnd, this.#heardAt + this.#limits.idle, this.#pingAt, this.#pongBy);
+    // Data moves these deadlines without touching the timer, so it looks again at least this often.
+    const look = Math.min(at, this.#clock.mono() + this.#limits.unfinished);
+    this.#timer = this.#clock.at(look, () => this.#check());
+  }
+
+  #check(): void {
+    const now = this.#clock.mono();
+    if (now >= this.#pongBy) this.destroy('no keep-alive answer');
+    else if (now >= this.#heardAt + this.#limits.idle) this.destroy('idle');
+    else if (this.#waitingSince !== undefined && now >= this.#waitingSince + this.#limits.unfinished) {
+      this.destroy('message not completed');
+    }
+    if (!this.#open) return;
+    if (this.#keepAlive !== undefined && now >= this.#pingAt) {
+      this.#stream.write(PING);
+      this.#pingAt = now + this.#keepAlive;
+      this.#pongBy = Math.min(this.#pongBy, now + PONG_WAIT);
+    }
+    this.#arm();
+  }
+}
+
+const PING = Uint8Array.of(13, 10, 13, 10);
+const PONG = Uint8Array.of(13, 10);
+
+/** One character per octet. */
+export function octetsToText(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).latin1Slice();
+}
+
+export function textToOctets(text: string): Uint8Array {
+  return Buffer.from(text, 'latin1');
 }

@@ -155,8 +155,9 @@ export class Graph {
   }
 
   async #make(id: string, kind: GraphNode['kind'], group: string, build: () => Promise<GraphNode>): Promise<GraphNode> {
-    const existing = this.#nodes.get(id) ?? (await this.#making.get(id));
-    if (existing !== undefined) {
+    const known = this.#nodes.get(id) ?? this.#making.get(id);
+    if (known !== undefined) {
+      const existing = await known;
       if (existing.kind !== kind || existing.group !== group) {
         throw new EngineError('other_group', 'a node of this id exists, of another kind or group');
       }

@@ -115,9 +115,10 @@ process.on('SIGTERM', () => end(0));
 process.on('SIGINT', () => end(0));
 process.on('SIGHUP', () => undefined);
 
-process.umask(0o077);
 mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
 chmodSync(dirname(socketPath), 0o700);
+// The socket and its token are for this user alone.
+process.umask(0o177);
 if (await occupied()) process.exit(0);
 rmSync(socketPath, { force: true });
 writeFileSync(`${socketPath}.token`, token, { mode: 0o600 });

@@ -6,6 +6,7 @@ import { bindDatagram } from './adapter-dgram.ts';
 import type { EndpointSpec, PlayerSpec, RemoteSpec } from './engine.ts';
 import { Graph } from './graph.ts';
 import type { GraphHost, GraphOptions } from './graph-host.ts';
+import { gridClock } from './grid-clock.ts';
 import { type Answer, type Command, wireError } from './wire.ts';
 
 const port = parentPort;
@@ -24,28 +25,11 @@ const host: GraphHost = {
     return await readFile(path);
   },
   event: (event) => answer({ event }),
-  wake: () => arm(),
+  wake: () => clock.wake(),
 };
 const graph = new Graph(host, workerData as GraphOptions);
 
-let timer: NodeJS.Timeout | undefined;
-let timerAt = Number.POSITIVE_INFINITY;
-
-/** Sets the timer to the graph's next moment: always computed from the grid, so lateness never adds up. */
-function arm(): void {
-  const due = graph.due();
-  if (due === timerAt) return;
-  clearTimeout(timer);
-  timerAt = due;
-  if (Number.isFinite(due)) timer = setTimeout(fire, Math.max(0, due - performance.now()));
-}
-
-function fire(): void {
-  timerAt = Number.POSITIVE_INFINITY;
-  const now = performance.now();
-  if (graph.due() <= now) graph.step(now);
-  arm();
-}
+const clock = gridClock(graph);
 
 async function run({ do: name, args }: Command): Promise<unknown> {
   switch (name) {

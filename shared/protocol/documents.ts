@@ -48,3 +48,4 @@ export const VoiceReport = Type.Object({
   registrations: Type.Array(Type.Object({ line: Id, contacts: Type.Integer(), since: At })),
   calls: Type.Integer(),
 });
+export type VoiceReport = Type.Static<typeof VoiceReport>;

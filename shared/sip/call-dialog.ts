@@ -2,7 +2,7 @@
 import { NEVER } from '../kernel/machine.ts';
 import { respond, withToTag } from './build.ts';
 import type { Call, CallHooks } from './call.ts';
-import { ended, refuse, refusePending } from './call-end.ts';
+import { ended, refuse, refusePending, sendCancel } from './call-end.ts';
 import { acked, REPEAT_PROVISIONAL, repeatOk } from './call-in.ts';
 import { refuseOffer, takeOffer, tryReoffer } from './call-offer.ts';
 import { giveUp } from './call-out.ts';
@@ -65,7 +65,7 @@ function serveBye(
   call.core.transactions.reply(transaction, response, now, out);
   refusePending(call, 487, now, out);
   ended(call, 'bye', out, message);
-  call.forget();
+  call.forget(now);
 }
 
 /** A call whose connection broke goes on over the one on which the other side speaks; over UDP a new port of the same host counts. */
@@ -79,7 +79,7 @@ function adoptFlow(call: Call, flow: Flow): void {
 function broken(call: Call, now: number, out: EndpointOutput[]): void {
   if (!call.outgoing && call.at === 'ringing') {
     ended(call, 'transport', out);
-    call.forget();
+    call.forget(now);
   } else if (call.at === 'answered' || call.at === 'confirmed') {
     call.flowBy = now + FLOW_GRACE;
     call.plan();
@@ -89,11 +89,11 @@ function broken(call: Call, now: number, out: EndpointOutput[]): void {
 function tick(call: Call, now: number, out: EndpointOutput[]): void {
   if (now >= call.flowBy) {
     ended(call, 'transport', out);
-    call.forget();
+    call.forget(now);
     return;
   }
   repeatOk(call, now, out);
-  if (now >= call.ringBy) ringingTooLong(call, now, out);
+  if (now >= call.ringBy) unansweredTooLong(call, now, out);
   if (now >= call.repeatAt) {
     call.repeatAt = now + REPEAT_PROVISIONAL;
     call.server?.repeated(now, out);
@@ -109,22 +109,27 @@ function tick(call: Call, now: number, out: EndpointOutput[]): void {
   }
 }
 
-function ringingTooLong(call: Call, now: number, out: EndpointOutput[]): void {
+/** An INVITE or re-INVITE without a final response. */
+function unansweredTooLong(call: Call, now: number, out: EndpointOutput[]): void {
   call.ringBy = NEVER;
+  if (call.at === 'confirmed') {
+    sendCancel(call, now, out);
+    return;
+  }
   if (call.outgoing) {
     giveUp(call, now, out);
     return;
   }
   refusePending(call, 480, now, out);
   ended(call, 'timeout', out);
-  call.forget();
+  call.forget(now);
 }
 
 function serverFailed(
   call: Call,
   transaction: ServerTransaction,
   why: Failure,
-  _now: number,
+  now: number,
   out: EndpointOutput[],
 ): void {
   if (call.server !== transaction) return;
@@ -132,7 +137,7 @@ function serverFailed(
   call.offerBy = NEVER;
   if (call.at !== 'ringing') return;
   ended(call, why === 'timeout' ? 'timeout' : 'transport', out);
-  call.forget();
+  call.forget(now);
 }
 
 export const callHooks: CallHooks = { tick, broken, acked, serverFailed };

@@ -43,7 +43,7 @@ export function byeAndForget(call: Call, now: number, out: EndpointOutput[]): vo
   const { core, flow, farewell: headers, credentials, dialog } = call;
   if (dialog) sendBye(core, dialog, { flow, headers, credentials }, now, out);
   refusePending(call, 487, now, out);
-  call.forget();
+  call.forget(now);
 }
 
 /** Gives the other side's pending INVITE or UPDATE a final refusal. */
@@ -81,7 +81,7 @@ export function sendCancel(call: Call, now: number, out: EndpointOutput[]): void
   const cancel = cancelOf(invite.request, call.farewell);
   const { transactions } = call.core;
   transactions.startCancel(cancel, invite.flow, new Farewell(call.core, undefined), now, out);
-  invite.cancelled(now, out);
+  invite.cancelled(now);
   transactions.deadlines.plan(invite);
 }
 
@@ -100,7 +100,7 @@ export function hangup(call: Call, headers: readonly HeaderLine[], now: number, 
         return;
       }
       refusePending(call, 603, now, out, headers);
-      call.forget();
+      call.forget(now);
       return;
     case 'answered':
       // Section 15: no BYE before the ACK came, or its wait has ended.

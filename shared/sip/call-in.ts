@@ -131,7 +131,7 @@ export function rejectCall(
   const response = answerTo(call, status, parts);
   const transaction = call.server;
   call.server = undefined;
-  call.forget();
+  call.forget(now);
   if (!response) return;
   if (options.contact !== undefined) response.add('Contact', `<${options.contact}>`);
   call.core.transactions.reply(transaction, response, now, out);
@@ -179,5 +179,5 @@ export function cancelled(call: Call, message: SipMessage, now: number, out: End
     return;
   }
   ended(call, 'cancel', out, message);
-  call.forget();
+  call.forget(now);
 }

@@ -12,6 +12,8 @@ import type { EndpointOutput } from './types.ts';
 
 /** So many 491 in a row, then the wish to change the session has failed. */
 export const GLARE_LIMIT = 5;
+/** A re-INVITE of ours without a final response is cancelled after this, ms. */
+export const REOFFER_LIMIT = 180_000;
 
 /** The user wants another session description; while one is in flight the newest waits, and only it. */
 export function wishOffer(call: Call, sdp: string, now: number, out: EndpointOutput[]): void {
@@ -37,6 +39,7 @@ export function tryReoffer(call: Call, now: number, out: EndpointOutput[]): void
   ];
   const request = dialogRequest(dialog, 'INVITE', headers, reoffer.sdp);
   call.client = core.transactions.start(request, call.flow, new Reinvite(call), now, out);
+  call.ringBy = now + REOFFER_LIMIT;
 }
 
 /** Hears the responses to one re-INVITE of ours. */
@@ -50,8 +53,13 @@ class Reinvite implements ClientUser {
   }
 
   onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
-    if (message.status < 200) return;
     const call = this.#call;
+    if (message.status < 200) {
+      // Nobody waits for it any more, so it may not wait for ever.
+      if (call.at === 'over') transaction.cancelled(now);
+      return;
+    }
+    call.ringBy = NEVER;
     if (message.status < 300) this.#success(message, now, out);
     else if (call.at !== 'over') this.#failure(transaction, message, now, out);
     call.plan();
@@ -61,6 +69,7 @@ class Reinvite implements ClientUser {
     const call = this.#call;
     if (call.at === 'over') return;
     call.client = undefined;
+    call.ringBy = NEVER;
     if (why === 'timeout') this.#lost(now, out);
     else this.#settle(false, 503, undefined, now, out);
   }

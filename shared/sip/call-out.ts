@@ -80,8 +80,8 @@ class OutgoingInvite implements ClientUser {
     this.#call.plan();
   }
 
-  onFailure(_transaction: ClientTransaction, why: Failure, _now: number, out: EndpointOutput[]): void {
-    this.#end(why === 'timeout' ? 408 : 503, out);
+  onFailure(_transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void {
+    this.#end(why === 'timeout' ? 408 : 503, now, out);
   }
 
   #provisional(message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -188,7 +188,7 @@ class OutgoingInvite implements ClientUser {
     const call = this.#call;
     const again = call.silent ? undefined : this.#retry(transaction, message);
     if (!again) {
-      this.#end(message.status, out, message);
+      this.#end(message.status, now, out, message);
       return;
     }
     this.#challenged++;
@@ -205,12 +205,12 @@ class OutgoingInvite implements ClientUser {
     return retryWithCredentials(core, transaction.request, message, credentials);
   }
 
-  #end(status: number, out: EndpointOutput[], message?: SipMessage): void {
+  #end(status: number, now: number, out: EndpointOutput[], message?: SipMessage): void {
     const call = this.#call;
     if (call.at === 'over') return;
     if (!call.silent) out.push({ do: 'failed', call: call.handle, status, ...(message && { message }) });
     call.client = undefined;
-    call.forget();
+    call.forget(now);
   }
 }
 

@@ -86,7 +86,7 @@ export class Call implements Timed, OnFlow, ServerUser {
   /** Sends the ACK of an outgoing call whose 2xx brought the offer. */
   owedAck: ((sdp: string | undefined, now: number, out: EndpointOutput[]) => void) | undefined;
   reoffer: Reoffer | undefined;
-  /** Deadlines: retry after 491, give up ringing, repeat a provisional response, answer an offer, find a new flow. */
+  /** Deadlines: retry after 491, give up ringing or a re-INVITE of ours, repeat a provisional response, answer an offer, find a new flow. */
   retryAt = NEVER;
   ringBy = NEVER;
   repeatAt = NEVER;
@@ -140,8 +140,10 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.core.hooks.serverFailed(this, transaction, why, now, out);
   }
 
-  /** From now on the endpoint knows nothing of this call; transactions that still run keep what they need. */
-  forget(): void {
+  /** From now on the endpoint knows nothing of this call; transactions that still run keep what they need, for a limited time. */
+  forget(now: number): void {
+    this.client?.cancelled(now);
+    if (this.client) this.core.transactions.deadlines.plan(this.client);
     this.at = 'over';
     this.core.calls.delete(this.handle);
     this.core.byTag.delete(this.localTag);

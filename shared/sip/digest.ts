@@ -122,7 +122,7 @@ export function checkNonce(
 const nonceTime = (nonce: string): number => Number.parseInt(nonce.slice(0, TIME_DIGITS), 16);
 
 /** Equal in a time that depends on the length alone. */
-export function equalText(a: string, b: string): boolean {
+function equalText(a: string, b: string): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i % Math.max(b.length, 1));
   return difference === 0;

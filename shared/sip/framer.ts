@@ -30,6 +30,11 @@ export class Framer {
   #need = 0;
   #bad: string | undefined;
 
+  /** Octets received that are not yet part of a frame given out. */
+  get held(): number {
+    return this.#held;
+  }
+
   push(text: string): void {
     if (text.length === 0) return;
     this.#more.push(text);

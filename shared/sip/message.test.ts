@@ -108,6 +108,23 @@ describe('structured values', () => {
     expect(message.topVia?.host).toBe('new.example');
   });
 
+  it.each<[string, string[], string | undefined]>([
+    ['the first of a list', ['SIP/2.0/UDP a, SIP/2.0/UDP b'], 'a'],
+    ['the first line', ['SIP/2.0/UDP a;branch=1', 'SIP/2.0/UDP b'], 'a'],
+    ['what is readable of the first', ['SIP/2.0/UDP a:5062;;,;,,', 'SIP/2.0/UDP b'], 'a'],
+    ['never another than the first', ['nonsense', 'SIP/2.0/UDP b'], undefined],
+    ['nothing where there is none', [], undefined],
+  ])('the top Via is %s', (_, values, host) => {
+    const message = newRequest(
+      'OPTIONS',
+      'sip:h',
+      values.map((value) => ['Via', value]),
+    );
+    expect(message.topVia?.host).toBe(host);
+    message.set('Via', 'SIP/2.0/TCP z');
+    expect(message.topVia?.host).toBe('z');
+  });
+
   it('are empty where the message has none', () => {
     const message = newRequest('OPTIONS', 'sip:h', [
       ['From', '"open'],

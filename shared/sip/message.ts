@@ -39,9 +39,9 @@ export interface Field {
 
 const NOBODY: NameAddr = { display: '', uri: '', params: new Map() };
 /** The largest sequence number, 2^31 - 1 (RFC 3261 section 8.1.1.5). */
-export const CSEQ_MAX = 0x7fff_ffff;
+const CSEQ_MAX = 0x7fff_ffff;
 /** Delta-seconds beyond this count as this (RFC 3261 section 20.19). */
-export const EXPIRES_MAX = 0xffff_ffff;
+const EXPIRES_MAX = 0xffff_ffff;
 
 export class SipMessage {
   readonly kind: 'request' | 'response';
@@ -56,6 +56,8 @@ export class SipMessage {
   readonly fields: Field[];
   #method: string;
   #vias: Via[] | undefined;
+  /** null: there is none. */
+  #topVia: Via | null | undefined;
   #from: NameAddr | undefined;
   #to: NameAddr | undefined;
   #contacts: NameAddr[] | undefined;
@@ -168,8 +170,16 @@ export class SipMessage {
     return this.#vias;
   }
 
+  /**
+   * The first Via value. Where its parameters are malformed, what stands before them, so that the refusal finds its way; undefined
+   * where there is none or it names no host.
+   */
   get topVia(): Via | undefined {
-    return this.vias[0];
+    if (this.#topVia === undefined) {
+      const [value = ''] = splitList(this.#first(VIA) ?? '');
+      this.#topVia = parseVia(value) ?? parseVia(value.slice(0, Math.max(value.indexOf(';'), 0))) ?? null;
+    }
+    return this.#topVia ?? undefined;
   }
 
   /** Empty address where absent or malformed (`validate` refuses such a message). */
@@ -263,6 +273,7 @@ export class SipMessage {
 
   #forget(): void {
     this.#vias = undefined;
+    this.#topVia = undefined;
     this.#from = undefined;
     this.#to = undefined;
     this.#contacts = undefined;

@@ -28,7 +28,7 @@ export type Bindings = Binding[];
 /** The most contacts of one address of record. */
 export const CONTACT_LIMIT = 10;
 /** Seconds granted where the request names none (RFC 3261 section 10.2.1.1) or a malformed number (section 20.10). */
-export const DEFAULT_EXPIRES = 3600;
+const DEFAULT_EXPIRES = 3600;
 
 export interface RegisterOptions {
   readonly flow: string;

@@ -107,8 +107,9 @@ export class ClientTransaction implements Timed {
     this.#step({ on: 'response', status: message.status }, message, now, out);
   }
 
-  cancelled(now: number, out: EndpointOutput[]): void {
-    if (this.#invite) this.#step({ on: 'cancel' }, undefined, now, out);
+  /** CANCEL went out, or nobody waits any more: the final response may take 64*T1 from now. */
+  cancelled(now: number): void {
+    if (this.#invite) inviteClient.step(this.#invite, { on: 'cancel' }, now, []);
   }
 
   broken(now: number, out: EndpointOutput[]): void {

@@ -70,40 +70,34 @@ function isScheme(scheme: string): boolean {
 }
 
 function parseSip(scheme: string, rest: string): SipUri | undefined {
-  const uri: SipUri = { scheme, user: undefined, password: undefined, host: '', port: undefined, params: new Map() };
   const at = rest.indexOf('@');
-  if (at >= 0 && !readUser(uri, rest.slice(0, at))) return undefined;
-  let end = rest.indexOf('?', at + 1);
-  if (end < 0) end = rest.length;
-  else {
-    uri.headers = rest.slice(end + 1);
-    if (unescapeUri(uri.headers) === undefined) return undefined;
-  }
+  const info = at < 0 ? undefined : parseUser(rest.slice(0, at));
+  if (at >= 0 && info === undefined) return undefined;
+  const question = rest.indexOf('?', at + 1);
+  const end = question < 0 ? rest.length : question;
+  const headers = question < 0 ? undefined : rest.slice(question + 1);
+  if (headers !== undefined && unescapeUri(headers) === undefined) return undefined;
   const semicolon = rest.indexOf(';', at + 1);
   const hostEnd = semicolon >= 0 && semicolon < end ? semicolon : end;
   const where = parseHostPort(rest.slice(at + 1, hostEnd));
-  if (where === undefined) return undefined;
-  uri.host = where.host;
-  uri.port = where.port;
-  if (hostEnd < end) {
-    const params = parseParams(rest.slice(hostEnd, end), 0);
-    if (params === undefined) return undefined;
-    for (const value of params.values()) if (value !== undefined && unescapeUri(value) === undefined) return undefined;
-    uri.params = params;
-  }
-  return uri;
+  const params = hostEnd < end ? parseUriParams(rest.slice(hostEnd, end)) : new Map();
+  if (where === undefined || params === undefined) return undefined;
+  return { scheme, user: info?.user, password: info?.password, host: where.host, port: where.port, params, headers };
 }
 
-function readUser(uri: SipUri, userinfo: string): boolean {
+function parseUriParams(text: string): Params | undefined {
+  const params = parseParams(text, 0);
+  if (params === undefined || !text.includes('%')) return params;
+  for (const value of params.values()) if (value !== undefined && unescapeUri(value) === undefined) return undefined;
+  return params;
+}
+
+function parseUser(userinfo: string): { user: string; password: string | undefined } | undefined {
   const colon = userinfo.indexOf(':');
   const user = unescapeUri(colon < 0 ? userinfo : userinfo.slice(0, colon));
-  if (user === undefined || user.length === 0) return false;
-  uri.user = user;
-  if (colon >= 0) {
-    uri.password = unescapeUri(userinfo.slice(colon + 1));
-    if (uri.password === undefined) return false;
-  }
-  return true;
+  const password = colon < 0 ? undefined : unescapeUri(userinfo.slice(colon + 1));
+  if (user === undefined || user.length === 0 || (colon >= 0 && password === undefined)) return undefined;
+  return { user, password };
 }
 
 function parseTel(rest: string): SipUri | undefined {

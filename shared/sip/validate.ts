@@ -28,6 +28,8 @@ export interface MessageRule {
 export interface ValueRule {
   readonly header: string;
   readonly source: string;
+  /** The line is judged as a whole, though it may be a list. */
+  readonly whole?: true;
   /** Judges one value: of a list header each one, else the line. */
   good(value: string): boolean;
 }
@@ -58,8 +60,11 @@ function isMediaType(value: string): boolean {
   return isToken(value.slice(0, slash).trim()) && isToken(value.slice(slash + 1, end).trim());
 }
 
-/** Options tags and methods: tokens, or nothing at all. */
-const isTokenOrEmpty = (value: string): boolean => value === '' || isToken(value);
+/** Option tags and methods: tokens separated by commas, or nothing at all. */
+function isTokenList(line: string): boolean {
+  if (!line.includes(',') && !line.includes(' ') && !line.includes('\t')) return line === '' || isToken(line);
+  return splitList(line).every((value) => value === '' || isToken(value));
+}
 
 /** Header values beyond those of the message rules. Absent headers are no fault here. */
 export const VALUE_RULES: readonly ValueRule[] = [
@@ -78,10 +83,10 @@ export const VALUE_RULES: readonly ValueRule[] = [
     good: (value) => deltaSeconds(value) !== undefined,
   },
   { header: 'Content-Type', source: 'RFC 3261 section 20.15', good: isMediaType },
-  { header: 'Require', source: 'RFC 3261 section 20.32', good: isTokenOrEmpty },
-  { header: 'Proxy-Require', source: 'RFC 3261 section 20.29', good: isTokenOrEmpty },
-  { header: 'Supported', source: 'RFC 3261 section 20.37', good: isTokenOrEmpty },
-  { header: 'Allow', source: 'RFC 3261 section 20.5', good: isTokenOrEmpty },
+  { header: 'Require', source: 'RFC 3261 section 20.32', whole: true, good: isTokenList },
+  { header: 'Proxy-Require', source: 'RFC 3261 section 20.29', whole: true, good: isTokenList },
+  { header: 'Supported', source: 'RFC 3261 section 20.37', whole: true, good: isTokenList },
+  { header: 'Allow', source: 'RFC 3261 section 20.5', whole: true, good: isTokenList },
   { header: 'Join', source: 'RFC 3911 section 7.1', good: isDialogId },
   { header: 'Replaces', source: 'RFC 3891 section 6.1', good: isDialogId },
   { header: 'Refer-To', source: 'RFC 3515 section 2.1', good: (value) => readable(parseNameAddr(value)) },
@@ -194,7 +199,7 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
     reason: 'Unsupported URI Scheme',
     source: 'RFC 3261 section 8.2.2.1',
     of: 'request',
-    broken: (m) => parseUri(m.uri)?.opaque !== undefined,
+    broken: (m) => !m.uri.startsWith('sip:') && parseUri(m.uri)?.opaque !== undefined,
   },
 ];
 
@@ -209,19 +214,23 @@ export function validate(message: SipMessage): Verdict | undefined {
   return undefined;
 }
 
+/** Values seen per header id in the message at hand; cleared for each. */
+const counts = new Uint16Array(HEADERS.length + 1);
+
 /** Numbers of values per header, malformed values, and repeated headers that may come once (RFC 4475 section 3.3.8). */
 function judgeFields(message: SipMessage): Verdict | undefined {
-  const counts = new Uint16Array(HEADERS.length + 1);
+  counts.fill(0);
   for (const { id, text, start, end } of message.fields) {
     const kind = HEADERS[id - 1];
     if (kind === undefined) continue;
     const rule = ruleOf[id];
-    const crowded = kind.list && end - start >= VALUE_LIMIT;
     let values = 1;
-    if (rule !== undefined || crowded) {
-      const all = kind.list ? splitList(text.slice(start, end)) : [text.slice(start, end)];
+    if (rule !== undefined || (kind.list && end - start >= VALUE_LIMIT)) {
+      const line = text.slice(start, end);
+      const all = kind.list && !(rule?.whole && line.length < VALUE_LIMIT) ? splitList(line) : [line];
       values = all.length;
-      if (rule !== undefined && !all.every(rule.good)) return { status: 400, reason: `Malformed ${kind.name}` };
+      const good = rule === undefined || (rule.whole ? rule.good(line) : all.every(rule.good));
+      if (!good) return { status: 400, reason: `Malformed ${kind.name}` };
     }
     const count = (counts[id] ?? 0) + values;
     if (count > 1 && kind.single) return { status: 400, reason: `Repeated ${kind.name}` };

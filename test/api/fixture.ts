@@ -1,16 +1,18 @@
 /** A cloud in memory on a virtual world, asked through the open API without a socket. */
 import type { FastifyInstance } from 'fastify';
 import { createApp } from '#cloud/application-server/open-api/adapter-fastify.ts';
-import { ensureOperatorToken } from '#cloud/application-server/open-api/credentials.ts';
 import type { FarmControl } from '#cloud/application-server/open-api/farm.ts';
-import type { CloudConfig } from '#cloud/bus/config.ts';
-import { createBus, type InProcessBus } from '#cloud/bus/in-process.ts';
-import type { Part, PartContext } from '#cloud/bus/part.ts';
+import type { Part } from '#cloud/bus/part.ts';
+import { threadEngine } from '#cloud/farm/media/server.ts';
+import { type Cloud, type CloudSettings, startCloud } from '#cloud/main.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
-import { Supervisor } from '#cloud/supervisor.ts';
+import type { Store } from '#cloud/store/store.ts';
+import { utf8 } from '#shared/kernel/bytes.ts';
+import type { Clock } from '#shared/kernel/world.ts';
 import { type Fault, faults } from '#shared/protocol/fault.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { verbEntry } from '#shared/protocol/verbs/index.ts';
+import { Phone, type PhoneOptions } from '#simulator/phone.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 
 export const OPERATOR_TOKEN = 'operator-token-of-the-test';
@@ -37,39 +39,51 @@ export interface Got {
 export class TestCloud {
   readonly world = new VirtualWorld({ seed: 7 });
   readonly store = openLocalStore(':memory:');
-  readonly bus: InProcessBus;
-  readonly context: PartContext;
-  readonly farm: FarmControl;
-  readonly #supervisor: Supervisor;
+  cloud!: Cloud;
   app!: FastifyInstance;
+  #phones = 0;
 
-  private constructor(parts: readonly Part[], config: Partial<CloudConfig>) {
-    const world = this.world.host('cloud', ['10.0.0.1']);
-    this.bus = createBus(world);
-    this.context = { world, bus: this.bus, store: this.store, config: { ...plainConfig, bound: {}, ...config } };
-    this.#supervisor = new Supervisor(this.context, parts);
-    this.farm = {
-      list: () => this.#supervisor.list(),
-      stop: (name) => this.#supervisor.stopServer(name),
-      start: (name) => this.#supervisor.startServer(name),
-    };
-  }
-
-  static async start(parts: readonly Part[], config: Partial<CloudConfig> = {}): Promise<TestCloud> {
-    const cloud = new TestCloud(parts, config);
-    const begin = async () => {
-      await ensureOperatorToken(cloud.store, cloud.context.world, OPERATOR_TOKEN);
-      await cloud.#supervisor.start(parts);
-      cloud.app = await createApp(cloud.context, cloud.farm);
-    };
-    await cloud.world.settle(begin());
-    return cloud;
+  /** Starts the whole cloud of the composition root; its open API answers inside the process. */
+  static async start(): Promise<TestCloud> {
+    const test = new TestCloud();
+    const world = test.world.host('cloud', [CLOUD]);
+    const part = (farm: FarmControl): Part => ({
+      name: 'application-server',
+      async start(context) {
+        const app = await createApp(context, farm);
+        test.app = app;
+        return { health: () => ({ state: 'running', load: 0, legs: 0 }), stop: () => Promise.resolve(app.close()) };
+      },
+    });
+    const pieces = { store: withSync(test.store, world.clock), engineFor: threadEngine, openApi: part };
+    await world.disk.write('/data/operator-token', utf8(OPERATOR_TOKEN));
+    test.cloud = await test.world.settle(startCloud(world, settings, pieces));
+    return test;
   }
 
   async stop(): Promise<void> {
-    await this.world.settle(Promise.resolve(this.app.close()).then(() => this.#supervisor.stop()));
-    await this.store.close();
+    await this.world.settle(this.cloud.stop());
     this.world[Symbol.dispose]();
+  }
+
+  /** A phone of a line, registered straight at the softswitch; it answers after half a second. */
+  async phone(line: VerbReply<'line.create'>, more: Partial<PhoneOptions> = {}): Promise<Phone> {
+    const host = `10.0.1.${++this.#phones}`;
+    const phone = await this.world.settle(
+      Phone.open({
+        world: this.world.host(`phone-${host}`, [host]),
+        host,
+        server: { host: CLOUD, port: this.cloud.config.bound.sipUdp?.port ?? 0 },
+        domain: line.sip.domain,
+        username: line.sip.username,
+        password: line.sip.password ?? '',
+        answerAfter: 500,
+        ...more,
+      }),
+    );
+    const status = await this.world.settle(phone.register());
+    if (status !== 200) throw new Error(`the phone could not register: ${status}`);
+    return phone;
   }
 
   /** Sends a request; the operator's token unless told otherwise (an empty token sends none). */
@@ -102,11 +116,26 @@ export class TestCloud {
   }
 
   /** An account that sees these homes, signed in; gives its token. */
-  async subscriber(name: string, homes: readonly string[], role: 'subscriber' | 'technician' | 'developer' = 'subscriber') {
+  async subscriber(
+    name: string,
+    homes: readonly string[],
+    role: 'subscriber' | 'technician' | 'developer' = 'subscriber',
+  ) {
     const password = `${name} is a good password`;
     await this.call('account.create', { name, password, role, homes: [...homes] });
     return (await this.call('auth.sign-in', { name, password })).token;
   }
+}
+
+/** A commit takes the time of a disk's sync, so that two requests can meet. */
+function withSync(store: Store, clock: Clock): Store {
+  const sync = () => new Promise<void>((resolve) => void clock.at(clock.mono() + 2, resolve));
+  return {
+    all: (text, params) => store.all(text, params),
+    one: (text, params) => store.one(text, params),
+    commit: (statements) => sync().then(() => store.commit(statements)),
+    close: () => store.close(),
+  };
 }
 
 /** The request that a verb's entry derives from its fields. */
@@ -126,7 +155,8 @@ export function toAsk<V extends VerbName>(verb: V, request: VerbRequest<V>): Pic
 
 /** What is wrong with a reply that should be a problem of this code; undefined where it is one. */
 export function notProblem(got: Got, code?: Fault['code']): string | undefined {
-  if (!String(got.headers['content-type']).startsWith('application/problem+json')) return `type ${got.headers['content-type']}`;
+  if (!String(got.headers['content-type']).startsWith('application/problem+json'))
+    return `type ${got.headers['content-type']}`;
   const found = String(got.body.code);
   if (!Object.hasOwn(faults, found)) return `unknown code ${found}`;
   if (got.body.status !== got.status) return `status ${got.status} but ${got.body.status} in the body`;
@@ -136,16 +166,13 @@ export function notProblem(got: Got, code?: Fault['code']): string | undefined {
   return code === undefined || code === found ? undefined : `${found} in place of ${code}: ${got.text}`;
 }
 
-const here = { host: '10.0.0.1', port: 0 };
-const plainConfig: Omit<CloudConfig, 'bound'> = {
+const CLOUD = '10.0.0.1';
+const any = { host: CLOUD, port: 0 };
+const settings: CloudSettings = {
   data: '/data',
-  http: here,
-  mqtt: here,
-  sip: here,
-  sips: here,
-  media: { host: '10.0.0.1', low: 20_000, high: 20_999 },
-  publicHost: '10.0.0.1',
-  domain: 'hearthline',
-  authority: { certificate: 'authority', key: '', keyHash: '' },
-  server: { certificate: '', key: '' },
+  http: any,
+  mqtt: any,
+  sip: any,
+  sips: any,
+  media: { host: CLOUD, low: 20_000, high: 20_999 },
 };

@@ -53,7 +53,8 @@ export async function createApp(
     http: { maxHeaderSize: HEADER_LIMIT },
     routerOptions: { maxParamLength: 256 },
     clientErrorHandler: refuseSocket,
-    frameworkErrors: (error, request, reply) => void sendProblem(request, reply, faultOf(error)),
+    frameworkErrors: (error, request, reply) =>
+      void sendProblem(request, reply.headers(securityHeaders), faultOf(error)),
   });
   const api = new Api(context);
   const counts = new RequestCounts();

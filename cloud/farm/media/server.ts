@@ -8,7 +8,7 @@ import { Endpoints } from './endpoints.ts';
 import type { EngineFor } from './engines.ts';
 import { engineFault } from './faults.ts';
 import { items } from './items.ts';
-import { ownerText, readOwner } from './names.ts';
+import { type Owner, ownerText, readOwner } from './names.ts';
 import { Players } from './players.ts';
 
 export { type EngineFor, processEngine, threadEngine } from './engines.ts';
@@ -106,7 +106,7 @@ class MediaServer implements RunningPart {
         world.log.info('media.silent', { ...owner });
         return;
       case 'lost':
-        this.#lost(event.id);
+        this.#lost(event.id, owner);
         return;
       case 'first-packet':
         world.log.debug('media.first-packet', { ...owner, from: event.from.host });
@@ -114,11 +114,11 @@ class MediaServer implements RunningPart {
   }
 
   /** A part of the engine crashed: the calls whose sound is gone end with a reason rather than in silence. */
-  #lost(id: string): void {
-    const owner = this.#endpoints.owners.get(id);
+  #lost(id: string, owner: Owner): void {
+    // An item that can play no more has ended, as far as its session is concerned.
+    void this.#players.ended(id, owner);
+    if (!this.#endpoints.owners.has(id)) return;
     this.#endpoints.forget(id);
-    this.#players.forget(id);
-    if (owner === undefined) return;
     this.#context.world.log.warn('media.lost', { ...owner });
     void this.#context.bus.request('channel.close', { ...owner, reason: 'media_lost' }, AS_MEDIA);
   }

@@ -1,11 +1,11 @@
 /** Gateways at work: hello, reports, presence. The first complete report is what makes a gateway "paired". */
 import type { Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
-import { type GatewayRow, gatewayById } from '#cloud/store/directory.ts';
+import { type GatewayRow, gatewayById, homeOfGateway } from '#cloud/store/directory.ts';
 import { type Statement, sql, sqlOne } from '#cloud/store/store.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
-import { desiredOfHome, refreshVoice } from './desired.ts';
+import { desiredOfHome, pushDocument, refreshVoice } from './desired.ts';
 import { type Report, verdict } from './fail-safe.ts';
 import type { Pairing } from './pairing.ts';
 import { AS_OAMP, command, type Oamp, type Plan } from './parts.ts';
@@ -15,14 +15,18 @@ export const REPORT_LIMIT = 32 * 1024;
 /** Reports (by document) that are kept of one gateway. */
 export const REPORTS = 32;
 
+/** By gateway: the versions that its hello was answered with, until its lease begins. */
+type Told = Map<string, ReadonlyMap<string, number>>;
+
 export function presenceHandlers(
   oamp: Oamp,
   pairing: Pairing,
 ): Pick<Handlers<'oamp'>, 'gateway.hello' | 'gateway.reported' | 'gateway.seen'> {
+  const told: Told = new Map();
   return {
-    'gateway.hello': (request, context) => hello(oamp, request, context),
+    'gateway.hello': (request, context) => hello(oamp, request, context, told),
     'gateway.reported': (request, context) => reported(oamp, pairing, request, context),
-    'gateway.seen': (request, context) => seen(oamp, request, context),
+    'gateway.seen': (request, context) => seen(oamp, request, context, told),
   };
 }
 
@@ -30,6 +34,7 @@ async function hello(
   oamp: Oamp,
   request: VerbRequest<'gateway.hello'>,
   { principal }: Context,
+  told: Told,
 ): Promise<Outcome<'gateway.hello'>> {
   if (principal.kind !== 'gateway') return err(fault('forbidden'));
   const { store, world } = oamp;
@@ -50,9 +55,9 @@ async function hello(
   ]);
   if (!done.ok) return err(fault('conflict', 'The same gateway connects twice at once.'));
   const applied = new Map(Object.entries(request.applied));
-  const missing = (await desiredOfHome(store, row.home)).filter(
-    (desired) => applied.get(desired.doc) !== desired.version,
-  );
+  const all = await desiredOfHome(store, row.home);
+  told.set(row.id, new Map(all.map(({ doc, version }) => [doc, version])));
+  const missing = all.filter((desired) => applied.get(desired.doc) !== desired.version);
   return ok({
     epoch,
     at: world.clock.wall(),
@@ -138,11 +143,13 @@ function keepReport(
 
 /** Presence by lease: an older epoch changes nothing. The newest certificate's first connection ends the one before it. */
 async function seen(
-  { store }: Oamp,
+  oamp: Oamp,
   request: VerbRequest<'gateway.seen'>,
   { principal }: Context,
+  told: Told,
 ): Promise<Outcome<'gateway.seen'>> {
   if (principal.kind !== 'part') return err(fault('forbidden'));
+  const { store } = oamp;
   const statements = [
     sql(
       'UPDATE gateway SET online = ?, epoch = ? WHERE id = ? AND epoch <= ?',
@@ -162,7 +169,19 @@ async function seen(
     );
   }
   await store.commit(statements);
+  const versions = told.get(request.gateway);
+  told.delete(request.gateway);
+  if (request.online && versions !== undefined) oamp.background(pushChanges(oamp, request.gateway, versions));
   return ok({});
+}
+
+/** What changed between the answer to hello and the lease reached nobody: it is sent now. */
+async function pushChanges(oamp: Oamp, gateway: string, versions: ReadonlyMap<string, number>): Promise<void> {
+  const home = await homeOfGateway(oamp.store, gateway);
+  if (home === undefined) return;
+  for (const { doc, version } of await desiredOfHome(oamp.store, home)) {
+    if (versions.get(doc) !== version) await pushDocument(oamp, home, doc);
+  }
 }
 
 /** After a restart of this part alone the edge still knows who is connected; without an edge nobody is. */

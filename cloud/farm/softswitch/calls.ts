@@ -36,6 +36,8 @@ export class Calls {
   readonly #ofLine = new Map<string, number>();
   /** Media endpoints by leg, for calls in progress. */
   readonly #endpoints = new Map<string, Map<string, string>>();
+  readonly #inputs: { readonly live: Live; readonly input: Input | typeof TICK }[] = [];
+  #busy = false;
   #idle: (() => void)[] = [];
 
   constructor(options: CallsOptions) {
@@ -87,7 +89,19 @@ export class Calls {
     this.#ofLine.set(line, this.countOf(line) + 1);
   }
 
+  /** Inputs that come while outputs are carried out wait for their turn, so that outputs stay in order. */
   feed(live: Live, input: Input | typeof TICK): void {
+    this.#inputs.push({ live, input });
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #step({ live, input }: { readonly live: Live; readonly input: Input | typeof TICK }): void {
     const out: Output[] = [];
     machine.step(live.state, input, this.#o.clock.mono(), out);
     for (const one of out) this.#carryOut(live, one);
@@ -101,19 +115,26 @@ export class Calls {
     const { live, party } = found;
     switch (output.do) {
       case 'progress':
-        return this.feed(live, { on: 'progress', branch: party, status: output.status, ...sdpOf(output) });
+        this.feed(live, { on: 'progress', branch: party, status: output.status, ...sdpOf(output) });
+        break;
       case 'answered':
-        return this.feed(live, { on: 'answered', branch: party, ...sdpOf(output) });
+        this.feed(live, { on: 'answered', branch: party, ...sdpOf(output) });
+        break;
       case 'failed':
-        return this.feed(live, { on: 'failed', branch: party, status: output.status });
+        this.feed(live, { on: 'failed', branch: party, status: output.status });
+        break;
       case 'confirmed':
-        return this.feed(live, { on: 'confirmed', party, ...sdpOf(output) });
+        this.feed(live, { on: 'confirmed', party, ...sdpOf(output) });
+        break;
       case 'ended':
-        return this.feed(live, { on: 'ended', party, why: output.why });
+        this.feed(live, { on: 'ended', party, why: output.why });
+        break;
       case 'offer':
-        return this.feed(live, { on: 'offer', party, ...sdpOf(output) });
+        this.feed(live, { on: 'offer', party, ...sdpOf(output) });
+        break;
       case 'reoffered':
-        return this.feed(live, { on: 'reoffered', party, ok: output.ok, status: output.status, ...sdpOf(output) });
+        this.feed(live, { on: 'reoffered', party, ok: output.ok, status: output.status, ...sdpOf(output) });
+        break;
       default:
     }
   }
@@ -156,29 +177,42 @@ export class Calls {
   #carryOut(live: Live, o: Output): void {
     switch (o.do) {
       case 'route':
-        return this.#later(this.#o.route(live));
+        this.#later(this.#o.route(live));
+        break;
       case 'media':
-        return this.#later(this.#media(live, o));
+        this.#later(this.#media(live, o));
+        break;
       case 'connect':
-        return this.#later(this.#connect(live, o));
+        this.#later(this.#connect(live, o));
+        break;
       case 'release':
-        return this.#later(this.#release(live.session, o.leg));
+        this.#later(this.#release(live.session, o.leg));
+        break;
       case 'report':
-        return this.#later(this.#report(live, o));
+        this.#later(this.#report(live, o));
+        break;
       case 'up':
-        return this.#up(live);
+        this.#up(live);
+        break;
       case 'over':
-        return this.#over(live, o.reason);
+        this.#over(live, o.reason);
+        break;
       default:
         this.#signal(live, o);
     }
   }
 
   /** What goes straight to the SIP endpoint. */
-  #signal(live: Live, o: Extract<Output, { do: 'invite' | 'progress' | 'answer' | 'reject' | 'hangup' }> | Offer): void {
+  #signal(
+    live: Live,
+    o: Extract<Output, { do: 'invite' | 'progress' | 'answer' | 'reject' | 'hangup' }> | Offer,
+  ): void {
     const { sip } = this.#o;
     const handle = live.handles.get('party' in o ? o.party : CALLER);
-    if (o.do === 'invite') return this.#invite(live, o);
+    if (o.do === 'invite') {
+      this.#invite(live, o);
+      return;
+    }
     if (handle === undefined) return;
     sip.act((endpoint, now, out) => {
       switch (o.do) {
@@ -217,8 +251,9 @@ export class Calls {
     const { sip, domain } = this.#o;
     const { contact, line, headers = [] } = o.to;
     const from = addressOf(live.caller, domain);
-    const handle = sip.act((endpoint, now, out) =>
-      endpoint.invite(
+    // The handle is known before anything of the call can be heard.
+    const handle = sip.act((endpoint, now, out) => {
+      const made = endpoint.invite(
         {
           uri: contact.uri,
           from,
@@ -232,9 +267,10 @@ export class Calls {
         },
         now,
         out,
-      ),
-    );
-    this.bind(live, o.branch, handle);
+      );
+      this.bind(live, o.branch, made);
+      return made;
+    });
     if (!live.counted.includes(line.id)) this.count(live, line.id);
     if (live.opened !== undefined) {
       live.callId = sip.endpoint.dialogId(handle)?.callId ?? '';
@@ -248,7 +284,11 @@ export class Calls {
     const reply = await askMedia(this.#o.bus, live, endpoints, o);
     const sdp = 'sdp' in reply ? reply.sdp : undefined;
     const turned = sdp === undefined || o.direction === undefined ? sdp : revised(sdp, 1, o.direction);
-    this.feed(live, { on: 'media', op: o.op, ...('failed' in reply ? reply : turned === undefined ? {} : { sdp: turned }) });
+    this.feed(live, {
+      on: 'media',
+      op: o.op,
+      ...('failed' in reply ? reply : turned === undefined ? {} : { sdp: turned }),
+    });
   }
 
   async #connect(live: Live, o: Extract<Output, { do: 'connect' }>): Promise<void> {
@@ -337,7 +377,9 @@ export class Calls {
 
   #later(work: Promise<void>): void {
     work.catch((error: unknown) => {
-      this.#o.log.error('softswitch.call-failed', { error: error instanceof Error ? (error.stack ?? '') : String(error) });
+      this.#o.log.error('softswitch.call-failed', {
+        error: error instanceof Error ? (error.stack ?? '') : String(error),
+      });
     });
   }
 }

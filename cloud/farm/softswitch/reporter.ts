@@ -71,7 +71,9 @@ export class Reporter {
     const { store, newId, clock } = this.#o;
     const [id, body] = [newId(), JSON.stringify(report)];
     this.#writing++;
-    await store.commit([sql('INSERT INTO spool (id, verb, body, at) VALUES (?, ?, ?, ?)', id, verb, body, clock.wall())]);
+    await store.commit([
+      sql('INSERT INTO spool (id, verb, body, at) VALUES (?, ?, ?, ?)', id, verb, body, clock.wall()),
+    ]);
     this.#writing--;
     this.#wake(RETRY_AFTER);
   }

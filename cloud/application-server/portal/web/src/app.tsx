@@ -5,6 +5,7 @@ import { call } from './api.ts';
 import { FarmPage } from './farm.tsx';
 import { HomePage } from './home.tsx';
 import { HomesPage } from './homes.tsx';
+import { Icon } from './icon.tsx';
 import { Overview } from './overview.tsx';
 import { PairPage } from './pair.tsx';
 import { RecordsPage } from './records.tsx';
@@ -17,11 +18,11 @@ import { Button, Link } from './ui.tsx';
 export type Self = VerbReply<'auth.self'>;
 
 const places = [
-  { to: '/', name: 'Overview', sign: '◒' },
-  { to: '/homes', name: 'Homes', sign: '⌂' },
-  { to: '/sessions', name: 'Sessions', sign: '≋' },
-  { to: '/records', name: 'Records', sign: '≡' },
-  { to: '/farm', name: 'Servers', sign: '▤' },
+  { to: '/', name: 'Overview', icon: 'overview' },
+  { to: '/homes', name: 'Homes', icon: 'homes' },
+  { to: '/sessions', name: 'Sessions', icon: 'sessions' },
+  { to: '/records', name: 'Records', icon: 'records' },
+  { to: '/farm', name: 'Servers', icon: 'servers' },
 ] as const;
 
 export function App({ fragment }: { fragment: URLSearchParams }) {
@@ -67,12 +68,10 @@ function Navigation({ path, self, onOut }: { path: string; self: Self; onOut: ()
         <span>Hearthline</span>
       </Link>
       <ul>
-        {places.map(({ to, name, sign }) => (
+        {places.map(({ to, name, icon }) => (
           <li key={to}>
             <Link to={to} aria-current={here(to) ? 'page' : undefined}>
-              <span class="sign" aria-hidden="true">
-                {sign}
-              </span>
+              <Icon name={icon} />
               {name}
             </Link>
           </li>

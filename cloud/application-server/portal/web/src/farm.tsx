@@ -2,7 +2,7 @@ import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call } from './api.ts';
 import type { Self } from './app.tsx';
 import { useAction, useLoad } from './hooks.ts';
-import { countText, momentText, wordsText } from './text.ts';
+import { countText, momentText, serverText } from './text.ts';
 import { Button, Card, Empty, Page, Pill, TroubleNote } from './ui.tsx';
 
 type Server = VerbReply<'farm.list'>['items'][number];
@@ -26,7 +26,7 @@ export function FarmPage({ self }: { self: Self }) {
           {farm.value?.items.map((server) => (
             <li key={server.name}>
               <div class="grow">
-                <span class="strong">{wordsText(server.name)}</span>
+                <span class="strong">{serverText(server.name)}</span>
                 <span class="muted">
                   {countText(server.legs, 'leg')} · load {Math.round(server.load * 100)} %
                   {server.advice === undefined ? '' : ` · ${server.advice}`}

@@ -5,3 +5,8 @@ import './style.css';
 
 const root = document.getElementById('app');
 if (root !== null) render(<App fragment={takeFragment()} />, root);
+
+// A link with a token or a pairing code that is opened while the portal is open only changes the fragment.
+addEventListener('hashchange', () => {
+  if (/^#(token|code)=/.test(location.hash)) location.reload();
+});

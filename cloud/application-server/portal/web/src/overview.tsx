@@ -12,20 +12,34 @@ export function Overview({ self }: { self: Self }) {
   const houses = useHouses();
   const live = useLoad('live', () => call('session.list', { live: true, limit: 20 }), 2000);
   const farm = useLoad('farm', () => call('farm.list', {}), 5000);
-  const down = farm.value?.items.filter((server) => server.state !== 'running') ?? [];
   return (
-    <Page title="Overview" lead={<Lead houses={houses.value} sessions={live.value?.items.length} down={down.length} />}>
+    <Page title="Overview">
+      <Tiles houses={houses.value ?? []} sessions={live.value?.items.length ?? 0} servers={farm.value?.items ?? []} />
       <TroubleNote trouble={houses.trouble ?? live.trouble} />
       <div class="columns">
         <div>
-          <Card title="Live sessions" aside={<Link to="/sessions" class="aside">All sessions</Link>}>
+          <Card
+            title="Live sessions"
+            aside={
+              <Link to="/sessions" class="aside">
+                All sessions
+              </Link>
+            }
+          >
             <SessionList
               sessions={live.value?.items}
               houses={houses.value}
-              none="Nothing is going on. Start something with the panel, or pick up a phone."
+              none="All is quiet. Start something here, or pick up a phone."
             />
           </Card>
-          <Card title="Homes" aside={<Link to="/homes" class="aside">All homes</Link>}>
+          <Card
+            title="Homes"
+            aside={
+              <Link to="/homes" class="aside">
+                All homes
+              </Link>
+            }
+          >
             <HouseList houses={houses.value} operator={self.role === 'operator'} />
           </Card>
         </div>
@@ -35,35 +49,42 @@ export function Overview({ self }: { self: Self }) {
   );
 }
 
-function Lead({
-  houses,
-  sessions,
-  down,
-}: {
-  houses: readonly House[] | undefined;
-  sessions: number | undefined;
-  down: number;
-}) {
-  if (houses === undefined) return <>Looking…</>;
-  const phones = houses.flatMap((house) => house.lines).filter((line) => line.registered).length;
-  const online = houses.flatMap((house) => house.gateways).filter((gateway) => gateway.online).length;
-  const parts = [
-    countText(houses.length, 'home'),
-    `${countText(online, 'gateway')} online`,
-    `${countText(phones, 'phone')} ready`,
-    countText(sessions ?? 0, 'live session'),
+interface TilesProps {
+  readonly houses: readonly House[];
+  readonly sessions: number;
+  readonly servers: readonly { readonly state: string }[];
+}
+
+function Tiles({ houses, sessions, servers }: TilesProps) {
+  const lines = houses.flatMap((house) => house.lines);
+  const gateways = houses.flatMap((house) => house.gateways);
+  const running = servers.filter((server) => server.state === 'running').length;
+  const tiles = [
+    { name: 'Live sessions', value: `${sessions}`, to: '/sessions' },
+    { name: 'Phones ready', value: ratio(lines.filter((line) => line.registered).length, lines.length), to: '/homes' },
+    {
+      name: 'Gateways online',
+      value: ratio(gateways.filter((gateway) => gateway.online).length, gateways.length),
+      to: '/homes',
+    },
+    { name: 'Servers running', value: ratio(running, servers.length), to: '/farm', bad: running < servers.length },
   ];
   return (
-    <>
-      {parts.join(' · ')}
-      {down > 0 && (
-        <>
-          {' '}
-          · <Link to="/farm">{countText(down, 'server')} not running</Link>
-        </>
-      )}
-    </>
+    <ul class="tiles">
+      {tiles.map((tile) => (
+        <li key={tile.name}>
+          <Link to={tile.to} class={tile.bad === true ? 'tile alert' : 'tile'}>
+            <span class="number">{tile.value}</span>
+            <span class="muted">{tile.name}</span>
+          </Link>
+        </li>
+      ))}
+    </ul>
   );
+}
+
+function ratio(part: number, whole: number): string {
+  return part === whole ? `${whole}` : `${part} of ${whole}`;
 }
 
 export function HouseList({ houses, operator }: { houses: readonly House[] | undefined; operator: boolean }) {

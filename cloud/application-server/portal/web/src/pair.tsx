@@ -12,9 +12,7 @@ export function PairPage({ fragment }: { fragment: URLSearchParams }) {
   return (
     <Page
       title="Pair a gateway"
-      lead={
-        gateway === undefined ? 'The gateway shows its code on its screen, its page or its label printer.' : undefined
-      }
+      lead={gateway === undefined ? 'The gateway shows its code on its own page or screen.' : undefined}
     >
       {gateway === undefined ? (
         <PairForm homes={homes.value?.items} scanned={scanned} onClaimed={setGateway} />

@@ -4,9 +4,10 @@ import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call, follow } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
 import { type House, partyName, useHouses } from './houses.ts';
+import { Icon } from './icon.tsx';
 import { LegAdder } from './leg-adder.tsx';
 import { type Leg, type Session, SessionPill } from './sessions.tsx';
-import { momentText, timeText, wordsText } from './text.ts';
+import { momentText, serverText, timeText, wordsText } from './text.ts';
 import { TimeLine } from './time-line.tsx';
 import { Button, Card, Empty, Page, Pill, type Tone, TroubleNote } from './ui.tsx';
 
@@ -97,25 +98,21 @@ function Legs({
       <ul class="list legs">
         {session.legs.map((leg) => (
           <li key={leg.id} class={leg.state === 'ended' ? 'over' : ''}>
-            <span class={`mark ${leg.orientation}`} title={leg.orientation} aria-hidden="true">
-              {marks[leg.kind]}
+            <span class={`mark ${leg.orientation}`}>
+              <Icon name={leg.kind} />
             </span>
             <div class="grow">
-              <span class="strong">{legName(leg, houses)}</span>
+              <span class="row">
+                <span class="strong">{legName(leg, houses)}</span>
+                <Pill tone={legTones[leg.state]}>{stateText(leg)}</Pill>
+              </span>
               <span class="muted">
                 {[wordsText(leg.role), leg.item, leg.orientation, leg.dscp].filter(Boolean).join(' · ')}
               </span>
               <span class="muted">
-                {leg.server}: {leg.why}
+                {serverText(leg.server)}: {leg.why}
               </span>
             </div>
-            <Pill tone={legTones[leg.state]}>
-              {leg.muted === true && leg.state === 'up'
-                ? 'muted'
-                : leg.state === 'ended' && leg.reason
-                  ? wordsText(leg.reason)
-                  : leg.state}
-            </Pill>
             {leg.state !== 'ended' && session.state !== 'ended' && (
               <div class="row tight">
                 {mutable && leg.kind === 'voice' && leg.state === 'up' && (
@@ -146,14 +143,11 @@ function Legs({
   );
 }
 
-const marks: Readonly<Record<Leg['kind'], string>> = {
-  voice: '☎',
-  media: '♪',
-  message: '✉',
-  still: '▣',
-  qos: '⇅',
-  device: '⌂',
-};
+function stateText(leg: Leg): string {
+  if (leg.state === 'ended') return leg.reason === undefined ? 'ended' : wordsText(leg.reason).toLowerCase();
+  return leg.muted === true && leg.state === 'up' ? 'muted' : leg.state;
+}
+
 const legTones: Readonly<Record<Leg['state'], Tone>> = {
   planned: 'busy',
   reserved: 'busy',

@@ -51,14 +51,13 @@ export function SessionList({
   );
 }
 
+/** Who takes part, then what is played. */
 function partiesText(session: Session, houses: readonly House[] | undefined): string {
-  const names = session.legs.map((leg) =>
-    leg.item === undefined ? partyName(leg.party, houses) : `${leg.item} to ${partyName(leg.party, houses)}`,
-  );
-  const distinct = [...new Set(names.filter((name) => name !== ''))];
-  return distinct.length > 4
-    ? `${distinct.slice(0, 3).join(' · ')} and ${distinct.length - 3} more`
-    : distinct.join(' · ');
+  const distinct = (words: readonly (string | undefined)[]) => [...new Set(words.filter((word) => word))];
+  const names = distinct(session.legs.map((leg) => partyName(leg.party, houses)));
+  const items = distinct(session.legs.map((leg) => leg.item));
+  const shown = names.length > 4 ? [...names.slice(0, 3), `${names.length - 3} more`] : names;
+  return [shown.join(' and '), items.join(', ')].filter((part) => part !== '').join(' · ');
 }
 
 export function SessionPill({ session }: { session: Session }) {

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { call, type Reply } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
-import { type House, lineName } from './houses.ts';
+import { type House, type Line, lineName } from './houses.ts';
 import { go } from './route.ts';
 import { lengthText } from './text.ts';
 import { Button, Card, Empty, Field, TroubleNote } from './ui.tsx';
@@ -156,14 +156,13 @@ export function LineSelect({
   houses: readonly House[];
   pick?: number;
 }) {
-  const ready = houses.flatMap((house) => house.lines).filter((line) => line.registered);
-  const chosen = ready[pick]?.id ?? houses.flatMap((house) => house.lines)[pick]?.id;
+  const chosen = pickLine(houses, pick);
   return (
     <select id={id} name={name} required>
       {houses.map(({ home, lines }) => (
         <optgroup key={home.id} label={home.name}>
           {lines.map((line) => (
-            <option key={line.id} value={line.id} selected={line.id === chosen}>
+            <option key={line.id} value={line.id} selected={line.id === chosen?.id}>
               {lineName(line)} {line.number}
               {line.registered ? '' : ' (no phone)'}
             </option>
@@ -172,6 +171,14 @@ export function LineSelect({
       ))}
     </select>
   );
+}
+
+/** The `pick`-th line to offer: phones that are ready first, and one of each home before the second of any. */
+function pickLine(houses: readonly House[], pick: number): Line | undefined {
+  const ready = houses.map((house) => house.lines.filter((line) => line.registered));
+  const most = Math.max(0, ...ready.map((lines) => lines.length));
+  const turns = Array.from({ length: most }, (_, i) => ready.flatMap((lines) => lines[i] ?? [])).flat();
+  return turns[pick] ?? houses.flatMap((house) => house.lines)[pick];
 }
 
 export function ItemSelect({ id }: { id: string }) {

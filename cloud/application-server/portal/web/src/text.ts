@@ -31,3 +31,10 @@ export function wordsText(code: string): string {
 export function countText(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`;
 }
+
+const servers: Readonly<Record<string, string>> = { qos: 'Quality of service', oamp: 'Operation and provisioning' };
+
+/** A service server's name for people. */
+export function serverText(name: string): string {
+  return servers[name] ?? wordsText(name);
+}

@@ -1,0 +1,92 @@
+import { resolve } from 'node:path';
+import { type Options, readAddress, readPorts, type Values, writeAddress } from '#shared/host/config.ts';
+import { hostWorld } from '#shared/host/world.ts';
+import { type Address, NetError } from '#shared/kernel/world.ts';
+import type { Command } from './command.ts';
+import { untilSignal, writeReady } from './process.ts';
+
+const options = {
+  state: { kind: 'text', value: 'DIR', about: 'folder of key, certificate, documents and outbox', required: true },
+  cloud: {
+    kind: 'text',
+    value: 'URL',
+    about: 'https://host#sha256-KEY, https://host, or http on loopback',
+    required: true,
+  },
+  profile: {
+    kind: 'text',
+    value: 'NAME',
+    about: 'residential-gateway, personal-computer or ip-appliance',
+    fallback: 'residential-gateway',
+  },
+  sip: { kind: 'address', value: 'HOST:PORT', about: 'phones of the house, SIP over UDP and TCP', fallback: ':5060' },
+  media: { kind: 'ports', value: 'HOST:LOW-HIGH', about: 'RTP ports', fallback: ':20000-29999' },
+  page: { kind: 'address', value: 'HOST:PORT', about: 'the gateway’s own page', fallback: '127.0.0.1:8081' },
+  ready: { kind: 'text', value: 'FILE', about: 'written once everything listens, and again when the code changes' },
+  log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
+} as const satisfies Options;
+
+const address = (values: Values, name: string): Address =>
+  readAddress(values[name] ?? '') ?? { host: '127.0.0.1', port: 0 };
+
+export const deviceCommand: Command = {
+  about: 'Runs the user agent: pairs with the cloud, serves the house’s phones, watches the LAN.',
+  usage: 'hearthline device --state DIR --cloud URL [options]',
+  options,
+  async run({ values }, io) {
+    const { profiles, runDevice } = await import('#device/main.ts');
+    const profile = profiles.find((name) => name === values.profile);
+    if (profile === undefined) {
+      io.error(`hearthline device: --profile ${values.profile}: is one of ${profiles.join(', ')}`);
+      return 3;
+    }
+    const world = hostWorld({ level: (values.log as 'warn') ?? 'warn' });
+    try {
+      const device = await runDevice(world, {
+        state: resolve(values.state ?? ''),
+        cloudUrl: values.cloud ?? '',
+        profile,
+        sip: address(values, 'sip'),
+        media: readPorts(values.media ?? '') ?? { host: '0.0.0.0', low: 20_000, high: 29_999 },
+        page: address(values, 'page'),
+      });
+      let shown = '';
+      let writing = Promise.resolve();
+      const tell = () => {
+        const { pairing, sip } = device.gateway.status();
+        const content = {
+          pid: process.pid,
+          id: pairing.gateway,
+          sip: { udp: writeAddress(sip.udp), tcp: writeAddress(sip.tcp) },
+          localPage: device.page,
+          pairing:
+            pairing.at === 'paired'
+              ? null
+              : pairing.code === undefined
+                ? undefined
+                : { code: pairing.code, qr: pairing.qr, words: pairing.words },
+        };
+        const text = JSON.stringify(content);
+        if (text === shown || content.pairing === undefined) return;
+        shown = text;
+        writing = writing.then(() => writeReady(world, values.ready, content));
+        io.out(
+          content.pairing === null
+            ? `${pairing.gateway}: paired; phones register at ${content.sip.udp}.`
+            : `${pairing.gateway}: not paired. Code ${content.pairing.code} (${content.pairing.words}); page ${device.page}.`,
+        );
+      };
+      device.gateway.onChange(tell);
+      tell();
+      return await untilSignal(async () => {
+        await writing;
+        await device.stop();
+      }, io.error);
+    } catch (error) {
+      const busy =
+        error instanceof NetError && error.code === 'EADDRINUSE' ? ' Give another with --sip, --page or --media.' : '';
+      io.error(`hearthline device: ${error instanceof Error ? error.message : String(error)}${busy}`);
+      process.exit(3);
+    }
+  },
+};

@@ -1,0 +1,168 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { err, ok } from '#shared/kernel/result.ts';
+import { sleep } from '#shared/kernel/time.ts';
+import type { World } from '#shared/kernel/world.ts';
+import { fault } from '#shared/protocol/fault.ts';
+import { VirtualWorld } from '#simulator/world.ts';
+import type { Context, Handlers } from './bus.ts';
+import { createBus, type InProcessBus, REQUEST_TIMEOUT } from './in-process.ts';
+
+let virtual: VirtualWorld;
+let world: World;
+let bus: InProcessBus;
+let lines: string[];
+const SELF: Context = { principal: { kind: 'part', part: 'qos' } };
+
+beforeEach(() => {
+  lines = [];
+  virtual = new VirtualWorld({ seed: 1, log: (line) => lines.push(line) });
+  world = virtual.host('cloud', ['10.0.0.1']);
+  bus = createBus({ log: world.log, clock: world.clock });
+});
+afterEach(() => virtual[Symbol.dispose]());
+
+const qosWith = (list: Handlers<'qos'>['qos.list']): Handlers<'qos'> => ({
+  'qos.list': list,
+  'qos.reserve': async () => err(fault('uplink_full')),
+  'qos.release': async () => ok({}),
+  'qos.mark': async () => ok({ marked: false }),
+});
+const ask = () => virtual.settle(bus.request('qos.list', {}, SELF));
+
+describe('requests', () => {
+  it('reach the part that serves the verb and come back as its outcome', async () => {
+    bus.serve(
+      'qos',
+      qosWith(async () => ok({ items: [] })),
+    );
+    expect(await ask()).toEqual(ok({ items: [] }));
+    const refused = await virtual.settle(
+      bus.request('qos.reserve', { session: 's', leg: 'l', home: 'h', kbits: 1, kind: 'voice' }, SELF),
+    );
+    expect(refused).toEqual(err({ code: 'uplink_full' }));
+  });
+
+  it('name the part that is away, before it serves and after it left', async () => {
+    const gone = { ok: false, fault: { code: 'server_unavailable', server: 'qos' } };
+    expect(await ask()).toMatchObject(gone);
+    const leave = bus.serve(
+      'qos',
+      qosWith(async () => ok({ items: [] })),
+    );
+    expect(bus.has('qos')).toBe(true);
+    leave();
+    expect(bus.has('qos')).toBe(false);
+    expect(await ask()).toMatchObject(gone);
+  });
+
+  it('share no object with the handler, in either direction', async () => {
+    const items = [{ session: 's', leg: 'l', home: 'h', kbits: 1 }];
+    const reply = { items };
+    let got: Context | undefined;
+    bus.serve(
+      'qos',
+      qosWith(async (_request, context) => {
+        got = context;
+        return ok(reply);
+      }),
+    );
+    const outcome = await ask();
+    if (!outcome.ok) throw new Error('expected ok');
+    outcome.value.items[0]!.kbits = 99;
+    expect(items[0]?.kbits).toBe(1);
+    expect(got).toEqual(SELF);
+    expect(got).not.toBe(SELF);
+  });
+
+  it('end as timeout when the part is late, and drop its late reply', async () => {
+    bus.serve(
+      'qos',
+      qosWith(async () => {
+        await sleep(world.clock, REQUEST_TIMEOUT * 2);
+        return ok({ items: [] });
+      }),
+    );
+    const outcome = bus.request('qos.list', {}, SELF);
+    expect(await virtual.settle(outcome)).toMatchObject({ ok: false, fault: { code: 'timeout', server: 'qos' } });
+    expect(virtual.now).toBe(REQUEST_TIMEOUT);
+    await virtual.run(REQUEST_TIMEOUT * 2);
+    expect(bus.counts().map((one) => [one.verb, one.outcome, one.count])).toEqual([['qos.list', 'timeout', 1]]);
+  });
+
+  it('turn a handler that throws into `internal`, with the cause in the log alone', async () => {
+    bus.serve(
+      'qos',
+      qosWith(async () => {
+        throw new Error('boom secret');
+      }),
+    );
+    const outcome = await ask();
+    expect(outcome).toMatchObject({ ok: false, fault: { code: 'internal' } });
+    expect(JSON.stringify(outcome)).not.toContain('secret');
+    expect(lines.join()).toContain('boom secret');
+  });
+
+  it('are counted by verb and outcome, with the time they took', async () => {
+    bus.serve(
+      'qos',
+      qosWith(async () => {
+        await sleep(world.clock, 5);
+        return ok({ items: [] });
+      }),
+    );
+    await ask();
+    await ask();
+    expect(bus.counts()).toEqual([{ verb: 'qos.list', outcome: 'ok', count: 2, milliseconds: 10 }]);
+  });
+
+  it('go to one part only: a second one of the same name is a bug', () => {
+    bus.serve(
+      'qos',
+      qosWith(async () => ok({ items: [] })),
+    );
+    expect(() =>
+      bus.serve(
+        'qos',
+        qosWith(async () => ok({ items: [] })),
+      ),
+    ).toThrow('qos');
+  });
+});
+
+describe('events', () => {
+  const farm = (state: string) => ({ server: 'qos', state });
+
+  it('reach every subscriber in order and never inside the publisher’s call', async () => {
+    const seen: string[] = [];
+    bus.subscribe('farm.changed', ({ state }) => seen.push(`a${state}`));
+    bus.subscribe('farm.changed', ({ state }) => seen.push(`b${state}`));
+    bus.publish('farm.changed', farm('1'));
+    bus.publish('farm.changed', farm('2'));
+    expect(seen).toEqual([]);
+    await virtual.run(0);
+    expect(seen).toEqual(['a1', 'b1', 'a2', 'b2']);
+  });
+
+  it('harm no other subscriber when one throws, and share no data', async () => {
+    const seen: object[] = [];
+    bus.subscribe('farm.changed', () => {
+      throw new Error('bad subscriber');
+    });
+    bus.subscribe('farm.changed', (data) => seen.push(data));
+    bus.subscribe('farm.changed', (data) => seen.push(data));
+    bus.publish('farm.changed', farm('1'));
+    await virtual.run(0);
+    expect(seen).toEqual([farm('1'), farm('1')]);
+    expect(seen[0]).not.toBe(seen[1]);
+    expect(lines.join()).toContain('bad subscriber');
+  });
+
+  it('stop at once for a subscriber that left, even those on their way', async () => {
+    const seen: string[] = [];
+    const leave = bus.subscribe('farm.changed', ({ state }) => seen.push(state));
+    bus.publish('farm.changed', farm('1'));
+    leave();
+    await virtual.run(0);
+    expect(seen).toEqual([]);
+  });
+});

@@ -1,0 +1,120 @@
+/** Balances and reservations of the homes that pay. Reservations of one home are made one after the other. */
+import type { Outcome } from '#cloud/bus/bus.ts';
+import { type Statement, type Store, sql } from '#cloud/store/store.ts';
+import { err, ok } from '#shared/kernel/result.ts';
+import type { Clock } from '#shared/kernel/world.ts';
+import { fault } from '#shared/protocol/fault.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { type Rate, reservation, talkFor } from './rating.ts';
+import { rateFor, readRates } from './records.ts';
+
+export interface Balance {
+  readonly home: string;
+  readonly mode: 'prepaid' | 'postpaid';
+  readonly balance: number;
+  readonly reserved: number;
+}
+
+/** Milliseconds beyond its talk for which a reservation is kept: ringing, and a session manager that restarts. */
+const LEASE = 180_000;
+
+/** How a home stands; one that nobody has set pays afterwards. */
+export async function readBalance(store: Store, home: string): Promise<Balance> {
+  const row = await store.one<{ mode: Balance['mode']; balance: number }>(
+    'SELECT mode, balance FROM balance WHERE home = ?',
+    [home],
+  );
+  const held = await store.one<{ amount: number | null }>(
+    'SELECT SUM(amount) AS amount FROM reservation WHERE home = ?',
+    [home],
+  );
+  return { home, mode: row?.mode ?? 'postpaid', balance: row?.balance ?? 0, reserved: held?.amount ?? 0 };
+}
+
+/** Sets how a home pays and adds to its balance. */
+export function setBalance(home: string, mode: Balance['mode'], add: number): Statement {
+  return sql(
+    'INSERT INTO balance (home, mode, balance) VALUES (?, ?, ?) ON CONFLICT (home) DO UPDATE SET mode = excluded.mode, balance = balance.balance + excluded.balance',
+    home,
+    mode,
+    add,
+  );
+}
+
+type Request = VerbRequest<'billing.reserve'>;
+type Reply = Outcome<'billing.reserve'>;
+
+export class Reservations {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Rates a leg; for a prepaid home it holds money back, or answers `insufficient_credit`. */
+  async reserve(request: Request): Promise<Reply> {
+    const rate = await rateFor(this.#store, await readRates(this.#store), request.to, request.home);
+    const { mode } = await readBalance(this.#store, request.home);
+    if (!request.pays || mode === 'postpaid' || rate.perMinute === 0) {
+      return ok({ perMinute: request.pays ? rate.perMinute : 0, reserved: 0, metered: false });
+    }
+    return this.#inTurn(request.home, () => this.#hold(request, rate));
+  }
+
+  async #hold(request: Request, rate: Rate): Promise<Reply> {
+    const { session, leg, home, talked } = request;
+    const known = await this.#store.one<{ amount: number; per_minute: number }>(
+      'SELECT amount, per_minute FROM reservation WHERE session = ? AND leg = ?',
+      [session, leg],
+    );
+    const reply = (amount: number) =>
+      ok({ perMinute: rate.perMinute, reserved: amount, metered: true, until: talkFor(amount, rate) });
+    if (known !== undefined && talked === undefined) return reply(known.amount);
+    const { balance, reserved } = await readBalance(this.#store, home);
+    const available = balance - reserved + (known?.amount ?? 0);
+    const next = reservation(available, talked ?? 0, rate);
+    if (next === undefined) {
+      if (known !== undefined) return reply(known.amount);
+      return err(fault('insufficient_credit', `The balance has ${Math.max(0, available)} micro-units free.`));
+    }
+    const amount = Math.max(next.amount, known?.amount ?? 0);
+    await this.#store.commit([
+      sql(
+        'INSERT INTO reservation (session, leg, home, amount, per_minute, expires_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (session, leg) DO UPDATE SET amount = excluded.amount, expires_at = excluded.expires_at',
+        session,
+        leg,
+        home,
+        amount,
+        rate.perMinute,
+        Math.round(this.#clock.wall() + talkFor(amount, rate) - (talked ?? 0) + LEASE),
+      ),
+    ]);
+    return reply(amount);
+  }
+
+  async release(session: string, leg: string): Promise<void> {
+    const known = await this.#store.one('SELECT leg FROM reservation WHERE session = ? AND leg = ?', [session, leg]);
+    if (known === undefined) return;
+    await this.#store.commit([sql('DELETE FROM reservation WHERE session = ? AND leg = ?', session, leg)]);
+  }
+
+  /** Gives back what nobody has extended or released in time. */
+  async expire(): Promise<void> {
+    const now = Math.round(this.#clock.wall());
+    const old = await this.#store.one('SELECT leg FROM reservation WHERE expires_at < ? LIMIT 1', [now]);
+    if (old !== undefined) await this.#store.commit([sql('DELETE FROM reservation WHERE expires_at < ?', now)]);
+  }
+
+  #inTurn<T>(home: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(home) ?? Promise.resolve()).then(work, work);
+    this.#turns.set(home, turn);
+    const leave = () => {
+      if (this.#turns.get(home) === turn) this.#turns.delete(home);
+    };
+    turn.then(leave, leave);
+    return turn;
+  }
+}

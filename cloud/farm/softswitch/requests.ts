@@ -1,0 +1,94 @@
+/** Requests outside calls: REGISTER, OPTIONS and what a phone may send beside; and INFO inside calls, which is passed on. */
+
+import { CALLER } from '#shared/call/call.ts';
+import type { Clock } from '#shared/kernel/world.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
+import type { Access } from './access.ts';
+import type { Calls } from './calls.ts';
+import type { GatewayOfFlow } from './lines.ts';
+import type { SipPort } from './live.ts';
+import type { Location } from './location.ts';
+
+/** The methods that the softswitch serves. */
+export const ALLOW = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'UPDATE', 'INFO', 'REGISTER'] as const;
+
+export interface RequestsOptions {
+  readonly access: Access;
+  readonly location: Location;
+  readonly calls: Calls;
+  readonly clock: Clock;
+  readonly sip: SipPort;
+  /** A phone or gateway that proved itself: its source may send more. */
+  readonly trust: (flow: Flow) => void;
+  /** A gateway's flow has registered something: its calls go on over it. */
+  readonly cameBack: (gateway: GatewayOfFlow, flow: Flow) => void;
+}
+
+type Incoming = Extract<EndpointOutput, { do: 'request' }>;
+type InDialog = Extract<EndpointOutput, { do: 'in-dialog' }>;
+
+export class Requests {
+  readonly #o: RequestsOptions;
+  /** INFO passed on: ours to theirs. */
+  readonly #passed = new Map<TransactionHandle, TransactionHandle>();
+
+  constructor(options: RequestsOptions) {
+    this.#o = options;
+  }
+
+  async take(output: Incoming): Promise<void> {
+    const { message, flow, transaction } = output;
+    if (message.method === 'REGISTER') return this.#register(transaction, message, flow);
+    if (message.method === 'OPTIONS') return this.#reply(transaction, 200, [['Accept', 'application/sdp']]);
+    this.#reply(transaction, message.method === 'INFO' || message.method === 'UPDATE' ? 481 : 405, [
+      ['Allow', ALLOW.join(', ')],
+    ]);
+  }
+
+  async #register(transaction: TransactionHandle, message: SipMessage, flow: Flow): Promise<void> {
+    const { access, location, clock, sip, trust, cameBack } = this.#o;
+    const sender = await access.sender(message, flow);
+    if (sender.kind === 'close') return sip.closeFlow(flow);
+    if (sender.kind === 'refuse') return this.#reply(transaction, sender.status, sender.headers);
+    trust(flow);
+    const { line, gateway } = sender;
+    const from = { flow, ...(gateway === undefined ? {} : { gateway: gateway.gateway }) };
+    const { status, reason, contacts, headers } = location.register(line, message, from, clock.mono());
+    if (gateway !== undefined) cameBack(gateway, flow);
+    const all = [...contacts.map((value) => ['Contact', value] as const), ...headers];
+    sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { reason, headers: all }, now, out));
+  }
+
+  /** INFO goes to the other side (DTMF of phones that know no RFC 4733); alone in a channel, one without body is fine (RFC 2976). */
+  inDialog({ call, transaction, message }: InDialog): void {
+    const { calls, sip } = this.#o;
+    const found = calls.ofHandle(call);
+    if (message.method !== 'INFO' || found === undefined) {
+      this.#reply(transaction, 405, [['Allow', ALLOW.join(', ')]]);
+      return;
+    }
+    const { live, party } = found;
+    const peer = live.handles.get(party === CALLER ? (live.state.winner ?? '') : CALLER);
+    if (peer === undefined || live.state.at !== 'up') {
+      this.#reply(transaction, message.body === '' ? 200 : 415);
+      return;
+    }
+    const contentType = message.header('Content-Type');
+    const options = { body: message.body, ...(contentType === undefined ? {} : { contentType }) };
+    const ours = sip.act((endpoint, now, out) => endpoint.requestInDialog(peer, 'INFO', options, now, out));
+    this.#passed.set(ours, transaction);
+  }
+
+  /** The outcome of what was passed on. */
+  answered(ours: TransactionHandle, status: number): void {
+    if (status < 200) return;
+    const theirs = this.#passed.get(ours);
+    this.#passed.delete(ours);
+    if (theirs !== undefined) this.#reply(theirs, status);
+  }
+
+  #reply(transaction: TransactionHandle, status: number, headers: readonly (readonly [string, string])[] = []): void {
+    this.#o.sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
+  }
+}

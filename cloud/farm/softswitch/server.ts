@@ -1,0 +1,252 @@
+/** The softswitch: SIP listeners around the pure call machines, the bus on the other side. */
+import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
+import { Door } from '#shared/call/register.ts';
+import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
+import { fromLatin1, hex } from '#shared/kernel/bytes.ts';
+import { newId } from '#shared/kernel/ids.ts';
+import { type Address, NetError, type Timer } from '#shared/kernel/world.ts';
+import { Endpoint } from '#shared/sip/endpoint.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import { writeHost } from '#shared/sip/uri.ts';
+import { Access } from './access.ts';
+import { Calls } from './calls.ts';
+import { Channels } from './channels.ts';
+import { CALL_LIMIT, Incoming } from './incoming.ts';
+import { type GatewayOfFlow, Gateways, Lines } from './lines.ts';
+import type { SipPort } from './live.ts';
+import { Location } from './location.ts';
+import { Reporter } from './reporter.ts';
+import { ALLOW, Requests } from './requests.ts';
+import { Router } from './routing.ts';
+import { Snapshots } from './snapshots.ts';
+
+/** Milliseconds between sweeps of expired bindings. */
+const SWEEP_EVERY = 60_000;
+/** Milliseconds that stopping waits for calls that are neither refused nor established yet. */
+const SETTLE_LIMIT = 2_000;
+
+export const softswitch: Part = {
+  name: 'softswitch',
+  async start(context) {
+    const running = new Softswitch(context);
+    await running.start();
+    return running;
+  },
+};
+
+class Softswitch implements RunningPart {
+  readonly #context: PartContext;
+  readonly #transport: SipTransport;
+  readonly #lines: Lines;
+  readonly #gateways: Gateways;
+  readonly #location = new Location();
+  readonly #reporter: Reporter;
+  readonly #snapshots: Snapshots;
+  readonly #calls: Calls;
+  readonly #incoming: Incoming;
+  readonly #requests: Requests;
+  readonly #channels: Channels;
+  readonly #leave: (() => void)[] = [];
+  readonly #endpoint: Endpoint;
+  #sweeping: Timer | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(context: PartContext) {
+    this.#context = context;
+    const { world, bus, store, config } = context;
+    const { clock, log, crypto, random } = world;
+    const named = (prefix: 'chn' | 'msg') => newId(prefix, clock.wall(), random.bytes(10));
+    const hash = (name: 'MD5' | 'SHA-256', text: string) =>
+      hex(crypto.hash(name === 'MD5' ? 'md5' : 'sha256', fromLatin1(text)));
+    const endpoint = new Endpoint({ random, hash, allow: ALLOW, backToBack: true });
+    this.#endpoint = endpoint;
+    this.#transport = new SipTransport(world, {
+      endpoint,
+      publicHost: config.publicHost,
+      onOutput: (output) => this.#take(output),
+      accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted,
+      onFlowClosed: (flow) => this.#lost(flow),
+    });
+    const sip: SipPort = {
+      endpoint,
+      act: (run) => this.#transport.act((now, out) => run(endpoint, now, out)),
+      contact: (flow) => this.#contact(flow),
+      closeFlow: (flow) => this.#transport.closeFlow(flow),
+    };
+    this.#lines = new Lines(store);
+    this.#gateways = new Gateways(store);
+    this.#reporter = new Reporter({ bus, store, clock, log, newId: () => named('msg') });
+    this.#snapshots = new Snapshots(store, endpoint);
+    const secret = random.bytes(32);
+    const door = new Door({
+      realm: config.domain,
+      secret,
+      hash,
+      hmac: (key, data) => crypto.hmac('sha256', key, data),
+      salt: () => random.bytes(8),
+    });
+    const access = new Access(this.#lines, this.#gateways, door, clock);
+    const router = new Router({
+      ...{ bus, store, clock, crypto, newId: named },
+      lines: this.#lines,
+      location: this.#location,
+      countOf: (line) => this.#calls.countOf(line),
+    });
+    this.#calls = new Calls({
+      ...{ bus, clock, log, sip, domain: config.domain },
+      reporter: this.#reporter,
+      snapshots: this.#snapshots,
+      route: async (live) => this.#calls.feed(live, await router.route(live)),
+    });
+    const calls = this.#calls;
+    const location = this.#location;
+    const isOurs = (host: string, flow: Flow) => this.#isOurs(host, flow);
+    this.#incoming = new Incoming({ access, calls, router, sip, clock, newId: named, isOurs });
+    this.#requests = new Requests({
+      ...{ access, location, calls, clock, sip },
+      trust: (flow) => this.#transport.trust(flow.remote.host),
+      cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
+    });
+    this.#channels = new Channels({ calls, lines: this.#lines, location, router, sip, clock, newId: named });
+  }
+
+  async start(): Promise<void> {
+    const { bus, config, world } = this.#context;
+    await this.#bind();
+    await this.#restore();
+    this.#leave.push(
+      bus.serve('softswitch', this.#channels.handlers()),
+      bus.subscribe('lines.changed', ({ home }) => this.#lines.forget(home)),
+      bus.subscribe('pairing.progress', ({ gateway }) => this.#later(this.#check(gateway))),
+    );
+    this.#reporter.start();
+    this.#sweep();
+    world.log.info('softswitch.listening', { sip: config.bound.sipUdp?.port, sips: config.bound.sips?.port });
+  }
+
+  health() {
+    const load = Math.min(1, this.#calls.size / CALL_LIMIT);
+    return { state: 'running' as const, load, legs: this.#calls.size };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    for (const leave of this.#leave.splice(0)) leave();
+    this.#sweeping?.cancel();
+    const { clock } = this.#context.world;
+    const limit = new Promise<void>((resolve) => void clock.at(clock.mono() + SETTLE_LIMIT, resolve));
+    await Promise.race([this.#calls.settle(), limit]);
+    this.#reporter.stop();
+    await this.#transport.close();
+  }
+
+  async #bind(): Promise<void> {
+    const { config } = this.#context;
+    const { certificate, key } = config.server;
+    const tls = { certificate, key, clientCa: config.authority.certificate };
+    try {
+      const udp = await this.#transport.bind({ udp: config.sip });
+      config.bound.sipUdp = udp.udp[0] ?? config.sip;
+      // TCP takes the port that UDP got, so that one number stands for both.
+      const tcp = await this.#transport.bind({ tcp: { host: config.sip.host, port: config.bound.sipUdp.port } });
+      config.bound.sipTcp = tcp.tcp[0] ?? config.sip;
+    } catch (error) {
+      throw busy(error, '--sip', config.sip);
+    }
+    try {
+      const { tls: bound } = await this.#transport.bind({ tls: { ...config.sips, tls } });
+      config.bound.sips = bound[0] ?? config.sips;
+    } catch (error) {
+      throw busy(error, '--sips', config.sips);
+    }
+  }
+
+  #take(output: UserOutput): void {
+    switch (output.do) {
+      case 'incoming':
+        this.#later(this.#incoming.take(output));
+        break;
+      case 'request':
+        this.#later(this.#requests.take(output));
+        break;
+      case 'in-dialog':
+        this.#requests.inDialog(output);
+        break;
+      case 'response':
+        this.#requests.answered(output.transaction, output.message.status);
+        break;
+      case 'no-response':
+        this.#requests.answered(output.transaction, 408);
+        break;
+      default:
+        if (output.do === 'ended') this.#incoming.ended(output.call);
+        this.#calls.take(output);
+    }
+  }
+
+  /** Calls of an earlier process: their dialogs go on; a gateway's find their new flow when it registers again. */
+  async #restore(): Promise<void> {
+    for (const { live, dialogs } of await this.#snapshots.load()) {
+      this.#calls.add(live);
+      for (const { party, dialog, flow } of dialogs) {
+        const now = flow.protocol === 'udp' ? await this.#udpFlow(flow) : flow;
+        this.#calls.bind(live, party, this.#endpoint.restore(dialog, now));
+      }
+    }
+  }
+
+  async #udpFlow(flow: Flow): Promise<Flow> {
+    return this.#transport.flowTo({ protocol: 'udp', ...flow.remote }).catch(() => flow);
+  }
+
+  #cameBack({ gateway }: GatewayOfFlow, flow: Flow): void {
+    this.#calls.moveTo(gateway, flow);
+  }
+
+  #lost(flow: Flow): void {
+    this.#location.lost(flow);
+    this.#gateways.closed(flow);
+  }
+
+  /** A gateway's standing changed: its flows are closed if it may not come in any more. */
+  async #check(gateway: string): Promise<void> {
+    for (const flow of await this.#gateways.revoked(gateway)) this.#transport.closeFlow(flow);
+  }
+
+  #contact(flow: Flow): string {
+    const { bound, publicHost } = this.#context.config;
+    const port = { udp: bound.sipUdp, tcp: bound.sipTcp, tls: bound.sips }[flow.protocol]?.port ?? flow.local.port;
+    const host = publicHost.includes(':') === flow.remote.host.includes(':') ? publicHost : flow.local.host;
+    return `sip:hearthline@${writeHost(host)}:${port}`;
+  }
+
+  #isOurs(host: string, flow: Flow): boolean {
+    const { domain, publicHost } = this.#context.config;
+    if (host === domain || host === publicHost || host === flow.local.host) return true;
+    return this.#context.world.net.addresses().some((one) => one.host === host);
+  }
+
+  #sweep(): void {
+    const { clock } = this.#context.world;
+    this.#sweeping = clock.at(clock.mono() + SWEEP_EVERY, () => {
+      this.#location.sweep(clock.mono());
+      this.#sweep();
+    });
+  }
+
+  #later(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#context.world.log.error('softswitch.failed', { error: text });
+    });
+  }
+}
+
+function busy(error: unknown, flag: string, at: Address): unknown {
+  if (!(error instanceof NetError) || error.code !== 'EADDRINUSE') return error;
+  return new Error(`${writeHost(at.host)}:${at.port} is taken by another program; choose another with ${flag}.`);
+}

@@ -1,0 +1,138 @@
+/** The verbs on a session that exists: show, list, follow, add and remove legs, end. */
+import type { Context, Handlers } from '#cloud/bus/bus.ts';
+import type { PartContext } from '#cloud/bus/part.ts';
+import { sees, visibleHomes } from '#cloud/store/directory.ts';
+import { remember, repeated } from '#cloud/store/idempotency.ts';
+import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { type Fault, fault } from '#shared/protocol/fault.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { notTheirs, seesSession } from './access.ts';
+import type { LegPlan } from './events.ts';
+import { listSessions, readRows, readSession } from './journal.ts';
+import type { Live } from './machine.ts';
+import { planAdded } from './plan-conference.ts';
+import { as, type Resolver } from './resolve.ts';
+import type { Runtime } from './runtime.ts';
+import { findLeg, legView, type SessionState, view } from './session.ts';
+
+/** Legs that a session may have had, ended ones too. */
+export const LEGS_PER_SESSION = 128;
+/** Rows of one reply of `session.events`. */
+const EVENTS_AT_ONCE = 500;
+
+type Verbs = 'session.get' | 'session.list' | 'session.end' | 'session.events' | 'leg.add' | 'leg.remove';
+
+const NOT_FOUND = err(fault('not_found', 'There is no such session, or not for this credential.'));
+
+export function manageHandlers(
+  { store, bus, world }: PartContext,
+  runtime: Runtime,
+  resolver: Resolver,
+): Pick<Handlers<'session-manager'>, Verbs> {
+  /** The session, if the asker may see it. */
+  async function find(id: string, { principal }: Context): Promise<SessionState | undefined> {
+    const state = runtime.lives.get(id)?.state ?? (await readSession(store, id));
+    return state !== undefined && seesSession(principal, state.homes) ? state : undefined;
+  }
+
+  /** Lists or wakes by the home networking server, as the one who asked. */
+  async function useDevice(
+    request: VerbRequest<'leg.add'>,
+    plan: LegPlan,
+    asked: Context,
+  ): Promise<Result<unknown, Fault>> {
+    const home = plan.home ?? '';
+    if (request.device === undefined) return bus.request('device.list', { home }, as(asked));
+    return bus.request('device.wake', { home, device: request.device }, as(asked));
+  }
+
+  async function addLeg(live: Live, request: VerbRequest<'leg.add'>, plan: LegPlan, asked: Context) {
+    const { id } = live.state;
+    const homes = plan.home === undefined ? [] : [plan.home];
+    await runtime.step(id, { on: 'added', plan, homes });
+    const added = findLeg(live.state, plan.id);
+    if (added === undefined) return err(fault('conflict', 'The session is ending.'));
+    const result = plan.kind === 'device' ? await useDevice(request, plan, asked) : undefined;
+    const taken = result?.ok === false ? undefined : await runtime.reserve(live, [added]);
+    if (taken?.ok !== true) {
+      const refused = result?.ok === false ? result.fault : (taken as { fault: { fault: Fault } }).fault.fault;
+      await runtime.step(id, { on: 'leg-refused', leg: plan.id, fault: refused });
+      return err(refused);
+    }
+    await runtime.step(id, { on: 'reserved', ...taken.value });
+    const outcome = ok({ leg: legView(added), ...(result?.ok ? { result: result.value } : {}) });
+    await store.commit(remember<'leg.add'>(asked, outcome, world.clock.wall()));
+    return outcome;
+  }
+
+  return {
+    async 'session.get'({ session }, asked) {
+      const state = await find(session, asked);
+      return state === undefined ? NOT_FOUND : ok(view(state, runtime.lives.get(session)?.carried));
+    },
+
+    async 'session.list'({ live = false, home, limit = 50, after }, { principal }) {
+      if (home !== undefined && !sees(principal, home)) return err(fault('not_found'));
+      const homes = home === undefined ? visibleHomes(principal) : [home];
+      const states = await listSessions(store, { homes, live, limit, ...(after === undefined ? {} : { after }) });
+      const items = states.slice(0, limit).map((state) => view(state));
+      const last = items.at(-1);
+      const next = states.length > limit && last !== undefined ? { next: `${last.createdAt}.${last.id}` } : {};
+      return ok({ items, ...next });
+    },
+
+    async 'session.end'({ session }, asked) {
+      if ((await find(session, asked)) === undefined) return NOT_FOUND;
+      await runtime.step(session, { on: 'end', reason: 'api' });
+      const state = await find(session, asked);
+      return state === undefined ? NOT_FOUND : ok({ id: session, state: state.state });
+    },
+
+    async 'session.events'({ session, after = 0 }, asked) {
+      if ((await find(session, asked)) === undefined) return NOT_FOUND;
+      const rows = await readRows(store, session, after, EVENTS_AT_ONCE + 1);
+      const items = rows.slice(0, EVENTS_AT_ONCE).map(({ cause, ...row }) => ({
+        ...row,
+        data: cause === undefined ? row.data : { ...row.data, cause },
+      }));
+      const last = items.at(-1);
+      return ok({ items, ...(rows.length > EVENTS_AT_ONCE && last !== undefined ? { next: String(last.seq) } : {}) });
+    },
+
+    async 'leg.add'(request, asked) {
+      const before = await repeated<'leg.add'>(store, asked);
+      if (before !== undefined) return before;
+      const state = await find(request.session, asked);
+      if (state === undefined) return NOT_FOUND;
+      const live = runtime.lives.get(request.session);
+      if (live === undefined || (state.state !== 'active' && state.state !== 'created')) {
+        return err(fault('conflict', 'The session has ended.'));
+      }
+      if (state.legs.length >= LEGS_PER_SESSION) {
+        return err(fault('limit_reached', `A session may have ${LEGS_PER_SESSION} legs.`));
+      }
+      const full = request.home === undefined ? { ...request, ...ownHome(state, request, asked) } : request;
+      if (full.kind === 'device' && full.home !== undefined && !sees(asked.principal, full.home)) return NOT_FOUND;
+      const party = request.party === undefined ? undefined : await resolver.party(request.party);
+      if (request.kind === 'media' && party !== undefined) {
+        const refused = notTheirs(asked.principal, party);
+        if (refused !== undefined) return err(refused);
+      }
+      const plan = planAdded(live.state, full, party, await resolver.facts());
+      return plan.ok ? addLeg(live, full, plan.value, asked) : plan;
+    },
+
+    async 'leg.remove'({ session, leg }, asked) {
+      const state = await find(session, asked);
+      if (state === undefined || findLeg(state, leg) === undefined) return NOT_FOUND;
+      await runtime.step(session, { on: 'remove', leg, reason: 'api' });
+      return ok({});
+    },
+  };
+}
+
+/** The home that a device leg is for when none is named: the first of the session's that the asker sees. */
+function ownHome(state: SessionState, request: VerbRequest<'leg.add'>, { principal }: Context): { home?: string } {
+  const home = request.kind === 'device' ? state.homes.find((one) => sees(principal, one)) : undefined;
+  return home === undefined ? {} : { home };
+}

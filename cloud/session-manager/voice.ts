@@ -1,0 +1,181 @@
+/** The verbs between softswitch and session manager: routing a phone's call, what became of a leg, and calls made without us. */
+import type { Handlers } from '#cloud/bus/bus.ts';
+import type { PartContext } from '#cloud/bus/part.ts';
+import { remember, repeated } from '#cloud/store/idempotency.ts';
+import { utf8 } from '#shared/kernel/bytes.ts';
+import { base32, newId } from '#shared/kernel/ids.ts';
+import { err, ok } from '#shared/kernel/result.ts';
+import { fault } from '#shared/protocol/fault.ts';
+import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { PartyFacts } from './choice.ts';
+import { command } from './commands.ts';
+import { overLimit } from './create.ts';
+import type { JournalRow, LegPlan } from './events.ts';
+import { SELF, sendCommand } from './outbox.ts';
+import { type Plan, planMedia, planRoute } from './plan.ts';
+import type { Resolver } from './resolve.ts';
+import type { Runtime } from './runtime.ts';
+import { findLeg, recordOf, type SessionState } from './session.ts';
+
+type Verbs = 'session.route' | 'leg.report' | 'voice.report';
+type Route = VerbRequest<'session.route'>;
+
+export function voiceHandlers(
+  context: PartContext,
+  runtime: Runtime,
+  resolver: Resolver,
+): Pick<Handlers<'session-manager'>, Verbs> {
+  const { world, bus, store } = context;
+  const newSession = () => newId('ses', world.clock.wall(), world.random.bytes(10));
+
+  async function ring(request: Route, caller: PartyFacts | undefined) {
+    const [to, facts] = await Promise.all([resolver.party(request.to), resolver.facts(true)]);
+    const plan = planRoute(caller, to, facts);
+    if (!plan.ok) return plan;
+    const full = caller?.line?.metered === false ? undefined : overLimit(runtime, plan.value);
+    if (full !== undefined) return err(full);
+    const id = newSession();
+    const { live, durable } = begin(id, plan.value, request);
+    const taken = await runtime.reserve(live, live.state.legs);
+    if (!taken.ok) {
+      await runtime.step(id, { on: 'refused', ...taken.fault });
+      return err(taken.fault.fault);
+    }
+    const { legs } = taken.value;
+    const metered = Object.values(legs).some((leg) => leg.metered);
+    const noted = runtime.step(id, metered ? { on: 'reserved', legs } : { on: 'admitted', legs });
+    if (metered) await Promise.all([durable, noted]);
+    const [callerLeg, ...callees] = live.state.legs;
+    const targets = callees.map((leg) => ({ leg: leg.id, line: leg.line ?? '' }));
+    return ok({ do: 'ring' as const, session: id, callerLeg: callerLeg?.id ?? '', targets });
+  }
+
+  /** Journals a call without making it wait; a journal that fails is logged by its store's caller here. */
+  function begin(id: string, plan: Plan, { callId, ...request }: Route) {
+    const begun = runtime.begin(id, plan, { ...request, callId });
+    begun.durable.catch((error) => world.log.error('session.begin-failed', { session: id, error: String(error) }));
+    return begun;
+  }
+
+  async function play(request: Route, caller: PartyFacts, index: number) {
+    const library = await bus.request('media.list', {}, SELF);
+    if (!library.ok) return library;
+    const item = library.value.items[index];
+    if (item === undefined) return err(fault('media_item_unknown', `No item has the short code ${request.to}.`));
+    const plan = planMedia(caller, item.id, await resolver.facts(), request.call);
+    if (!plan.ok) return plan;
+    const full = overLimit(runtime, plan.value);
+    if (full !== undefined) return err(full);
+    const id = newSession();
+    const { live } = begin(id, plan.value, request);
+    const taken = await runtime.reserve(live, live.state.legs);
+    if (!taken.ok) {
+      await runtime.step(id, { on: 'refused', ...taken.fault });
+      return err(taken.fault.fault);
+    }
+    // The softswitch has to hold the call before it can be told to answer it.
+    world.clock.at(world.clock.mono(), () => void runtime.step(id, { on: 'reserved', ...taken.value }));
+    return ok({ do: 'wait' as const, session: id, leg: live.state.legs[0]?.id ?? '' });
+  }
+
+  return {
+    async 'session.route'(request) {
+      const caller = request.line === undefined ? undefined : await resolver.caller(request.line, request.direct);
+      const dialled = resolver.dialled(request.to);
+      if (dialled?.kind !== 'media') return ring(request, caller);
+      return caller === undefined ? err(fault('forbidden')) : play(request, caller, dialled.index);
+    },
+
+    async 'leg.report'({ session, ...report }) {
+      const live = runtime.lives.get(session);
+      const leg = live === undefined ? undefined : findLeg(live.state, report.leg);
+      const over = leg === undefined || leg.state === 'ended';
+      if (over && report.event === 'answered') {
+        // Answered in the moment of its end: nobody would ever close it.
+        await sendCommand(bus, command('channel.close', { session, leg: report.leg, reason: 'hangup' }));
+        return err(fault('not_found', 'This leg has ended.'));
+      }
+      const durable = runtime.step(session, { on: 'report', ...report });
+      if (report.event === 'ringing') void durable.catch(() => undefined);
+      else await durable;
+      return ok({});
+    },
+
+    async 'voice.report'(request, asked) {
+      const before = await repeated<'voice.report'>(store, asked);
+      if (before !== undefined) return before;
+      const { principal } = asked;
+      const home = principal.kind === 'gateway' ? principal.home : request.home;
+      const derive = (prefix: string, part: string) =>
+        `${prefix}_${base32(world.crypto.hash('sha256', utf8(`${home ?? ''} ${request.callId} ${part}`))).slice(0, 26)}`;
+      const session = derive('ses', '');
+      const outcome = ok<VerbReply<'voice.report'>>({ session });
+      const [from, to] = (await resolver.parties([request.from, request.to])) as [PartyFacts, PartyFacts];
+      const legs = houseLegs(request, from, to, home, derive);
+      const rows = houseRows(session, request, legs, [from, to], home);
+      const kept = await runtime.file(rows, remember<'voice.report'>(asked, outcome, world.clock.wall()));
+      if (!kept) world.log.debug('session.folded-before', { session });
+      return outcome;
+    },
+  };
+}
+
+/** The two legs of a call switched elsewhere; its ids follow from the call, so that telling it twice makes one record. */
+function houseLegs(
+  request: VerbRequest<'voice.report'>,
+  from: PartyFacts,
+  to: PartyFacts,
+  home: string | undefined,
+  derive: (prefix: string, part: string) => string,
+): LegPlan[] {
+  const by = home === undefined ? 'the softswitch, while the session manager was away' : 'the gateway of the house';
+  const leg = (role: 'caller' | 'callee', party: PartyFacts): LegPlan => ({
+    id: derive('leg', role),
+    kind: 'voice',
+    orientation: 'voice',
+    server: 'softswitch',
+    why: `voice-oriented: switched by ${by}`,
+    role,
+    channel: 'switched',
+    party: party.line?.number ?? party.asked,
+    ...(party.line === undefined ? {} : { home: party.line.home, line: party.line.id }),
+    from: from.line?.number ?? request.from,
+    to: to.line?.number ?? request.to,
+    reserve: [],
+  });
+  const payer = from.line?.home;
+  return [leg('caller', from), { ...leg('callee', to), ...(payer === undefined ? {} : { payer }) }];
+}
+
+function houseRows(
+  session: string,
+  request: VerbRequest<'voice.report'>,
+  legs: readonly LegPlan[],
+  parties: readonly PartyFacts[],
+  home: string | undefined,
+): JournalRow[] {
+  const { callId, startedAt, reason } = request;
+  const answeredAt = request.answeredAt === undefined ? undefined : Math.max(startedAt, request.answeredAt);
+  const endedAt = Math.max(request.endedAt, answeredAt ?? startedAt);
+  const homes = [
+    ...new Set([...(home === undefined ? [] : [home]), ...parties.flatMap((one) => one.line?.home ?? [])]),
+  ];
+  const [caller, callee] = legs as [LegPlan, LegPlan];
+  const states: SessionState['legs'] = legs.map(({ dscp: _, ...plan }) => ({
+    ...plan,
+    state: 'starting',
+    startedAt,
+    reserved: {},
+    ...(answeredAt === undefined ? {} : { answeredAt }),
+  }));
+  const rows: JournalRow[] = [
+    { session, seq: 1, type: 'created', at: startedAt, data: { kind: 'house-call', request, homes, legs } },
+  ];
+  if (answeredAt !== undefined) {
+    const data = { callId, at: answeredAt, also: [caller.id] };
+    rows.push({ session, seq: 2, type: 'answered', at: answeredAt, leg: callee.id, data });
+  }
+  const records = states.map((leg) => recordOf(leg, endedAt, reason));
+  rows.push({ session, seq: rows.length + 1, type: 'ended', at: endedAt, cause: reason, data: { records } });
+  return rows;
+}

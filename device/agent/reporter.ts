@@ -1,0 +1,135 @@
+/** Runs the outbox on the world: keeps it on the disk, sends what goes next while the link is ready, takes the answers in. */
+import { newId } from '#shared/kernel/ids.ts';
+import { err, ok, type Result } from '#shared/kernel/result.ts';
+import type { Timer, World } from '#shared/kernel/world.ts';
+import { type Fault, fault } from '#shared/protocol/fault.ts';
+import { type Entry, Outbox, type Priority } from './outbox.ts';
+import { OutboxFile } from './outbox-file.ts';
+import { logLine } from './outbox-log.ts';
+
+export interface ReportOptions {
+  /** Default `usage`. */
+  readonly priority?: Priority;
+  /** Milliseconds after which nobody wants it any more; default 7 days. */
+  readonly expiresIn?: number;
+  /** Reports of one order are told one at a time, first come first. */
+  readonly order?: string;
+  /** Unsent reports of the same order are taken back: only the latest counts. */
+  readonly latest?: boolean;
+}
+
+/** How long the cloud may take to answer a report before it is sent again, ms. */
+const ANSWER_TIMEOUT = 30_000;
+const DAY = 86_400_000;
+/** Octets of one report. */
+export const REPORT_LIMIT = 60 * 1024;
+
+export interface ReporterOptions {
+  readonly world: World;
+  readonly folder: string;
+  ready(): boolean;
+  cloudTime(): number;
+  send(entry: Entry, timeout: number): Promise<Result<unknown, Fault>>;
+}
+
+export class Reporter {
+  readonly #options: ReporterOptions;
+  readonly #file: OutboxFile;
+  #outbox = new Outbox();
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+    this.#file = new OutboxFile(options.world.disk, options.folder);
+  }
+
+  get range() {
+    return this.#outbox.range;
+  }
+
+  async start(): Promise<void> {
+    const kept = await this.#file.read();
+    if (kept !== undefined) {
+      this.#outbox = new Outbox(kept.last, kept.lost);
+      for (const { entry, octets } of kept.entries) this.#outbox.add(entry, octets);
+    }
+    await this.#file.begin(this.#outbox);
+  }
+
+  /** What is in the outbox stays on the disk. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#file.close();
+  }
+
+  /** Resolves once the report would survive a power cut; `internal` means that the disk fails and it is held in memory only. */
+  async add(verb: string, body: unknown, options: ReportOptions): Promise<Result<void, Fault>> {
+    const { clock, random } = this.#options.world;
+    const { priority = 'usage', expiresIn = 7 * DAY, order, latest = false } = options;
+    const entry: Entry = {
+      n: this.#outbox.next,
+      id: newId('msg', clock.wall(), random.bytes(10)),
+      verb,
+      body,
+      priority,
+      expires: Math.floor(this.#options.cloudTime() + expiresIn),
+      ...(order === undefined ? {} : { order }),
+    };
+    const octets = logLine({ add: entry }).length;
+    if (octets > REPORT_LIMIT) return err(fault('too_large', 'The report is larger than one packet may be.'));
+    const gone = latest && order !== undefined ? this.#outbox.supersede(order) : [];
+    const dropped = this.#outbox.add(entry, octets);
+    if (dropped.length > 0) this.#options.world.log.warn('outbox.full', { lost: dropped.length });
+    const written = this.#file.append({ add: entry }, this.#outbox);
+    this.#ended([...gone, ...dropped]);
+    this.pump();
+    try {
+      await written;
+      return ok(undefined);
+    } catch (error) {
+      this.#options.world.log.error('outbox.disk-failed', { error: String(error) });
+      return err(fault('internal', 'The disk does not take the report.'));
+    }
+  }
+
+  /** The link is ready again: all that waited may go. */
+  hurry(): void {
+    this.#outbox.hurry();
+    this.pump();
+  }
+
+  /** Sends what may go now. */
+  pump(): void {
+    this.#timer?.cancel();
+    if (this.#stopped || !this.#options.ready()) return;
+    this.#ended(this.#outbox.expire(this.#options.cloudTime()));
+    const { clock } = this.#options.world;
+    for (let entry = this.#outbox.take(clock.mono()); entry !== undefined; entry = this.#outbox.take(clock.mono())) {
+      void this.#tell(entry);
+    }
+    const due = this.#outbox.due(clock.mono());
+    if (due !== undefined) this.#timer = clock.at(due, () => this.pump());
+  }
+
+  async #tell(entry: Entry): Promise<void> {
+    const outcome = await this.#options.send(entry, ANSWER_TIMEOUT);
+    const verdict = this.#outbox.settle(entry.id, outcome, this.#options.world.clock.mono());
+    if (verdict === 'refused' && !outcome.ok) {
+      const { code, detail } = outcome.fault;
+      this.#options.world.log.warn('outbox.refused', { verb: entry.verb, code, detail });
+    }
+    if (verdict === 'told' || verdict === 'refused') this.#ended([entry]);
+    this.pump();
+  }
+
+  /** Writes that entries are over. A lost line only means that they are told again, which their id makes harmless. */
+  #ended(entries: readonly Entry[]): void {
+    if (entries.length === 0 || this.#stopped) return;
+    const line = { end: entries.map(({ id }) => id), lost: this.#outbox.range.lost };
+    void this.#file.append(line, this.#outbox).catch((error: unknown) => {
+      this.#options.world.log.error('outbox.disk-failed', { error: String(error) });
+    });
+  }
+}

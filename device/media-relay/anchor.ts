@@ -1,0 +1,107 @@
+/**
+ * Anchors calls' media on the gateway: every leg of a call ends at an endpoint of the media engine, on the LAN side for a phone
+ * and on the WAN side for the softswitch. SDP of one side never reaches the other.
+ */
+import type { Random } from '#shared/kernel/world.ts';
+import type { MediaEngine } from '#shared/media-engine/engine.ts';
+import { EngineError } from '#shared/media-engine/engine.ts';
+import { makeAnswer, makeOffer, readRemote } from '#shared/sip/offer-answer.ts';
+
+/** One end of a call's media. */
+export interface Anchored {
+  /** The call. All its ends can be connected with each other. */
+  readonly call: string;
+  /** Name of the end within its call. */
+  readonly leg: string;
+  /** Our address on the side of this end. */
+  readonly host: string;
+  /** The only address from which RTP is taken; absent: the one that the SDP names. */
+  readonly source?: string;
+}
+
+export type AnchorReply = { readonly sdp?: string } | { readonly failed: number };
+
+export class Anchor {
+  readonly #engine: MediaEngine;
+  readonly #random: Random;
+  /** `o=` session ids by node. */
+  readonly #ids = new Map<string, number>();
+
+  constructor(engine: MediaEngine, random: Random) {
+    this.#engine = engine;
+    this.#random = random;
+  }
+
+  /** Our offer towards an end. */
+  async offer(end: Anchored): Promise<AnchorReply> {
+    return this.#try(async () => {
+      const { local } = await this.#endpoint(end);
+      return { sdp: makeOffer({ address: { host: end.host, port: local.port }, sessionId: this.#idOf(end) }) };
+    });
+  }
+
+  /** Takes an end's offer and gives our answer; 488 where no codec is shared. */
+  async answer(end: Anchored, offer: string): Promise<AnchorReply> {
+    return this.#try(async () => {
+      const { local } = await this.#endpoint(end);
+      const answer = makeAnswer(offer, { address: { host: end.host, port: local.port }, sessionId: this.#idOf(end) });
+      if (answer === undefined || !(await this.#remote(end, offer))) return { failed: 488 };
+      return { sdp: answer };
+    });
+  }
+
+  /** Takes an end's answer to our offer. */
+  async accept(end: Anchored, answer: string): Promise<AnchorReply> {
+    return this.#try(async (): Promise<AnchorReply> => ((await this.#remote(end, answer)) ? {} : { failed: 488 }));
+  }
+
+  /** Lets sound flow from one end of a call to another. */
+  connect(call: string, from: string, to: string): Promise<void> {
+    return this.#engine.connect(nodeOf(call, from), nodeOf(call, to), true);
+  }
+
+  async release(call: string, leg: string): Promise<void> {
+    this.#ids.delete(nodeOf(call, leg));
+    await this.#engine.release(nodeOf(call, leg));
+  }
+
+  #endpoint({ call, leg, host }: Anchored) {
+    return this.#engine.endpoint({ id: nodeOf(call, leg), owner: `${call}/${leg}`, group: call, host });
+  }
+
+  async #remote(end: Anchored, sdp: string): Promise<boolean> {
+    const remote = readRemote(sdp);
+    if (remote === undefined) return false;
+    const { address, codec, payloadType, eventType, sends, receives } = remote;
+    await this.#engine.remote(nodeOf(end.call, end.leg), {
+      ...(receives ? { address } : {}),
+      codec,
+      payloadType,
+      ...(eventType === undefined ? {} : { eventType }),
+      sends,
+      receives,
+      accept: { address: end.source ?? address.host },
+    });
+    return true;
+  }
+
+  #idOf({ call, leg }: Anchored): number {
+    const node = nodeOf(call, leg);
+    const known = this.#ids.get(node);
+    if (known !== undefined) return known;
+    const id = Math.floor(this.#random.fraction() * 2 ** 40);
+    this.#ids.set(node, id);
+    return id;
+  }
+
+  async #try(work: () => Promise<AnchorReply>): Promise<AnchorReply> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof EngineError) return { failed: 503 };
+      throw error;
+    }
+  }
+}
+
+const nodeOf = (call: string, leg: string): string => `${call}.${leg}`;

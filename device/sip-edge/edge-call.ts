@@ -1,0 +1,41 @@
+/** A call as the gateway's edge holds it, and the words that its hooks use. */
+import { type CallState, newCall } from '#shared/call/call.ts';
+import type { DrivenCall } from '#shared/host/call-driver.ts';
+import { NEVER } from '#shared/kernel/machine.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import type { HouseLine, Phone } from './house.ts';
+
+/** Whom a branch rings. */
+export type Ring =
+  | { readonly kind: 'phone'; readonly phone: Phone; readonly line: HouseLine }
+  /** The softswitch; `dialled` is the Request-URI's user. */
+  | { readonly kind: 'softswitch'; readonly dialled: string };
+
+export const CALLER_LEG = 'caller';
+export const CALLEE_LEG = 'callee';
+
+export interface EdgeCall extends DrivenCall<Ring> {
+  readonly flow: Flow;
+  /** The line that calls, for a call from a phone of the house. */
+  readonly from?: HouseLine;
+  /** What the called phone shows: the From of the INVITE, without tag. */
+  readonly shown: string;
+  /** The user of the Request-URI. */
+  readonly dialled: string;
+  /** Call-ID of the caller's dialog. */
+  readonly callId: string;
+  /** The line of the house that rings, where it is one: such a call is switched inside and reported. */
+  inside?: HouseLine;
+  /** Wall clock, ms. */
+  readonly startedAt: number;
+  answeredAt?: number;
+  /** Media channels that joined it, by leg name. */
+  readonly joined: Set<string>;
+}
+
+export function newEdgeCall(
+  facts: Pick<EdgeCall, 'id' | 'flow' | 'shown' | 'dialled' | 'callId' | 'startedAt'> & { readonly from?: HouseLine },
+): EdgeCall {
+  const state: CallState<Ring> = newCall<Ring>();
+  return { ...facts, state, handles: new Map(), versions: new Map(), due: NEVER, joined: new Set() };
+}

@@ -1,0 +1,107 @@
+/** The house's lines and where their phones are; pure. What the cloud last desired, and who registered here. */
+
+import { readDialled } from '#shared/call/numbers.ts';
+import { type Account, mayRegister, names } from '#shared/call/register.ts';
+import type { VoiceDocument } from '#shared/protocol/documents.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import { type Bindings, type RegisterOutcome, register, removeExpired } from '#shared/sip/registrar.ts';
+import type { Flow } from '#shared/sip/types.ts';
+
+export type HouseLine = VoiceDocument['lines'][number] & Account;
+
+/** A way to ring a phone in the house. */
+export interface Phone {
+  readonly uri: string;
+  readonly flow: Flow;
+  readonly path: readonly string[];
+}
+
+/** Seconds that a phone's registration may last. */
+export const REGISTER_SECONDS = { min: 60, max: 3600 } as const;
+
+export class House {
+  #lines: readonly HouseLine[] = [];
+  readonly #bindings = new Map<string, Bindings>();
+  /** Flows by id, as bindings name them. */
+  readonly #flows = new Map<string, Flow>();
+  readonly #since = new Map<string, number>();
+
+  get lines(): readonly HouseLine[] {
+    return this.#lines;
+  }
+
+  /** Takes the lines of a new document; phones of lines that are gone are forgotten. */
+  apply(lines: readonly HouseLine[]): void {
+    this.#lines = lines;
+    for (const id of this.#bindings.keys()) if (!lines.some((line) => line.id === id)) this.#bindings.delete(id);
+  }
+
+  byUsername(username: string): HouseLine | undefined {
+    return this.#lines.find((line) => line.username === username);
+  }
+
+  byId(id: string): HouseLine | undefined {
+    return this.#lines.find((line) => line.id === id);
+  }
+
+  /** The line that a Request-URI's user means, in any usual writing; undefined for one outside the house. */
+  dialled(user: string): HouseLine | undefined {
+    const named = this.#lines.find((line) => line.username === user || line.id === user || line.number === user);
+    if (named !== undefined) return named;
+    const read = readDialled(user);
+    return read?.kind === 'number' ? this.#lines.find((line) => line.number === read.number) : undefined;
+  }
+
+  /** Whether the sender that proved to be `line` may say so in From. */
+  static owns(line: HouseLine, message: SipMessage): boolean {
+    return message.method === 'REGISTER' ? mayRegister(message, line) : names(message.from.uri, line);
+  }
+
+  /** Applies a REGISTER that was let through. `now` is monotonic, `wall` for reports, both ms. */
+  register(line: HouseLine, message: SipMessage, flow: Flow, now: number, wall: number): RegisterOutcome {
+    const bindings = this.#bindings.get(line.id) ?? [];
+    const outcome = register(bindings, message, now, { flow: flow.id, ...REGISTER_SECONDS });
+    if (outcome.status !== 200) return outcome;
+    if (bindings.length === 0) this.#bindings.delete(line.id);
+    else {
+      this.#bindings.set(line.id, bindings);
+      this.#flows.set(flow.id, flow);
+      if (!this.#since.has(line.id)) this.#since.set(line.id, wall);
+    }
+    return outcome;
+  }
+
+  phones(line: string, now: number): Phone[] {
+    const phones: Phone[] = [];
+    for (const { uri, flow: id, path, expiresAt } of this.#bindings.get(line) ?? []) {
+      const flow = this.#flows.get(id);
+      if (flow !== undefined && expiresAt > now) phones.push({ uri, flow, path });
+    }
+    return phones;
+  }
+
+  /** A connection is gone, and what came over it. */
+  lost(flow: Flow): void {
+    this.#flows.delete(flow.id);
+    for (const [line, bindings] of this.#bindings) {
+      const kept = bindings.filter((one) => one.flow !== flow.id);
+      if (kept.length === 0) this.#bindings.delete(line);
+      else if (kept.length < bindings.length) this.#bindings.set(line, kept);
+    }
+  }
+
+  /** The lines that have a phone now; what has expired goes. */
+  present(now: number): { readonly line: string; readonly contacts: number; readonly since: number }[] {
+    const used = new Set<string>();
+    const present: { line: string; contacts: number; since: number }[] = [];
+    for (const [line, bindings] of this.#bindings) {
+      removeExpired(bindings, now);
+      for (const one of bindings) used.add(one.flow);
+      if (bindings.length === 0) this.#bindings.delete(line);
+      else present.push({ line, contacts: bindings.length, since: this.#since.get(line) ?? 0 });
+    }
+    for (const id of this.#flows.keys()) if (!used.has(id)) this.#flows.delete(id);
+    for (const line of this.#since.keys()) if (!this.#bindings.has(line)) this.#since.delete(line);
+    return present;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Media channels that join a call (RFC 3911): the softswitch names the dialog of the conference channel; the gateway answers at
+ * once, without ringing, and mixes the channel into what the phone hears. The conference hears only the phone.
+ */
+import type { SipPort } from '#shared/host/call-driver.ts';
+import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
+import type { Anchor } from '../media-relay/anchor.ts';
+import type { EdgeCalls } from './calls.ts';
+import type { EdgeCall } from './edge-call.ts';
+
+/** Channels that one call may have beside its own; more are refused. */
+export const JOIN_LIMIT = 4;
+
+interface Channel {
+  readonly call: EdgeCall;
+  readonly leg: string;
+}
+
+export interface JoinTarget {
+  readonly callId: string;
+  readonly toTag: string;
+  readonly fromTag: string;
+}
+
+/** Reads a Join header: `call-id;to-tag=…;from-tag=…`; undefined where a tag is missing. */
+export function readJoin(value: string): JoinTarget | undefined {
+  const [callId = '', ...params] = value.split(';').map((part) => part.trim());
+  const param = (name: string) =>
+    params.find((part) => part.toLowerCase().startsWith(`${name}=`))?.slice(name.length + 1);
+  const [toTag, fromTag] = [param('to-tag'), param('from-tag')];
+  return callId === '' || toTag === undefined || fromTag === undefined ? undefined : { callId, toTag, fromTag };
+}
+
+export class Joins {
+  readonly #channels = new Map<CallHandle, Channel>();
+  readonly #sip: SipPort;
+  readonly #anchor: Anchor;
+  readonly #calls: () => EdgeCalls;
+  #serial = 0;
+
+  constructor(sip: SipPort, anchor: Anchor, calls: () => EdgeCalls) {
+    this.#sip = sip;
+    this.#anchor = anchor;
+    this.#calls = calls;
+  }
+
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  /** An INVITE from the softswitch with a Join header. */
+  async start(handle: CallHandle, flow: Flow, value: string, offer: string | undefined): Promise<void> {
+    const target = readJoin(value);
+    // "to-tag" is ours, since the header is written from the receiver's side (RFC 3911 section 4).
+    const found =
+      target === undefined ? undefined : this.#calls().ofDialog(target.callId, target.toTag, target.fromTag);
+    if (found === undefined) return this.#refuse(handle, target === undefined ? 400 : 481);
+    if (found.call.joined.size >= JOIN_LIMIT) return this.#refuse(handle, 486);
+    if (offer === undefined) return this.#refuse(handle, 488);
+    const { call, phoneLeg } = found;
+    const leg = `join${++this.#serial}`;
+    this.#channels.set(handle, { call, leg });
+    call.joined.add(leg);
+    const reply = await this.#anchor.answer({ call: call.id, leg, host: flow.local.host }, offer);
+    // The call or the channel may have ended meanwhile.
+    if (!this.#channels.has(handle)) return this.#anchor.release(call.id, leg);
+    if ('failed' in reply || reply.sdp === undefined) {
+      this.#forget(handle);
+      return this.#refuse(handle, 'failed' in reply ? reply.failed : 488);
+    }
+    await this.#anchor.connect(call.id, leg, phoneLeg);
+    const { sdp } = reply;
+    this.#sip.act((endpoint, now, out) => endpoint.answer(handle, { sdp, contact: this.#sip.contact(flow) }, now, out));
+  }
+
+  /** What the endpoint says of a channel; true where it was one of ours. */
+  take(output: Extract<EndpointOutput, { call: CallHandle }>): boolean {
+    const channel = this.#channels.get(output.call);
+    if (channel === undefined) return false;
+    if (output.do === 'ended') {
+      this.#forget(output.call);
+      void this.#anchor.release(channel.call.id, channel.leg);
+    } else if (output.do === 'offer') {
+      void this.#reoffered(output.call, channel, output.sdp);
+    }
+    return true;
+  }
+
+  /** A call is over: the channels that joined it end. */
+  callOver(call: EdgeCall): void {
+    for (const [handle, channel] of [...this.#channels]) {
+      if (channel.call !== call) continue;
+      this.#forget(handle);
+      this.#sip.act((endpoint, now, out) => endpoint.hangup(handle, '', now, out));
+      void this.#anchor.release(call.id, channel.leg);
+    }
+  }
+
+  moveTo(flow: Flow): void {
+    for (const handle of this.#channels.keys()) this.#sip.endpoint.moveCall(handle, flow);
+  }
+
+  async #reoffered(handle: CallHandle, { call, leg }: Channel, sdp: string | undefined): Promise<void> {
+    const end = { call: call.id, leg, host: call.flow.local.host };
+    const reply = sdp === undefined ? await this.#anchor.offer(end) : await this.#anchor.answer(end, sdp);
+    this.#sip.act((endpoint, now, out) => {
+      if ('failed' in reply || reply.sdp === undefined) endpoint.refuseOffer(handle, 488, now, out);
+      else endpoint.acceptOffer(handle, reply.sdp, now, out);
+    });
+  }
+
+  #forget(handle: CallHandle): void {
+    const channel = this.#channels.get(handle);
+    channel?.call.joined.delete(channel.leg);
+    this.#channels.delete(handle);
+  }
+
+  #refuse(handle: CallHandle, status: number): void {
+    this.#sip.act((endpoint, now, out) => endpoint.reject(handle, status, {}, now, out));
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * The gateway's SIP edge: registrar and switch of the house, and the one kept flow to the softswitch. It works with what it last
+ * learned from the cloud, so phones of the house go on calling each other when the WAN is cut.
+ */
+import { createHash } from 'node:crypto';
+import { Door, type Verdict } from '#shared/call/register.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
+import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
+import { every } from '#shared/kernel/time.ts';
+import type { Address, World } from '#shared/kernel/world.ts';
+import type { MediaEngine } from '#shared/media-engine/engine.ts';
+import type { VoiceDocument, VoiceReport } from '#shared/protocol/documents.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { Endpoint } from '#shared/sip/endpoint.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import { parseUri, writeNameAddr } from '#shared/sip/uri.ts';
+import { Anchor } from '../media-relay/anchor.ts';
+import { EdgeCalls } from './calls.ts';
+import { House, type HouseLine } from './house.ts';
+import { Joins } from './join.ts';
+import { UpstreamFlow } from './upstream-flow.ts';
+
+export interface SipEdgeOptions {
+  readonly world: World;
+  readonly engine: MediaEngine;
+  readonly listen: Address;
+  /** Certificate and key of the gateway for the kept flow; asked for at every connection, since they change. */
+  readonly identity: () => { readonly certificate: string; readonly key: string; readonly ca: string };
+  /** Facts of a call that was switched inside the house. */
+  readonly report: (call: VerbRequest<'voice.report'>) => void;
+  /** Phones registered or left, the flow came or went. */
+  readonly changed: () => void;
+}
+
+export interface SipEdge {
+  readonly bound: { readonly udp: Address; readonly tcp: Address };
+  /** Takes the lines and the softswitch's address; a refusal says why and changes nothing. */
+  apply(document: VoiceDocument): string | undefined;
+  status(): VoiceReport;
+  /** Hangs up what is left and closes. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds between looks for expired registrations, and for which calls outlive a lost flow. */
+const SWEEP = 5_000;
+const FLOW_GRACE = 60_000;
+
+export async function startSipEdge(options: SipEdgeOptions): Promise<SipEdge> {
+  const edge = new Edge(options);
+  await edge.bind();
+  return edge;
+}
+
+class Edge implements SipEdge {
+  readonly #o: SipEdgeOptions;
+  readonly #endpoint: Endpoint;
+  readonly #transport: SipTransport;
+  readonly #port: SipPort;
+  readonly #house = new House();
+  readonly #calls: EdgeCalls;
+  readonly #joins: Joins;
+  readonly #upstream: UpstreamFlow;
+  readonly #stopSweep: () => void;
+  #door: Door | undefined;
+  #document: VoiceDocument | undefined;
+  #bound: { udp: Address; tcp: Address } | undefined;
+
+  constructor(options: SipEdgeOptions) {
+    this.#o = options;
+    const { world } = options;
+    const hash = (name: 'MD5' | 'SHA-256', text: string) =>
+      createHash(name === 'MD5' ? 'md5' : 'sha256')
+        .update(text, 'latin1')
+        .digest('hex');
+    this.#endpoint = new Endpoint({ random: world.random, hash, supported: ['join'], backToBack: true });
+    this.#transport = new SipTransport(world, {
+      endpoint: this.#endpoint,
+      onOutput: (output) => this.#take(output),
+      onFlowClosed: (flow) => this.#closed(flow),
+    });
+    this.#port = {
+      endpoint: this.#endpoint,
+      act: (run) => this.#transport.act((now, out) => run(this.#endpoint, now, out)),
+      contact: (flow) => this.#contact(flow, 'hl'),
+    };
+    const anchor = new Anchor(options.engine, world.random);
+    this.#upstream = new UpstreamFlow({
+      world,
+      transport: this.#transport,
+      port: this.#port,
+      identity: options.identity,
+      contact: (flow, line) => this.#contact(flow, this.#house.byId(line)?.username ?? 'hl'),
+      address: (line) => this.#addressOf(line),
+      domain: () => this.#domain(),
+      onFlow: (flow) => this.#flowChanged(flow),
+    });
+    this.#calls = new EdgeCalls({
+      world,
+      sip: this.#port,
+      house: this.#house,
+      anchor,
+      domain: () => this.#domain(),
+      upstream: () => this.#upstream.flow,
+      report: options.report,
+      over: (call) => this.#joins.callOver(call),
+    });
+    this.#joins = new Joins(this.#port, anchor, () => this.#calls);
+    this.#stopSweep = every(world.clock, SWEEP, () => this.#sweep());
+  }
+
+  get bound(): { readonly udp: Address; readonly tcp: Address } {
+    if (this.#bound === undefined) throw new Error('the edge is not bound yet');
+    return this.#bound;
+  }
+
+  async bind(): Promise<void> {
+    const { listen } = this.#o;
+    const { udp } = await this.#transport.bind({ udp: listen });
+    // Phones expect TCP on the port of UDP.
+    const at = udp[0] ?? listen;
+    const { tcp } = await this.#transport.bind({ tcp: at });
+    this.#bound = { udp: at, tcp: tcp[0] ?? at };
+  }
+
+  apply(document: VoiceDocument): string | undefined {
+    const [host, port] = splitHost(document.sips);
+    if (host === '' || !(port > 0)) return `sips is not HOST:PORT: ${document.sips}`;
+    const { world } = this.#o;
+    if (this.#door === undefined || this.#document?.domain !== document.domain) {
+      this.#door = new Door({
+        realm: document.domain,
+        secret: world.random.bytes(32),
+        hash: (name, text) =>
+          createHash(name === 'MD5' ? 'md5' : 'sha256')
+            .update(text, 'latin1')
+            .digest('hex'),
+        hmac: (key, data) => world.crypto.hmac('sha256', key, data),
+        salt: () => world.random.bytes(8),
+      });
+    }
+    this.#document = document;
+    this.#house.apply(document.lines);
+    this.#upstream.use({ host, port });
+    this.#sweep();
+    return undefined;
+  }
+
+  status(): VoiceReport {
+    const registrations = this.#house.present(this.#o.world.clock.mono());
+    return { flow: this.#upstream.flow === undefined ? 'down' : 'up', registrations, calls: this.#calls.driver.size };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopSweep();
+    for (const call of [...this.#calls.driver.all()])
+      this.#calls.driver.feed(call, { on: 'close', reason: 'server_unavailable', status: 503 });
+    await this.#upstream.stop();
+    this.#calls.driver.rest();
+    await this.#transport.close();
+  }
+
+  #domain(): string {
+    return this.#document?.domain ?? 'invalid';
+  }
+
+  #contact(flow: Flow, user: string): string {
+    const { host, port } = flow.local;
+    const shown = host.includes(':') ? `[${host}]` : host;
+    return `sip:${user}@${shown}:${port}${flow.protocol === 'udp' ? '' : `;transport=${flow.protocol}`}`;
+  }
+
+  #addressOf(id: string): string | undefined {
+    const line = this.#house.byId(id);
+    return line === undefined ? undefined : `sip:${line.number}@${this.#domain()}`;
+  }
+
+  #take(output: UserOutput): void {
+    if (output.do === 'incoming') this.#incoming(output);
+    else if (output.do === 'request') this.#request(output);
+    else if (output.do === 'response') this.#upstream.response(output.transaction, output.message);
+    else if (output.do === 'no-response') this.#upstream.noResponse(output.transaction);
+    else if (output.do === 'in-dialog') this.#reply(output.transaction, output.message.method === 'INFO' ? 200 : 501);
+    else if (!this.#calls.driver.take(output)) this.#joins.take(output);
+  }
+
+  #incoming({ call, message, flow, offer }: Extract<UserOutput, { do: 'incoming' }>): void {
+    const dialled = parseUri(message.uri)?.user ?? '';
+    const facts = { flow, dialled, callId: message.callId, ...(offer === undefined ? {} : { offer }) };
+    if (flow.id === this.#upstream.flow?.id) {
+      const join = message.header('join');
+      if (join !== undefined) return void this.#joins.start(call, flow, join, offer);
+      const { display, uri } = message.from;
+      return void this.#calls.start(call, { ...facts, shown: writeNameAddr({ display, uri, params: new Map() }) });
+    }
+    const sender = this.#sender(message, flow);
+    if (!('line' in sender)) {
+      this.#port.act((endpoint, now, out) =>
+        endpoint.reject(call, sender.status, { headers: sender.headers }, now, out),
+      );
+      return;
+    }
+    const shown = writeNameAddr({
+      display: sender.line.name ?? '',
+      uri: `sip:${sender.line.number}@${this.#domain()}`,
+      params: new Map(),
+    });
+    this.#calls.start(call, { ...facts, from: sender.line, shown });
+  }
+
+  #request({ transaction, message, flow }: Extract<UserOutput, { do: 'request' }>): void {
+    if (message.method === 'OPTIONS') return void this.#reply(transaction, 200);
+    if (message.method !== 'REGISTER' || flow.id === this.#upstream.flow?.id) return void this.#reply(transaction, 501);
+    const sender = this.#sender(message, flow);
+    if (!('line' in sender)) return void this.#reply(transaction, sender.status, sender.headers);
+    const { clock } = this.#o.world;
+    const outcome = this.#house.register(sender.line, message, flow, clock.mono(), clock.wall());
+    const contacts = outcome.contacts.map((value): [string, string] => ['Contact', value]);
+    this.#transport.trust(flow.remote.host);
+    this.#port.act((endpoint, now, out) =>
+      endpoint.reply(
+        transaction,
+        outcome.status,
+        { reason: outcome.reason, headers: [...outcome.headers, ...contacts] },
+        now,
+        out,
+      ),
+    );
+    if (outcome.changed) this.#sweep();
+  }
+
+  /** The line that a phone proved to be, or how it is refused. */
+  #sender(
+    message: SipMessage,
+    flow: Flow,
+  ): { readonly line: HouseLine } | { readonly status: number; readonly headers: [string, string][] } {
+    if (this.#door === undefined) return { status: 503, headers: [['Retry-After', '30']] };
+    const claimed = this.#door.claimed(message);
+    const line = claimed === undefined ? undefined : this.#house.byUsername(claimed.username);
+    const verdict: Verdict = this.#door.judge(message, claimed, line, flow.remote.host, this.#o.world.clock.wall());
+    if (!verdict.ok)
+      return { status: verdict.status, headers: verdict.challenges.map((value) => ['WWW-Authenticate', value]) };
+    return line !== undefined && House.owns(line, message) ? { line } : { status: 403, headers: [] };
+  }
+
+  #reply(transaction: string, status: number, headers: [string, string][] = []): void {
+    this.#port.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
+  }
+
+  /** Tells the softswitch which lines have a phone now. */
+  #sweep(): void {
+    const present = this.#house.present(this.#o.world.clock.mono());
+    if (this.#upstream.want(new Set(present.map(({ line }) => line)))) this.#o.changed();
+  }
+
+  #closed(flow: Flow): void {
+    if (!this.#upstream.closed(flow)) this.#house.lost(flow);
+    this.#sweep();
+  }
+
+  #flowChanged(flow: Flow | undefined): void {
+    this.#o.changed();
+    if (flow !== undefined) {
+      this.#calls.moveTo(flow);
+      this.#joins.moveTo(flow);
+      return;
+    }
+    const { clock } = this.#o.world;
+    clock.at(clock.mono() + FLOW_GRACE, () => {
+      if (this.#upstream.flow === undefined) this.#calls.dropUpstream('lost');
+    });
+  }
+}
+
+function splitHost(text: string): [string, number] {
+  const colon = text.lastIndexOf(':');
+  return [text.slice(0, colon).replace(/^\[|\]$/g, ''), Number(text.slice(colon + 1))];
+}

@@ -1,0 +1,177 @@
+/** Wires the pure upstream machine: opens and keeps the flow, sends the REGISTERs, tells who wants to know. */
+import type { SipPort } from '#shared/host/call-driver.ts';
+import type { SipTransport } from '#shared/host/sip.ts';
+import { hex } from '#shared/kernel/bytes.ts';
+import { TICK } from '#shared/kernel/machine.ts';
+import { sleep } from '#shared/kernel/time.ts';
+import type { Address, Timer, World } from '#shared/kernel/world.ts';
+import { newRequest, type SipMessage } from '#shared/sip/message.ts';
+import type { Flow, TransactionHandle } from '#shared/sip/types.ts';
+import { newUpstream, type UpstreamInput, type UpstreamOutput, upstream } from './upstream.ts';
+
+/** Milliseconds between keep-alives (RFC 5626 section 4.4.1). */
+const KEEP_ALIVE = 25_000;
+
+export interface UpstreamFlowOptions {
+  readonly world: World;
+  readonly transport: SipTransport;
+  readonly port: SipPort;
+  readonly identity: () => { readonly certificate: string; readonly key: string; readonly ca: string };
+  readonly contact: (flow: Flow, line: string) => string;
+  /** Address of record of a line; undefined for one that is gone. */
+  readonly address: (line: string) => string | undefined;
+  readonly domain: () => string;
+  readonly onFlow: (flow: Flow | undefined) => void;
+}
+
+export class UpstreamFlow {
+  readonly #o: UpstreamFlowOptions;
+  readonly #state = newUpstream();
+  readonly #asked = new Map<TransactionHandle, string>();
+  /** Call-ID and last CSeq of each line's registration (RFC 3261 section 10.2.4), and its address, for taking it away. */
+  readonly #dialogs = new Map<string, { readonly callId: string; seq: number; readonly address: string }>();
+  #target: Address | undefined;
+  #flow: Flow | undefined;
+  #timer: Timer | undefined;
+
+  constructor(options: UpstreamFlowOptions) {
+    this.#o = options;
+  }
+
+  get flow(): Flow | undefined {
+    return this.#flow;
+  }
+
+  /** Keeps a flow to this address from now on. */
+  use(target: Address): void {
+    const moved =
+      this.#target !== undefined && (this.#target.host !== target.host || this.#target.port !== target.port);
+    this.#target = target;
+    if (moved && this.#flow !== undefined) this.#o.transport.closeFlow(this.#flow);
+    this.#feed({ on: 'start' });
+  }
+
+  /** The lines that have a phone; true where that changed. */
+  want(lines: ReadonlySet<string>): boolean {
+    let changed = false;
+    for (const line of [...this.#state.wanted]) {
+      if (lines.has(line)) continue;
+      this.#feed({ on: 'line', line, wanted: false });
+      changed = true;
+    }
+    for (const line of lines) {
+      if (this.#state.wanted.has(line)) continue;
+      this.#feed({ on: 'line', line, wanted: true });
+      changed = true;
+    }
+    return changed;
+  }
+
+  /** A flow is gone; true where it was the kept one. */
+  closed(flow: Flow): boolean {
+    if (flow.id !== this.#flow?.id) return false;
+    this.#flow = undefined;
+    this.#asked.clear();
+    this.#feed({ on: 'closed', jitter: this.#o.world.random.fraction() });
+    this.#o.onFlow(undefined);
+    return true;
+  }
+
+  response(transaction: TransactionHandle, message: SipMessage): void {
+    const line = this.#asked.get(transaction);
+    if (line === undefined || message.status < 200) return;
+    this.#asked.delete(transaction);
+    if (message.status >= 300) {
+      this.#o.world.log.warn('edge.register-refused', { line, status: message.status });
+      this.#feed({ on: 'refused', line });
+      return;
+    }
+    const granted = message.contacts
+      .map((contact) => Number(contact.params.get('expires')))
+      .filter((seconds) => seconds > 0);
+    this.#feed({
+      on: 'registered',
+      line,
+      seconds: granted.length > 0 ? Math.min(...granted) : (message.expires ?? 60),
+    });
+  }
+
+  noResponse(transaction: TransactionHandle): void {
+    const line = this.#asked.get(transaction);
+    this.#asked.delete(transaction);
+    if (line !== undefined) this.#feed({ on: 'refused', line });
+  }
+
+  /** Takes the registrations away and lets go of the flow. */
+  async stop(): Promise<void> {
+    const registered = this.#flow !== undefined && this.#state.wanted.size > 0;
+    const flow = this.#flow;
+    this.#timer?.cancel();
+    this.#feed({ on: 'stop' });
+    // The last REGISTERs are on their way; their answers are of no interest.
+    if (registered) await sleep(this.#o.world.clock, 50);
+    if (flow !== undefined) this.#o.transport.closeFlow(flow);
+    this.#timer?.cancel();
+  }
+
+  #feed(input: UpstreamInput | typeof TICK): void {
+    const out: UpstreamOutput[] = [];
+    const { clock } = this.#o.world;
+    upstream.step(this.#state, input, clock.mono(), out);
+    for (const one of out) {
+      if (one.do === 'open') void this.#open();
+      else if (one.do === 'register') this.#register(one.line, one.expires);
+    }
+    this.#timer?.cancel();
+    this.#timer = clock.at(upstream.due(this.#state), () => this.#feed(TICK));
+  }
+
+  async #open(): Promise<void> {
+    const { transport, world, identity } = this.#o;
+    const target = this.#target;
+    if (target === undefined) return;
+    const { certificate, key, ca } = identity();
+    try {
+      const flow = await transport.flowTo({
+        protocol: 'tls',
+        ...target,
+        tls: { ca, certificate, key },
+        keepAlive: KEEP_ALIVE,
+        fresh: true,
+      });
+      if (this.#state.flow !== 'opening') return transport.closeFlow(flow);
+      this.#flow = flow;
+      this.#feed({ on: 'opened' });
+      this.#o.onFlow(flow);
+    } catch (error) {
+      world.log.debug('edge.flow-not-open', {
+        host: target.host,
+        why: error instanceof Error ? error.message : String(error),
+      });
+      this.#feed({ on: 'closed', jitter: world.random.fraction() });
+    }
+  }
+
+  #register(line: string, expires: number): void {
+    const flow = this.#flow;
+    const { port, contact, address, domain, world } = this.#o;
+    const of = address(line) ?? this.#dialogs.get(line)?.address;
+    if (flow === undefined || of === undefined) return;
+    let dialog = this.#dialogs.get(line);
+    if (dialog === undefined) {
+      dialog = { callId: hex(world.random.bytes(12)), seq: 0, address: of };
+      this.#dialogs.set(line, dialog);
+    }
+    dialog.seq++;
+    const message = newRequest('REGISTER', `sip:${domain()}`, [
+      ['From', `<${of}>;tag=${hex(world.random.bytes(6))}`],
+      ['To', `<${of}>`],
+      ['Call-ID', dialog.callId],
+      ['CSeq', `${dialog.seq} REGISTER`],
+      ['Contact', `<${contact(flow, line)}>;expires=${expires}`],
+      ['Supported', 'path, outbound, join'],
+    ]);
+    const handle = port.act((endpoint, now, out) => endpoint.request(message, flow, now, out));
+    if (expires > 0) this.#asked.set(handle, line);
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * Drives calls: steps the pure call machine of each, carries out on the SIP endpoint what goes to phones, and feeds back what
+ * comes from them. What a call means to its owner (way, media, records) are the owner's hooks. Used by the softswitch and by the
+ * gateway's edge, so that both switch calls by the same code.
+ */
+import { CALLER, type CallInput, type CallOutput, type CallState, callMachine, type Party } from '#shared/call/call.ts';
+import { revised } from '#shared/call/direction.ts';
+import { reasonHeader } from '#shared/call/outcome.ts';
+import { NEVER, TICK } from '#shared/kernel/machine.ts';
+import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
+import type { CallHandle, EndpointOutput, Flow, InviteOptions, SipEndpoint } from '#shared/sip/types.ts';
+
+/** The SIP side as calls see it. */
+export interface SipPort {
+  readonly endpoint: SipEndpoint;
+  /** Runs one command of the endpoint and carries out what it wants done. */
+  act<T>(run: (endpoint: SipEndpoint, now: number, out: EndpointOutput[]) => T): T;
+  /** Our Contact URI on that flow. */
+  contact(flow: Flow): string;
+}
+
+/** A call as a driver holds it; owners add what is theirs. `T` is whom a branch rings. */
+export interface DrivenCall<T> {
+  readonly id: string;
+  readonly state: CallState<T>;
+  /** The caller's flow; absent where the call was opened from outside. */
+  readonly flow?: Flow;
+  readonly handles: Map<Party, CallHandle>;
+  /** Version of the last description sent to a party (RFC 3264 section 8). */
+  readonly versions: Map<Party, number>;
+  timer?: Timer;
+  due: number;
+}
+
+type Media<T> = Extract<CallOutput<T>, { do: 'media' }>;
+type Report<T> = Extract<CallOutput<T>, { do: 'report' }>;
+type Invite<T> = Extract<CallOutput<T>, { do: 'invite' }>;
+export type MediaReply = { readonly sdp?: string } | { readonly failed: number };
+
+export interface CallHooks<T, C extends DrivenCall<T>> {
+  /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
+  route(call: C): Promise<void>;
+  media(call: C, ask: Media<T>): Promise<MediaReply>;
+  connect(call: C, caller: string, leg: string): Promise<void>;
+  release(call: C, leg: string): Promise<void>;
+  /** For `answered` it resolves once that is recorded. */
+  report(call: C, report: Report<T>): Promise<void>;
+  inviteOptions(call: C, invite: Invite<T>): InviteOptions;
+  /** An INVITE is out. */
+  invited?(call: C, invite: Invite<T>): void;
+  up(call: C): void;
+  /** The call is forgotten. */
+  over(call: C, outcome: { readonly answered: boolean; readonly reason: string }): void;
+}
+
+export class CallDriver<T, C extends DrivenCall<T>> {
+  readonly #sip: SipPort;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #hooks: CallHooks<T, C>;
+  readonly #machine = callMachine<T>();
+  readonly #calls = new Map<string, C>();
+  readonly #byHandle = new Map<CallHandle, { readonly call: C; readonly party: Party }>();
+
+  constructor(options: {
+    readonly sip: SipPort;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly hooks: CallHooks<T, C>;
+  }) {
+    this.#sip = options.sip;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#hooks = options.hooks;
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  all(): Iterable<C> {
+    return this.#calls.values();
+  }
+
+  get(id: string): C | undefined {
+    return this.#calls.get(id);
+  }
+
+  ofHandle(handle: CallHandle): { readonly call: C; readonly party: Party } | undefined {
+    return this.#byHandle.get(handle);
+  }
+
+  add(call: C, caller?: CallHandle): void {
+    this.#calls.set(call.id, call);
+    if (caller !== undefined) this.bind(call, CALLER, caller);
+  }
+
+  bind(call: C, party: Party, handle: CallHandle): void {
+    call.handles.set(party, handle);
+    this.#byHandle.set(handle, { call, party });
+  }
+
+  feed(call: C, input: CallInput<T> | typeof TICK): void {
+    const out: CallOutput<T>[] = [];
+    this.#machine.step(call.state, input, this.#clock.mono(), out);
+    for (const one of out) this.#carryOut(call, one);
+    this.#arm(call);
+  }
+
+  /** What the endpoint says of a call; true where it was one of ours. */
+  take(output: Extract<EndpointOutput, { call: CallHandle }>): boolean {
+    const found = this.#byHandle.get(output.call);
+    if (found === undefined) return false;
+    const { call, party } = found;
+    if (output.do === 'progress')
+      this.feed(call, { on: 'progress', branch: party, status: output.status, ...sdpOf(output) });
+    else if (output.do === 'answered') this.feed(call, { on: 'answered', branch: party, ...sdpOf(output) });
+    else if (output.do === 'failed') this.feed(call, { on: 'failed', branch: party, status: output.status });
+    else if (output.do === 'confirmed') this.feed(call, { on: 'confirmed', party, ...sdpOf(output) });
+    else if (output.do === 'ended') this.feed(call, { on: 'ended', party, why: output.why });
+    else if (output.do === 'offer') this.feed(call, { on: 'offer', party, ...sdpOf(output) });
+    else if (output.do === 'reoffered')
+      this.feed(call, { on: 'reoffered', party, ok: output.ok, status: output.status, ...sdpOf(output) });
+    return true;
+  }
+
+  /** Lets go of timers; the calls themselves are left as they are. */
+  rest(): void {
+    for (const call of this.#calls.values()) call.timer?.cancel();
+  }
+
+  #arm(call: C): void {
+    const due = this.#machine.due(call.state);
+    if (due === call.due) return;
+    call.timer?.cancel();
+    call.due = due;
+    if (due === NEVER) return;
+    call.timer = this.#clock.at(due, () => {
+      call.due = NEVER;
+      this.feed(call, TICK);
+    });
+  }
+
+  #carryOut(call: C, o: CallOutput<T>): void {
+    const hooks = this.#hooks;
+    switch (o.do) {
+      case 'route':
+        return this.#later(hooks.route(call));
+      case 'media':
+        return this.#later(
+          hooks.media(call, o).then((reply) => this.feed(call, { on: 'media', op: o.op, ...this.#turned(reply, o) })),
+        );
+      case 'connect':
+        return this.#later(hooks.connect(call, o.caller, o.leg));
+      case 'release':
+        return this.#later(hooks.release(call, o.leg));
+      case 'report':
+        return this.#later(
+          hooks.report(call, o).then(() => {
+            if (o.event === 'answered') this.feed(call, { on: 'recorded' });
+          }),
+        );
+      case 'up':
+        this.#dropLosers(call);
+        return hooks.up(call);
+      case 'over':
+        return this.#over(call, o);
+      case 'invite':
+        return this.#invite(call, o);
+      default:
+        this.#signal(call, o);
+    }
+  }
+
+  /** A description that media gave, with the direction that the call wants in it. */
+  #turned(reply: MediaReply, ask: Media<T>): MediaReply {
+    if (!('sdp' in reply) || reply.sdp === undefined || ask.direction === undefined) return reply;
+    return { sdp: revised(reply.sdp, 1, ask.direction) };
+  }
+
+  /** What goes straight to the endpoint. */
+  #signal(
+    call: C,
+    o: Extract<
+      CallOutput<T>,
+      { do: 'progress' | 'answer' | 'reject' | 'hangup' | 'reoffer' | 'accept-offer' | 'refuse-offer' }
+    >,
+  ): void {
+    const handle = call.handles.get('party' in o ? o.party : CALLER);
+    if (handle === undefined) return;
+    const contact = call.flow === undefined ? {} : { contact: this.#sip.contact(call.flow) };
+    this.#sip.act((endpoint, now, out) => {
+      switch (o.do) {
+        case 'progress':
+          return endpoint.progress(handle, o.status, { ...contact, ...sdpOf(o) }, now, out);
+        case 'answer':
+          call.versions.set(CALLER, 1);
+          return endpoint.answer(handle, { contact: '', ...contact, sdp: o.sdp }, now, out);
+        case 'reject':
+          return endpoint.reject(handle, o.status, { headers: [['Reason', reasonHeader(o.reason)]] }, now, out);
+        case 'hangup':
+          return endpoint.hangup(handle, reasonHeader(o.reason), now, out);
+        case 'reoffer':
+          return endpoint.reoffer(handle, this.#nextVersion(call, o.party, o.sdp), now, out);
+        case 'accept-offer':
+          return endpoint.acceptOffer(handle, this.#nextVersion(call, o.party, o.sdp), now, out);
+        case 'refuse-offer':
+          return endpoint.refuseOffer(handle, o.status, now, out);
+      }
+    });
+  }
+
+  #invite(call: C, o: Invite<T>): void {
+    const options = this.#hooks.inviteOptions(call, o);
+    const handle = this.#sip.act((endpoint, now, out) => endpoint.invite(options, now, out));
+    this.bind(call, o.branch, handle);
+    this.#hooks.invited?.(call, o);
+  }
+
+  #nextVersion(call: C, party: Party, sdp: string): string {
+    const version = (call.versions.get(party) ?? 1) + 1;
+    call.versions.set(party, version);
+    return revised(sdp, version);
+  }
+
+  /** Branches that lost are of no use once a call is up, and their names go. */
+  #dropLosers(call: C): void {
+    for (const [party, handle] of call.handles) {
+      if (party === CALLER || party === call.state.winner) continue;
+      call.handles.delete(party);
+      this.#byHandle.delete(handle);
+    }
+  }
+
+  #over(call: C, outcome: { readonly answered: boolean; readonly reason: string }): void {
+    call.timer?.cancel();
+    this.#calls.delete(call.id);
+    for (const handle of call.handles.values()) this.#byHandle.delete(handle);
+    this.#hooks.over(call, outcome);
+  }
+
+  #later(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#log.error('call.failed', { error: error instanceof Error ? (error.stack ?? '') : String(error) });
+    });
+  }
+}
+
+export function sdpOf(from: { readonly sdp?: string }): { readonly sdp?: string } {
+  return from.sdp === undefined ? {} : { sdp: from.sdp };
+}

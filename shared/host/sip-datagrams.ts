@@ -1,0 +1,68 @@
+/** SIP over UDP: sockets, and a flow per pair of addresses. */
+import { type Address, NetError, type UdpSocket, type World } from '#shared/kernel/world.ts';
+import type { Flow } from '../sip/types.ts';
+import { localFor } from './sip-local.ts';
+
+/** UDP peers remembered at once; only our object is forgotten, nothing of the peer's. */
+export const UDP_FLOWS = 20_000;
+
+export class SipDatagrams {
+  readonly #world: World;
+  readonly #publicHost: string | undefined;
+  readonly #onDatagram: (data: Uint8Array, flow: () => Flow, from: Address) => void;
+  readonly #sockets: UdpSocket[] = [];
+  /** By id, which begins with the number of the socket. */
+  readonly #flows = new Map<string, Flow>();
+
+  constructor(
+    world: World,
+    publicHost: string | undefined,
+    onDatagram: (data: Uint8Array, flow: () => Flow, from: Address) => void,
+  ) {
+    this.#world = world;
+    this.#publicHost = publicHost;
+    this.#onDatagram = onDatagram;
+  }
+
+  async bind(at: Address): Promise<Address> {
+    const socket: UdpSocket = await this.#world.net.udp({ host: at.host, port: at.port }, (data, from) =>
+      this.#onDatagram(data, () => this.#flow(socket, from), from),
+    );
+    this.#sockets.push(socket);
+    return socket.local;
+  }
+
+  /** The flow to a literal address over the first socket of its family; throws a NetError where none is bound. */
+  flowTo(remote: Address): Flow {
+    const six = remote.host.includes(':');
+    const socket = this.#sockets.find((one) => one.local.host.includes(':') === six);
+    if (!socket) throw new NetError('EADDRNOTAVAIL', `no UDP socket of that family is bound for ${remote.host}`);
+    return this.#flow(socket, remote);
+  }
+
+  #flow(socket: UdpSocket, remote: Address): Flow {
+    const id = `udp${this.#sockets.indexOf(socket)}:${remote.host}:${remote.port}`;
+    const known = this.#flows.get(id);
+    if (known) return known;
+    const local = localFor(this.#world.net, socket.local, remote.host, this.#publicHost);
+    const { host, port } = remote;
+    const flow: Flow = { id, protocol: 'udp', local, remote: { host, port }, peer: { kind: 'none' } };
+    this.#flows.set(id, flow);
+    if (this.#flows.size > UDP_FLOWS) {
+      const oldest = this.#flows.keys().next().value;
+      if (oldest !== undefined) this.#flows.delete(oldest);
+    }
+    return flow;
+  }
+
+  /** One datagram to the flow's remote address, from the socket on which the flow began. */
+  send(flow: Flow, data: Uint8Array): void {
+    const number = Number(flow.id.slice(3, flow.id.indexOf(':')));
+    this.#sockets[number]?.send(data, flow.remote);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sockets.map((socket) => socket.close()));
+    this.#flows.clear();
+  }
+}

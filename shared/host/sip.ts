@@ -1,0 +1,308 @@
+/**
+ * SIP on the wire: listeners, connections and datagrams of a World around a pure endpoint (`shared/sip`). It feeds the endpoint what
+ * comes, wakes it at its deadlines, sends what it wants sent and hands everything else to `onOutput`.
+ */
+import {
+  type Address,
+  type Listener,
+  NetError,
+  type Stream,
+  type Timer,
+  type TlsClientOptions,
+  type TlsServerOptions,
+  type World,
+} from '#shared/kernel/world.ts';
+import type { SipMessage } from '../sip/message.ts';
+import type { EndpointOutput, Flow, SipEndpoint, SipProtocol } from '../sip/types.ts';
+import { write } from '../sip/write.ts';
+import { octetsToText, SipConnection, textToOctets } from './sip-connection.ts';
+import { SipDatagrams } from './sip-datagrams.ts';
+import { SIP_LIMITS, SipGuard, type SipLimits } from './sip-guard.ts';
+
+/** The largest message over UDP, either way, octets; larger ones are dropped. */
+export const DATAGRAM_LIMIT = 65_000;
+/** Deadlines are met on this grid, ms, so that many timers share one wake-up. */
+const GRID = 5;
+
+export type UserOutput = Exclude<EndpointOutput, { readonly do: 'send' }>;
+
+export interface SipTransportOptions {
+  readonly endpoint: SipEndpoint;
+  /** Everything that the endpoint's user has to know, in order. It may call `act`. */
+  onOutput(output: UserOutput): void;
+  /** A new connection, in or out; false closes it before anything is read (an untrusted certificate, say). */
+  accept?(flow: Flow): boolean;
+  /** Called once per connection that was accepted, after the endpoint was told. */
+  onFlowClosed?(flow: Flow, why: string): void;
+  /** Every message as it goes over the wire. */
+  trace?(direction: 'in' | 'out', flow: Flow, text: string): void;
+  /** The host that Via names where a socket is bound to all addresses; default: the address that fits the peer. */
+  readonly publicHost?: string;
+  readonly limits?: Partial<SipLimits>;
+}
+
+export interface BindOptions {
+  readonly udp?: Address | readonly Address[];
+  readonly tcp?: Address | readonly Address[];
+  readonly tls?:
+    | (Address & { readonly tls: TlsServerOptions })
+    | readonly (Address & { readonly tls: TlsServerOptions })[];
+}
+
+/** The addresses that listen now, in the order asked for. */
+export interface Bound {
+  readonly udp: readonly Address[];
+  readonly tcp: readonly Address[];
+  readonly tls: readonly Address[];
+}
+
+export interface FlowOptions {
+  readonly protocol: SipProtocol;
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsClientOptions;
+  /** Sends a keep-alive so often, ms (RFC 5626 section 3.5.1), and closes the connection when no answer comes. */
+  readonly keepAlive?: number;
+  /** Opens a connection of its own even if there is one to the same peer. */
+  readonly fresh?: boolean;
+  /** For connecting, ms; default 10 s. */
+  readonly timeout?: number;
+}
+
+export interface SipCounts {
+  readonly connections: number;
+  /** Messages dropped because their source sent too many, or because they were too large. */
+  readonly dropped: number;
+  readonly received: number;
+  readonly sent: number;
+}
+
+export class SipTransport {
+  readonly #world: World;
+  readonly #options: SipTransportOptions;
+  readonly #limits: SipLimits;
+  readonly #guard: SipGuard;
+  readonly #datagrams: SipDatagrams;
+  readonly #listeners: Listener[] = [];
+  readonly #connections = new Map<string, SipConnection>();
+  /** Connections that we opened, by peer, for reuse; a promise while one is being opened. */
+  readonly #outgoing = new Map<string, Promise<Flow>>();
+  readonly #queue: EndpointOutput[] = [];
+  /** The first output in the queue that is not carried out yet. */
+  #next = 0;
+  #running = false;
+  #timer: { readonly at: number; readonly handle: Timer } | undefined;
+  #lastFlow = 0;
+  #dropped = 0;
+  #received = 0;
+  #sent = 0;
+  #closed = false;
+
+  constructor(world: World, options: SipTransportOptions) {
+    this.#world = world;
+    this.#options = options;
+    this.#limits = { ...SIP_LIMITS, ...options.limits };
+    this.#guard = new SipGuard(this.#limits);
+    this.#datagrams = new SipDatagrams(world, options.publicHost, (data, flow, from) =>
+      this.#datagram(data, flow, from),
+    );
+  }
+
+  /** Listens; rejects with a NetError where an address is taken, and then listens nowhere. */
+  async bind(options: BindOptions): Promise<Bound> {
+    const bound = { udp: [] as Address[], tcp: [] as Address[], tls: [] as Address[] };
+    try {
+      for (const at of listOf(options.udp)) bound.udp.push(await this.#datagrams.bind(at));
+      for (const at of listOf(options.tcp)) bound.tcp.push(await this.#listen('tcp', at));
+      for (const at of listOf(options.tls)) bound.tls.push(await this.#listen('tls', at, at.tls));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    return bound;
+  }
+
+  async #listen(protocol: 'tcp' | 'tls', at: Address, tls?: TlsServerOptions): Promise<Address> {
+    const { host, port } = at;
+    const listener = await this.#world.net.listen({ host, port, ...(tls && { tls }) }, (stream) => {
+      if (this.#guard.opened(stream.remote.host, this.#world.clock.mono())) this.#connect(protocol, stream);
+      else stream.destroy();
+    });
+    this.#listeners.push(listener);
+    return listener.local;
+  }
+
+  /** A flow to a peer: for UDP at once, else an open connection to it or a new one. Rejects with a NetError. */
+  async flowTo(options: FlowOptions): Promise<Flow> {
+    if (options.protocol === 'udp') return this.#datagrams.flowTo({ host: options.host, port: options.port });
+    const { tls } = options;
+    const key = [options.protocol, options.host, options.port, tls?.serverName, tls?.ca, tls?.certificate].join('|');
+    const known = options.fresh ? undefined : this.#outgoing.get(key);
+    if (known) return known;
+    const entry: { opening?: Promise<Flow> } = {};
+    entry.opening = this.#open(options, () => {
+      if (this.#outgoing.get(key) === entry.opening) this.#outgoing.delete(key);
+    });
+    this.#outgoing.set(key, entry.opening);
+    return entry.opening;
+  }
+
+  async #open(options: FlowOptions, forget: () => void): Promise<Flow> {
+    const { host, port, tls, timeout, keepAlive } = options;
+    const secure = options.protocol === 'tls';
+    try {
+      const stream = await this.#world.net.connect({
+        host,
+        port,
+        ...(secure && { tls: tls ?? {} }),
+        ...(timeout !== undefined && { timeout }),
+      });
+      if (this.#closed) stream.destroy();
+      const flow = this.#closed ? undefined : this.#connect(secure ? 'tls' : 'tcp', stream, { keepAlive, forget });
+      if (!flow) throw new NetError('ECONNABORTED', `SIP connection to ${host}:${port} was not accepted`);
+      return flow;
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  /** Takes charge of a stream; undefined where the user does not accept it. */
+  #connect(
+    protocol: 'tcp' | 'tls',
+    stream: Stream,
+    outgoing?: { readonly keepAlive: number | undefined; forget(): void },
+  ): Flow | undefined {
+    const { clock } = this.#world;
+    const { local, remote, peer } = stream;
+    const flow: Flow = { id: `${protocol}${++this.#lastFlow}`, protocol, local, remote, peer };
+    if (this.#options.accept?.(flow) === false) {
+      stream.destroy();
+      if (!outgoing) this.#guard.closed(remote.host);
+      return undefined;
+    }
+    const owner = {
+      admit: (address: string) => this.#guard.admit(address, clock.mono()),
+      message: (text: string) => this.#message(text, flow),
+      closed: (why: string) => {
+        outgoing?.forget();
+        this.#gone(flow, outgoing === undefined, why);
+      },
+    };
+    const parts = { flow, stream, incoming: outgoing === undefined, keepAlive: outgoing?.keepAlive };
+    const connection = new SipConnection(parts, owner, clock, this.#limits);
+    this.#connections.set(flow.id, connection);
+    connection.start();
+    return flow;
+  }
+
+  #gone(flow: Flow, incoming: boolean, why: string): void {
+    if (incoming) this.#guard.closed(flow.remote.host);
+    this.#connections.delete(flow.id);
+    this.#world.log.debug('sip.flow.closed', { flow: flow.id, remote: flow.remote.host, why });
+    this.act((now, out) => this.#options.endpoint.flowClosed(flow, now, out));
+    this.#options.onFlowClosed?.(flow, why);
+  }
+
+  #datagram(data: Uint8Array, flow: () => Flow, from: Address): void {
+    const refused = data.length > DATAGRAM_LIMIT || this.#guard.admit(from.host, this.#world.clock.mono()) > 0;
+    if (refused) this.#dropped++;
+    // Keep-alives (RFC 5626 section 4.4.1 has them for streams, the field sends them here too) carry no message.
+    else if (data.length > 4) this.#message(octetsToText(data), flow());
+  }
+
+  #message(text: string, flow: Flow): void {
+    this.#received++;
+    this.#options.trace?.('in', flow, text);
+    this.act((now, out) => this.#options.endpoint.receive(text, flow, now, out));
+  }
+
+  /**
+   * Does something with the endpoint and carries out what it wants done: `transport.act((now, out) => endpoint.hangup(call, '', now,
+   * out))`. Within `onOutput` the new outputs follow those that wait already.
+   */
+  act<T>(run: (now: number, out: EndpointOutput[]) => T): T {
+    const result = run(this.#world.clock.mono(), this.#queue);
+    if (!this.#running) this.#drain();
+    return result;
+  }
+
+  #drain(): void {
+    this.#running = true;
+    try {
+      while (this.#next < this.#queue.length) {
+        const output = this.#queue[this.#next++];
+        if (output?.do === 'send') this.#send(output.flow, output.message);
+        else if (output) this.#options.onOutput(output);
+      }
+    } finally {
+      // A handler that threw has had its turn: its output is not repeated, those behind it stay.
+      this.#queue.splice(0, this.#next);
+      this.#next = 0;
+      this.#running = false;
+      this.#arm();
+    }
+  }
+
+  #send(flow: Flow, message: SipMessage): void {
+    const text = write(message);
+    if (flow.protocol === 'udp' && text.length > DATAGRAM_LIMIT) {
+      this.#dropped++;
+      return;
+    }
+    this.#sent++;
+    this.#options.trace?.('out', flow, text);
+    if (flow.protocol === 'udp') this.#datagrams.send(flow, textToOctets(text));
+    else this.#connections.get(flow.id)?.send(textToOctets(text));
+  }
+
+  /** Wakes the endpoint at its next deadline. */
+  #arm(): void {
+    const due = this.#closed ? Number.POSITIVE_INFINITY : this.#options.endpoint.due();
+    if (this.#timer && this.#timer.at <= due) return;
+    this.#timer?.handle.cancel();
+    this.#timer = undefined;
+    if (due === Number.POSITIVE_INFINITY) return;
+    const at = Math.ceil(due / GRID) * GRID;
+    const handle = this.#world.clock.at(at, () => {
+      this.#timer = undefined;
+      this.act((now, out) => this.#options.endpoint.tick(now, out));
+    });
+    this.#timer = { at: due, handle };
+  }
+
+  /** The source has proved itself (it registered): for ten minutes it is not counted. */
+  trust(address: string): void {
+    this.#guard.trust(address, this.#world.clock.mono());
+  }
+
+  /** Closes a connection; the endpoint and `onFlowClosed` hear of it. Nothing for UDP. */
+  closeFlow(flow: Flow): void {
+    this.#connections.get(flow.id)?.destroy('closed by us');
+  }
+
+  counts(): SipCounts {
+    return {
+      connections: this.#connections.size,
+      dropped: this.#dropped,
+      received: this.#received,
+      sent: this.#sent,
+    };
+  }
+
+  /** Stops listening, lets connections send what waits, and ends. Calls are not ended: hang up first. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.handle.cancel();
+    this.#timer = undefined;
+    for (const connection of this.#connections.values()) connection.end();
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.#datagrams.close();
+    for (const connection of [...this.#connections.values()]) connection.destroy('closing');
+  }
+}
+
+function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value as T];
+}

@@ -1,0 +1,354 @@
+/**
+ * A SIP phone on any World: registers with digest, calls, answers, holds, hangs up, talks and keeps what it hears. It is our own
+ * stack's user like any other and knows nothing of softswitch or gateway.
+ */
+import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
+import { fromLatin1, hex } from '#shared/kernel/bytes.ts';
+import type { Address, Timer, TlsClientOptions, World } from '#shared/kernel/world.ts';
+import { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
+import { type DigestAlgorithm, digestHa1 } from '#shared/sip/digest.ts';
+import { Endpoint } from '#shared/sip/endpoint.ts';
+import { newRequest, type SipMessage } from '#shared/sip/message.ts';
+import { makeAnswer, makeOffer, readRemote } from '#shared/sip/offer-answer.ts';
+import type { Direction } from '#shared/sip/sdp.ts';
+import type { CallHandle, Credentials, EndpointOutput, Flow, SipProtocol } from '#shared/sip/types.ts';
+import { writeHost } from '#shared/sip/uri.ts';
+
+/** What the phone does with a call that comes in. */
+export type Manner = 'answer' | 'ring' | 'busy' | 'decline';
+
+export interface PhoneOptions {
+  readonly world: World;
+  /** This phone's own address. */
+  readonly host: string;
+  /** Registrar and outbound proxy. */
+  readonly server: Address;
+  readonly domain: string;
+  readonly username: string;
+  readonly password: string;
+  readonly protocol?: SipProtocol;
+  readonly tls?: TlsClientOptions;
+  readonly manner?: Manner;
+  /** Milliseconds of ringing before it answers by itself. */
+  readonly answerAfter?: number;
+  /** What it says, 8 kHz samples, over and over; default silence. */
+  readonly voice?: Int16Array;
+  readonly trace?: (direction: 'in' | 'out', text: string) => void;
+}
+
+/** How a phone that does not want a call says so. */
+const REFUSALS: Readonly<Partial<Record<Manner, number>>> = { busy: 486, decline: 603 };
+
+/** Seconds of a registration. */
+const EXPIRES = 300;
+
+export class PhoneCall {
+  readonly phone: Phone;
+  readonly outgoing: boolean;
+  readonly rtp: RtpPeer;
+  state: 'calling' | 'ringing' | 'up' | 'ended' = 'calling';
+  /** Final status of a call that was not answered, and why an answered one ended. */
+  status = 0;
+  why = '';
+  /** From of a call that came in, as text. */
+  from = '';
+  callId = '';
+  /** Provisional statuses heard. */
+  readonly progress: number[] = [];
+  /** The other side lets us hear nothing. */
+  held = false;
+  handle: CallHandle = '';
+  /** Descriptions of ours so far, and the dialog's `o=` id. */
+  version = 1;
+  readonly sessionId: number;
+  offer: string | undefined;
+  /** Telephone events of the other side. */
+  eventType: number | undefined;
+
+  constructor(phone: Phone, outgoing: boolean, rtp: RtpPeer, sessionId: number) {
+    this.phone = phone;
+    this.outgoing = outgoing;
+    this.rtp = rtp;
+    this.sessionId = sessionId;
+  }
+
+  answer(): void {
+    this.phone.answer(this);
+  }
+
+  hangup(): void {
+    this.phone.hangup(this);
+  }
+
+  /** Puts the other side on hold, or takes it back. */
+  hold(on: boolean): void {
+    this.phone.offerAgain(this, on ? 'sendonly' : 'sendrecv');
+  }
+
+  /** Samples heard so far. */
+  heard(): Int16Array {
+    return this.rtp.heard();
+  }
+
+  press(digit: string): void {
+    if (this.eventType !== undefined) this.rtp.press(digit, this.eventType);
+  }
+}
+
+export class Phone {
+  readonly calls: PhoneCall[] = [];
+  readonly #options: PhoneOptions;
+  readonly #endpoint: Endpoint;
+  readonly #transport: SipTransport;
+  readonly #credentials: Credentials;
+  #flow: Flow | undefined;
+  #local: Address = { host: '', port: 0 };
+  #registerId = '';
+  #registerSeq = 0;
+  #registering: ((status: number) => void) | undefined;
+  #refresh: Timer | undefined;
+  manner: Manner;
+
+  private constructor(options: PhoneOptions) {
+    const { world, username, domain, password, trace } = options;
+    this.#options = options;
+    this.manner = options.manner ?? 'answer';
+    const hash = (name: DigestAlgorithm, text: string) =>
+      hex(world.crypto.hash(name === 'MD5' ? 'md5' : 'sha256', fromLatin1(text)));
+    this.#endpoint = new Endpoint({ random: world.random, hash });
+    this.#credentials = {
+      username,
+      realm: domain,
+      ha1: {
+        md5: digestHa1('MD5', username, domain, password, hash),
+        sha256: digestHa1('SHA-256', username, domain, password, hash),
+      },
+    };
+    this.#transport = new SipTransport(world, {
+      endpoint: this.#endpoint,
+      onOutput: (output) => this.#take(output),
+      ...(trace && { trace: (direction, _flow, text) => trace(direction, text) }),
+    });
+  }
+
+  /** Switches the phone on: a socket or connection towards its server, not yet registered. */
+  static async open(options: PhoneOptions): Promise<Phone> {
+    const phone = new Phone(options);
+    const { host, protocol = 'udp', server, tls } = options;
+    if (protocol === 'udp') {
+      const bound = await phone.#transport.bind({ udp: { host, port: 0 } });
+      phone.#local = bound.udp[0] ?? phone.#local;
+    }
+    phone.#flow = await phone.#transport.flowTo({ protocol, ...server, ...(tls && { tls }) });
+    if (protocol !== 'udp') phone.#local = phone.#flow.local;
+    return phone;
+  }
+
+  /** Registers, and keeps registered; resolves with the final status (0: no answer). */
+  register(expires = EXPIRES): Promise<number> {
+    const { domain } = this.#options;
+    const own = this.#own();
+    if (this.#registerId === '') this.#registerId = hex(this.#options.world.random.bytes(8));
+    // A challenge takes a number of its own.
+    this.#registerSeq += 2;
+    const request = newRequest('REGISTER', `sip:${domain}`, [
+      ['From', own],
+      ['To', own],
+      ['Call-ID', this.#registerId],
+      ['CSeq', `${this.#registerSeq} REGISTER`],
+      ['Contact', `<${this.#contact()}>`],
+      ['Expires', String(expires)],
+    ]);
+    return new Promise((resolve) => {
+      this.#registering = resolve;
+      this.#act((now, out) => this.#endpoint.request(request, this.#flowOrThrow(), now, out, this.#credentials));
+      this.#refresh?.cancel();
+      if (expires === 0) return;
+      const { clock } = this.#options.world;
+      this.#refresh = clock.at(clock.mono() + expires * 500, () => void this.register(expires));
+    });
+  }
+
+  /** Calls a number, a username or a whole URI. */
+  async dial(target: string, headers: readonly (readonly [string, string])[] = []): Promise<PhoneCall> {
+    const { domain } = this.#options;
+    const call = await this.#newCall(true);
+    const uri = target.includes(':') ? target : `sip:${target}@${domain}`;
+    call.handle = this.#act((now, out) =>
+      this.#endpoint.invite(
+        {
+          uri,
+          from: this.#own(),
+          to: `<${uri}>`,
+          flow: this.#flowOrThrow(),
+          contact: this.#contact(),
+          headers,
+          sdp: makeOffer(this.#media(call)),
+          credentials: this.#credentials,
+        },
+        now,
+        out,
+      ),
+    );
+    call.callId = this.#endpoint.dialogId(call.handle)?.callId ?? '';
+    return call;
+  }
+
+  answer(call: PhoneCall): void {
+    if (call.state !== 'ringing') return;
+    const sdp = call.offer === undefined ? makeOffer(this.#media(call)) : makeAnswer(call.offer, this.#media(call));
+    if (sdp === undefined) {
+      this.#act((now, out) => this.#endpoint.reject(call.handle, 488, {}, now, out));
+      this.#end(call, 488, 'no-codec');
+      return;
+    }
+    call.state = 'up';
+    this.#act((now, out) => this.#endpoint.answer(call.handle, { sdp, contact: this.#contact() }, now, out));
+    if (call.offer !== undefined) this.#hear(call, call.offer);
+  }
+
+  hangup(call: PhoneCall): void {
+    if (call.state === 'ended') return;
+    this.#act((now, out) => this.#endpoint.hangup(call.handle, '', now, out));
+    this.#end(call, call.state === 'up' ? 0 : 487, 'hangup');
+  }
+
+  offerAgain(call: PhoneCall, direction: Direction): void {
+    if (call.state !== 'up') return;
+    call.version++;
+    const sdp = makeOffer({ ...this.#media(call), direction });
+    this.#act((now, out) => this.#endpoint.reoffer(call.handle, sdp, now, out));
+  }
+
+  /** Switches the phone off without a word, as a power cut would. */
+  async close(): Promise<void> {
+    this.#refresh?.cancel();
+    for (const call of this.calls) await call.rtp.close();
+    await this.#transport.close();
+  }
+
+  #own(): string {
+    return `<sip:${this.#options.username}@${this.#options.domain}>`;
+  }
+
+  #contact(): string {
+    const { username, protocol = 'udp' } = this.#options;
+    const transport = protocol === 'udp' ? '' : `;transport=${protocol}`;
+    return `sip:${username}@${writeHost(this.#local.host)}:${this.#local.port}${transport}`;
+  }
+
+  #flowOrThrow(): Flow {
+    if (this.#flow === undefined) throw new Error('the phone is off');
+    return this.#flow;
+  }
+
+  #act<T>(run: (now: number, out: EndpointOutput[]) => T): T {
+    return this.#transport.act(run);
+  }
+
+  async #newCall(outgoing: boolean): Promise<PhoneCall> {
+    const { world, host } = this.#options;
+    const rtp = await RtpPeer.open(world, host);
+    const call = new PhoneCall(this, outgoing, rtp, Math.floor(world.random.fraction() * 1e9));
+    this.calls.push(call);
+    return call;
+  }
+
+  #media(call: PhoneCall) {
+    return { address: call.rtp.local, sessionId: call.sessionId, version: call.version };
+  }
+
+  /** Talks to where a description of the other side says. */
+  #hear(call: PhoneCall, sdp: string): void {
+    const remote = readRemote(sdp);
+    if (remote === undefined) return;
+    call.held = !remote.receives;
+    call.rtp.target = remote.receives ? remote.address : undefined;
+    call.rtp.codec = remote.codec;
+    call.eventType = remote.eventType;
+    call.rtp.play(this.#options.voice ?? new Int16Array(0), true);
+  }
+
+  #end(call: PhoneCall, status: number, why: string): void {
+    if (call.state === 'ended') return;
+    call.state = 'ended';
+    call.status = status;
+    call.why = why;
+    call.rtp.stop();
+  }
+
+  #take(output: UserOutput): void {
+    if (output.do === 'incoming') void this.#ring(output);
+    else if (output.do === 'response') this.#registered(output.message);
+    else if (output.do === 'no-response') this.#registering?.(0);
+    else if (output.do === 'request' || output.do === 'in-dialog') {
+      this.#act((now, out) => this.#endpoint.reply(output.transaction, 200, {}, now, out));
+    } else {
+      const call = this.calls.find((one) => one.handle === output.call);
+      if (call !== undefined) this.#inCall(call, output);
+    }
+  }
+
+  #registered(message: SipMessage): void {
+    this.#registerSeq = Math.max(this.#registerSeq, message.cseq.n);
+    this.#registering?.(message.status);
+  }
+
+  async #ring(output: Extract<UserOutput, { do: 'incoming' }>): Promise<void> {
+    const { world, answerAfter = 0 } = this.#options;
+    const refusal = REFUSALS[this.manner];
+    if (refusal !== undefined) {
+      this.#act((now, out) => this.#endpoint.reject(output.call, refusal, {}, now, out));
+      return;
+    }
+    const call = await this.#newCall(false);
+    call.handle = output.call;
+    call.state = 'ringing';
+    call.from = output.message.header('From') ?? '';
+    call.callId = output.message.callId;
+    call.offer = output.offer;
+    this.#act((now, out) => this.#endpoint.progress(call.handle, 180, { contact: this.#contact() }, now, out));
+    if (this.manner === 'answer') world.clock.at(world.clock.mono() + answerAfter, () => this.answer(call));
+  }
+
+  #inCall(call: PhoneCall, output: Extract<UserOutput, { call: CallHandle }>): void {
+    switch (output.do) {
+      case 'progress':
+        call.state = 'ringing';
+        call.progress.push(output.status);
+        if (output.sdp !== undefined) this.#hear(call, output.sdp);
+        break;
+      case 'answered':
+        call.state = 'up';
+        if (output.sdp !== undefined) this.#hear(call, output.sdp);
+        break;
+      case 'confirmed':
+        if (output.sdp !== undefined) this.#hear(call, output.sdp);
+        break;
+      case 'failed':
+        this.#end(call, output.status, 'failed');
+        break;
+      case 'ended':
+        this.#end(call, 0, output.why);
+        break;
+      case 'offer':
+        this.#offered(call, output.sdp);
+        break;
+      case 'reoffered':
+        if (output.sdp !== undefined) this.#hear(call, output.sdp);
+        break;
+      default:
+    }
+  }
+
+  #offered(call: PhoneCall, sdp: string | undefined): void {
+    call.version++;
+    const answer = sdp === undefined ? makeOffer(this.#media(call)) : makeAnswer(sdp, this.#media(call));
+    if (answer === undefined) {
+      this.#act((now, out) => this.#endpoint.refuseOffer(call.handle, 488, now, out));
+      return;
+    }
+    this.#act((now, out) => this.#endpoint.acceptOffer(call.handle, answer, now, out));
+    if (sdp !== undefined) this.#hear(call, sdp);
+  }
+}

@@ -1,0 +1,53 @@
+/** A world whose program can be killed at any moment, as a power cut does: from then on nothing it does has any effect. */
+import type { World } from '#shared/kernel/world.ts';
+
+export interface Mortal {
+  readonly world: World;
+  kill(): void;
+}
+
+/** `cut` closes what the program has open on the network. `beforeWrite` is called before each write to the disk, which it may prevent by killing. */
+export function mortal(world: World, cut: () => void, beforeWrite: (path: string) => void = () => {}): Mortal {
+  let alive = true;
+  /** Settles only for the living, before and after. */
+  const living = <T>(start: () => Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (!alive) return;
+      start().then(
+        (value) => alive && resolve(value),
+        (error: unknown) => alive && reject(error),
+      );
+    });
+  const { clock, disk, net, http } = world;
+  return {
+    kill() {
+      alive = false;
+      cut();
+    },
+    world: {
+      ...world,
+      clock: {
+        mono: () => clock.mono(),
+        wall: () => clock.wall(),
+        at: (deadline, run) => clock.at(deadline, () => alive && run()),
+      },
+      disk: {
+        read: (path) => living(() => disk.read(path)),
+        write(path, data) {
+          beforeWrite(path);
+          return living(() => disk.write(path, data));
+        },
+        append: (path) => living(() => disk.append(path)),
+        remove: (path) => living(() => disk.remove(path)),
+        list: (folder) => living(() => disk.list(folder)),
+      },
+      net: {
+        udp: (options, onMessage) => living(() => net.udp(options, onMessage)),
+        listen: (options, onStream) => living(() => net.listen(options, onStream)),
+        connect: (options) => living(() => net.connect(options)),
+        addresses: () => net.addresses(),
+      },
+      http: { request: (request) => living(() => http.request(request)) },
+    },
+  };
+}
