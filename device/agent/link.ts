@@ -233,9 +233,14 @@ function received(
     return;
   }
   // Before the hello is answered nothing may be obeyed: the clock's offset, and so what has expired, is not known.
-  if (state.at !== 'ready' || (envelope.exp !== undefined && envelope.exp < wall + state.offset)) return;
+  if (state.at !== 'ready' || hasExpired(state, envelope, wall)) return;
   if (channel === 'desired') out.push({ do: 'desired', body: envelope.body });
   else command(state, envelope, out);
+}
+
+/** An applicant never learns the cloud's time, and its own clock may stand at the image's date: to it nothing expires. */
+function hasExpired({ greets, offset }: LinkState, { exp }: Envelope, wall: number): boolean {
+  return greets && exp !== undefined && exp < wall + offset;
 }
 
 function answered(state: LinkState, envelope: Envelope, wall: number, now: number, out: LinkOutput[]): void {
@@ -311,7 +316,7 @@ function transmit(state: LinkState, id: string, pending: Pending, now: number, o
   pending.sent = true;
   const { channel, verb: type, body, deadline } = pending;
   // An event keeps its meaning however late it comes; a request is for somebody who waits.
-  const lives = channel === 'req' ? { lives: Math.max(0, deadline - now) } : {};
+  const lives = channel === 'req' && state.greets ? { lives: Math.max(0, deadline - now) } : {};
   send(state, { channel, type, id, ...lives, answer: { body } }, out);
 }
 

@@ -17,6 +17,7 @@ import { FAIL_SAFE } from '#shared/protocol/pairing.ts';
 import { answered } from './answers.ts';
 import { ask, claimed, closeLink, openLink, put, save, undo, unpaired } from './moves.ts';
 import {
+  type Answer,
   ASK_AGAIN,
   DOUBT_AFTER,
   LOOK_AGAIN,
@@ -55,11 +56,17 @@ function step(state: PairingState, input: PairingInput | Tick, now: number, out:
       tick(state, now, out);
       return;
     default:
-      if (input.ticket !== state.open || state.open === 0) return;
+      if (!fits(state, input)) return;
       state.open = 0;
       answered(state, input, now, out);
       return;
   }
+}
+
+/** An answer counts only for the question that is open. */
+function fits({ open, next }: PairingState, { on, ticket }: Answer): boolean {
+  const question = { announced: 'announce', standing: 'standing', certified: 'certificate', refused: next }[on];
+  return open !== 0 && ticket === open && question === next;
 }
 
 function start(state: PairingState, wall: number, now: number, out: PairingOutput[]): void {

@@ -31,6 +31,8 @@ export interface DoorOptions {
   readonly secret: Uint8Array<ArrayBuffer>;
   readonly hash: DigestHash;
   readonly hmac: DigestHmac;
+  /** True for a host that is this server: some phones sign its address instead of the Request-URI (RFC 3261 section 22.4 point 5 lets them differ). */
+  readonly isOurs?: (host: string) => boolean;
   /** 8 random octets for every nonce. */
   readonly salt: () => Uint8Array;
 }
@@ -82,7 +84,7 @@ export class Door {
 
   /**
    * Judges a request by what it claims and the account of that name, if there is one. `source` is the sender's address, `wall`
-   * the wall clock (ms). Only `ok` proves the account.
+   * the wall clock (ms), `secure` whether it came over TLS. Only `ok` proves the account.
    */
   judge(
     message: SipMessage,
@@ -90,26 +92,38 @@ export class Door {
     account: Account | undefined,
     source: string,
     wall: number,
+    secure = false,
   ): Verdict {
     if (this.#banned(source, wall)) return { ok: false, status: 403, challenges: [] };
-    if (claimed === undefined) return this.#challenge(wall, false);
+    if (claimed === undefined) return this.#challenge(wall, secure, false);
     const { secret, hmac, hash } = this.#options;
     const ha1 = account?.ha1 ?? NOBODY;
-    const right = verify({ method: message.method, uri: message.uri, credentials: claimed, ha1, hash });
+    const uri = this.#signedServer(claimed.uri) ? claimed.uri : message.uri;
+    const right = verify({ method: message.method, uri, credentials: claimed, ha1, hash });
     if (!right || account === undefined) {
       this.#wrong(source, wall);
-      return this.#challenge(wall, false);
+      return this.#challenge(wall, secure, false);
     }
     // After a restart our own nonces look foreign: who knows the password may try again without being asked for it.
-    if (checkNonce(claimed.nonce, wall, secret, hmac) !== 'ok') return this.#challenge(wall, true);
+    if (checkNonce(claimed.nonce, wall, secret, hmac) !== 'ok') return this.#challenge(wall, secure, true);
     const use = this.#counts.take(claimed.nonce, claimed.nc);
-    return use === 'ok' ? { ok: true } : this.#challenge(wall, true);
+    return use === 'ok' ? { ok: true } : this.#challenge(wall, secure, true);
   }
 
-  #challenge(wall: number, stale: boolean): Verdict {
+  #signedServer(uri: string): boolean {
+    const signed = parseUri(uri);
+    return signed?.user === undefined && signed !== undefined && this.#options.isOurs?.(signed.host) === true;
+  }
+
+  /**
+   * The strongest first, as RFC 8760 section 2.4 wants, only over TLS: many phones for the clear look at the first challenge alone, and
+   * give up where that is not MD5.
+   */
+  #challenge(wall: number, secure: boolean, stale: boolean): Verdict {
     const { realm, secret, hmac, salt } = this.#options;
     const nonce = makeNonce(wall, secret, hmac, hex(salt()));
-    return { ok: false, status: 401, challenges: challenge({ realm, nonce, stale }) };
+    const strongestFirst = challenge({ realm, nonce, stale });
+    return { ok: false, status: 401, challenges: secure ? strongestFirst : strongestFirst.reverse() };
   }
 
   #banned(source: string, wall: number): boolean {

@@ -174,7 +174,7 @@ const PONG = Uint8Array.of(13, 10);
 
 /** One character per octet. */
 export function octetsToText(data: Uint8Array): string {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).latin1Slice();
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
 }
 
 export function textToOctets(text: string): Uint8Array {

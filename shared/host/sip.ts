@@ -12,7 +12,6 @@ import {
   type TlsServerOptions,
   type World,
 } from '#shared/kernel/world.ts';
-import type { SipMessage } from '../sip/message.ts';
 import type { EndpointOutput, Flow, SipEndpoint, SipProtocol } from '../sip/types.ts';
 import { write } from '../sip/write.ts';
 import { octetsToText, SipConnection, textToOctets } from './sip-connection.ts';
@@ -232,7 +231,7 @@ export class SipTransport {
     try {
       while (this.#next < this.#queue.length) {
         const output = this.#queue[this.#next++];
-        if (output?.do === 'send') this.#send(output.flow, output.message);
+        if (output?.do === 'send') this.#send(output.flow, output.text ?? write(output.message));
         else if (output) this.#options.onOutput(output);
       }
     } finally {
@@ -244,8 +243,7 @@ export class SipTransport {
     }
   }
 
-  #send(flow: Flow, message: SipMessage): void {
-    const text = write(message);
+  #send(flow: Flow, text: string): void {
     if (flow.protocol === 'udp' && text.length > DATAGRAM_LIMIT) {
       this.#dropped++;
       return;

@@ -1,5 +1,5 @@
 /** Messages that the stack makes by itself, and the small parts of others. */
-import { newRequest, newResponse, type SipMessage } from './message.ts';
+import { newRequest, type SipMessage } from './message.ts';
 import { writeParams } from './params.ts';
 import type { Flow } from './types.ts';
 import { writeHost } from './uri.ts';
@@ -30,26 +30,14 @@ export function responseFlow(flow: Flow, via: Via | undefined): Flow {
   return { ...flow, id: `${flow.id}>${port}`, remote: { host: flow.remote.host, port } };
 }
 
-/** A response to `request` with `received` and `rport` on its top Via (RFC 3261 section 18.2.1, RFC 3581 section 4). */
-export function respond(
-  request: SipMessage,
-  flow: Flow,
-  status: number,
-  reason?: string,
-  headers?: readonly HeaderLine[],
-): SipMessage {
-  const response = newResponse(request, status, reason, headers);
-  stampVia(response, flow);
-  return response;
-}
-
-function stampVia(response: SipMessage, flow: Flow): void {
-  const via = response.topVia;
+/** Puts `received` and `rport` on the top Via of a request that came over `flow` (RFC 3261 section 18.2.1, RFC 3581 section 4). */
+export function stampVia(request: SipMessage, flow: Flow): void {
+  const via = request.topVia;
   if (!via) return;
   const wantsPort = via.params.has('rport');
   if (!wantsPort && via.host === flow.remote.host) return;
-  const first = response.headerAll('Via')[0] ?? '';
-  response.setFirst('Via', stamped(first, via, flow, wantsPort));
+  const first = request.headerAll('Via')[0] ?? '';
+  request.setFirst('Via', stamped(first, via, flow, wantsPort));
 }
 
 function stamped(value: string, via: Via, flow: Flow, wantsPort: boolean): string {

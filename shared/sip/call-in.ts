@@ -1,12 +1,12 @@
 /** Calls that come in: ringing, 2xx until ACK, refusal (RFC 3261 section 13.3). */
 import { NEVER } from '../kernel/machine.ts';
-import { contactValue, type HeaderLine, respond, sdpOf, withToTag } from './build.ts';
+import { contactValue, type HeaderLine, sdpOf, withToTag } from './build.ts';
 import { Call, type Core } from './call.ts';
 import { byeAndForget, ended, refusePending } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
 import { RING_LIMIT } from './call-out.ts';
 import { dialogOfInvite } from './dialog.ts';
-import type { SipMessage } from './message.ts';
+import { newResponse, type SipMessage } from './message.ts';
 import { nextGap, T1, TRY_TIME } from './timers.ts';
 import type { ServerTransaction } from './transaction.ts';
 import type { CallHandle, EndpointOutput, ReplyOptions } from './types.ts';
@@ -36,7 +36,7 @@ export function takeCall(
   call.asked = offer === undefined;
   call.ringBy = now + RING_LIMIT;
   call.plan();
-  core.transactions.reply(transaction, respond(message, flow, 100), now, out);
+  core.transactions.reply(transaction, newResponse(message, 100), now, out);
   out.push({ do: 'incoming', call: handle, message, flow, ...(offer !== undefined && { offer }) });
 }
 
@@ -72,7 +72,7 @@ export function answerTo(call: Call, status: number, parts: AnswerParts): SipMes
   if (!request || !call.server) return undefined;
   if (parts.contact !== undefined) call.contact = parts.contact;
   const { flow } = call.server;
-  const response = respond(request, flow, status, parts.reason);
+  const response = newResponse(request, status, parts.reason);
   withToTag(response, call.localTag);
   if (status < 300) response.add('Contact', contactValue(call.contact, flow));
   if (status >= 200) for (const [name, value] of call.core.capabilities) response.add(name, value);
@@ -143,6 +143,8 @@ export function acked(call: Call, message: SipMessage | undefined, now: number, 
   if (!unacked || call.at === 'over') return;
   if (message && message.cseq.n !== unacked.seq) return;
   call.unacked = undefined;
+  // It stays to absorb copies of the INVITE for half a minute, but the call is not to stay with it.
+  unacked.transaction.user = undefined;
   if (unacked.initial) call.at = 'confirmed';
   if (call.silent) {
     byeAndForget(call, now, out);

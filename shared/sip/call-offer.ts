@@ -1,13 +1,19 @@
 /** Changing a session: re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311), both roles, with glare. */
 import { NEVER } from '../kernel/machine.ts';
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, type HeaderLine, respond, sdpOf, withToTag } from './build.ts';
+import { contactValue, type HeaderLine, sdpOf, withToTag } from './build.ts';
 import type { Call } from './call.ts';
 import { byeAndForget, ended, refuse } from './call-end.ts';
 import { dialogRequest, refreshTarget } from './dialog.ts';
-import type { SipMessage } from './message.ts';
+import { newResponse, type SipMessage } from './message.ts';
 import { TRY_TIME } from './timers.ts';
-import type { ClientTransaction, ClientUser, Failure, ServerTransaction } from './transaction.ts';
+import {
+  type ClientTransaction,
+  type ClientUser,
+  type Failure,
+  type ServerTransaction,
+  sendAgain,
+} from './transaction.ts';
 import type { EndpointOutput } from './types.ts';
 
 /** So many 491 in a row, then the wish to change the session has failed. */
@@ -45,7 +51,7 @@ export function tryReoffer(call: Call, now: number, out: EndpointOutput[]): void
 /** Hears the responses to one re-INVITE of ours. */
 class Reinvite implements ClientUser {
   readonly #call: Call;
-  #ack: SipMessage | undefined;
+  #ack: string | undefined;
   #challenged = false;
 
   constructor(call: Call) {
@@ -77,11 +83,11 @@ class Reinvite implements ClientUser {
   #success(message: SipMessage, now: number, out: EndpointOutput[]): void {
     const call = this.#call;
     const { dialog, core, flow } = call;
-    if (this.#ack) out.push({ do: 'send', flow, message: this.#ack });
+    if (this.#ack) sendAgain(flow, this.#ack, out);
     if (this.#ack || !dialog) return;
     refreshTarget(dialog, message);
-    this.#ack = dialogRequest(dialog, 'ACK', [], undefined, message.cseq.n);
-    core.transactions.sendAck(this.#ack, flow, out);
+    const ack = dialogRequest(dialog, 'ACK', [], undefined, message.cseq.n);
+    this.#ack = core.transactions.sendAck(ack, flow, out);
     if (call.at === 'over') return;
     call.client = undefined;
     this.#settle(true, message.status, sdpOf(message), now, out);
@@ -152,7 +158,7 @@ export function takeOffer(
   call.offerBy = now + TRY_TIME;
   transaction.user = call;
   call.plan();
-  if (invite) call.core.transactions.reply(transaction, respond(message, transaction.flow, 100), now, out);
+  if (invite) call.core.transactions.reply(transaction, newResponse(message, 100), now, out);
   if (call.silent) {
     refuseOffer(call, 487, now, out);
     return;
@@ -176,7 +182,7 @@ function refreshOnly(
   out: EndpointOutput[],
 ): void {
   const contact: HeaderLine = ['Contact', contactValue(call.contact, transaction.flow)];
-  const response = respond(message, transaction.flow, 200, undefined, [contact, ...call.core.capabilities]);
+  const response = newResponse(message, 200, undefined, [contact, ...call.core.capabilities]);
   withToTag(response, call.localTag);
   call.core.transactions.reply(transaction, response, now, out);
 }

@@ -8,7 +8,7 @@ import { tryReoffer } from './call-offer.ts';
 import { addRoutes, type Dialog, type DialogSeed, dialogOfResponse, dialogRequest } from './dialog.ts';
 import { newRequest, type SipMessage } from './message.ts';
 import { TRY_TIME } from './timers.ts';
-import type { ClientTransaction, ClientUser, Failure } from './transaction.ts';
+import { type ClientTransaction, type ClientUser, type Failure, sendAgain } from './transaction.ts';
 import type { CallHandle, EndpointOutput, InviteOptions } from './types.ts';
 
 /** Longest time between provisional responses, and of ringing without one, ms: ours for timer C (RFC 3261 section 16.6). */
@@ -63,8 +63,8 @@ class OutgoingInvite implements ClientUser {
   readonly #call: Call;
   readonly #seed: DialogSeed;
   readonly #offered: boolean;
-  /** ACKs of the 2xx by To tag; undefined while the user owes the answer to a late offer. */
-  readonly #acks = new Map<string, SipMessage | undefined>();
+  /** ACKs of the 2xx, as sent, by To tag; undefined while the user owes the answer to a late offer. */
+  readonly #acks = new Map<string, string | undefined>();
   #challenged = 0;
 
   constructor(call: Call, seed: DialogSeed, offered: boolean) {
@@ -114,7 +114,7 @@ class OutgoingInvite implements ClientUser {
     const tag = message.to.params.get('tag') ?? '';
     if (this.#acks.has(tag)) {
       const ack = this.#acks.get(tag);
-      if (ack) out.push({ do: 'send', flow: this.#call.flow, message: ack });
+      if (ack) sendAgain(this.#call.flow, ack, out);
       return;
     }
     if (this.#acks.size >= FORK_LIMIT) return;
@@ -173,8 +173,7 @@ class OutgoingInvite implements ClientUser {
   #ack(dialog: Dialog, answer: string | undefined, out: EndpointOutput[], seq = dialog.localSeq): void {
     const headers: HeaderLine[] = answer === undefined ? [] : [['Content-Type', 'application/sdp']];
     const ack = dialogRequest(dialog, 'ACK', headers, answer, seq);
-    this.#acks.set(dialog.remoteTag, ack);
-    this.#call.core.transactions.sendAck(ack, this.#call.flow, out);
+    this.#acks.set(dialog.remoteTag, this.#call.core.transactions.sendAck(ack, this.#call.flow, out));
   }
 
   /** A 2xx of another fork: acknowledged, then ended. */

@@ -62,7 +62,7 @@ export interface Reoffer {
 }
 
 export class Call implements Timed, OnFlow, ServerUser {
-  planned = NEVER;
+  planned: Timed['planned'];
   at: CallPhase;
   flow: Flow;
   /** URI of our Contact. */
@@ -151,6 +151,7 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.unacked = undefined;
     this.owedAck = undefined;
     this.reoffer = undefined;
+    this.plan();
   }
 
   moveTo(flow: Flow): void {

@@ -3,7 +3,7 @@
  * The server keeps nothing per challenge: a nonce carries its time and our signature. Hashes come in as functions.
  */
 import { fromHex, hex, utf8 } from '../kernel/bytes.ts';
-import { endOfQuoted, isToken, quote, skipSpace, trimmed, unquote } from './params.ts';
+import { endOfQuoted, isToken, own, quote, skipSpace, trimmed, unquote } from './params.ts';
 import type { Credentials } from './types.ts';
 import { parseUri, sameUri } from './uri.ts';
 
@@ -228,7 +228,7 @@ export class NonceCounts {
         this.#floor = Math.max(this.#floor, nonceTime(oldest));
       }
     }
-    this.#used.set(nonce, { high: count, window: 0 });
+    this.#used.set(own(nonce), { high: count, window: 0 });
     return 'ok';
   }
 }

@@ -3,6 +3,8 @@
  * may come only once. Numbers stand for names inside the parser; 0 is a name not in this table, which is carried as it came.
  */
 
+import { own } from './params.ts';
+
 /** One known header field. `id` is its place in the table, from 1. */
 export interface HeaderKind {
   readonly id: number;
@@ -116,7 +118,7 @@ export function headerKind(name: string): HeaderKind | undefined {
   const seen = bySpelling.get(name);
   if (seen !== undefined) return seen;
   const kind = byLower.get(name.toLowerCase());
-  if (kind !== undefined && bySpelling.size < SPELLINGS) bySpelling.set(name, kind);
+  if (kind !== undefined && bySpelling.size < SPELLINGS) bySpelling.set(own(name), kind);
   return kind;
 }
 

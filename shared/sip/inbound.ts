@@ -1,13 +1,14 @@
 /** Sorts what comes in: responses to their transactions, requests to transactions, calls and the user (RFC 3261 section 8.2, 12.2.2, 17). */
-import { respond, responseFlow, statelessTag, withToTag } from './build.ts';
+import { responseFlow, stampVia, statelessTag, withToTag } from './build.ts';
 import { Call, type Core } from './call.ts';
 import { callHooks, dialogFor, serveInDialog } from './call-dialog.ts';
 import { cancelled, takeCall } from './call-in.ts';
 import { check, type Refusal } from './checks.ts';
-import type { SipMessage } from './message.ts';
+import { newResponse, type SipMessage } from './message.ts';
 import { parse } from './parse.ts';
 import type { PlainRequests } from './plain-requests.ts';
 import type { ServerTransaction } from './transaction.ts';
+import { serverKey } from './transactions.ts';
 import type { CallHandle, EndpointOutput, Flow } from './types.ts';
 import { validate } from './validate.ts';
 
@@ -30,6 +31,7 @@ export class Inbound {
     const fault = parsed.ok ? validate(parsed.message) : parsed;
     const { message } = parsed;
     if (!message) return;
+    if (message.kind === 'request') stampVia(message, flow);
     if (message.kind === 'response') {
       if (!fault) this.#core.transactions.response(message, now, out);
     } else if (fault) {
@@ -39,7 +41,8 @@ export class Inbound {
 
   #request(message: SipMessage, flow: Flow, now: number, out: EndpointOutput[]): void {
     const { transactions } = this.#core;
-    const known = transactions.find(message);
+    const key = serverKey(message, message.method === 'ACK' ? 'INVITE' : message.method);
+    const known = transactions.find(key);
     if (message.method === 'ACK') {
       if (known) transactions.ack(known, message, now, out);
       else this.#ack(message, now, out);
@@ -55,12 +58,12 @@ export class Inbound {
       return;
     }
     if (message.method === 'CANCEL') {
-      this.#cancel(message, flow, now, out);
+      this.#cancel(message, key, flow, now, out);
       return;
     }
     const tag = message.to.params.get('tag');
     const refusal = this.#refusalOf(message, tag !== undefined);
-    const transaction = transactions.open(message, flow, now);
+    const transaction = transactions.open(message, key, flow, now);
     if (refusal) {
       this.#refuse(transaction, message, refusal, now, out);
       return;
@@ -120,12 +123,12 @@ export class Inbound {
   }
 
   /** Section 9.2: answered by itself; 481 where there is no INVITE that it could mean. */
-  #cancel(message: SipMessage, flow: Flow, now: number, out: EndpointOutput[]): void {
+  #cancel(message: SipMessage, key: string, flow: Flow, now: number, out: EndpointOutput[]): void {
     const { transactions } = this.#core;
     const invite = transactions.cancelled(message);
-    const transaction = transactions.open(message, flow, now);
+    const transaction = transactions.open(message, key, flow, now);
     const call = invite?.user instanceof Call ? invite.user : undefined;
-    const response = respond(message, flow, invite ? 200 : 481);
+    const response = newResponse(message, invite ? 200 : 481);
     withToTag(response, call?.localTag ?? this.#core.tokens.next(8));
     transactions.reply(transaction, response, now, out);
     if (invite?.pending && call?.server === invite) cancelled(call, message, now, out);
@@ -138,7 +141,7 @@ export class Inbound {
     now: number,
     out: EndpointOutput[],
   ): void {
-    const response = respond(message, transaction.flow, refusal.status, undefined, refusal.headers);
+    const response = newResponse(message, refusal.status, undefined, refusal.headers);
     withToTag(response, this.#core.tokens.next(8));
     this.#core.transactions.reply(transaction, response, now, out);
   }
@@ -146,7 +149,7 @@ export class Inbound {
   /** An answer without a transaction, for what cannot or should not have one. Never to an ACK, and only where a Via tells the way. */
   #refuseUnserved(message: SipMessage, flow: Flow, refusal: Refusal, out: EndpointOutput[], reason?: string): void {
     if (message.method === 'ACK' || !message.topVia) return;
-    const response = respond(message, flow, refusal.status, reason, refusal.headers);
+    const response = newResponse(message, refusal.status, reason, refusal.headers);
     withToTag(response, statelessTag(message));
     out.push({ do: 'send', flow: responseFlow(flow, message.topVia), message: response });
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HEADERS, headerKind } from './headers.ts';
-import { deltaSeconds, newRequest, newResponse, reasonPhrase, type SipMessage, writeVia } from './message.ts';
+import { newRequest, newResponse, reasonPhrase, type SipMessage, writeVia } from './message.ts';
+import { deltaSeconds } from './scalars.ts';
 import { parseVia } from './via.ts';
 import { write } from './write.ts';
 

@@ -2,13 +2,13 @@
  * One SIP message: start line, header fields in their order, body. A parsed message keeps offsets into the received text and
  * reads values when they are asked for; a changed field becomes a text of its own, the others stay slices of the original.
  */
+import { type Field, isNamed, makeField, oneLine, sameName } from './fields.ts';
 import {
   CALL_ID,
   CONTACT,
   CSEQ,
   EXPIRES,
   FROM,
-  type HeaderKind,
   headerKind,
   MAX_FORWARDS,
   RECORD_ROUTE,
@@ -16,7 +16,8 @@ import {
   TO,
   VIA,
 } from './headers.ts';
-import { decimal, skipSpace, splitList, trimmed } from './params.ts';
+import { decimal, splitList } from './params.ts';
+import { deltaSeconds, parseCSeq } from './scalars.ts';
 import { reasonPhrase } from './status.ts';
 import { type NameAddr, parseNameAddr } from './uri.ts';
 import { parseVia, type Via } from './via.ts';
@@ -25,24 +26,7 @@ export { reasonPhrase } from './status.ts';
 export type { NameAddr, SipUri } from './uri.ts';
 export { type Via, writeVia } from './via.ts';
 
-/** One header field line. Never changed once made, so messages may share it. */
-export interface Field {
-  /** Id of a known header, 0 otherwise. */
-  readonly id: number;
-  /** Canonical for known headers, else as it came. */
-  readonly name: string;
-  /** The value is `text.slice(start, end)`. */
-  readonly text: string;
-  readonly start: number;
-  readonly end: number;
-}
-
 const NOBODY: NameAddr = { display: '', uri: '', params: new Map() };
-/** The largest sequence number, 2^31 - 1 (RFC 3261 section 8.1.1.5). */
-const CSEQ_MAX = 0x7fff_ffff;
-/** Delta-seconds beyond this count as this (RFC 3261 section 20.19). */
-const EXPIRES_MAX = 0xffff_ffff;
-
 export class SipMessage {
   readonly kind: 'request' | 'response';
   /** Request-URI; empty for a response. */
@@ -280,47 +264,6 @@ export class SipMessage {
     this.#cseq = undefined;
     this.#callId = undefined;
   }
-}
-
-function isNamed(field: Field, kind: HeaderKind | undefined, lower: string): boolean {
-  return kind === undefined ? field.id === 0 && field.name.toLowerCase() === lower : field.id === kind.id;
-}
-
-function sameName(a: Field, b: Field): boolean {
-  return a.id === b.id && (a.id !== 0 || a.name.toLowerCase() === b.name.toLowerCase());
-}
-
-/** A header field line of ours. What would end the line (CR, LF, NUL) becomes a space, so that no value can add a header. */
-export function makeField(name: string, value: string): Field {
-  const kind = headerKind(name);
-  const text = oneLine(value);
-  return { id: kind?.id ?? 0, name: kind?.name ?? oneLine(name), text, start: 0, end: text.length };
-}
-
-function oneLine(value: string): string {
-  if (!value.includes('\r') && !value.includes('\n') && !value.includes('\0')) return trimmed(value, 0, value.length);
-  let text = '';
-  for (const c of value) text += c === '\r' || c === '\n' || c === '\0' ? ' ' : c;
-  return trimmed(text, 0, text.length);
-}
-
-/** `number method` (RFC 3261 section 20.16); undefined where malformed or above 2^31 - 1. */
-export function parseCSeq(text: string): { readonly n: number; readonly method: string } | undefined {
-  let end = 0;
-  while (end < text.length && text.charCodeAt(end) !== 32 && text.charCodeAt(end) !== 9) end++;
-  const n = decimal(text.slice(0, end), CSEQ_MAX);
-  const method = text.slice(skipSpace(text, end));
-  return n === undefined || method === '' ? undefined : { n, method };
-}
-
-/** Seconds: strict digits, anything above 2^32 - 1 counts as that; undefined for no digits. */
-export function deltaSeconds(text: string | undefined): number | undefined {
-  if (text === undefined || text === '') return undefined;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 48 || code > 57) return undefined;
-  }
-  return decimal(text, EXPIRES_MAX) ?? EXPIRES_MAX;
 }
 
 /** A request with those header lines, in that order. Content-Length is the writer's. */

@@ -3,6 +3,8 @@
  * comma lists. All text has one character per octet; nothing here uses a regular expression, every function is linear.
  */
 
+import { fromLatin1, latin1 } from '../kernel/bytes.ts';
+
 /** Parameters in order. Names are lower case, quoted values are without their quotes; undefined is a name without a value. */
 export type Params = Map<string, string | undefined>;
 
@@ -56,6 +58,9 @@ export function trimmed(text: string, from: number, to: number): string {
   while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
   return text.slice(start, end);
 }
+
+/** A copy of text that outlives its message: a slice would keep the whole of it, up to 64 kB, alive. */
+export const own = (text: string): string => latin1(fromLatin1(text));
 
 /** A decimal number of digits only, at most `max`; undefined for anything else, an empty text and a sign included. */
 export function decimal(text: string, max: number): number | undefined {

@@ -113,6 +113,15 @@ describe('header lines', () => {
     expect(good(request('Subject: "a\\\0b"')).header('Subject')).toBe('"a\\\0b"');
   });
 
+  it('are left out of a refusal where they hold a NUL', () => {
+    const read = parse(request('Record-Route: <sip:p\0;lr>', 'Subject: x'));
+    expect(read.message?.fields.map(({ name }) => name)).not.toContain('Record-Route');
+    expect(read.message?.header('Subject')).toBe('x');
+    const early = parse(request('Record-Route: <sip:p\0;lr>', 'Subject: x\ny'));
+    expect(early.message?.header('Record-Route')).toBeUndefined();
+    expect(early.message?.callId).toBe('c');
+  });
+
   it('are read on after a fault, so that it can be answered', () => {
     const read = parse(lines('OPTIONS sip:b@h SIP/2.0', 'Nonsense', ...HEAD));
     expect(read).toMatchObject({ ok: false, status: 400, reason: 'Malformed Header' });

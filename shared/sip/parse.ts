@@ -3,8 +3,10 @@
  * when somebody asks. What it judges is the frame: start line, header syntax, caps, Content-Length. The meaning is judged by
  * `validate`. Time is linear in the length whatever the content.
  */
+
+import type { Field } from './fields.ts';
 import { CONTENT_LENGTH, HEADERS, type HeaderKind, headerKind } from './headers.ts';
-import { type Field, SipMessage } from './message.ts';
+import { SipMessage } from './message.ts';
 import { decimal, isDigits, isToken, trimmed } from './params.ts';
 
 /** The longest message, octets. */
@@ -42,7 +44,15 @@ export function parse(text: string): Parsed {
   const bodyFault = reader.complete ? takeBody(message, text, reader.at) : undefined;
   const fault = start.fault ?? headerFault ?? bodyFault;
   if (fault === undefined) return { ok: true, message };
-  return message.kind === 'request' ? { ok: false, ...fault, message } : { ok: false, ...fault };
+  if (message.kind === 'response') return { ok: false, ...fault };
+  dropNul(message.fields);
+  return { ok: false, ...fault, message };
+}
+
+/** A refusal must not send a NUL back. */
+function dropNul(fields: Field[]): void {
+  const clean = fields.filter(({ text, start, end }) => !text.slice(start, end).includes('\0'));
+  fields.splice(0, fields.length, ...clean);
 }
 
 interface StartLine {

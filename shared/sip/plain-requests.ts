@@ -1,10 +1,10 @@
 /** Requests other than INVITE, both ways, inside and outside of dialogs, as their user sees them (RFC 3261 section 8). */
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, type HeaderLine, MAX_FORWARDS, respond, withToTag } from './build.ts';
+import { contactValue, type HeaderLine, MAX_FORWARDS, withToTag } from './build.ts';
 import type { Call, Core } from './call.ts';
 import { isStale } from './call-out.ts';
 import { dialogRequest } from './dialog.ts';
-import type { SipMessage } from './message.ts';
+import { newResponse, type SipMessage } from './message.ts';
 import type { ClientTransaction, ClientUser, Failure, ServerTransaction, ServerUser } from './transaction.ts';
 import type { Credentials, EndpointOutput, Flow, ReplyOptions, TransactionHandle } from './types.ts';
 
@@ -43,7 +43,7 @@ export class PlainRequests implements ServerUser {
     const request = waiting?.transaction.request;
     if (!waiting || !request) return;
     const { transaction, tag } = waiting;
-    const response = respond(request, transaction.flow, status, options.reason);
+    const response = newResponse(request, status, options.reason);
     if (status > 100) withToTag(response, tag);
     if (options.contact !== undefined) response.add('Contact', contactValue(options.contact, transaction.flow));
     if (request.method === 'OPTIONS' && status === 200) this.#describe(response, options);

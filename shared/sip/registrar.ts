@@ -2,8 +2,10 @@
  * The registrar's table for one address of record (RFC 3261 section 10.3), with Path (RFC 3327) and instances (RFC 5626). Who may
  * register what is decided before; here a request that was let through changes the bindings as a whole or not at all.
  */
-import { deltaSeconds, type SipMessage } from './message.ts';
-import { decimal, type Params } from './params.ts';
+
+import type { SipMessage } from './message.ts';
+import { decimal, own, type Params } from './params.ts';
+import { deltaSeconds } from './scalars.ts';
 import { type NameAddr, parseUri, type SipUri, sameUri, writeNameAddr } from './uri.ts';
 
 /** One contact of an address of record. */
@@ -143,10 +145,12 @@ function applyContacts(
 }
 
 function bind(contact: NameAddr, request: SipMessage, expiresAt: number, flow: string): Binding {
-  const params = new Map(contact.params);
-  params.delete('expires');
-  const path = request.headerAll('path');
-  return { uri: contact.uri, params, callId: request.callId, cseq: request.cseq.n, expiresAt, flow, path };
+  const params: Params = new Map();
+  for (const [name, value] of contact.params) {
+    if (name !== 'expires') params.set(own(name), value === undefined ? undefined : own(value));
+  }
+  const path = request.headerAll('path').map(own);
+  return { uri: own(contact.uri), params, callId: own(request.callId), cseq: request.cseq.n, expiresAt, flow, path };
 }
 
 /** The contact's own `expires`, else the header, else the default; digits that are none count as the default. */

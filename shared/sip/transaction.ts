@@ -16,6 +16,7 @@ import {
   newInviteServer,
 } from './invite-server.ts';
 import type { SipMessage } from './message.ts';
+import { parse } from './parse.ts';
 import {
   newRequestClient,
   type RequestClientOutput,
@@ -30,6 +31,7 @@ import {
 } from './request-server.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 import { isReliable } from './types.ts';
+import { write } from './write.ts';
 
 export type Failure = 'timeout' | 'transport';
 
@@ -56,7 +58,7 @@ export interface Holder {
 }
 
 export class ClientTransaction implements Timed {
-  planned = NEVER;
+  planned: Timed['planned'];
   readonly key: string;
   readonly flow: Flow;
   readonly method: string;
@@ -66,7 +68,8 @@ export class ClientTransaction implements Timed {
   readonly #holder: Holder;
   readonly #invite: InviteClientState | undefined;
   readonly #other: RequestClientState | undefined;
-  #ack: SipMessage | undefined;
+  /** Wire form of the ACK for a refusal. */
+  #ack: string | undefined;
 
   constructor(key: string, request: SipMessage, flow: Flow, user: ClientUser, holder: Holder) {
     this.key = key;
@@ -139,8 +142,10 @@ export class ClientTransaction implements Timed {
         if (this.request) out.push({ do: 'send', flow: this.flow, message: this.request });
         return;
       case 'ack':
-        if (!this.#ack && this.request && message) this.#ack = this.#holder.acknowledge(this.request, message);
-        if (this.#ack) out.push({ do: 'send', flow: this.flow, message: this.#ack });
+        if (!this.#ack && this.request && message) {
+          this.#ack = write(this.#holder.acknowledge(this.request, message));
+        }
+        if (this.#ack) sendAgain(this.flow, this.#ack, out);
         return;
       case 'deliver':
         if (!message) return;
@@ -160,10 +165,10 @@ export class ClientTransaction implements Timed {
 }
 
 export class ServerTransaction implements Timed {
-  planned = NEVER;
+  planned: Timed['planned'];
   readonly key: string;
-  /** From tag, Call-ID and CSeq: what the copies of a request that came along two ways share (section 8.2.2.2). */
-  readonly mergeKey: string;
+  /** From tag, Call-ID and CSeq: what the copies of a request that came along two ways share (section 8.2.2.2); none inside a dialog. */
+  readonly mergeKey: string | undefined;
   readonly method: string;
   readonly flow: Flow;
   user: ServerUser | undefined;
@@ -172,11 +177,12 @@ export class ServerTransaction implements Timed {
   readonly #holder: Holder;
   readonly #invite: InviteServerState | undefined;
   readonly #other: RequestServerState | undefined;
-  #response: SipMessage | undefined;
+  /** Wire form of the last response: a text is a fraction of a message's size, and copies are rare. */
+  #response: string | undefined;
   /** Where responses go: for UDP without rport the port of sent-by (RFC 3261 section 18.2.2). */
   readonly #back: Flow;
 
-  constructor(keys: { key: string; mergeKey: string }, request: SipMessage, at: ServerPlace, now: number) {
+  constructor(keys: { key: string; mergeKey: string | undefined }, request: SipMessage, at: ServerPlace, now: number) {
     this.key = keys.key;
     this.mergeKey = keys.mergeKey;
     this.method = request.method;
@@ -240,12 +246,12 @@ export class ServerTransaction implements Timed {
     switch (item.do) {
       case 'reply':
         if (!message) return;
-        this.#response = message;
+        this.#response = write(message);
         if (message.status >= 200) this.request = undefined;
-        out.push({ do: 'send', flow: this.#back, message });
+        out.push({ do: 'send', flow: this.#back, message, text: this.#response });
         return;
       case 'resend':
-        if (this.#response) out.push({ do: 'send', flow: this.#back, message: this.#response });
+        if (this.#response) sendAgain(this.#back, this.#response, out);
         return;
       case 'deliver-ack':
         if (message) this.user?.onAck(this, message, now, out);
@@ -260,6 +266,12 @@ export class ServerTransaction implements Timed {
         return;
     }
   }
+}
+
+/** Sends a kept wire form again; one that has outgrown what any peer reads is left. */
+export function sendAgain(flow: Flow, text: string, out: EndpointOutput[]): void {
+  const { message } = parse(text);
+  if (message) out.push({ do: 'send', flow, message, text });
 }
 
 /** Where a server transaction stands. */

@@ -6,6 +6,7 @@ import type { Tokens } from './tokens.ts';
 import { ClientTransaction, type ClientUser, type Holder, ServerTransaction } from './transaction.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 import { isReliable } from './types.ts';
+import { write } from './write.ts';
 
 const COOKIE = 'z9hG4bK';
 
@@ -52,10 +53,12 @@ export class Transactions implements Holder {
     return this.#begin(`${branch}|CANCEL`, cancel, flow, user, now, out);
   }
 
-  /** Sends a request that has no transaction: the ACK for a 2xx (section 13.2.2.4). */
-  sendAck(ack: SipMessage, flow: Flow, out: EndpointOutput[]): void {
+  /** Sends a request that has no transaction, the ACK for a 2xx (section 13.2.2.4), and gives its wire form. */
+  sendAck(ack: SipMessage, flow: Flow, out: EndpointOutput[]): string {
     ack.prepend('Via', viaValue(flow, `${COOKIE}${this.#tokens.next(10)}`));
-    out.push({ do: 'send', flow, message: ack });
+    const text = write(ack);
+    out.push({ do: 'send', flow, message: ack, text });
+    return text;
   }
 
   #begin(
@@ -84,9 +87,9 @@ export class Transactions implements Holder {
     this.deadlines.plan(transaction);
   }
 
-  /** The server transaction that a request belongs to: for ACK that of its INVITE. */
-  find(request: SipMessage): ServerTransaction | undefined {
-    return this.#servers.get(serverKey(request, request.method === 'ACK' ? 'INVITE' : request.method));
+  /** The server transaction of that key, see `serverKey`. */
+  find(key: string): ServerTransaction | undefined {
+    return this.#servers.get(key);
   }
 
   /** The pending INVITE that a CANCEL means (section 9.2). */
@@ -94,18 +97,18 @@ export class Transactions implements Holder {
     return this.#servers.get(serverKey(cancel, 'INVITE'));
   }
 
-  /** True where the same request is being served already, having come another way (section 8.2.2.2). */
+  /** True where the same request outside a dialog is being served already, having come another way (section 8.2.2.2). */
   isMerged(request: SipMessage): boolean {
     return this.#merged.has(mergeKeyOf(request));
   }
 
-  /** A new server transaction; its user is to be set by the caller. */
-  open(request: SipMessage, flow: Flow, now: number): ServerTransaction {
-    const keys = { key: serverKey(request, request.method), mergeKey: mergeKeyOf(request) };
+  /** A new server transaction with its `serverKey`; its user is to be set by the caller. */
+  open(request: SipMessage, key: string, flow: Flow, now: number): ServerTransaction {
+    const mergeKey = request.to.params.has('tag') ? undefined : mergeKeyOf(request);
     const place = { flow, back: responseFlow(flow, request.topVia), holder: this };
-    const transaction = new ServerTransaction(keys, request, place, now);
-    this.#servers.set(keys.key, transaction);
-    this.#merged.set(keys.mergeKey, transaction);
+    const transaction = new ServerTransaction({ key, mergeKey }, request, place, now);
+    this.#servers.set(key, transaction);
+    if (mergeKey !== undefined) this.#merged.set(mergeKey, transaction);
     this.hang(flow, transaction);
     this.deadlines.plan(transaction);
     return transaction;
@@ -124,12 +127,15 @@ export class Transactions implements Holder {
 
   forgetClient(transaction: ClientTransaction): void {
     this.#clients.delete(transaction.key);
+    this.deadlines.plan(transaction);
     this.unhang(transaction.flow, transaction);
   }
 
   forgetServer(transaction: ServerTransaction): void {
     this.#servers.delete(transaction.key);
-    if (this.#merged.get(transaction.mergeKey) === transaction) this.#merged.delete(transaction.mergeKey);
+    this.deadlines.plan(transaction);
+    const { mergeKey } = transaction;
+    if (mergeKey !== undefined && this.#merged.get(mergeKey) === transaction) this.#merged.delete(mergeKey);
     this.unhang(transaction.flow, transaction);
   }
 
@@ -158,8 +164,11 @@ export class Transactions implements Holder {
   }
 }
 
-/** Section 17.2.3: branch, sent-by and method; without the cookie of RFC 3261 what RFC 2543 compared. */
-function serverKey(request: SipMessage, method: string): string {
+/**
+ * Names the server transaction that a request belongs to: branch, sent-by and method (section 17.2.3; for ACK the method is its
+ * INVITE's); without the cookie of RFC 3261 what RFC 2543 compared.
+ */
+export function serverKey(request: SipMessage, method: string): string {
   const via = request.topVia;
   const branch = via?.params.get('branch') ?? '';
   if (via && branch.startsWith(COOKIE)) return `${branch}|${via.host}:${via.port ?? ''}|${method}`;

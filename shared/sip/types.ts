@@ -62,8 +62,8 @@ export interface ReplyOptions {
 }
 
 export type EndpointOutput =
-  /** Write this message to the flow; for UDP one datagram. */
-  | { readonly do: 'send'; readonly flow: Flow; readonly message: SipMessage }
+  /** Write this message to the flow; for UDP one datagram. `text` is its wire form where that is made already. */
+  | { readonly do: 'send'; readonly flow: Flow; readonly message: SipMessage; readonly text?: string }
   /** A new INVITE; `offer` is its SDP, if any. The endpoint has sent 100 Trying by itself. */
   | {
       readonly do: 'incoming';

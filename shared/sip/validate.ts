@@ -4,8 +4,9 @@
  * response that breaks one is dropped (RFC 3261 section 8.1.3).
  */
 import { HEADERS, headerKind } from './headers.ts';
-import { deltaSeconds, type SipMessage } from './message.ts';
+import type { SipMessage } from './message.ts';
 import { decimal, isToken, parseParams, splitList } from './params.ts';
+import { deltaSeconds } from './scalars.ts';
 import { type NameAddr, parseNameAddr, parseUri } from './uri.ts';
 
 /** The most values of one header field, over all its lines. */

@@ -10,7 +10,7 @@ describe('Budget', () => {
     for (let i = 0; i < 5; i++) expect(budget.take('a', rate, 1000)).toBe(0);
     expect(budget.take('a', rate, 1000)).toBe(500);
     expect(budget.take('b', rate, 1000)).toBe(0);
-    expect(budget.take('a', rate, 1499)).toBe(1);
+    expect(budget.take('a', rate, 1250)).toBe(250);
     expect(budget.take('a', rate, 1500)).toBe(0);
     expect(budget.take('a', rate, 1500)).toBe(500);
   });

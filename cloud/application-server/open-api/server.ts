@@ -18,19 +18,29 @@ export function createOpenApi({ farm }: { readonly farm: FarmControl }): Part {
     name: 'application-server',
     async start(context) {
       const app = await createApp(context, farm, { processFacts });
-      await app.listen({ host: context.config.http.host, port: context.config.http.port }).catch((error: unknown) => {
-        throw new Error(explainListen(error, context.config.http, '--http'));
-      });
-      context.config.bound.http = urlOf('http', context.config.http.host, app.server.address());
-      const secure = await listenSecure(app, context);
-      const stopSweeping = sweep(context);
-      return running(app, async () => {
-        stopSweeping();
-        secure?.closeAllConnections();
-        if (secure !== undefined) await new Promise<void>((resolve) => secure.close(() => resolve()));
-      });
+      try {
+        return await listen(app, context);
+      } catch (error) {
+        await app.close();
+        throw error;
+      }
     },
   };
+}
+
+async function listen(app: FastifyInstance, context: PartContext): Promise<RunningPart> {
+  const { config } = context;
+  await app.listen({ host: config.http.host, port: config.http.port }).catch((error: unknown) => {
+    throw new Error(explainListen(error, config.http, '--http'));
+  });
+  config.bound.http = urlOf('http', config.http.host, app.server.address());
+  const secure = await listenSecure(app, context);
+  const stopSweeping = sweep(context);
+  return running(app, async () => {
+    stopSweeping();
+    secure?.closeAllConnections();
+    if (secure !== undefined) await new Promise<void>((resolve) => secure.close(() => resolve()));
+  });
 }
 
 function running(app: FastifyInstance, release: () => Promise<void>): RunningPart {

@@ -51,7 +51,8 @@ export class Access {
     const line = claimed === undefined ? undefined : await this.#lines.byUser(claimed.username);
     // A credential is made for the username; nobody signs in by number.
     const account = line?.username === claimed?.username ? accountOf(line) : undefined;
-    const verdict = this.#door.judge(message, claimed, account, flow.remote.host, this.#clock.wall());
+    const secure = flow.protocol === 'tls';
+    const verdict = this.#door.judge(message, claimed, account, flow.remote.host, this.#clock.wall(), secure);
     if (!verdict.ok) {
       return refuse(
         verdict.status,

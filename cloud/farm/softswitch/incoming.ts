@@ -21,8 +21,10 @@ export interface IncomingOptions {
   readonly sip: SipPort;
   readonly clock: Clock;
   readonly newId: (prefix: 'chn') => string;
+  /** A source that proved itself may send more. */
+  readonly trust: (flow: Flow) => void;
   /** True for a host name or address that is this softswitch. */
-  readonly isOurs: (host: string, flow: Flow) => boolean;
+  readonly isOurs: (host: string) => boolean;
 }
 
 type Invite = Extract<EndpointOutput, { do: 'incoming' }>;
@@ -37,7 +39,7 @@ export class Incoming {
   }
 
   async take(output: Invite): Promise<void> {
-    const { access, calls, sip } = this.#o;
+    const { access, calls, sip, trust } = this.#o;
     const { call, message, flow } = output;
     if (calls.size >= CALL_LIMIT) return this.#reject(call, 503, [['Retry-After', '10']]);
     this.#asking.add(call);
@@ -49,6 +51,7 @@ export class Incoming {
       return sip.closeFlow(flow);
     }
     if (sender.kind === 'refuse') return this.#reject(call, sender.status, sender.headers);
+    trust(flow);
     this.#start(output, sender);
   }
 
@@ -64,7 +67,7 @@ export class Incoming {
       this.#reject(call, 403, []);
       return;
     }
-    const dialled = this.#dialled(message.uri, flow);
+    const dialled = this.#dialled(message.uri);
     if (dialled === undefined) {
       this.#reject(call, 404, []);
       return;
@@ -92,10 +95,10 @@ export class Incoming {
   }
 
   /** What the Request-URI asks for: the user of one of our own addresses, else the whole URI without parameters. */
-  #dialled(text: string, flow: Flow): string | undefined {
+  #dialled(text: string): string | undefined {
     const uri = parseUri(text);
     if (uri?.user === undefined) return undefined;
-    const ours = uri.scheme === 'tel' || this.#o.isOurs(uri.host, flow);
+    const ours = uri.scheme === 'tel' || this.#o.isOurs(uri.host);
     const dialled = ours ? uri.user : `sip:${uri.user}@${uri.host}`;
     return dialled.length > DIALLED_LIMIT ? undefined : dialled;
   }

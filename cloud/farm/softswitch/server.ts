@@ -84,6 +84,7 @@ class Softswitch implements RunningPart {
       hash,
       hmac: (key, data) => crypto.hmac('sha256', key, data),
       salt: () => random.bytes(8),
+      isOurs: (host) => this.#isOurs(host),
     });
     const access = new Access(this.#lines, this.#gateways, door, clock);
     const router = new Router({
@@ -100,11 +101,11 @@ class Softswitch implements RunningPart {
     });
     const calls = this.#calls;
     const location = this.#location;
-    const isOurs = (host: string, flow: Flow) => this.#isOurs(host, flow);
-    this.#incoming = new Incoming({ access, calls, router, sip, clock, newId: named, isOurs });
+    const trust = (flow: Flow) => this.#transport.trust(flow.remote.host);
+    const isOurs = (host: string) => this.#isOurs(host);
+    this.#incoming = new Incoming({ access, calls, router, sip, clock, newId: named, trust, isOurs });
     this.#requests = new Requests({
-      ...{ access, location, calls, clock, sip },
-      trust: (flow) => this.#transport.trust(flow.remote.host),
+      ...{ access, location, calls, clock, sip, trust },
       cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
     });
     this.#channels = new Channels({ calls, lines: this.#lines, location, router, sip, clock, newId: named });
@@ -224,9 +225,9 @@ class Softswitch implements RunningPart {
     return `sip:hearthline@${writeHost(host)}:${port}`;
   }
 
-  #isOurs(host: string, flow: Flow): boolean {
-    const { domain, publicHost } = this.#context.config;
-    if (host === domain || host === publicHost || host === flow.local.host) return true;
+  #isOurs(host: string): boolean {
+    const { domain, publicHost, sip } = this.#context.config;
+    if (host === domain || host === publicHost || host === sip.host) return true;
     return this.#context.world.net.addresses().some((one) => one.host === host);
   }
 

@@ -33,6 +33,7 @@ const lines = {
   'media.play': 'POST /v1/media-sessions',
   'conference.create': 'POST /v1/conferences',
   'conference.mute': 'POST /v1/sessions/{session}/legs/{leg}/mute',
+  'conference.roster': 'GET /v1/conferences/{session}/roster',
   'session.list': 'GET /v1/sessions',
   'session.get': 'GET /v1/sessions/{session}',
   'session.end': 'DELETE /v1/sessions/{session}',

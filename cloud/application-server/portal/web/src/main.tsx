@@ -1,7 +1,12 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
 import { takeFragment } from './route.ts';
-import './style.css';
+import './style/base.css';
+import './style/frame.css';
+import './style/cards.css';
+import './style/forms.css';
+import './style/pages.css';
+import './style/narrow.css';
 
 const root = document.getElementById('app');
 if (root !== null) render(<App fragment={takeFragment()} />, root);

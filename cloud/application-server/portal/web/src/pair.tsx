@@ -8,7 +8,7 @@ import { Button, Card, Empty, Field, Link, Page, TroubleNote } from './ui.tsx';
 export function PairPage({ fragment }: { fragment: URLSearchParams }) {
   const homes = useLoad('pair homes', () => call('home.list', { limit: 500 }));
   const [gateway, setGateway] = useState<Gateway | undefined>();
-  const [scanned] = useState(() => ({ code: fragment.get('code') ?? '', key: fragment.get('key') ?? '' }));
+  const [scanned] = useState(() => ({ code: shownCode(fragment.get('code') ?? ''), key: fragment.get('key') ?? '' }));
   return (
     <Page
       title="Pair a gateway"
@@ -85,6 +85,11 @@ function PairForm({ homes, scanned, onClaimed }: FormProps) {
       </form>
     </Card>
   );
+}
+
+/** A code as gateways show it: two groups of four. */
+function shownCode(code: string): string {
+  return /^[A-Za-z]{8}$/.test(code) ? `${code.slice(0, 4)}-${code.slice(4)}` : code;
 }
 
 const steps = [

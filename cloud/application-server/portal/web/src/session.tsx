@@ -3,13 +3,13 @@ import { useEffect, useState } from 'preact/hooks';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call, follow } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
-import { type House, partyName, useHouses } from './houses.ts';
-import { Icon } from './icon.tsx';
+import { type House, useHouses } from './houses.ts';
 import { LegAdder } from './leg-adder.tsx';
-import { type Leg, type Session, SessionPill } from './sessions.tsx';
-import { momentText, serverText, timeText, wordsText } from './text.ts';
+import { Legs, legName } from './legs.tsx';
+import { type Session, SessionPill } from './sessions.tsx';
+import { momentText, timeText, wordsText } from './text.ts';
 import { TimeLine } from './time-line.tsx';
-import { Button, Card, Empty, Page, Pill, type Tone, TroubleNote } from './ui.tsx';
+import { Button, Card, Empty, Page, TroubleNote } from './ui.tsx';
 
 type Event = VerbReply<'session.events'>['items'][number];
 
@@ -71,91 +71,6 @@ export function SessionPage({ id }: { id: string }) {
     </Page>
   );
 }
-
-export function legName(leg: Leg, houses: readonly House[] | undefined): string {
-  return partyName(leg.party, houses) || wordsText(leg.role);
-}
-
-function Legs({
-  session,
-  houses,
-  changed,
-}: {
-  session: Session;
-  houses: readonly House[] | undefined;
-  changed: () => void;
-}) {
-  const action = useAction();
-  if (session.legs.length === 0) return <Empty>No legs yet.</Empty>;
-  const mutable = session.kind.startsWith('conference');
-  const mute = (leg: Leg) =>
-    action
-      .run(() => call('conference.mute', { session: session.id, leg: leg.id, muted: leg.muted !== true }))
-      .then(changed);
-  const stop = (leg: Leg) => action.run(() => call('leg.remove', { session: session.id, leg: leg.id })).then(changed);
-  return (
-    <>
-      <ul class="list legs">
-        {session.legs.map((leg) => (
-          <li key={leg.id} class={leg.state === 'ended' ? 'over' : ''}>
-            <span class={`mark ${leg.orientation}`}>
-              <Icon name={leg.kind} />
-            </span>
-            <div class="grow">
-              <span class="row">
-                <span class="strong">{legName(leg, houses)}</span>
-                <Pill tone={legTones[leg.state]}>{stateText(leg)}</Pill>
-              </span>
-              <span class="muted">
-                {[wordsText(leg.role), leg.item, leg.orientation, leg.dscp].filter(Boolean).join(' · ')}
-              </span>
-              <span class="muted">
-                {serverText(leg.server)}: {leg.why}
-              </span>
-            </div>
-            {leg.state !== 'ended' && session.state !== 'ended' && (
-              <div class="row tight">
-                {mutable && leg.kind === 'voice' && leg.state === 'up' && (
-                  <Button
-                    kind="small"
-                    busy={action.busy}
-                    aria-pressed={leg.muted === true}
-                    onClick={() => void mute(leg)}
-                  >
-                    {leg.muted ? 'Unmute' : 'Mute'}
-                  </Button>
-                )}
-                <Button
-                  kind="small"
-                  busy={action.busy}
-                  onClick={() => void stop(leg)}
-                  aria-label={`Stop ${legName(leg, houses)}, ${leg.role}`}
-                >
-                  Stop
-                </Button>
-              </div>
-            )}
-          </li>
-        ))}
-      </ul>
-      <TroubleNote trouble={action.trouble} />
-    </>
-  );
-}
-
-function stateText(leg: Leg): string {
-  if (leg.state === 'ended') return leg.reason === undefined ? 'ended' : wordsText(leg.reason).toLowerCase();
-  return leg.muted === true && leg.state === 'up' ? 'muted' : leg.state;
-}
-
-const legTones: Readonly<Record<Leg['state'], Tone>> = {
-  planned: 'busy',
-  reserved: 'busy',
-  starting: 'busy',
-  ringing: 'busy',
-  up: 'good',
-  ended: 'quiet',
-};
 
 /** Request, then what the servers were told, then the channel that came of it. */
 function Story({ session, houses }: { session: Session; houses: readonly House[] | undefined }) {

@@ -1,0 +1,39 @@
+/** Header field lines, the pieces of which a message is made. */
+import { type HeaderKind, headerKind } from './headers.ts';
+import { trimmed } from './params.ts';
+
+/** One header field line. Never changed once made, so messages may share it. */
+export interface Field {
+  /** Id of a known header, 0 otherwise. */
+  readonly id: number;
+  /** Canonical for known headers, else as it came. */
+  readonly name: string;
+  /** The value is `text.slice(start, end)`. */
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Is this field of that kind, or, where there is none, of that name in lower case? */
+export function isNamed(field: Field, kind: HeaderKind | undefined, lower: string): boolean {
+  return kind === undefined ? field.id === 0 && field.name.toLowerCase() === lower : field.id === kind.id;
+}
+
+export function sameName(a: Field, b: Field): boolean {
+  return a.id === b.id && (a.id !== 0 || a.name.toLowerCase() === b.name.toLowerCase());
+}
+
+/** A header field line of ours. What would end the line (CR, LF, NUL) becomes a space, so that no value can add a header. */
+export function makeField(name: string, value: string): Field {
+  const kind = headerKind(name);
+  const text = oneLine(value);
+  return { id: kind?.id ?? 0, name: kind?.name ?? oneLine(name), text, start: 0, end: text.length };
+}
+
+/** Trimmed text without CR, LF and NUL. */
+export function oneLine(value: string): string {
+  if (!value.includes('\r') && !value.includes('\n') && !value.includes('\0')) return trimmed(value, 0, value.length);
+  let text = '';
+  for (const c of value) text += c === '\r' || c === '\n' || c === '\0' ? ' ' : c;
+  return trimmed(text, 0, text.length);
+}
