@@ -27,6 +27,8 @@ export interface PhoneOptions {
   readonly username: string;
   readonly password: string;
   readonly protocol?: SipProtocol;
+  /** The address that it believes it has: a private one, where a NAT is between. */
+  readonly believes?: string;
   readonly tls?: TlsClientOptions;
   readonly manner?: Manner;
   /** Milliseconds of ringing before it answers by itself. */
@@ -234,7 +236,7 @@ export class Phone {
   #contact(): string {
     const { username, protocol = 'udp' } = this.#options;
     const transport = protocol === 'udp' ? '' : `;transport=${protocol}`;
-    return `sip:${username}@${writeHost(this.#local.host)}:${this.#local.port}${transport}`;
+    return `sip:${username}@${writeHost(this.#options.believes ?? this.#local.host)}:${this.#local.port}${transport}`;
   }
 
   #flowOrThrow(): Flow {
@@ -255,7 +257,12 @@ export class Phone {
   }
 
   #media(call: PhoneCall) {
-    return { address: call.rtp.local, sessionId: call.sessionId, version: call.version };
+    const { host, port } = call.rtp.local;
+    return {
+      address: { host: this.#options.believes ?? host, port },
+      sessionId: call.sessionId,
+      version: call.version,
+    };
   }
 
   /** Talks to where a description of the other side says. */

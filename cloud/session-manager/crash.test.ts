@@ -10,12 +10,12 @@ import { qos } from '#cloud/farm/qos/server.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import type { Store } from '#cloud/store/store.ts';
 import { VirtualWorld } from '#simulator/world.ts';
-import { CONFIG, newScript, OPERATOR, scriptedServers } from './farm.fixture.ts';
+import { CONFIG, newScript, OPERATOR, scriptedServers } from '#test/support/session-farm.ts';
 import { readRows } from './journal.ts';
 import { sessionManager } from './server.ts';
 import { fold } from './session.ts';
 
-const CHILD = fileURLToPath(new URL('./crash.fixture.ts', import.meta.url));
+const CHILD = fileURLToPath(new URL('../../test/support/session-crash.ts', import.meta.url));
 const CALLS = 4;
 
 /** Runs the child until its crash point; what it acknowledged, line by line, and whether it came to its end. */

@@ -2,7 +2,7 @@
 import { NEVER } from '#shared/kernel/machine.ts';
 import { releaseCommands, sessionReleaseCommands, undoCommands } from './commands.ts';
 import type { Command, JournalRow, SessionEvent } from './events.ts';
-import type { Live, Output, Started } from './machine.ts';
+import type { Live, Output, Started } from './live.ts';
 import { apply, type LegState, liveLegs, recordOf } from './session.ts';
 
 /** Milliseconds that an ending session waits for its releases. */

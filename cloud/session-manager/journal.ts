@@ -4,7 +4,7 @@
  */
 import { type SqlValue, type Statement, type Store, sql } from '#cloud/store/store.ts';
 import type { Command, JournalRow } from './events.ts';
-import type { Purpose } from './machine.ts';
+import type { Purpose } from './live.ts';
 import type { SessionState } from './session.ts';
 
 /** A command as the outbox keeps it; `n` orders the commands of all sessions. */

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Context } from '#cloud/bus/bus.ts';
 import { billing } from '#cloud/farm/billing/server.ts';
 import { qos } from '#cloud/farm/qos/server.ts';
+import { createFarm, type Farm, line, OPERATOR, subscriber } from '#test/support/session-farm.ts';
 import { SESSIONS_PER_HOME } from './create.ts';
-import { createFarm, type Farm, line, OPERATOR, subscriber } from './farm.fixture.ts';
 import { LEGS_PER_SESSION } from './manage.ts';
 
 let farm: Farm;

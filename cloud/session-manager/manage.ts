@@ -9,7 +9,7 @@ import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { notTheirs, seesSession } from './access.ts';
 import type { LegPlan } from './events.ts';
 import { listSessions, readRows, readSession } from './journal.ts';
-import type { Live } from './machine.ts';
+import type { Live } from './live.ts';
 import { planAdded } from './plan-conference.ts';
 import { as, type Resolver } from './resolve.ts';
 import type { Runtime } from './runtime.ts';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Context } from '#cloud/bus/bus.ts';
 import { billing } from '#cloud/farm/billing/server.ts';
 import { qos } from '#cloud/farm/qos/server.ts';
-import { createFarm, type Farm } from './farm.fixture.ts';
+import { createFarm, type Farm } from '#test/support/session-farm.ts';
 import { SELF } from './outbox.ts';
 
 let farm: Farm;

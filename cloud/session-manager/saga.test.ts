@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { billing } from '#cloud/farm/billing/server.ts';
 import { qos } from '#cloud/farm/qos/server.ts';
 import type { VerbName } from '#shared/protocol/verbs/index.ts';
-import { createFarm, type Farm, OPERATOR } from './farm.fixture.ts';
+import { createFarm, type Farm, OPERATOR } from '#test/support/session-farm.ts';
 
 let farm: Farm;
 afterEach(() => farm.end());

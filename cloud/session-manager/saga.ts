@@ -8,7 +8,7 @@ import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { command, reserveCommand } from './commands.ts';
 import type { Command, Reserved, ReserveStep } from './events.ts';
-import type { Started } from './machine.ts';
+import type { Started } from './live.ts';
 import type { LegState, SessionState } from './session.ts';
 
 export interface Taken {

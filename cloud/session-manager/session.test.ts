@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JournalRow, LegPlan } from './events.ts';
-import { type Input, type Live, newLive, type Output, sessionMachine } from './machine.ts';
+import { type Input, type Live, newLive, type Output } from './live.ts';
+import { sessionMachine } from './machine.ts';
 import { apply, fold, liveLegs, type SessionState, view } from './session.ts';
 
 const plan = (id: string, more: Partial<LegPlan> = {}): LegPlan => ({

@@ -74,9 +74,7 @@ export class OutboxFile {
     return new Promise((resolve, reject) => {
       const done = (error: unknown) => (error === undefined ? resolve() : reject(error));
       this.#waiting.push({ line: logLine(line), done });
-      this.#writing ??= this.#write(outbox).finally(() => {
-        this.#writing = undefined;
-      });
+      this.#writing ??= this.#write(outbox);
     });
   }
 
@@ -87,6 +85,8 @@ export class OutboxFile {
   }
 
   async #write(outbox: Outbox): Promise<void> {
+    // Lines that are added in this turn go with the first.
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
@@ -101,6 +101,8 @@ export class OutboxFile {
       }
       for (const { done } of batch) done(error);
     }
+    // In the same turn as the last look at what waits, or a line that comes between would wait for ever.
+    this.#writing = undefined;
   }
 
   async #writeBatch(batch: readonly Waiting[], outbox: Outbox): Promise<void> {

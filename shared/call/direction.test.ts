@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { makeOffer } from '../sip/offer-answer.ts';
-import { type Direction, directionOf, revised } from './direction.ts';
+import { type Direction, directionOf, revised, versionOf } from './direction.ts';
 
 const offer = (direction?: Direction) =>
   makeOffer({ address: { host: '192.0.2.1', port: 4000 }, sessionId: 7, ...(direction && { direction }) });
@@ -35,5 +35,6 @@ describe('direction', () => {
     expect(revised(after, 1, 'sendonly')).toBe(before);
     expect(revised(before, 2)).toBe(before.replace('o=- 7 1', 'o=- 7 2'));
     expect(revised('junk', 2)).toBe('junk');
+    expect([versionOf(after), versionOf('junk')]).toEqual([9, 0]);
   });
 });

@@ -15,6 +15,12 @@ export function directionOf(sdp: string): Direction {
   return direction === 'sendrecv' || direction === 'sendonly' ? 'sendonly' : 'inactive';
 }
 
+/** The version in the `o=` line; 0 where there is none that counts. */
+export function versionOf(sdp: string): number {
+  const version = Number(parseSdp(sdp)?.origin?.version);
+  return Number.isSafeInteger(version) ? version : 0;
+}
+
 /**
  * The same description as a later one of its dialog: with that version in `o=` (RFC 3264 section 8: one more than before) and,
  * where given, another direction. What cannot be read comes back as it was.

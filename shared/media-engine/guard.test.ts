@@ -8,6 +8,7 @@ import type { GraphOptions } from './graph-host.ts';
 import { localEngine } from './local.ts';
 import { PORT_REST } from './ports.ts';
 import { RtpPeer } from './rtp-peer.ts';
+import { PAYLOAD_LIMIT } from './sender.ts';
 
 interface Bench {
   readonly world: VirtualWorld;
@@ -140,6 +141,23 @@ describe('source check', () => {
       await b.world.run(100);
       expect(await b.engine.stats('a')).toMatchObject({ received: PACKETS_PER_SECOND, refused: 1 });
     });
+  });
+});
+
+it('relays payloads of up to 60 ms and drops longer ones', async () => {
+  await bench(async (b) => {
+    const { victim, partner } = await attacked(b, (one) => ({ ...base, address: one.local, accept: { exact: true } }));
+    const target = victim.target ?? victim.local;
+    await victim.close();
+    const socket = await b.world.host('victim', ['10.0.1.1']).net.udp(victim.local, () => undefined);
+    for (const [sequence, size] of [PAYLOAD_LIMIT, PAYLOAD_LIMIT + 1].entries()) {
+      const packet = new Uint8Array(12 + size);
+      packet.set([0x80, 0, 0, sequence]);
+      socket.send(packet, target);
+    }
+    await b.world.run(100);
+    expect(partner.received).toBe(1);
+    expect(partner.heard().length).toBe(PAYLOAD_LIMIT);
   });
 });
 

@@ -174,6 +174,7 @@ describe('hostile headers of 60,000 octets', () => {
   ];
 
   it.each(pieces)('of %j are read in linear time', (piece) => {
+    const started = performance.now();
     for (const place of places) {
       for (const lead of ['', 'Digest ', '"', '<sip:', 'SIP/2.0/UDP h;']) {
         const line = `${place}: ${lead}${fill(piece)}`;
@@ -183,6 +184,8 @@ describe('hostile headers of 60,000 octets', () => {
         const framer = new Framer();
         framer.push(text);
         for (let left = 64_000; left > 0 && framer.next() !== undefined; left--);
+        // The runner's time limit cannot stop what never waits.
+        if (performance.now() - started > 25_000) throw new Error('this takes for ever');
       }
     }
   });

@@ -41,10 +41,10 @@ const wholeStream = async (ask: Ask) => {
 };
 
 /** Opens a stream and collects what comes, until it ends. */
-function open(url: string) {
+function open(url: string, token = OPERATOR_TOKEN) {
   const stream = { text: '', ended: false };
   void cloud.app
-    .inject({ url, headers: { authorization: `Bearer ${OPERATOR_TOKEN}` }, payloadAsStream: true })
+    .inject({ url, headers: { authorization: `Bearer ${token}` }, payloadAsStream: true })
     .then(async (reply) => {
       for await (const chunk of reply.stream()) stream.text += String(chunk);
       stream.ended = true;
@@ -108,6 +108,20 @@ describe('GET /v1/sessions/{session}/events', () => {
     const token = await cloud.subscriber('eve', [(await cloud.call('home.create', { name: 'Oak' })).id]);
     expect(notProblem(await cloud.ask({ url: path(session), token }), 'not_found')).toBeUndefined();
     expect(notProblem(await cloud.ask({ url: path('ses_none') }), 'not_found')).toBeUndefined();
+  });
+
+  test('ends when the credential ends', async () => {
+    const { home } = (await cloud.call('line.list', { home: (await cloud.call('home.list', {})).items[0]?.id ?? '' }))
+      .items[0] ?? { home: '' };
+    const token = await cloud.subscriber('bob', [home]);
+    const { id } = await cloud.call('call.create', { from: a, to: b });
+    const stream = open(path(id), token);
+    await cloud.world.run(3000);
+    expect([stream.text.includes('id: 1\n'), stream.ended]).toEqual([true, false]);
+    await cloud.ask({ method: 'POST', url: '/v1/sign-out', token });
+    await cloud.world.run(15_000);
+    expect(stream.ended).toBe(true);
+    await cloud.call('session.end', { session: id });
   });
 
   test('32 streams of one credential, the next is refused; closing one makes room', async () => {

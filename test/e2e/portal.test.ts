@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { sql } from '#cloud/store/store.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { hasFile } from '#test/peers.ts';
 import { CHROMIUM, Rig } from './rig.ts';
@@ -27,6 +28,7 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal in chromium', () => {
       homes: [elm.id],
     });
   }, 60_000);
+  afterEach(() => rig.closePages());
   afterAll(() => rig?.stop());
 
   const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name }).waitFor();
@@ -49,6 +51,13 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal in chromium', () => {
     await button(page, 'Sign out').click();
     await heading(page, 'Welcome home');
     await page.reload();
+    await heading(page, 'Welcome home');
+  });
+
+  test('a sign-in that has ended elsewhere leads back to the door', async () => {
+    const page = await rig.operatorPage();
+    await heading(page, 'Overview');
+    await rig.cloud.context.store.commit([sql('DELETE FROM token WHERE expires_at IS NOT NULL')]);
     await heading(page, 'Welcome home');
   });
 

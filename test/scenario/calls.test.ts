@@ -135,6 +135,32 @@ describe('two direct phones', () => {
   });
 });
 
+describe('the way of the sound', () => {
+  const voice = sine(600, -10, 8000);
+  const hear = async (more: { believes?: string }) => {
+    operator = await Operator.start(5);
+    const home = await operator.home('home_a');
+    const alice = await operator.ready(await operator.line(home, 1), { voice, ...more });
+    const b = await operator.line(home, 2);
+    const bob = await operator.ready(b, { voice });
+    const call = await alice.dial(b.number);
+    await operator.world.until(() => call.state === 'up', 5_000);
+    await operator.world.run(2_500);
+    expect(levelOf(second(call, 1), 600)).toBeGreaterThan(-15);
+    expect(levelOf(second(bob.calls[0], 1), 600)).toBeGreaterThan(-15);
+    return bob.calls[0]?.rtp.lastFrom?.host;
+  };
+
+  test('direct phones that show their true address talk to each other', async () => {
+    expect(await hear({})).toBe('10.1.0.11');
+    expect((await operator.ask('media.endpoint.list', {})).items).toEqual([]);
+  });
+
+  test('a phone behind a NAT is relayed, and heard from where it really is', async () => {
+    expect(await hear({ believes: '192.168.1.5' })).toBe('10.0.0.2');
+  });
+});
+
 describe('the door', () => {
   test('a wrong password, an unknown user and another’s name are refused alike', async () => {
     operator = await Operator.start(2);

@@ -16,16 +16,9 @@ import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/in
 import { VirtualWorld } from '#simulator/world.ts';
 import { CLOUD_ADDRESS, MQTT_PORT, makeConfig } from './edge.ts';
 import { mortal } from './mortal.ts';
+import { OPERATOR } from './oamp.ts';
 
 export const CLOUD_URL = 'http://127.0.0.1:8080';
-export const OPERATOR: Principal = {
-  kind: 'account',
-  account: 'operator',
-  role: 'operator',
-  homes: 'all',
-  scopes: 'all',
-};
-
 export interface Gateway {
   readonly pairing: Pairing;
   /** The agent that is in use; undefined before there was one. */

@@ -5,13 +5,13 @@ import type { PartContext } from '#cloud/bus/part.ts';
 import { err } from '#shared/kernel/result.ts';
 import { type Fault, type FaultCode, fault } from '#shared/protocol/fault.ts';
 import { addPortal } from '../portal/server.ts';
+import { addPages, type ProcessFacts } from './adapter-pages.ts';
 import { type Admission, Api, type Incoming } from './api.ts';
 import { SESSION_LENGTH } from './credentials.ts';
 import { type FarmControl, farmHandlers } from './farm.ts';
 import { isOurHost, securityHeaders, sessionCookie } from './guard.ts';
 import { ourHosts } from './hosts.ts';
 import { RequestCounts } from './metrics.ts';
-import { addPages, type ProcessFacts } from './pages.ts';
 import { type Answer, problemAnswer } from './problem.ts';
 import { methodsOf, type Route, routes } from './routes.ts';
 import { signInHandlers } from './sign-in.ts';
@@ -58,6 +58,7 @@ export async function createApp(
   });
   const api = new Api(context);
   const counts = new RequestCounts();
+  const hosts = ourHosts(context);
   const visits = new WeakMap<FastifyRequest, Visit>();
   const leaveBus = context.bus.serve('application-server', { ...farmHandlers(farm), ...signInHandlers(context) });
   const open = new Set<() => void>();
@@ -75,7 +76,7 @@ export async function createApp(
     const incoming = incomingOf(request);
     visits.set(request, { since: context.world.clock.mono(), incoming });
     reply.headers({ ...securityHeaders, 'x-request-id': request.id });
-    if (!isOurHost(incoming.header('host'), ourHosts(context))) return sendProblem(request, reply, fault('wrong_host'));
+    if (!isOurHost(incoming.header('host'), hosts())) return sendProblem(request, reply, fault('wrong_host'));
   });
   app.setNotFoundHandler((request, reply) => missing(request, reply));
   app.setErrorHandler((error: FastifyError, request, reply) => {

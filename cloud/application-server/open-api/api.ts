@@ -50,14 +50,17 @@ export interface Streaming {
 
 const unsafe = new Set(['POST', 'PUT', 'DELETE', 'PATCH']);
 
+/** What the API needs of its surroundings. */
+export type ApiContext = Pick<PartContext, 'world' | 'store' | 'bus'>;
+
 export class Api {
-  readonly #context: PartContext;
+  readonly #context: ApiContext;
   readonly #budget = new Budget();
   readonly #strangers = new Budget();
   readonly #inFlight = new InFlight();
   readonly #streams = new Map<string, number>();
 
-  constructor(context: PartContext) {
+  constructor(context: ApiContext) {
     this.#context = context;
   }
 
@@ -196,9 +199,13 @@ export class Api {
     if (!first.ok) return refuse(first.fault);
     if (await this.#isOver(request.session, admission.context, first.value))
       return { status: 204, headers: {}, body: '', verb: route.verb, outcome: 'ok' };
-    return {
-      stream: this.#counted(owner, eventStream(this.#context, admission.context, request.session, after, first.value)),
+    const contextNow = async () => {
+      const { credential } = await this.credentialOf(incoming);
+      if (credential === undefined || mayCall(route.entry, credential.principal) !== undefined) return undefined;
+      return { ...admission.context, principal: credential.principal };
     };
+    const stream = eventStream(this.#context, contextNow, request.session, after, first.value);
+    return { stream: this.#counted(owner, stream) };
   }
 
   /** Nothing is left to stream: 204 tells an EventSource not to come back. */

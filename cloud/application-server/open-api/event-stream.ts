@@ -22,10 +22,13 @@ export interface EventStream {
   close(): void;
 }
 
-/** Streams from the page that was read first; `last` is the seq before it. */
+/**
+ * Streams on from the page that was read first; `after` is the seq before it. `contextNow` is asked before every read: without
+ * a context (signed out, no longer the role) the stream ends.
+ */
 export function eventStream(
   { bus, world }: Pick<PartContext, 'bus' | 'world'>,
-  context: Context,
+  contextNow: () => Promise<Context | undefined>,
   session: string,
   after: number,
   first: Page,
@@ -45,6 +48,8 @@ export function eventStream(
       while (!closed) {
         for (const event of page.items) seen = Math.max(seen, event.seq);
         if (page.items.length > 0) yield page.items.map(toText).join('');
+        const context = await contextNow();
+        if (context === undefined) return;
         const next = await bus.request('session.events', { session, after: seen }, context);
         if (!next.ok) return yield faultText(next.fault, session);
         page = next.value;

@@ -12,6 +12,9 @@ import type { Route } from './routes.ts';
 /** Milliseconds that a key is remembered. */
 export const KEY_LIFE = 24 * 3600 * 1000;
 
+/** First word of the scope of every key that came by HTTP; gateways' keys have another. */
+export const KEY_SCOPE = 'http';
+
 /** Reads the header of a request; undefined without one. A key is 1 to 128 visible ASCII characters. */
 export function readKey(
   world: Pick<World, 'crypto'>,
@@ -24,7 +27,7 @@ export function readKey(
   if (!/^[\x21-\x7e]{1,128}$/.test(header))
     return err(fault('bad_request', 'Idempotency-Key must be 1 to 128 visible ASCII characters.'));
   const bodyHash = hex(world.crypto.hash('sha256', utf8(canonical(request))));
-  return ok({ scope: `http ${tokenHash} ${route.http.method} ${route.http.path}`, key: header, bodyHash });
+  return ok({ scope: `${KEY_SCOPE} ${tokenHash} ${route.http.method} ${route.http.path}`, key: header, bodyHash });
 }
 
 /** JSON with the names of every object in order: the same request gives the same text however it was written. */

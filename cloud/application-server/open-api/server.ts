@@ -3,14 +3,10 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Health, Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
-import { sql } from '#cloud/store/store.ts';
-import type { Address, Timer } from '#shared/kernel/world.ts';
+import type { Address } from '#shared/kernel/world.ts';
 import { createApp, HEADER_LIMIT } from './adapter-fastify.ts';
 import type { FarmControl } from './farm.ts';
-import { KEY_LIFE } from './once.ts';
-
-/** Milliseconds between removals of what has run out: sign-ins and idempotency keys. */
-const SWEEP = 3600 * 1000;
+import { sweep } from './sweep.ts';
 
 /** Makes the part; `farm` shows and switches the service servers. */
 export function createOpenApi({ farm }: { readonly farm: FarmControl }): Part {
@@ -79,23 +75,6 @@ function explainListen(error: unknown, { host, port }: Address, flag: string): s
   if (code === 'EADDRINUSE')
     return `Port ${port} on ${host} is in use: give another with ${flag} HOST:PORT (port 0 takes any free one).`;
   return `Cannot listen on ${host}:${port} (${code}): choose another address with ${flag} HOST:PORT.`;
-}
-
-function sweep({ store, world }: PartContext): () => void {
-  let timer: Timer | undefined;
-  const run = () => {
-    const now = world.clock.wall();
-    const statements = [
-      sql('DELETE FROM token WHERE expires_at < ?', now),
-      sql("DELETE FROM idempotency WHERE scope LIKE 'http %' AND at < ?", now - KEY_LIFE),
-    ];
-    void store
-      .commit(statements)
-      .catch((error: unknown) => world.log.error('api.sweep-failed', { error: String(error) }));
-    timer = world.clock.at(world.clock.mono() + SWEEP, run);
-  };
-  timer = world.clock.at(world.clock.mono() + SWEEP, run);
-  return () => timer?.cancel();
 }
 
 function processFacts() {

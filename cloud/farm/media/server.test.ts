@@ -30,7 +30,7 @@ let closed: VerbRequest<'channel.close'>[];
 let reportOutcome: Result<object, Fault>;
 
 async function start(): Promise<void> {
-  part = await createMediaServer(async () => engine).start(context);
+  part = await createMediaServer(threadEngine).start(context);
 }
 
 beforeEach(async () => {

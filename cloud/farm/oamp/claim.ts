@@ -37,7 +37,7 @@ export async function claimGateway(
 ): Promise<Outcome<'gateway.claim'>> {
   const hidden = await visibleHome(oamp.store, context, request.home);
   if (hidden !== undefined) return err(hidden);
-  return oamp.oneByOne(async () => {
+  return oamp.oneByOne('claims', async () => {
     const first = await repeated<'gateway.claim'>(oamp.store, context);
     if (first !== undefined) return first;
     const who = [`home:${request.home}`, ...(context.principal.kind === 'account' ? [context.principal.account] : [])];

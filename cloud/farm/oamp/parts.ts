@@ -13,8 +13,11 @@ import type { VerbName, VerbReply } from '#shared/protocol/verbs/index.ts';
 export interface Oamp extends PartContext {
   /** Starts work that nobody waits for; a failure is logged, and `stop` waits for it. */
   readonly background: (work: Promise<unknown>) => void;
-  /** Runs one after the other what must not overlap (claims count wrong tries). */
-  readonly oneByOne: <T>(work: () => Promise<T>) => Promise<T>;
+  /**
+   * Runs one after the other what must not overlap: claims, as each counts wrong tries; changes of lines, as each writes a number
+   * and a document that the next one reads.
+   */
+  readonly oneByOne: <T>(lane: 'claims' | 'lines', work: () => Promise<T>) => Promise<T>;
 }
 
 /** The context in which the oamp server itself asks others. */

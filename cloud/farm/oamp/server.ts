@@ -107,12 +107,12 @@ function backgroundWork({ world }: PartContext): { add(work: Promise<unknown>): 
   };
 }
 
-/** A queue of one: each piece of work starts when the one before has ended, however it ended. */
+/** Lanes of one: each piece of work starts when the one before it in its lane has ended, however it ended. */
 function oneByOne(): Oamp['oneByOne'] {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(work, work);
-    last = mine.catch(() => undefined);
+  const last = new Map<string, Promise<unknown>>();
+  return (lane, work) => {
+    const mine = (last.get(lane) ?? Promise.resolve()).then(work, work);
+    last.set(lane, mine);
     return mine;
   };
 }

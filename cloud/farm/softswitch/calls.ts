@@ -2,7 +2,7 @@
 import type { Bus } from '#cloud/bus/bus.ts';
 import type { CallInput, CallOutput, Party } from '#shared/call/call.ts';
 import { CALLER, callMachine } from '#shared/call/call.ts';
-import { revised } from '#shared/call/direction.ts';
+import { revised, versionOf } from '#shared/call/direction.ts';
 import { reasonHeader } from '#shared/call/outcome.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
@@ -219,7 +219,7 @@ export class Calls {
         case 'progress':
           return endpoint.progress(handle, o.status, { ...this.#contactOf(live), ...sdpOf(o) }, now, out);
         case 'answer':
-          live.versions.set(CALLER, 1);
+          live.versions.set(CALLER, versionOf(o.sdp));
           return endpoint.answer(handle, { contact: '', ...this.#contactOf(live), sdp: o.sdp }, now, out);
         case 'reject': {
           const headers: [string, string][] = [['Reason', reasonHeader(o.reason)]];
@@ -242,9 +242,10 @@ export class Calls {
   }
 
   #nextVersion(live: Live, party: Party, sdp: string): string {
-    const version = (live.versions.get(party) ?? 1) + 1;
+    const version = Math.max(versionOf(sdp), (live.versions.get(party) ?? 0) + 1);
     live.versions.set(party, version);
-    return revised(sdp, version);
+    // What passes from phone to phone counts its own versions.
+    return live.state.relay ? revised(sdp, version) : sdp;
   }
 
   #invite(live: Live, o: Extract<Output, { do: 'invite' }>): void {
@@ -269,6 +270,7 @@ export class Calls {
         out,
       );
       this.bind(live, o.branch, made);
+      live.versions.set(o.branch, versionOf(o.sdp));
       return made;
     });
     if (!live.counted.includes(line.id)) this.count(live, line.id);
@@ -283,7 +285,7 @@ export class Calls {
     const endpoints = this.#endpoints.get(live.id) ?? new Map<string, string>();
     const reply = await askMedia(this.#o.bus, live, endpoints, o);
     const sdp = 'sdp' in reply ? reply.sdp : undefined;
-    const turned = sdp === undefined || o.direction === undefined ? sdp : revised(sdp, 1, o.direction);
+    const turned = sdp === undefined || o.direction === undefined ? sdp : revised(sdp, versionOf(sdp), o.direction);
     this.feed(live, {
       on: 'media',
       op: o.op,

@@ -91,6 +91,7 @@ export class Channels {
         ...(request.caller.name === undefined ? {} : { name: request.caller.name }),
       },
       direct: false,
+      open: false,
       dialled: line.number,
       callId: '',
       handles: new Map(),

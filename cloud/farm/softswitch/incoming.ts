@@ -7,6 +7,8 @@ import { parseUri } from '#shared/sip/uri.ts';
 import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
 import { type SipPort, shownLine } from './live.ts';
+import { isOpen } from './location.ts';
+import { rtpHost } from './media.ts';
 import { LINE_CALLS, type Router } from './routing.ts';
 
 /** Calls in progress that the softswitch takes on; further ones get 503 with Retry-After. */
@@ -80,6 +82,7 @@ export class Incoming {
       caller: shownLine(line),
       line,
       direct: gateway === undefined,
+      open: gateway === undefined && isOpen(message.contacts[0]?.uri, flow) && rtpHost(offer) === flow.remote.host,
       ...(gateway === undefined ? {} : { gateway: gateway.gateway }),
       flow,
       dialled,

@@ -33,6 +33,8 @@ export interface Live {
   /** The line that called, and the home that it belongs to. */
   readonly line?: LineRow;
   readonly direct: boolean;
+  /** The caller is a direct phone that offers RTP at the very address from which it comes. */
+  readonly open: boolean;
   /** The caller's gateway, which alone may send its RTP. */
   readonly gateway?: string;
   readonly flow?: Flow;

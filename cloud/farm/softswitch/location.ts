@@ -3,6 +3,7 @@ import type { LineRow } from '#cloud/store/directory.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { type Bindings, type RegisterOutcome, register, removeExpired, removeFlow } from '#shared/sip/registrar.ts';
 import type { Flow } from '#shared/sip/types.ts';
+import { parseUri } from '#shared/sip/uri.ts';
 
 /** A way to ring a phone. */
 export interface Contact {
@@ -12,6 +13,8 @@ export interface Contact {
   readonly path: readonly string[];
   /** The gateway behind which the phone is; absent: a direct phone. */
   readonly gateway?: string;
+  /** A direct phone that shows the address from which it comes: no NAT is between. */
+  readonly open: boolean;
 }
 
 export interface Registration {
@@ -28,6 +31,11 @@ interface KnownFlow {
   readonly flow: Flow;
   readonly gateway: string | undefined;
   readonly lines: Set<string>;
+}
+
+/** True where a Contact names the address from which its message came. */
+export function isOpen(contact: string | undefined, flow: Flow): boolean {
+  return contact !== undefined && parseUri(contact)?.host === flow.remote.host;
 }
 
 export class Location {
@@ -58,7 +66,8 @@ export class Location {
       const known = this.#flows.get(one.flow);
       if (one.expiresAt <= now || known === undefined) continue;
       const { flow, gateway } = known;
-      contacts.push({ uri: one.uri, flow, path: one.path, ...(gateway === undefined ? {} : { gateway }) });
+      const open = gateway === undefined && isOpen(one.uri, flow);
+      contacts.push({ uri: one.uri, flow, path: one.path, open, ...(gateway === undefined ? {} : { gateway }) });
     }
     return contacts;
   }

@@ -61,11 +61,16 @@ function failed(fault: Fault): { readonly failed: number } {
  */
 export function sourceOf(remote: string, gateway: boolean, sdp: string): string | undefined {
   if (gateway) return remote;
-  const session = parseSdp(sdp);
-  const media = session?.media.find((one) => one.port !== 0);
-  const named = session === undefined || media === undefined ? undefined : session.connectionOf(media);
+  const named = rtpHost(sdp);
   if (named === undefined || named === remote || !isPrivate(named)) return undefined;
   return remote;
+}
+
+/** The address at which a description wants its RTP. */
+export function rtpHost(sdp: string | undefined): string | undefined {
+  const session = sdp === undefined ? undefined : parseSdp(sdp);
+  const media = session?.media.find((one) => one.port !== 0);
+  return session === undefined || media === undefined ? undefined : session.connectionOf(media);
 }
 
 /** Addresses that mean nothing beyond their own network (RFC 1918, 3927, 6598, 4193, 4291). */

@@ -64,7 +64,13 @@ export class Router {
     if (asked.value.do === 'wait') return { on: 'held', callerLeg: asked.value.leg, limit: HOLD_FOR };
     const targets: Target<Callee>[] = [];
     for (const { leg, line } of asked.value.targets) targets.push(this.target(leg, await this.#o.lines.byId(line)));
-    return { on: 'routed', callerLeg: asked.value.callerLeg, targets, ringFor: RING_FOR, relay: this.#relay() };
+    return {
+      on: 'routed',
+      callerLeg: asked.value.callerLeg,
+      targets,
+      ringFor: RING_FOR,
+      relay: this.#relay(live, targets),
+    };
   }
 
   /** The phones of a line as the target of a leg. */
@@ -76,9 +82,15 @@ export class Router {
     return { leg, branches: contacts.map((contact) => ({ branch: this.#o.newId('chn'), to: { contact, line } })) };
   }
 
-  /** Without the media server, SDP goes from phone to phone: better than no call. */
-  #relay(): boolean {
-    return this.#o.bus.has('media');
+  /**
+   * SDP passes untouched between direct phones that no NAT hides; everything else is relayed. Without the media server it
+   * passes too: better than no call.
+   */
+  #relay(live: Live, targets: readonly Target<Callee>[]): boolean {
+    if (!this.#o.bus.has('media')) return false;
+    const v6 = live.flow?.remote.host.includes(':');
+    const near = ({ contact: { open, flow } }: Callee) => open && flow.remote.host.includes(':') === v6;
+    return !live.open || !targets.every(({ branches }) => branches.every(({ to }) => near(to)));
   }
 
   async #alone(live: Live): Promise<Route> {
@@ -91,7 +103,7 @@ export class Router {
     if (line === undefined) return refused(404);
     const target = this.target(this.#derived('leg', live.callId, 'callee'), line);
     const callerLeg = this.#derived('leg', live.callId, 'caller');
-    return { on: 'routed', callerLeg, targets: [target], ringFor: RING_FOR, relay: this.#relay() };
+    return { on: 'routed', callerLeg, targets: [target], ringFor: RING_FOR, relay: this.#relay(live, [target]) };
   }
 
   /** Who pays in advance cannot call while nobody can reserve; unknown counts as paying afterwards. */

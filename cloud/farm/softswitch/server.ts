@@ -197,6 +197,7 @@ class Softswitch implements RunningPart {
         const now = flow.protocol === 'udp' ? await this.#udpFlow(flow) : flow;
         this.#calls.bind(live, party, this.#endpoint.restore(dialog, now));
       }
+      for (const { to } of live.state.branches.values()) this.#calls.count(live, to.line.id);
     }
   }
 

@@ -134,6 +134,7 @@ function restore(id: string, sides: readonly { row: Row; side: Side }[]): { live
     ...(side?.flow === undefined ? {} : { flow: side.flow }),
     ...(side?.gateway === undefined ? {} : { gateway: side.gateway }),
     direct: call.direct,
+    open: false,
     dialled: call.dialled,
     callId: call.callId,
     handles: new Map(),
@@ -148,6 +149,12 @@ function restore(id: string, sides: readonly { row: Row; side: Side }[]): { live
 
 function calleeOf(side: Side, line: LineRow): Callee {
   const { flow, gateway, dialog } = side;
-  const contact = { uri: dialog.remoteTarget, flow, path: [], ...(gateway === undefined ? {} : { gateway }) };
+  const contact = {
+    uri: dialog.remoteTarget,
+    flow,
+    path: [],
+    open: false,
+    ...(gateway === undefined ? {} : { gateway }),
+  };
   return { contact, line };
 }

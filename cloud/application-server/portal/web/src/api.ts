@@ -46,6 +46,9 @@ const lines = {
   'farm.start': 'POST /v1/farm/{server}/start',
 } as const satisfies { readonly [V in VerbName]?: LineOf<V> };
 
+/** Who is signed in. */
+export type Self = VerbReply<'auth.self'>;
+
 export type PortalVerb = keyof typeof lines;
 
 /** What went wrong, as a person reads it. */
@@ -57,6 +60,9 @@ export interface Trouble {
 }
 
 export type Reply<T> = Result<T, Trouble>;
+
+/** The window's event when the cloud no longer knows this sign-in. */
+export const SIGNED_OUT = 'hearthline:signed-out';
 
 const unreachable: Trouble = {
   code: 'unreachable',
@@ -91,6 +97,7 @@ export async function call<V extends PortalVerb>(verb: V, request: VerbRequest<V
   try {
     const response = await fetch(url, init);
     if (response.ok) return ok((response.status === 204 ? {} : await response.json()) as VerbReply<V>);
+    if (response.status === 401 && verb !== 'auth.sign-in') dispatchEvent(new Event(SIGNED_OUT));
     return err((await response.json()) as Trouble);
   } catch {
     return err(unreachable);

@@ -1,7 +1,6 @@
 /** The frame: who is signed in, the navigation, and which page a path shows. */
 import { useEffect, useState } from 'preact/hooks';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { call } from './api.ts';
+import { call, type Self, SIGNED_OUT } from './api.ts';
 import { FarmPage } from './farm.tsx';
 import { HomePage } from './home.tsx';
 import { HomesPage } from './homes.tsx';
@@ -14,8 +13,6 @@ import { SessionPage } from './session.tsx';
 import { SessionsPage } from './sessions.tsx';
 import { SignIn } from './sign-in.tsx';
 import { Button, Link } from './ui.tsx';
-
-export type Self = VerbReply<'auth.self'>;
 
 const places = [
   { to: '/', name: 'Overview', icon: 'overview' },
@@ -36,6 +33,12 @@ export function App({ fragment }: { fragment: URLSearchParams }) {
     const token = fragment.get('token');
     void (token === null ? ask() : call('auth.sign-in', { token }).then(ask));
   }, [fragment]);
+
+  useEffect(() => {
+    const out = () => setSelf('nobody');
+    addEventListener(SIGNED_OUT, out);
+    return () => removeEventListener(SIGNED_OUT, out);
+  }, []);
 
   if (self === undefined)
     return (

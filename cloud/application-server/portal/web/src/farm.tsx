@@ -1,6 +1,5 @@
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { call } from './api.ts';
-import type { Self } from './app.tsx';
+import { call, type Self } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
 import { countText, momentText, serverText } from './text.ts';
 import { Button, Card, Empty, Page, Pill, TroubleNote } from './ui.tsx';

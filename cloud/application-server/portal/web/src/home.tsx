@@ -1,8 +1,7 @@
 /** One home: its gateways, phones and devices. */
 import { useState } from 'preact/hooks';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { call, troubleOf } from './api.ts';
-import type { Self } from './app.tsx';
+import { call, type Self, troubleOf } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
 import { type Gateway, type Line, lineName } from './houses.ts';
 import { timeText } from './text.ts';

@@ -1,6 +1,5 @@
 import { useState } from 'preact/hooks';
-import { call } from './api.ts';
-import type { Self } from './app.tsx';
+import { call, type Self } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
 import { go } from './route.ts';
 import { momentText } from './text.ts';

@@ -1,5 +1,4 @@
-import { call } from './api.ts';
-import type { Self } from './app.tsx';
+import { call, type Self } from './api.ts';
 import { useLoad } from './hooks.ts';
 import { type House, useHouses } from './houses.ts';
 import { SessionList } from './sessions.tsx';

@@ -9,11 +9,11 @@ import type { Context } from '#cloud/bus/bus.ts';
 import { createBus } from '#cloud/bus/in-process.ts';
 import { billing } from '#cloud/farm/billing/server.ts';
 import { qos } from '#cloud/farm/qos/server.ts';
+import { SELF } from '#cloud/session-manager/outbox.ts';
+import { sessionManager } from '#cloud/session-manager/server.ts';
 import { openStore } from '#cloud/store/server.ts';
 import { hostWorld } from '#shared/host/world.ts';
-import { CONFIG, newScript, OPERATOR, provision, scriptedServers } from './farm.fixture.ts';
-import { SELF } from './outbox.ts';
-import { sessionManager } from './server.ts';
+import { CONFIG, newScript, OPERATOR, provision, scriptedServers } from './session-farm.ts';
 
 const [path = '', crashAt = '0', calls = '5'] = process.argv.slice(2);
 const say = (...words: string[]) => writeSync(1, `${words.join(' ')}\n`);

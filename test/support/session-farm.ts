@@ -6,6 +6,7 @@ import type { Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
 import type { CloudConfig } from '#cloud/bus/config.ts';
 import { createBus, type InProcessBus } from '#cloud/bus/in-process.ts';
 import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
+import { sessionManager } from '#cloud/session-manager/server.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
 import { err, ok } from '#shared/kernel/result.ts';
@@ -14,7 +15,6 @@ import { type FaultCode, fault } from '#shared/protocol/fault.ts';
 import type { FarmServerName } from '#shared/protocol/servers.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { VirtualWorld } from '#simulator/world.ts';
-import { sessionManager } from './server.ts';
 
 export interface Asked {
   readonly verb: VerbName;

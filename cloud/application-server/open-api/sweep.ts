@@ -1,0 +1,29 @@
+/** Removes once an hour what has run out: sign-ins, and the idempotency keys of HTTP requests. */
+import type { PartContext } from '#cloud/bus/part.ts';
+import { sql } from '#cloud/store/store.ts';
+import type { Timer } from '#shared/kernel/world.ts';
+import { KEY_LIFE, KEY_SCOPE } from './once.ts';
+
+/** Milliseconds between two removals. */
+export const SWEEP = 3600 * 1000;
+
+/** Starts sweeping; the result stops it. */
+export function sweep({ store, world }: Pick<PartContext, 'store' | 'world'>): () => void {
+  let timer: Timer | undefined;
+  const arm = () => {
+    timer = world.clock.at(world.clock.mono() + SWEEP, run);
+  };
+  const run = () => {
+    const now = world.clock.wall();
+    const statements = [
+      sql('DELETE FROM token WHERE expires_at < ?', now),
+      sql('DELETE FROM idempotency WHERE scope LIKE ? AND at < ?', `${KEY_SCOPE} %`, now - KEY_LIFE),
+    ];
+    void store.commit(statements).catch((error: unknown) => {
+      world.log.error('api.sweep-failed', { error: String(error) });
+    });
+    arm();
+  };
+  arm();
+  return () => timer?.cancel();
+}
