@@ -17,6 +17,7 @@ import { Endpoint } from '#shared/sip/endpoint.ts';
 const HOST = '127.0.0.1';
 const RATE = Number(process.argv[2] ?? 500);
 const SECONDS = 3;
+const WARM_UP = 2;
 const ROUNDS = 3;
 const SDP =
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n';
@@ -177,7 +178,7 @@ async function main(): Promise<void> {
     for (let round = 0; round <= ROUNDS; round++) {
       for (const [kind, child] of children) {
         const before = await usage(child);
-        const result = await new Generator(child.port).run(`${kind}${round}`, round === 0 ? 1 : SECONDS);
+        const result = await new Generator(child.port).run(`${kind}${round}`, round === 0 ? WARM_UP : SECONDS);
         const after = await usage(child);
         if (round > 0) cost.get(kind)?.push(((after.cpu - before.cpu) * 1000) / result.done);
         failed.set(kind, (failed.get(kind) ?? 0) + result.calls - result.done);

@@ -17,7 +17,12 @@ const options = {
   domain: { kind: 'text', value: 'NAME', about: 'SIP domain and digest realm', fallback: 'hearthline' },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens' },
   log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
-  'crash-at': { kind: 'number', value: 'N', about: 'die at the N-th crash point of the store (a test of durability)' },
+  'crash-at': {
+    kind: 'number',
+    value: 'N',
+    about: 'die at the N-th crash point of the store (a test of durability)',
+  },
+  'crash-on-signal': { kind: 'flag', about: 'crash points count from SIGUSR2, not from the start' },
 } as const satisfies Options;
 
 const address = (values: Values, name: string): Address =>
@@ -38,7 +43,14 @@ export const cloudCommand: Command = {
       await world.disk.write(join(data, 'started'), new Uint8Array());
       const store = await openStore(
         join(data, 'hearthline.db'),
-        crashAt === undefined ? {} : { crashAt: Number(crashAt) },
+        crashAt === undefined
+          ? {}
+          : {
+              crashAt: Number(crashAt),
+              ...(values['crash-on-signal'] === 'true'
+                ? { crashFrom: new Promise((resolve) => process.once('SIGUSR2', resolve)) }
+                : {}),
+            },
       );
       const ports = readPorts(values.media ?? '') ?? { host: '0.0.0.0', low: 20_000, high: 29_999 };
       const cloud = await startCloud(

@@ -3,10 +3,11 @@
  * stack's user like any other and knows nothing of softswitch or gateway.
  */
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
-import { fromLatin1, hex } from '#shared/kernel/bytes.ts';
+import { sipHash } from '#shared/host/sip-hash.ts';
+import { hex } from '#shared/kernel/bytes.ts';
 import type { Address, Timer, TlsClientOptions, World } from '#shared/kernel/world.ts';
 import { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
-import { type DigestAlgorithm, digestHa1 } from '#shared/sip/digest.ts';
+import { digestHa1 } from '#shared/sip/digest.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import { makeAnswer, makeOffer, readRemote } from '#shared/sip/offer-answer.ts';
@@ -115,8 +116,7 @@ export class Phone {
     const { world, username, domain, password, trace } = options;
     this.#options = options;
     this.manner = options.manner ?? 'answer';
-    const hash = (name: DigestAlgorithm, text: string) =>
-      hex(world.crypto.hash(name === 'MD5' ? 'md5' : 'sha256', fromLatin1(text)));
+    const hash = sipHash(world.crypto);
     this.#endpoint = new Endpoint({ random: world.random, hash });
     this.#credentials = {
       username,

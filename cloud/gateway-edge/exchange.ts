@@ -22,8 +22,9 @@ export const RUNNING_LIMIT = 16;
 /** Milliseconds that a request without an expiry may take, and the most that one may ask for. */
 const REQUEST_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT_LIMIT = 60_000;
-/** Octets of a payload: the packet less its headers. */
+/** Octets of a payload: the packet less its headers; and of a body: the payload less its envelope. */
 const PAYLOAD_LIMIT = ENVELOPE_LIMIT - 512;
+export const BODY_LIMIT = PAYLOAD_LIMIT - 512;
 
 /** What one connection has under way. */
 interface Talk {
@@ -57,6 +58,11 @@ export class Exchange {
   /** Messages dropped so far, by reason. */
   get drops(): ReadonlyMap<string, number> {
     return this.#drops;
+  }
+
+  /** True for a body that no packet to a gateway can carry. */
+  static tooLarge(body: unknown): boolean {
+    return utf8(JSON.stringify(body) ?? '').length > BODY_LIMIT;
   }
 
   begin(connection: Connection): void {
@@ -110,6 +116,7 @@ export class Exchange {
     const envelope: Envelope = { v: 1, id, ts: clock.wall(), epoch: talk.epoch, seq, ...message };
     let payload = utf8(JSON.stringify(envelope));
     if (payload.length > PAYLOAD_LIMIT) {
+      // Only an answer can be: what the cloud sends of itself is measured before.
       const refusal = fault('too_large', 'The answer is larger than one packet may be.');
       payload = utf8(JSON.stringify({ ...envelope, body: undefined, fault: refusal }));
     }

@@ -7,6 +7,8 @@ import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { type Answers, type Credentials, makeCloud, type VirtualCloud } from '#test/support/edge.ts';
 import { Gateway } from '#test/support/mqtt-gateway.ts';
 import { APPLICANTS_BURST } from './admission.ts';
+import { COMMANDS_LIMIT } from './commands.ts';
+import { BODY_LIMIT } from './exchange.ts';
 
 let cloud: VirtualCloud;
 let answers: { -readonly [V in keyof Answers]: Answers[V] };
@@ -296,6 +298,44 @@ describe('a command', () => {
     expect(await command({ ...SCAN, timeout: 500 })).toMatchObject({ ok: false, fault: { code: 'timeout' } });
     setTimeout(() => gw.connection?.close(), 200);
     expect(await command({ ...SCAN, timeout: 60_000 })).toEqual(err(fault('gateway_offline')));
+  });
+});
+
+describe('what is too much', () => {
+  test('a 65th command that waits for one gateway is rate_limited', async () => {
+    await gateway();
+    const all = Array.from({ length: COMMANDS_LIMIT + 1 }, () =>
+      cloud.bus.request('gateway.command', { ...SCAN, timeout: 1000 }, part),
+    );
+    const outcomes = await cloud.virtual.settle(Promise.all(all));
+    const codes = outcomes.map((outcome) => (outcome.ok ? 'ok' : outcome.fault.code));
+    expect(codes.filter((code) => code === 'timeout')).toHaveLength(COMMANDS_LIMIT);
+    expect(codes.at(-1)).toBe('rate_limited');
+    expect(await command({ ...SCAN, timeout: 100 })).toMatchObject({ fault: { code: 'timeout' } });
+  });
+
+  test('a document that no packet can carry is refused, one that just fits arrives', async () => {
+    const gw = await gateway();
+    const desire = (filler: number) => {
+      const body = 'x'.repeat(filler - 2);
+      const document = { gateway: 'gw_1', doc: 'system', version: 1, body };
+      return cloud.virtual.settle(cloud.bus.request('gateway.desire', document, part));
+    };
+    expect(await desire(BODY_LIMIT)).toEqual(ok({ sent: true }));
+    expect(await desire(BODY_LIMIT + 1)).toMatchObject({ ok: false, fault: { code: 'too_large' } });
+    await cloud.virtual.run(1000);
+    expect(gw.got.filter(({ type }) => type === 'desired')).toHaveLength(1);
+    expect(gw.ends).toEqual([]);
+  });
+
+  test('an answer that no packet can carry becomes too_large', async () => {
+    const list = { 'media.list': async () => ok({ items: [{ id: 'x'.repeat(70_000) }] }) };
+    cloud.bus.serve('media', list as never);
+    const gw = await gateway();
+    gw.say('req', 'media.list', {});
+    await cloud.virtual.run(100);
+    expect(gw.got.at(-1)).toMatchObject({ re: 'i2', fault: { code: 'too_large' } });
+    expect(gw.got.at(-1)?.body).toBeUndefined();
   });
 });
 

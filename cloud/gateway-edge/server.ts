@@ -142,13 +142,14 @@ class Edge implements RunningPart {
   #handlers(): Handlers<'gateway-edge'> {
     return {
       'gateway.command': async ({ gateway, verb, body, timeout = COMMAND_TIMEOUT }) => {
-        const refusal = Commands.refusal(verb, body);
+        const refusal = Exchange.tooLarge(body) ? fault('too_large') : Commands.refusal(verb, body);
         if (refusal !== undefined) return err(refusal);
         const lease = this.#presence.lease(gateway);
         if (lease === undefined) return err(fault('gateway_offline'));
         return Commands.checked(verb, await this.#command(lease.connection, verb, body, timeout));
       },
       'gateway.desire': async ({ gateway, doc, version, body }) => {
+        if (Exchange.tooLarge(body)) return err(fault('too_large'));
         const lease = this.#presence.lease(gateway);
         if (lease === undefined) return ok({ sent: false });
         this.#exchange.send(lease.connection, 'desired', { type: 'desired', body: { doc, version, body } });

@@ -86,7 +86,7 @@ export function undoCommands({ session, leg }: { session: string; leg: string },
 export function releaseCommands(session: SessionState, leg: LegState, reason: string, closed: boolean): Command[] {
   const owner = { session: session.id, leg: leg.id };
   const commands: Command[] = [];
-  if (session.roomSize !== undefined && leg.state === 'up') commands.push(command('conference.party.remove', owner));
+  if (session.room !== undefined && leg.state === 'up') commands.push(command('conference.party.remove', owner));
   const opened =
     leg.channel === 'switched' || (leg.channel === 'instructed' && !['planned', 'reserved'].includes(leg.state));
   if (opened && !closed) commands.push(command('channel.close', { ...owner, reason: reason.slice(0, 64) }));
@@ -112,11 +112,29 @@ export function joinCommands(session: SessionState, leg: LegState): Command[] {
     ];
   }
   if (leg.channel !== 'instructed' || endpoint === undefined) return [];
-  if (session.roomSize !== undefined) {
-    const name = (leg.party ?? leg.id).slice(0, 64);
-    return [command('conference.party.add', { ...owner, node: endpoint, kind: 'voice', name })];
-  }
+  if (session.room !== undefined) return [seat(session, leg, endpoint)];
   return callCommands(session, leg, endpoint);
+}
+
+function seat(session: SessionState, leg: LegState, node: string): Command {
+  const name = (leg.party ?? leg.id).slice(0, 64);
+  return command('conference.party.add', { session: session.id, leg: leg.id, node, kind: 'voice', name });
+}
+
+/** A call becomes a conference: who talks is parted from the other and takes a seat in the room. */
+export function enterCommands(session: SessionState): { leg: string; command: Command }[] {
+  const talking = session.legs.filter((leg) => leg.kind === 'voice' && leg.state === 'up');
+  return talking.flatMap((leg) => {
+    const { endpoint } = leg.reserved;
+    if (endpoint === undefined) return [];
+    const others = talking.flatMap((one) => (one === leg ? [] : (one.reserved.endpoint ?? [])));
+    const commands = [
+      command('media.tone', { endpoint, tone: 'none' }),
+      ...others.map((to) => command('media.endpoint.connect', { from: endpoint, to, connected: false })),
+      seat(session, leg, endpoint),
+    ];
+    return commands.map((one) => ({ leg: leg.id, command: one }));
+  });
 }
 
 /** Two parties called by us: the first hears ringback until the second answers, then both hear each other. */

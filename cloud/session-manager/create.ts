@@ -106,10 +106,10 @@ async function beginSession(
 }
 
 /** The outcome kept for the key was the hope; this is what came of it. */
-function correct(asked: Context, outcome: Accepted): Statement[] {
+export function correct(asked: Context, outcome: Result<unknown, Fault>): Statement[] {
   const key = asked.idempotency;
-  if (key === undefined || outcome.ok) return [];
-  const reply = JSON.stringify({ fault: outcome.fault });
+  if (key === undefined) return [];
+  const reply = JSON.stringify(outcome.ok ? { value: outcome.value } : { fault: outcome.fault });
   return [sql('UPDATE idempotency SET reply = ? WHERE scope = ? AND key = ?', reply, key.scope, key.key)];
 }
 

@@ -61,8 +61,8 @@ export function endLeg(live: Live, to: Out, leg: LegState, reason: string, close
 function endsWith(live: Live, leg: LegState): boolean {
   const { state } = live;
   if (leg.kind === 'device') return false;
-  if ((state.kind === 'call' || state.kind === 'house-call') && state.roomSize === undefined)
-    return leg.kind === 'voice';
+  const parties = state.kind === 'call' || state.kind === 'house-call' ? state.legs.slice(0, 2) : [];
+  if (parties.length > 0 && state.room === undefined) return parties.includes(leg);
   const others = liveLegs(state).filter((one) => one !== leg && one.join !== leg.id);
   if (state.kind === 'media') return !others.some((one) => one.kind === 'media' || one.kind === 'voice');
   return leg.kind === 'voice' && !others.some((one) => one.kind === 'voice');

@@ -94,7 +94,8 @@ interface EventData {
     /** Parties that the room is made for; absent: the session has no room. */
     readonly roomSize?: number;
   };
-  readonly added: { readonly plan: LegPlan; readonly homes: readonly string[] };
+  /** `roomSize`: the session gets a room by this leg. */
+  readonly added: { readonly plan: LegPlan; readonly homes: readonly string[]; readonly roomSize?: number };
   readonly reserved: { readonly legs: Readonly<Record<string, Reserved>>; readonly room?: string };
   readonly instructed: { readonly verb: string; readonly server: string };
   readonly opened: { readonly callId: string };

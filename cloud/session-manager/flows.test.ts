@@ -82,6 +82,11 @@ describe('call.create', () => {
     await farm.world.run(10);
     expect(await farm.session(id)).toMatchObject({ state: 'ended', reason: 'api' });
     expect([farm.channels.size, farm.media.size]).toEqual([0, 0]);
+    // Undone in reverse: the leg made last goes first.
+    expect(farm.asked.filter((one) => one.verb === 'channel.close').map((one) => one.request.leg)).toEqual([
+      to!.id,
+      from!.id,
+    ]);
   });
 });
 

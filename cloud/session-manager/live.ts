@@ -32,7 +32,12 @@ export type Input =
   | { readonly on: 'admitted'; readonly legs: Reservations }
   /** The session was refused; `started` are the steps to undo. */
   | { readonly on: 'refused'; readonly fault: Fault; readonly started: readonly Started[] }
-  | { readonly on: 'added'; readonly plan: LegPlan; readonly homes: readonly string[] }
+  | {
+      readonly on: 'added';
+      readonly plan: LegPlan;
+      readonly homes: readonly string[];
+      readonly roomSize?: number;
+    }
   | { readonly on: 'leg-refused'; readonly leg: string; readonly fault: Fault }
   | { readonly on: 'opened'; readonly leg: string; readonly callId: string }
   | { readonly on: 'failed'; readonly leg: string; readonly fault: Fault }

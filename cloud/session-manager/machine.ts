@@ -6,7 +6,7 @@
  * Times in the state are monotonic milliseconds; `offset` (wall clock minus monotonic) dates the events.
  */
 import { type Machine, NEVER, type Tick } from '#shared/kernel/machine.ts';
-import { command, joinCommands, markCommand, openCommand, RING_FOR, serverOf } from './commands.ts';
+import { command, enterCommands, joinCommands, markCommand, openCommand, RING_FOR, serverOf } from './commands.ts';
 import { endLeg, endSession, finish, type Out, record, settle } from './endings.ts';
 import type { Command } from './events.ts';
 import type { Input, Live, Output, Purpose, Report, Reservations } from './live.ts';
@@ -49,8 +49,7 @@ function take(live: Live, input: Input | Tick, to: Out): void {
       tick(live, to);
       return;
     case 'reserved':
-      record(live, to, { type: 'reserved', data: { legs: input.legs, ...(input.room ? { room: input.room } : {}) } });
-      mark(live, input.legs, to);
+      reserved(live, input, to);
       return;
     case 'admitted':
       live.carried = { ...live.carried, legs: input.legs };
@@ -60,7 +59,7 @@ function take(live: Live, input: Input | Tick, to: Out): void {
       endSession(live, to, input.fault.code, { started: input.started });
       return;
     case 'added':
-      record(live, to, { type: 'added', leg: input.plan.id, data: { plan: input.plan, homes: input.homes } });
+      added(live, input, to);
       return;
     case 'end':
       endSession(live, to, input.reason);
@@ -76,6 +75,18 @@ function take(live: Live, input: Input | Tick, to: Out): void {
     default:
       withLeg(live, input.leg, (leg) => takeForLeg(live, leg, input, to));
   }
+}
+
+function reserved(live: Live, { legs, room }: Extract<Input, { on: 'reserved' }>, to: Out): void {
+  const entering = live.state.room === undefined && room !== undefined;
+  record(live, to, { type: 'reserved', data: { legs, ...(room === undefined ? {} : { room }) } });
+  if (entering) for (const { leg, command: entry } of enterCommands(live.state)) send(to, 'join', entry, leg);
+  mark(live, legs, to);
+}
+
+function added(live: Live, { plan, homes, roomSize }: Extract<Input, { on: 'added' }>, to: Out): void {
+  const data = { plan, homes, ...(roomSize === undefined ? {} : { roomSize }) };
+  record(live, to, { type: 'added', leg: plan.id, data });
 }
 
 function withLeg(live: Live, id: string, run: (leg: LegState) => void): void {
@@ -194,6 +205,7 @@ function advance(live: Live, to: Out): void {
 function open(live: Live, leg: LegState, to: Out): void {
   const opening = openCommand(live.state, leg);
   record(live, to, { type: 'instructed', leg: leg.id, data: { verb: opening.verb, server: serverOf(opening.verb) } });
+  live.ring.set(leg.id, to.now + RING_FOR + RING_GRACE);
   live.seen.set(leg.id, to.now);
   send(to, 'open', opening, leg.id);
 }

@@ -2,9 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Context } from '#cloud/bus/bus.ts';
 import { billing } from '#cloud/farm/billing/server.ts';
 import { qos } from '#cloud/farm/qos/server.ts';
+import { sql } from '#cloud/store/store.ts';
 import { createFarm, type Farm, line, OPERATOR, subscriber } from '#test/support/session-farm.ts';
-import { SESSIONS_PER_HOME } from './create.ts';
-import { LEGS_PER_SESSION } from './manage.ts';
+import { overLimit, SESSIONS, SESSIONS_PER_HOME } from './create.ts';
+import { EVENTS_AT_ONCE, LEGS_PER_SESSION } from './manage.ts';
+import type { Runtime } from './runtime.ts';
 
 let farm: Farm;
 beforeEach(async () => {
@@ -96,6 +98,46 @@ describe('legs of a living session', () => {
     expect(cdrs.map((cdr) => cdr.leg).toSorted()).toEqual(session.legs.map((leg) => leg.id).toSorted());
   });
 
+  it('a third party turns a call into a conference, which outlives either of the first two', async () => {
+    const { id } = await farm.get('call.create', { from: 'line_11', to: 'line_21' });
+    const [from, to] = (await farm.session(id)).legs.map((leg) => leg.id) as [string, string];
+    await farm.report(id, from, 'answered');
+    await farm.report(id, to, 'answered');
+    farm.asked.length = 0;
+    const { leg } = await farm.get('leg.add', { session: id, kind: 'voice', party: 'line_31' });
+    await farm.report(id, leg.id, 'answered');
+    const sound = farm.asked.filter((one) => /connect|party|room/.test(one.verb));
+    expect(sound.map(({ verb, request }) => [verb, request.from ?? request.leg, request.connected])).toEqual([
+      ['conference.room.open', undefined, undefined],
+      ['media.endpoint.connect', `ep_${from}`, false],
+      ['media.endpoint.connect', `ep_${to}`, false],
+      ['conference.party.add', from, undefined],
+      ['conference.party.add', to, undefined],
+      ['conference.party.add', leg.id, undefined],
+    ]);
+    await farm.report(id, from, 'ended', 'hangup');
+    expect((await farm.session(id)).legs.map((one) => one.state)).toEqual(['ended', 'up', 'up']);
+    await farm.report(id, leg.id, 'ended', 'hangup');
+    await farm.report(id, to, 'ended', 'hangup');
+    await farm.world.run(100);
+    expect(await farm.session(id)).toMatchObject({ state: 'ended', reason: 'hangup' });
+    expect(farm.rooms.size).toBe(0);
+  });
+
+  it('a third party that is refused leaves the call as it was', async () => {
+    const { id } = await farm.get('call.create', { from: 'line_11', to: 'line_21' });
+    const [from, to] = (await farm.session(id)).legs.map((leg) => leg.id) as [string, string];
+    await farm.report(id, from, 'answered');
+    await farm.report(id, to, 'answered');
+    farm.refuse.set('conference.room.open', 'room_full');
+    const third = await farm.ask('leg.add', { session: id, kind: 'voice', party: 'line_31' });
+    expect(third).toMatchObject({ fault: { code: 'room_full' } });
+    expect((await farm.session(id)).state).toBe('active');
+    await farm.report(id, to, 'ended', 'hangup');
+    await farm.world.run(100);
+    expect((await farm.session(id)).state).toBe('ended');
+  });
+
   it('a refused leg ends alone', async () => {
     const id = await conference('line_11', 'line_21');
     await farm.report(id, (await farm.session(id)).legs[0]!.id, 'answered');
@@ -158,6 +200,13 @@ describe('sessions of a home', () => {
     expect(await play()).toMatchObject({ ok: true });
   });
 
+  it(`are ${SESSIONS} in all`, () => {
+    const plan = { kind: 'call' as const, homes: ['home_1'], legs: [] };
+    const crowd = (size: number) => ({ lives: { size }, liveOf: () => 0 }) as unknown as Runtime;
+    expect(overLimit(crowd(SESSIONS - 1), plan)).toBeUndefined();
+    expect(overLimit(crowd(SESSIONS), plan)).toMatchObject({ code: 'limit_reached' });
+  });
+
   it('are listed newest first, page by page, living ones alone when asked so', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 5; n++) {
@@ -195,5 +244,24 @@ describe('events', () => {
     expect(hints.at(-1)).toBe(8);
     expect((await farm.get('session.events', { session: id, after: 3 })).items).toEqual(all.slice(3));
     expect(all[6]?.data).toMatchObject({ cause: 'api' });
+  });
+
+  it(`come ${EVENTS_AT_ONCE} at a time`, async () => {
+    const { id } = await farm.get('call.create', { from: 'line_11', to: 'line_21' });
+    const row = (seq: number) =>
+      sql(
+        "INSERT INTO journal (session, seq, position, at, type, leg, cause, data) VALUES (?, ?, ?, 0, 'noted', 'x', NULL, '{}')",
+        id,
+        seq,
+        seq + 1_000_000,
+      );
+    await farm.world.run(100);
+    const { seq } = (await farm.get('session.events', { session: id })).items.at(-1)!;
+    const more = EVENTS_AT_ONCE + 1 - seq;
+    await farm.store.commit(Array.from({ length: more }, (_, n) => row(seq + 1 + n)));
+    const first = await farm.get('session.events', { session: id });
+    expect([first.items.length, first.next]).toEqual([EVENTS_AT_ONCE, String(EVENTS_AT_ONCE)]);
+    const rest = await farm.get('session.events', { session: id, after: EVENTS_AT_ONCE });
+    expect([rest.items.length, rest.next]).toEqual([1, undefined]);
   });
 });

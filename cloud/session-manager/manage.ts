@@ -3,22 +3,23 @@ import type { Context, Handlers } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { sees, visibleHomes } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
-import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { type Err, err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { notTheirs, seesSession } from './access.ts';
+import { correct } from './create.ts';
 import type { LegPlan } from './events.ts';
 import { listSessions, readRows, readSession } from './journal.ts';
 import type { Live } from './live.ts';
-import { planAdded } from './plan-conference.ts';
+import { planAdded, ROOM_SIZE } from './plan-conference.ts';
 import { as, type Resolver } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
-import { findLeg, legView, type SessionState, view } from './session.ts';
+import { findLeg, legView, newLeg, type SessionState, view } from './session.ts';
 
 /** Legs that a session may have had, ended ones too. */
 export const LEGS_PER_SESSION = 128;
 /** Rows of one reply of `session.events`. */
-const EVENTS_AT_ONCE = 500;
+export const EVENTS_AT_ONCE = 500;
 
 type Verbs = 'session.get' | 'session.list' | 'session.end' | 'session.events' | 'leg.add' | 'leg.remove';
 
@@ -35,13 +36,14 @@ export function manageHandlers(
     return state !== undefined && seesSession(principal, state.homes) ? state : undefined;
   }
 
-  /** Lists or wakes by the home networking server, as the one who asked. */
+  /** Lists or wakes by the home networking server, as the one who asked; nothing for legs of other kinds. */
   async function useDevice(
     request: VerbRequest<'leg.add'>,
     plan: LegPlan,
     asked: Context,
   ): Promise<Result<unknown, Fault>> {
     const home = plan.home ?? '';
+    if (plan.kind !== 'device') return ok(undefined);
     if (request.device === undefined) return bus.request('device.list', { home }, as(asked));
     return bus.request('device.wake', { home, device: request.device }, as(asked));
   }
@@ -49,19 +51,24 @@ export function manageHandlers(
   async function addLeg(live: Live, request: VerbRequest<'leg.add'>, plan: LegPlan, asked: Context) {
     const { id } = live.state;
     const homes = plan.home === undefined ? [] : [plan.home];
-    await runtime.step(id, { on: 'added', plan, homes });
+    // A voice leg beside others needs a room, which a call of two has not had.
+    const room = plan.kind === 'voice' && live.state.roomSize === undefined ? { roomSize: ROOM_SIZE } : {};
+    const wall = world.clock.wall();
+    const planned = ok({ leg: legView(newLeg(plan, wall)) });
+    await runtime.step(id, { on: 'added', plan, homes, ...room }, remember<'leg.add'>(asked, planned, wall));
     const added = findLeg(live.state, plan.id);
     if (added === undefined) return err(fault('conflict', 'The session is ending.'));
-    const result = plan.kind === 'device' ? await useDevice(request, plan, asked) : undefined;
-    const taken = result?.ok === false ? undefined : await runtime.reserve(live, [added]);
-    if (taken?.ok !== true) {
-      const refused = result?.ok === false ? result.fault : (taken as { fault: { fault: Fault } }).fault.fault;
-      await runtime.step(id, { on: 'leg-refused', leg: plan.id, fault: refused });
-      return err(refused);
-    }
+    const refuse = async (refused: Err<Fault>) => {
+      await runtime.step(id, { on: 'leg-refused', leg: plan.id, fault: refused.fault }, correct(asked, refused));
+      return refused;
+    };
+    const used = await useDevice(request, plan, asked);
+    if (!used.ok) return refuse(used);
+    const taken = await runtime.reserve(live, [added]);
+    if (!taken.ok) return refuse(err(taken.fault.fault));
     await runtime.step(id, { on: 'reserved', ...taken.value });
-    const outcome = ok({ leg: legView(added), ...(result?.ok ? { result: result.value } : {}) });
-    await store.commit(remember<'leg.add'>(asked, outcome, world.clock.wall()));
+    const outcome = ok({ leg: legView(added), ...(used.value === undefined ? {} : { result: used.value }) });
+    await store.commit(correct(asked, outcome));
     return outcome;
   }
 

@@ -32,6 +32,10 @@ export function planConference(
   if (new Set(parties.map((party) => party.line?.id)).size !== parties.length) {
     return err(fault('bad_request', 'A line stands twice among the participants.', { pointer: '/participants' }));
   }
+  const homes = homesOf(parties);
+  if (media?.sinks.some((sink) => sink.line !== undefined && !homes.includes(sink.line.home))) {
+    return err(fault('bad_request', 'A sink is at no participant’s home.', { pointer: '/media/sinks' }));
+  }
   const missing = firstMissing(['conference', 'softswitch', 'media', 'billing'], facts);
   if (missing !== undefined) return err(missing);
   const channels: LegPlan[] = [];
@@ -44,7 +48,7 @@ export function planConference(
   if (!streams.ok) return streams;
   return ok({
     kind: media === undefined ? 'conference' : 'conference-with-media',
-    homes: homesOf([...parties, ...(media?.sinks ?? [])]),
+    homes,
     legs: [...channels, ...streams.value],
     roomSize: ROOM_SIZE,
   });
@@ -154,19 +158,21 @@ export function planAdded(
 
 function addVoice(session: SessionState, party: PartyFacts | undefined, facts: Facts): Result<LegPlan, Fault> {
   if (party === undefined) return err(fault('bad_request', 'A voice leg needs a party.', { pointer: '/party' }));
-  if (session.roomSize === undefined) {
-    return err(fault('conflict', 'This session has no room; a third party needs a conference.'));
+  if (session.legs.some((leg) => leg.channel === 'switched' && leg.state !== 'ended')) {
+    return err(fault('conflict', 'This call was dialled by a phone, which talks to one party; make a conference.'));
   }
   if (session.legs.some((leg) => leg.kind === 'voice' && leg.line === party.line?.id && leg.state !== 'ended')) {
     return err(fault('conflict', 'This line is in the conference already.'));
   }
   const missing = firstMissing(['conference', 'softswitch', 'media', 'billing'], facts);
   if (missing !== undefined) return err(missing);
-  const first = session.legs.find((leg) => leg.kind === 'voice');
   const leg = conferenceChannel(party, party, facts);
-  if (!leg.ok || first === undefined) return leg;
-  const { payer, from } = first;
-  return ok({ ...leg.value, from, ...(payer === undefined ? {} : { payer }) });
+  if (!leg.ok) return leg;
+  // Who is asked in does not pay: the home that pays for the others does, or the one that the session began with.
+  const [first] = session.legs;
+  const payer = session.legs.find((one) => one.payer !== undefined)?.payer ?? first?.home;
+  const { payer: _, ...free } = leg.value;
+  return ok({ ...free, from: first?.from ?? free.from, ...(payer === undefined ? {} : { payer }) });
 }
 
 function addMedia(

@@ -175,6 +175,14 @@ describe('what changes a plan', () => {
     expect(leg?.dscp).toContain(why);
   });
 
+  it('an emergency call is free and beyond the budget', () => {
+    const legs = planOf(planRoute(one, two, facts(), true)).legs;
+    expect(legs.map((leg) => [leg.reserve, leg.payer, leg.emergency])).toEqual([
+      [['qos'], undefined, true],
+      [['qos'], undefined, true],
+    ]);
+  });
+
   it('an unmetered caller reserves nothing: load tests have no caps', () => {
     const caller = party(1, {}, { metered: false });
     expect(planOf(planRoute(caller, party(2, {}, { metered: false }), facts())).legs.map((leg) => leg.reserve)).toEqual(
@@ -193,6 +201,7 @@ describe('refusals', () => {
     ['callee_unknown', planConference([one], { item: 'rain', to: 'homes', sinks: [nobody] }, facts())],
     ['bad_request', planConference([one, one], undefined, facts())],
     ['bad_request', planCall(one, one, facts())],
+    ['bad_request', planConference([one], { item: 'rain', to: 'homes', sinks: [two] }, facts())],
   ])('%s', (code, outcome) => {
     expect(outcome).toMatchObject({ ok: false, fault: { code } });
   });
@@ -206,6 +215,7 @@ describe('a leg for a living session', () => {
   };
   const room = session(planConference([one, two], undefined, facts()));
   const call = session(planCall(one, two, facts()));
+  const dialled = session(planRoute(one, two, facts()));
   const add = (state: SessionState, request: object, who?: PartyFacts, f = facts()) =>
     planAdded(state, { session: 'ses_1', ...request } as never, who, f);
 
@@ -213,6 +223,7 @@ describe('a leg for a living session', () => {
     ['a voice leg into the room', room, { kind: 'voice' }, three, { role: 'conference channel', payer: 'home_1' }],
     ['music into the room', room, { kind: 'media', item: 'rain' }, undefined, { channel: 'room', kind: 'media' }],
     ['music for a third home', room, { kind: 'media', item: 'rain' }, three, { channel: 'instructed', home: 'home_3' }],
+    ['a third party into a call', call, { kind: 'voice' }, three, { role: 'conference channel', payer: 'home_1' }],
     ['the devices', call, { kind: 'device', home: 'home_1' }, undefined, { server: 'home-networking', kind: 'device' }],
     [
       'waking a device',
@@ -236,7 +247,7 @@ describe('a leg for a living session', () => {
   });
 
   it.each([
-    ['conflict', call, { kind: 'voice' }, three],
+    ['conflict', dialled, { kind: 'voice' }, three],
     ['conflict', room, { kind: 'voice' }, two],
     ['conflict', call, { kind: 'media', item: 'rain' }, undefined],
     ['bad_request', room, { kind: 'voice' }, undefined],

@@ -27,8 +27,16 @@ export interface Plan {
 /** What a phone shows as the caller when the media server calls. */
 export const MEDIA_CALLER = { number: '700', name: 'Media' } as const;
 
-/** A phone called: the softswitch rings the callee's line by itself and tells us what became of it. */
-export function planRoute(from: PartyFacts | undefined, to: PartyFacts, facts: Facts): Result<Plan, Fault> {
+/**
+ * A phone called: the softswitch rings the callee's line by itself and tells us what became of it. An emergency call is
+ * free and admitted whatever the home's line holds already.
+ */
+export function planRoute(
+  from: PartyFacts | undefined,
+  to: PartyFacts,
+  facts: Facts,
+  emergency = false,
+): Result<Plan, Fault> {
   const unknown = unknownParty([to]);
   if (unknown !== undefined) return err(unknown);
   const server = choose('two parties', facts);
@@ -37,8 +45,14 @@ export function planRoute(from: PartyFacts | undefined, to: PartyFacts, facts: F
   const label = { from: caller.line?.number ?? caller.asked, to: to.line?.number ?? to.asked };
   const callerQuality = quality(caller, facts);
   const calleeQuality = quality(to, facts);
-  const billed = caller.line?.metered === true && facts.servers.get('billing')?.running === true;
-  const common = { kind: 'voice', channel: 'switched', ...server.value, ...label } as const;
+  const billed = !emergency && caller.line?.metered === true && facts.servers.get('billing')?.running === true;
+  const common = {
+    kind: 'voice',
+    channel: 'switched',
+    ...server.value,
+    ...label,
+    ...(emergency ? { emergency } : {}),
+  } as const;
   return ok({
     kind: 'call',
     homes: homesOf([caller, to]),
@@ -50,7 +64,7 @@ export function planRoute(from: PartyFacts | undefined, to: PartyFacts, facts: F
         role: 'callee',
         ...partyOf(to),
         ...calleeQuality,
-        ...(caller.line === undefined ? {} : { payer: caller.line.home }),
+        ...(caller.line === undefined || emergency ? {} : { payer: caller.line.home }),
         reserve: [...(billed ? (['billing'] as const) : []), ...calleeQuality.reserve],
       },
     ],

@@ -151,6 +151,19 @@ describe('voice.report', () => {
     expect((await farm.get('session.list', { home: 'home_3' })).items).toEqual([]);
   });
 
+  it('makes no other home pay, and shows itself to none', async () => {
+    const theirs = { ...facts, from: '+15550100021', to: '+15550100031' };
+    const { session } = await farm.get('voice.report', theirs, gateway('home_1'));
+    expect((await farm.get('cdr.list', { session })).items.map((cdr) => [cdr.price, cdr.home])).toEqual([
+      [0, undefined],
+      [0, undefined],
+    ]);
+    for (const home of ['home_2', 'home_3']) {
+      expect((await farm.get('session.list', { home })).items).toEqual([]);
+      expect((await farm.get('cdr.list', { home })).items).toEqual([]);
+    }
+  });
+
   it('an unanswered call and times that run backwards make a record all the same', async () => {
     const { answeredAt: _, ...unanswered } = facts;
     await farm.get('voice.report', { ...unanswered, callId: 'x', reason: 'callee_busy' }, gateway('home_1'));

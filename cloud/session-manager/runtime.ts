@@ -9,7 +9,7 @@ import type { Timer } from '#shared/kernel/world.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { undoCommands } from './commands.ts';
 import type { JournalRow, SessionEvent } from './events.ts';
-import { type Journal, type OutboxEntry, openJournal, readLive, readOutbox } from './journal.ts';
+import { type Journal, type OutboxEntry, openJournal, readLive, readOutbox, readSession } from './journal.ts';
 import { type Input, type Live, newLive, type Output } from './live.ts';
 import { sessionMachine } from './machine.ts';
 import { type CommandOutcome, createOutbox, type Outbox, sendCommand } from './outbox.ts';
@@ -44,11 +44,17 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
   const outbox = createOutbox({ bus, store, clock, log, onOutcome: (entry, outcome) => settled(entry, outcome) });
 
   function settled(entry: OutboxEntry, outcome: CommandOutcome): void {
-    const input = inputOf(entry, outcome, lives.get(entry.session));
-    if (input !== undefined) void step(entry.session, input);
     const live = lives.get(entry.session);
-    if (live?.state.state === 'ending' && outbox.pending(entry.session) === 0)
-      void step(entry.session, { on: 'released' });
+    const input = live && inputOf(entry, outcome, live);
+    if (live !== undefined && input !== undefined) poke(live, input);
+    if (live?.state.state === 'ending' && outbox.pending(entry.session) === 0) poke(live, { on: 'released' });
+  }
+
+  /** A step that nobody waits for; what fails is in the log. */
+  function poke(live: Live, input: Input | { on: 'tick' }): void {
+    run(live, input).catch((error) => {
+      if (!stopped) log.error('session.step-failed', { session: live.state.id, input: input.on, error: String(error) });
+    });
   }
 
   function arm(live: Live): void {
@@ -59,7 +65,7 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     if (stopped || !Number.isFinite(due)) return;
     timers.set(
       id,
-      clock.at(due, () => void run(live, { on: 'tick' })),
+      clock.at(due, () => poke(live, { on: 'tick' })),
     );
   }
 
@@ -87,11 +93,25 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     );
     if (rows.length === 0 && entries.length === 0 && also.length === 0) return;
     const states = rows.length === 0 ? [] : journal.statements(live.state, rows, homes);
-    const result = await store.commit([...states, ...kept, ...also]);
-    if (!result.ok) throw new Error(`the journal refused a commit of ${id}: ${result.why} ${result.statement}`);
+    try {
+      const result = await store.commit([...states, ...kept, ...also]);
+      if (!result.ok) throw new Error(`the journal refused a commit of ${id}: ${result.why} ${result.statement}`);
+    } catch (error) {
+      await reread(live);
+      throw error;
+    }
     if (rows.length > 0) bus.publish('session.changed', { session: id, seq });
     outbox.run(entries);
     if (live.state.state === 'ending' && outbox.pending(id) === 0) await run(live, { on: 'released' });
+  }
+
+  /** The journal is the truth: a session that it would not take goes on as the journal knows it, or not at all. */
+  async function reread(live: Live): Promise<void> {
+    if (stopped || lives.get(live.state.id) !== live) return;
+    drop(live);
+    timers.get(live.state.id)?.cancel();
+    const state = await readSession(store, live.state.id);
+    if (state !== undefined && state.state !== 'ended') keep(newLive(state));
   }
 
   async function run(live: Live, input: Input | { on: 'tick' }, also: readonly Statement[] = []): Promise<void> {
@@ -181,9 +201,9 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
 }
 
 /** What a command's outcome means to its session; undefined for nothing. */
-function inputOf(entry: OutboxEntry, outcome: CommandOutcome, live: Live | undefined): Input | undefined {
+function inputOf(entry: OutboxEntry, outcome: CommandOutcome, live: Live): Input | undefined {
   const { leg, purpose } = entry;
-  if (leg === undefined || live === undefined) return undefined;
+  if (leg === undefined) return undefined;
   switch (purpose) {
     case 'open':
       if (!outcome.ok) return { on: 'failed', leg, fault: outcome.fault };

@@ -3,6 +3,7 @@ import { billing } from '#cloud/farm/billing/server.ts';
 import { qos } from '#cloud/farm/qos/server.ts';
 import type { VerbName } from '#shared/protocol/verbs/index.ts';
 import { createFarm, type Farm, OPERATOR } from '#test/support/session-farm.ts';
+import { readRows } from './journal.ts';
 
 let farm: Farm;
 afterEach(() => farm.end());
@@ -97,6 +98,28 @@ describe('releases that cannot be carried out yet', () => {
   });
 });
 
+describe('a journal that takes nothing', () => {
+  it('refuses the request, and leaves nothing behind but what it knew', async () => {
+    farm = await createFarm([billing, qos]);
+    const { id } = await farm.get('call.create', { from: 'line_11', to: 'line_21' });
+    const { commit } = farm.store;
+    const broken = { commit: async () => Promise.reject(new Error('disk full')) };
+    Object.assign(farm.store, broken);
+    expect(await farm.ask('media.play', { to: 'line_11', item: 'morning-birds' })).toMatchObject({
+      fault: { code: 'internal' },
+    });
+    expect(await farm.ask('session.end', { session: id })).toMatchObject({ fault: { code: 'internal' } });
+    Object.assign(farm.store, { commit });
+    const { items } = await farm.get('session.list', {});
+    expect(items.map((one) => [one.id, one.state])).toEqual([[id, 'created']]);
+    await farm.get('session.end', { session: id });
+    await farm.world.run(100);
+    expect((await farm.session(id)).state).toBe('ended');
+    const rows = await readRows(farm.store, id, 0, 100);
+    expect(rows.map((row) => row.seq)).toEqual(rows.map((_, i) => i + 1));
+  });
+});
+
 describe('a repeated command', () => {
   const key = (bodyHash = 'hash') => ({ ...OPERATOR, idempotency: { scope: 'tok', key: 'k1', bodyHash } });
   const requests: { [V in VerbName]?: object } = {
@@ -116,6 +139,24 @@ describe('a repeated command', () => {
       fault: { code: 'idempotency_mismatch' },
     });
     expect((await farm.get('session.list', {})).items).toHaveLength(1);
+  });
+
+  it('leg.add gets the first answer, and makes no second leg', async () => {
+    farm = await createFarm([billing, qos]);
+    const { id } = await farm.get('conference.create', { participants: ['line_11', 'line_21'] });
+    const add = (party: string, keyed = key()) => farm.ask('leg.add', { session: id, kind: 'voice', party }, keyed);
+    const first = await add('line_31');
+    expect(first).toMatchObject({ ok: true, value: { leg: { state: 'starting' } } });
+    expect(await add('line_31')).toEqual(first);
+    await farm.restart();
+    expect(await add('line_31')).toEqual(first);
+    expect((await farm.session(id)).legs).toHaveLength(3);
+    farm.refuse.set('media.endpoint.offer', 'limit_reached');
+    const other = { ...OPERATOR, idempotency: { scope: 'tok', key: 'k2', bodyHash: 'hash' } };
+    const refused = await add('line_32', other);
+    expect(refused).toMatchObject({ ok: false, fault: { code: 'limit_reached' } });
+    farm.refuse.clear();
+    expect(await add('line_32', other)).toEqual(refused);
   });
 
   it('a refused one gets the refusal again, and makes no second session', async () => {

@@ -1,12 +1,13 @@
 /** The service session manager: serves its verbs, keeps every living session, and reconciles with the farm. */
 import type { Part, PartContext } from '#cloud/bus/part.ts';
 import type { Timer } from '#shared/kernel/world.ts';
-import { createHandlers } from './create.ts';
+import { createHandlers, SESSIONS } from './create.ts';
 import { manageHandlers } from './manage.ts';
 import { SELF, sendCommand } from './outbox.ts';
 import { type Existing, reconcile } from './recovery.ts';
 import { createResolver } from './resolve.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
+import { liveLegs } from './session.ts';
 import { voiceHandlers } from './voice.ts';
 
 /** Milliseconds between two reconciliations. */
@@ -28,7 +29,7 @@ export const sessionManager: Part = {
     });
     const stopReconciling = keepReconciled(context, runtime);
     return {
-      health: () => ({ state: 'running', load: 0, legs: legs(runtime) }),
+      health: () => ({ state: 'running', load: runtime.lives.size / SESSIONS, legs: legs(runtime) }),
       async stop() {
         leave();
         stopReconciling();
@@ -40,7 +41,7 @@ export const sessionManager: Part = {
 
 function legs(runtime: Runtime): number {
   let count = 0;
-  for (const live of runtime.lives.values()) count += live.state.legs.length;
+  for (const live of runtime.lives.values()) count += liveLegs(live.state).length;
   return count;
 }
 

@@ -33,7 +33,8 @@ export interface SessionState {
   readonly kind: SessionKind;
   readonly request: unknown;
   readonly createdAt: number;
-  readonly roomSize?: number;
+  /** Parties that its room holds; absent: it needs none. */
+  roomSize?: number;
   state: SessionView['state'];
   reason?: string;
   endedAt?: number;
@@ -87,7 +88,8 @@ function begin(row: JournalRow & { type: 'created' }): SessionState {
   };
 }
 
-function newLeg(plan: LegPlan, at: number): LegState {
+/** A leg at its planning. */
+export function newLeg(plan: LegPlan, at: number): LegState {
   // A channel that the softswitch makes by itself exists from the start; a device leg has none.
   const state = plan.channel === 'switched' ? 'starting' : 'planned';
   return { ...plan, state, startedAt: at, reserved: {} };
@@ -100,6 +102,7 @@ function change(state: SessionState, event: SessionEvent): void {
     case 'added':
       if (state.state === 'ending' || findLeg(state, event.data.plan.id) !== undefined) return;
       state.legs.push(newLeg(event.data.plan, event.at));
+      if (event.data.roomSize !== undefined) state.roomSize ??= event.data.roomSize;
       for (const home of event.data.homes) if (!state.homes.includes(home)) state.homes.push(home);
       return;
     case 'reserved':

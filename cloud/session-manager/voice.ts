@@ -28,11 +28,11 @@ export function voiceHandlers(
   const { world, bus, store } = context;
   const newSession = () => newId('ses', world.clock.wall(), world.random.bytes(10));
 
-  async function ring(request: Route, caller: PartyFacts | undefined) {
+  async function ring(request: Route, caller: PartyFacts | undefined, emergency: boolean) {
     const [to, facts] = await Promise.all([resolver.party(request.to), resolver.facts(true)]);
-    const plan = planRoute(caller, to, facts);
+    const plan = planRoute(caller, to, facts, emergency);
     if (!plan.ok) return plan;
-    const full = caller?.line?.metered === false ? undefined : overLimit(runtime, plan.value);
+    const full = emergency || caller?.line?.metered === false ? undefined : overLimit(runtime, plan.value);
     if (full !== undefined) return err(full);
     const id = newSession();
     const { live, durable } = begin(id, plan.value, request);
@@ -82,7 +82,7 @@ export function voiceHandlers(
     async 'session.route'(request) {
       const caller = request.line === undefined ? undefined : await resolver.caller(request.line, request.direct);
       const dialled = resolver.dialled(request.to);
-      if (dialled?.kind !== 'media') return ring(request, caller);
+      if (dialled?.kind !== 'media') return ring(request, caller, dialled?.kind === 'emergency');
       return caller === undefined ? err(fault('forbidden')) : play(request, caller, dialled.index);
     },
 
@@ -110,7 +110,10 @@ export function voiceHandlers(
         `${prefix}_${base32(world.crypto.hash('sha256', utf8(`${home ?? ''} ${request.callId} ${part}`))).slice(0, 26)}`;
       const session = derive('ses', '');
       const outcome = ok<VerbReply<'voice.report'>>({ session });
-      const [from, to] = (await resolver.parties([request.from, request.to])) as [PartyFacts, PartyFacts];
+      const [from, to] = (await resolver.parties([request.from, request.to])).map((party) =>
+        // A gateway speaks for its own house: no other home pays for, or sees, what it tells.
+        principal.kind === 'gateway' && party.line?.home !== home ? { asked: party.asked, direct: false } : party,
+      ) as [PartyFacts, PartyFacts];
       const legs = houseLegs(request, from, to, home, derive);
       const rows = houseRows(session, request, legs, [from, to], home);
       const kept = await runtime.file(rows, remember<'voice.report'>(asked, outcome, world.clock.wall()));

@@ -1,7 +1,8 @@
 /**
  * The writer: a worker thread that owns the only write connection. It gets groups of commits, writes each group with one
  * sync and answers only then. `crashAt` makes the whole process die (SIGKILL) at the n-th crash point, of which
- * there are two per group: before its commit and after it, before the answer. Tests of durability use it.
+ * there are two per group: before its commit and after it, before the answer. With `crashLater` the count begins when it
+ * is told to. Tests of durability use it.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type GroupResult, openWriter, StoreError } from './adapter-sqlite.ts';
@@ -11,10 +12,14 @@ import type { Statement } from './store.ts';
 export interface WriterOptions {
   readonly path: string;
   readonly crashAt?: number;
+  readonly crashLater?: boolean;
 }
 
-/** From the store: a group of commits, or the wish to close. */
-export type ToWriter = { readonly write: readonly (readonly Statement[])[] } | { readonly close: true };
+/** From the store: a group of commits, the wish to close, or the beginning of the count of crash points. */
+export type ToWriter =
+  | { readonly write: readonly (readonly Statement[])[] }
+  | { readonly close: true }
+  | { readonly count: true };
 
 /** From the writer: ready (or why not), the outcomes of the oldest open group (or why the disk refused it), closed. */
 export type FromWriter =
@@ -24,14 +29,20 @@ export type FromWriter =
   | { readonly failed: string }
   | { readonly closed: true };
 
-function write(path: string, crashAt: number, port: NonNullable<typeof parentPort>): void {
+function write(options: WriterOptions, port: NonNullable<typeof parentPort>): void {
+  const { path, crashAt = 0, crashLater = false } = options;
   const answer = (message: FromWriter) => port.postMessage(message);
+  let counting = !crashLater;
   let points = 0;
   const crashPoint = () => {
-    if (++points === crashAt) process.kill(process.pid, 'SIGKILL');
+    if (counting && ++points === crashAt) process.kill(process.pid, 'SIGKILL');
   };
   const connection = openWriter(path);
   port.on('message', (message: ToWriter) => {
+    if ('count' in message) {
+      counting = true;
+      return;
+    }
     if ('close' in message) {
       connection.close();
       answer({ closed: true });
@@ -53,7 +64,7 @@ function write(path: string, crashAt: number, port: NonNullable<typeof parentPor
 if (parentPort !== null) {
   const options = workerData as WriterOptions;
   try {
-    write(options.path, options.crashAt ?? 0, parentPort);
+    write(options, parentPort);
   } catch (error) {
     const text = error instanceof StoreError ? error.message : `The store ${options.path} cannot be opened: ${error}`;
     parentPort.postMessage({ refused: text } satisfies FromWriter);

@@ -17,6 +17,8 @@ const GROUP_SIZE = 4096;
 export interface StoreOptions {
   /** Dies (SIGKILL) at the n-th crash point, see `adapter-writer.ts`; for tests of durability. */
   readonly crashAt?: number;
+  /** Crash points count from when this resolves; default: from the start. */
+  readonly crashFrom?: Promise<unknown>;
 }
 
 interface Waiting {
@@ -28,8 +30,10 @@ interface Waiting {
 /** Opens the database file, alone: a second process is refused. Rejects with a StoreError that says what to do. */
 export async function openStore(path: string, options: StoreOptions = {}): Promise<Store> {
   const held = lock(`${path}.lock`);
-  const workerData: WriterOptions = { path, ...options };
+  const { crashFrom, ...crash } = options;
+  const workerData: WriterOptions = { path, ...crash, crashLater: crashFrom !== undefined };
   const worker = new Worker(new URL('./adapter-writer.ts', import.meta.url), { workerData });
+  void crashFrom?.then(() => worker.postMessage({ count: true } satisfies ToWriter));
   try {
     await ready(worker);
   } catch (error) {

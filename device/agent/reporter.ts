@@ -38,6 +38,8 @@ export class Reporter {
   #outbox = new Outbox();
   #timer: Timer | undefined;
   #stopped = false;
+  /** Settles once what the disk holds is read (or the reporter stopped before): nothing may be added to it earlier. */
+  readonly #begun = Promise.withResolvers<void>();
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -55,17 +57,21 @@ export class Reporter {
       for (const { entry, octets } of kept.entries) this.#outbox.add(entry, octets);
     }
     await this.#file.begin(this.#outbox);
+    this.#begun.resolve();
   }
 
-  /** What is in the outbox stays on the disk. */
+  /** What is in the outbox stays on the disk; nothing more is taken. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#begun.resolve();
     this.#timer?.cancel();
     await this.#file.close();
   }
 
   /** Resolves once the report would survive a power cut; `internal` means that the disk fails and it is held in memory only. */
   async add(verb: string, body: unknown, options: ReportOptions): Promise<Result<void, Fault>> {
+    await this.#begun.promise;
+    if (this.#stopped) return err(fault('timeout', 'The gateway is stopping.'));
     const { clock, random } = this.#options.world;
     const { priority = 'usage', expiresIn = 7 * DAY, order, latest = false } = options;
     const entry: Entry = {

@@ -12,10 +12,15 @@ import type { Identity } from './states.ts';
 export const PROVE_WITHIN = 60_000;
 
 /** What pairing needs of an agent. */
-export type PairedAgent = Pick<Agent, 'start' | 'stop' | 'request' | 'changeIdentity' | 'onDesired' | 'onState'>;
+export type PairedAgent = Pick<
+  Agent,
+  'start' | 'stop' | 'request' | 'changeIdentity' | 'onDesired' | 'onCommand' | 'onState'
+>;
 
 export interface AgentHolderOptions {
   readonly world: Pick<World, 'clock' | 'log'>;
+  /** The cloud has let this gateway go. */
+  released(): void;
   /** Called for each change of the present agent's link. */
   state(at: LinkStatus['at']): void;
   /** Called before the document `system` is reported as applied; false refuses it. */
@@ -53,6 +58,10 @@ export class AgentHolder {
     agent.onDesired('system', async (document) => {
       const taken = await Promise.race([gone.promise.then(() => false), this.#options.system(document)]);
       return taken ? ok({}) : err('the pairing was undone');
+    });
+    agent.onCommand('gateway.released', async () => {
+      if (this.#held?.agent === agent) this.#options.released();
+      return ok({});
     });
     const starting = agent.start().catch((error: unknown) => {
       this.#options.world.log.error('pairing.agent-failed', { error: String(error) });

@@ -236,6 +236,15 @@ describe('in doubt', () => {
     expect(alone.pass(DOUBT_AGAIN).look()).toEqual(['ask standing over link']);
   });
 
+  test('the cloud’s farewell is believed only as a reason to ask by the permanent key', () => {
+    const play = paired().step({ on: 'released' });
+    expect(play.state.saved.at).toBe('paired');
+    expect(play.pass(0).look()).toEqual(['open-link', 'ask standing over link']);
+    play.step({ on: 'standing', ticket: play.ticket, state: 'unknown', wall: WALL });
+    expect(play.state.saved).toEqual({ at: 'unpaired', cause: 'removed' });
+    expect(reconnecting().step({ on: 'released' }).pass(0).look()).toEqual([]);
+  });
+
   test('a lost state is got back by the permanent key', () => {
     const play = new Play({ at: 'unpaired', cause: 'state_damaged' }).pass(0);
     play.step({ on: 'standing', ticket: play.ticket, state: 'paired', wall: WALL });
@@ -279,6 +288,7 @@ const input: fc.Arbitrary<{ pass: number; make: (state: PairingState) => Pairing
         'certified',
         'connected',
         'disconnected',
+        'released',
         'configured',
         'renewed',
         'refused',

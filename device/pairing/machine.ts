@@ -46,6 +46,9 @@ function step(state: PairingState, input: PairingInput | Tick, now: number, out:
     case 'disconnected':
       disconnected(state, input.fraction, now);
       return;
+    case 'released':
+      released(state, now);
+      return;
     case 'configured':
       configured(state, now, out);
       return;
@@ -104,6 +107,14 @@ function disconnected(state: PairingState, fraction: number, now: number): void 
   // The whole fleet loses its connections at once when the cloud restarts: it must not doubt all at once.
   if (state.saved.at === 'paired') ask(state, 'standing', now + DOUBT_AFTER * (1 + fraction));
   if (state.saved.at === 'configuring') ask(state, 'standing', now + ASK_AGAIN / 5);
+}
+
+/** Believed only as a reason to ask: over the link, where the permanent key speaks. */
+function released(state: PairingState, now: number): void {
+  const { at } = state.saved;
+  if (at !== 'paired' && at !== 'configuring') return;
+  state.connected = false;
+  ask(state, 'standing', now);
 }
 
 function configured(state: PairingState, now: number, out: PairingOutput[]): void {

@@ -80,6 +80,7 @@ class Driver implements Pairing {
     this.#holder = new AgentHolder({
       world,
       state: (at) => this.#agentState(at),
+      released: () => void this.#dispatch({ on: 'released' }),
       system: (document) => this.#system(document),
     });
     this.#renewal = new Renewal({

@@ -59,6 +59,8 @@ export type PairingInput =
   /** The gateway's own connection came up (hello answered) or went; `fraction` in [0, 1) spreads what follows from it. */
   | { readonly on: 'connected' }
   | { readonly on: 'disconnected'; readonly fraction: number }
+  /** The cloud says that this gateway is one no longer: to be asked at its own door. */
+  | { readonly on: 'released' }
   /** The first document was handed over; it may be reported as applied once `save` is done. */
   | { readonly on: 'configured' }
   /** A renewed certificate has proved itself. */

@@ -307,6 +307,22 @@ describe('failures and their best response', () => {
     ]);
   });
 
+  test('a media server that never answers: 5 s, then the phone that would ring is given up', () => {
+    const call = rig({ media: false });
+    call.feed({ on: 'invite', sdp: sdp() });
+    call.feed(routed(target('B', 'b1')));
+    call.feed({ on: 'media', op: 1, sdp: sdp() });
+    expect(call.pass(4_999)).toEqual([]);
+    expect(call.pass(1)).toEqual([
+      'report B ended server_unavailable',
+      'reject 500 server_unavailable',
+      'report A ended server_unavailable',
+      'release B',
+      'release A',
+      'over false server_unavailable',
+    ]);
+  });
+
   test('a route that never comes', () => {
     const call = rig();
     call.feed({ on: 'invite', sdp: sdp() });

@@ -6,6 +6,7 @@ import { hex } from '../kernel/bytes.ts';
 import {
   challenge,
   checkNonce,
+  type DigestAlgorithm,
   type DigestCredentials,
   type DigestHash,
   type DigestHmac,
@@ -16,7 +17,7 @@ import {
 } from '../sip/digest.ts';
 import type { SipMessage } from '../sip/message.ts';
 import { parseUri } from '../sip/uri.ts';
-import { normalise } from './numbers.ts';
+import { readDialled } from './numbers.ts';
 
 /** What the door has to know of a line. */
 export interface Account {
@@ -116,14 +117,14 @@ export class Door {
   }
 
   /**
-   * The strongest first, as RFC 8760 section 2.4 wants, only over TLS: many phones for the clear look at the first challenge alone, and
-   * give up where that is not MD5.
+   * Over TLS both algorithms, the strongest first (RFC 8760 section 2.4). In the clear MD5 alone: phones are common that give up at
+   * any challenge which they do not know, wherever it stands (docs/adr/0010-digest-in-the-clear.md).
    */
   #challenge(wall: number, secure: boolean, stale: boolean): Verdict {
     const { realm, secret, hmac, salt } = this.#options;
     const nonce = makeNonce(wall, secret, hmac, hex(salt()));
-    const strongestFirst = challenge({ realm, nonce, stale });
-    return { ok: false, status: 401, challenges: secure ? strongestFirst : strongestFirst.reverse() };
+    const algorithms: readonly DigestAlgorithm[] = secure ? ['SHA-256', 'MD5'] : ['MD5'];
+    return { ok: false, status: 401, challenges: challenge({ realm, nonce, stale, algorithms }) };
   }
 
   #banned(source: string, wall: number): boolean {
@@ -155,8 +156,9 @@ export class Door {
 /** True where a SIP or tel URI names the account: its username or its number in any usual writing. */
 export function names(uri: string, account: Pick<Account, 'username' | 'number'>): boolean {
   const user = parseUri(uri)?.user;
-  if (user === undefined) return false;
-  return user === account.username || user === account.number || normalise(user) === account.number;
+  if (user === undefined || user === account.username) return user !== undefined;
+  const read = readDialled(user);
+  return read?.kind === 'number' && read.number === account.number;
 }
 
 /** A registration is for the signer's own address, From and To alike (RFC 3261 section 10.2). */

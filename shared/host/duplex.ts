@@ -23,11 +23,14 @@ export class GuardedDuplex extends Duplex {
   readonly #hooks: DuplexHooks;
   #wanted = true;
   #pumping = false;
+  #due = false;
   #ended = false;
   #timer: Timer | undefined;
   #deadline: Timer | undefined;
   #linger: Timer | undefined;
   #written: ((error?: Error | null) => void) | undefined;
+  /** Octets of the chunk whose callback is held back: the network counts them already. */
+  #blocked = 0;
 
   constructor(stream: Stream, guard: WireGuard, clock: Clock, hooks: DuplexHooks = {}) {
     super({ allowHalfOpen: false, highWaterMark: 16 * 1024 });
@@ -48,7 +51,7 @@ export class GuardedDuplex extends Duplex {
 
   /** Octets on their way out that the network has not accepted. */
   get waiting(): number {
-    return this.writableLength + this.#stream.buffered;
+    return this.writableLength - this.#blocked + this.#stream.buffered;
   }
 
   override _read(): void {
@@ -57,8 +60,12 @@ export class GuardedDuplex extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
-    if (this.#stream.write(chunk)) done();
-    else this.#written = done;
+    if (this.#stream.write(chunk)) {
+      done();
+      return;
+    }
+    this.#written = done;
+    this.#blocked = chunk.length;
   }
 
   override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
@@ -82,11 +89,16 @@ export class GuardedDuplex extends Duplex {
   }
 
   #pump(): void {
-    // A reader that asks for more while it is given a packet must get the next one after this one.
+    // A reader that asks for more while it is given a packet must get the next one after this one; and a stream may
+    // deliver while it is being resumed.
+    this.#due = true;
     if (this.#pumping) return;
     this.#pumping = true;
-    this.#timer?.cancel();
-    while (this.#wanted && !this.destroyed && this.#passOne());
+    while (this.#due) {
+      this.#due = false;
+      this.#timer?.cancel();
+      while (this.#wanted && !this.destroyed && this.#passOne());
+    }
     this.#pumping = false;
     if (!this.#wanted && !this.destroyed) this.#stream.pause();
   }
@@ -128,6 +140,7 @@ export class GuardedDuplex extends Duplex {
   #drain(): void {
     const written = this.#written;
     this.#written = undefined;
+    this.#blocked = 0;
     written?.();
     this.#hooks.drained?.();
   }

@@ -6,8 +6,8 @@ import type { SipLimits } from './sip-guard.ts';
 
 /** What a connection tells the transport. */
 export interface ConnectionOwner {
-  /** ms to wait before the next message of this source may be read; 0 for now. */
-  admit(address: string): number;
+  /** ms to wait before the next message may be read; 0 for now. */
+  admit(): number;
   message(text: string): void;
   /** Exactly once. */
   closed(why: string): void;
@@ -76,9 +76,9 @@ export class SipConnection {
   }
 
   destroy(why: string): void {
-    if (!this.#open) return;
-    this.#stream.destroy();
+    // First our own reason: the stream may tell of its end within `destroy`.
     this.#closed(why);
+    this.#stream.destroy();
   }
 
   #closed(why: string): void {
@@ -100,7 +100,7 @@ export class SipConnection {
     while (this.#open) {
       this.#pending ??= this.#next();
       if (this.#pending === undefined) return;
-      const wait = this.#owner.admit(this.flow.remote.host);
+      const wait = this.#owner.admit();
       if (wait > 0) {
         this.#hold(wait);
         return;
@@ -116,7 +116,8 @@ export class SipConnection {
     for (;;) {
       const frame = this.#framer.next();
       if (frame === undefined) {
-        const waits = this.#framer.held > 0 || (this.incoming && !this.#spoke);
+        // The answer to a keep-alive is one CRLF, which the framer holds as the possible half of a question.
+        const waits = this.#framer.held > 2 || (this.incoming && !this.#spoke);
         this.#waitingSince = waits ? (this.#waitingSince ?? this.#heardAt) : undefined;
         return undefined;
       }

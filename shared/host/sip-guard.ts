@@ -12,6 +12,8 @@ export interface SipLimits {
   /** Connections that came in, in all and per source that is not trusted. */
   readonly connections: number;
   readonly connectionsPerSource: number;
+  /** Connections whose peer showed a certificate that we believe; they count for nothing else. */
+  readonly proven: number;
   /** A connection without its first message, or with a message begun and not completed, is closed after this, ms. */
   readonly unfinished: number;
   /** A connection on which nothing comes is closed after this, ms. */
@@ -26,6 +28,7 @@ export const SIP_LIMITS: SipLimits = {
   trust: 600_000,
   connections: 1000,
   connectionsPerSource: 50,
+  proven: 20_000,
   unfinished: 20_000,
   idle: 1_800_000,
   unsent: 1_048_576,
@@ -45,6 +48,7 @@ export class SipGuard {
   readonly #trusted = new Map<string, number>();
   readonly #open = new Map<string, number>();
   #connections = 0;
+  #proven = 0;
 
   constructor(limits: SipLimits) {
     this.#limits = limits;
@@ -81,8 +85,13 @@ export class SipGuard {
     return bucket;
   }
 
-  /** Counts a new connection; false where a cap is reached and it must be closed. */
-  opened(address: string, now: number): boolean {
+  /** Counts a new connection; false where a cap is reached and it must be closed. `proven` by its certificate. */
+  opened(address: string, proven: boolean, now: number): boolean {
+    if (proven) {
+      if (this.#proven >= this.#limits.proven) return false;
+      this.#proven++;
+      return true;
+    }
     const source = sourceOf(address);
     const mine = this.#open.get(source) ?? 0;
     if (this.#connections >= this.#limits.connections) return false;
@@ -93,7 +102,11 @@ export class SipGuard {
   }
 
   /** A connection that `opened` let in is gone. */
-  closed(address: string): void {
+  closed(address: string, proven: boolean): void {
+    if (proven) {
+      this.#proven--;
+      return;
+    }
     const source = sourceOf(address);
     const mine = (this.#open.get(source) ?? 1) - 1;
     this.#connections--;

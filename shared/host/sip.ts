@@ -6,6 +6,7 @@ import {
   type Address,
   type Listener,
   NetError,
+  type Peer,
   type Stream,
   type Timer,
   type TlsClientOptions,
@@ -124,7 +125,8 @@ export class SipTransport {
   async #listen(protocol: 'tcp' | 'tls', at: Address, tls?: TlsServerOptions): Promise<Address> {
     const { host, port } = at;
     const listener = await this.#world.net.listen({ host, port, ...(tls && { tls }) }, (stream) => {
-      if (this.#guard.opened(stream.remote.host, this.#world.clock.mono())) this.#connect(protocol, stream);
+      if (this.#guard.opened(stream.remote.host, isProven(stream.peer), this.#world.clock.mono()))
+        this.#connect(protocol, stream);
       else stream.destroy();
     });
     this.#listeners.push(listener);
@@ -177,11 +179,11 @@ export class SipTransport {
     const flow: Flow = { id: `${protocol}${++this.#lastFlow}`, protocol, local, remote, peer };
     if (this.#options.accept?.(flow) === false) {
       stream.destroy();
-      if (!outgoing) this.#guard.closed(remote.host);
+      if (!outgoing) this.#guard.closed(remote.host, isProven(peer));
       return undefined;
     }
     const owner = {
-      admit: (address: string) => this.#guard.admit(address, clock.mono()),
+      admit: () => (isProven(peer) ? 0 : this.#guard.admit(remote.host, clock.mono())),
       message: (text: string) => this.#message(text, flow),
       closed: (why: string) => {
         outgoing?.forget();
@@ -196,7 +198,7 @@ export class SipTransport {
   }
 
   #gone(flow: Flow, incoming: boolean, why: string): void {
-    if (incoming) this.#guard.closed(flow.remote.host);
+    if (incoming) this.#guard.closed(flow.remote.host, isProven(flow.peer));
     this.#connections.delete(flow.id);
     this.#world.log.debug('sip.flow.closed', { flow: flow.id, remote: flow.remote.host, why });
     this.act((now, out) => this.#options.endpoint.flowClosed(flow, now, out));
@@ -299,6 +301,9 @@ export class SipTransport {
     for (const connection of [...this.#connections.values()]) connection.destroy('closing');
   }
 }
+
+/** The peer showed a certificate that we believe: a gateway of ours. */
+const isProven = (peer: Peer): boolean => peer.kind === 'certificate' && peer.trusted;
 
 function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
   if (value === undefined) return [];

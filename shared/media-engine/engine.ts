@@ -106,10 +106,11 @@ export interface MediaEngine {
   close(end: boolean): Promise<void>;
 }
 
-/** Why a command is rejected; `gone`: the engine itself has ended, and its nodes with it. */
+/** Why a command is rejected; `no_address`: the host to bind is none of this machine's; `gone`: the engine itself has ended, and its nodes with it. */
 export type EngineFault =
   | 'ports_exhausted'
   | 'limit_reached'
+  | 'no_address'
   | 'unknown_node'
   | 'other_group'
   | 'not_connectable'

@@ -161,6 +161,25 @@ describe('mix', () => {
     });
   });
 
+  it('brings a member that was muted back without delay', async () => {
+    await bench(async (b) => {
+      await b.engine.room('room', OWNER, GROUP);
+      const [one, two] = [await phone(b, 1), await phone(b, 2)];
+      await join(b.engine, one.id, 'room');
+      await join(b.engine, two.id, 'room');
+      one.peer.play(new Int16Array(0));
+      await b.world.run(1000);
+      await b.engine.connect(one.id, 'room', false);
+      await b.world.run(300);
+      await b.engine.connect(one.id, 'room', true);
+      await b.world.run(100);
+      two.peer.clear();
+      one.peer.play(toneOf(0), true);
+      await b.world.run(240);
+      expect(levelOf(two.peer.heard().subarray(960, 1760), 440)).toBeGreaterThan(-22);
+    });
+  });
+
   it('joins as a gateway does: the phone hears conference and music, the conference only the phone', async () => {
     await bench(async (b) => {
       const [own, conference, music] = [await phone(b, 1), await phone(b, 2), await phone(b, 3)];
@@ -218,6 +237,29 @@ describe('player', () => {
       expect(whole.correlation).toBeGreaterThan(0.99);
       expect(b.events).toContainEqual({ on: 'player-ended', id: 'p', owner: OWNER });
       expect(b.events.filter((event) => event.on === 'player-ended')).toHaveLength(1);
+    });
+  });
+
+  it('starts from the beginning each time it is started', async () => {
+    await bench(async (b) => {
+      await b.host.disk.write('/item.wav', writeWav(Int16Array.of(...sine(440, -20, 4000), ...sine(1033, -20, 8000))));
+      const one = await phone(b, 1);
+      await b.engine.player({
+        id: 'p',
+        owner: OWNER,
+        group: GROUP,
+        source: { file: '/item.wav' },
+        loop: false,
+        gain: 1,
+      });
+      await b.engine.connect('p', one.id, true);
+      await b.engine.start('p');
+      await b.world.run(1000);
+      one.peer.clear();
+      await b.engine.start('p');
+      await b.world.run(400);
+      expect(levelOf(one.peer.heard().subarray(400, 2000), 440)).toBeGreaterThan(-21);
+      expect(levelOf(one.peer.heard().subarray(400, 2000), 1033)).toBeLessThan(-60);
     });
   });
 

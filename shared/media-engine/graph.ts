@@ -238,7 +238,10 @@ export class Graph {
       return { rtp, rtcp: await this.#host.bind(host, port + 1, onRtcp) };
     } catch (error) {
       rtp?.close();
-      if ((error as { code?: unknown }).code === 'EADDRINUSE') return undefined;
+      const { code } = error as { code?: unknown };
+      if (code === 'EADDRINUSE') return undefined;
+      if (code === 'EADDRNOTAVAIL') throw new EngineError('no_address', `${host} is no address of this machine`);
+      if (code === 'EMFILE') throw new EngineError('limit_reached', 'this process may not open more sockets');
       throw error;
     }
   }

@@ -91,10 +91,11 @@ describe('engine process', () => {
        process.stdout.write('ready\\n');
        setInterval(() => undefined, 1000);`,
     );
-    const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const parent = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
     await once(parent.stdout, 'data');
     await until(() => peer.received > 10, 'sound');
-    parent.kill('SIGKILL');
+    // Its whole process group dies, as when a terminal or a supervisor clears up.
+    process.kill(-Number(parent.pid), 'SIGKILL');
     await once(parent, 'exit');
     const before = peer.received;
     await until(() => peer.received > before + 25, 'sound without a parent');

@@ -93,18 +93,33 @@ describe('JitterBuffer', () => {
 
   it('conceals a lost packet with what came before, fading, and goes on in place', () => {
     const feed = new Feed();
-    for (let n = 0; n < 50; n++) {
-      if (n !== 20) feed.put(n);
+    // Late enough for the ring to have come round: nothing old may be heard in the gap.
+    for (let n = 0; n < 100; n++) {
+      if (n !== 60) feed.put(n);
       feed.take();
     }
-    const place = feed.placeOf(19 * 160);
+    const place = feed.placeOf(59 * 160);
     const before = feed.out.slice(place, place + 160);
     const gap = feed.out.slice(place + 160, place + 320);
     expect(gap[0]).toBe(before[0]);
     const energy = (part: number[]): number => part.reduce((sum, sample) => sum + sample * sample, 0);
     expect(energy(gap.slice(80))).toBeLessThan(energy(before.slice(80)));
     expect(energy(gap)).toBeGreaterThan(0);
-    expect(feed.placeOf(22 * 160) - place).toBeGreaterThanOrEqual(3 * 160);
+    expect(feed.placeOf(62 * 160) - place).toBeGreaterThanOrEqual(3 * 160);
+  });
+
+  it('counts a packet that comes after its time and leaves it out', () => {
+    const feed = new Feed();
+    for (let n = 0; n < 20; n++) {
+      feed.put(n);
+      feed.take();
+    }
+    feed.put(5);
+    feed.put(6);
+    expect(feed.buffer.late).toBe(2);
+    feed.put(20);
+    feed.take();
+    expect(feed.out.slice(-160)).toEqual(Array.from({ length: 160 }, (_, i) => sampleAt(19 * 160 + i)));
   });
 
   it('lengthens its delay up to 60 ms for a stream that stalls, and shortens it when the network is calm again', () => {

@@ -124,6 +124,7 @@ describe('files', () => {
     ['8 bit linear', changed(34, 8), 'unknown_format'],
     ['floating point', changed(20, 3), 'unknown_format'],
     ['data longer than the file', changed(40, 7), 'truncated'],
+    ['one sample more than the file holds', changed(40, 8), 'truncated'],
     ['half a sample', changed(40, 5), 'truncated'],
     ['a format chunk past the end', changed(16, 0xff, 0xff, 0xff, 0xff), 'truncated'],
     ['a short format chunk', changed(16, 4), 'truncated'],

@@ -11,11 +11,18 @@ import type { ClientTransaction, Failure, ServerTransaction, ServerUser } from '
 import type { OnFlow, Transactions } from './transactions.ts';
 import type { CallHandle, Credentials, EndpointOutput, Flow } from './types.ts';
 
+/** How much one endpoint holds at once; what comes beyond it from outside gets 503. */
+export interface EndpointLimits {
+  readonly calls: number;
+  readonly transactions: number;
+}
+
 /** What all calls of an endpoint share. */
 export interface Core {
   readonly transactions: Transactions;
   readonly tokens: Tokens;
   readonly abilities: Abilities;
+  readonly limits: EndpointLimits;
   /** Allow and Supported, on messages that make or refresh a dialog. */
   readonly capabilities: readonly HeaderLine[];
   readonly hash: DigestHash;

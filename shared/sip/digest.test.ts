@@ -258,6 +258,14 @@ describe('NonceCounts', () => {
     );
   });
 
+  it('keeps 10,000 nonces and no more', () => {
+    const counts = new NonceCounts();
+    for (let time = 1; time <= 10_001; time++) counts.take(at(time), nc(1));
+    expect(counts.size).toBe(10_000);
+    expect(counts.take(at(1), nc(2))).toBe('stale');
+    expect(counts.take(at(2), nc(2))).toBe('ok');
+  });
+
   it('stays bounded, and forgetting lets no replay through', () => {
     const counts = new NonceCounts(3);
     for (const time of [10, 20, 30]) expect(counts.take(at(time), nc(1))).toBe('ok');

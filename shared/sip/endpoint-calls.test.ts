@@ -5,7 +5,9 @@ import { Duo, lineOf, obliging, read, type Side } from '#test/support/sip-duo.ts
 let duo = new Duo();
 afterEach(() => {
   duo.run();
-  for (const side of [duo.a, duo.b]) expect(side.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
+  for (const { endpoint } of [duo.a, duo.b]) {
+    expect([endpoint.counts(), endpoint.waiting]).toEqual([{ transactions: 0, calls: 0 }, 0]);
+  }
 });
 
 const hangup = (side: Side, call: string, reason = '') =>

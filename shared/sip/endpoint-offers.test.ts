@@ -5,7 +5,9 @@ import { Duo, obliging, read, type Side } from '#test/support/sip-duo.ts';
 let duo = new Duo();
 afterEach(() => {
   duo.run();
-  for (const side of [duo.a, duo.b]) expect(side.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
+  for (const { endpoint } of [duo.a, duo.b]) {
+    expect([endpoint.counts(), endpoint.waiting]).toEqual([{ transactions: 0, calls: 0 }, 0]);
+  }
 });
 
 function established(options: ConstructorParameters<typeof Duo>[0] = {}): { mine: string; theirs: string } {
@@ -70,6 +72,23 @@ describe('re-INVITE', () => {
     duo.fate = () => [1];
     hangup(duo.b, duo.b.last('incoming').call);
     expect(duo.b.lastSent('BYE').uri).toBe('sip:new@10.0.0.1');
+    hangup(duo.a, mine);
+  });
+
+  it('only the ACK of the same number ends the repetition of its 2xx', () => {
+    const { mine } = established();
+    duo.fate = (_text, from) => (from === duo.a ? [1] : []);
+    duo.deliver(duo.b, inDialog('INVITE', 2));
+    for (const [seq, copies] of [
+      [1, 2],
+      [2, 2],
+    ] as const) {
+      duo.deliver(duo.b, inDialog('ACK', seq));
+      duo.run(600);
+      expect(duo.b.sent.map(read).filter((m) => m.status === 200 && m.cseq.n === 2)).toHaveLength(copies);
+    }
+    duo.fate = () => [1];
+    hangup(duo.b, duo.b.last('incoming').call);
     hangup(duo.a, mine);
   });
 
@@ -233,6 +252,26 @@ describe('UPDATE', () => {
     expect(duo.b.lines.slice(-1)).toEqual(['491 UPDATE']);
     duo.fate = () => [1];
     hangup(duo.a, mine);
+  });
+
+  it('while our offer in a 2xx waits for its answer gets 491', () => {
+    duo = new Duo();
+    duo.b.decide = obliging;
+    duo.fate = (_text, from) => (from === duo.a ? [1] : []);
+    const mine = duo.call({});
+    duo.run(100);
+    const ok = duo.b.lastSent('200 INVITE');
+    const ids = `From: ${ok.header('From')}\r\nTo: ${ok.header('To')}\r\nCall-ID: ${ok.callId}\r\nCSeq: 2 UPDATE\r\n`;
+    duo.deliver(
+      duo.b,
+      `UPDATE sip:b@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKu\r\nMax-Forwards: 70\r\n${ids}Contact: <sip:a@10.0.0.1>\r\nContent-Type: application/sdp\r\nContent-Length: 1\r\n\r\nx`,
+    );
+    expect(duo.b.lines.slice(-1)).toEqual(['491 UPDATE']);
+    for (const [side, call] of [
+      [duo.a, mine],
+      [duo.b, duo.b.last('incoming').call],
+    ] as const)
+      hangup(side, call);
   });
 
   it('sent by the user inside the dialog carries a Contact and brings its response', () => {

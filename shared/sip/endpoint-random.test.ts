@@ -99,6 +99,7 @@ function play(seed: number): Record<string, number> {
   duo.run();
   for (const side of watches.keys()) {
     expect(side.endpoint.counts(), `world ${seed}`).toEqual({ transactions: 0, calls: 0 });
+    expect(side.endpoint.waiting).toBe(0);
     expect(side.endpoint.due()).toBe(Number.POSITIVE_INFINITY);
   }
   return told;

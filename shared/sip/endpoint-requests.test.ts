@@ -8,7 +8,9 @@ import type { Credentials, Flow } from './types.ts';
 let duo = new Duo();
 afterEach(() => {
   duo.run();
-  for (const side of [duo.a, duo.b]) expect(side.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
+  for (const { endpoint } of [duo.a, duo.b]) {
+    expect([endpoint.counts(), endpoint.waiting]).toEqual([{ transactions: 0, calls: 0 }, 0]);
+  }
 });
 
 let branch = 0;
@@ -118,6 +120,16 @@ describe('refusals', () => {
     const before = duo.b.sent.length;
     duo.run(4000);
     expect(duo.b.sent).toHaveLength(before);
+  });
+
+  it('the same branch from another sent-by is another transaction', () => {
+    duo = new Duo();
+    for (const host of ['10.0.0.1', '10.0.0.7', '10.0.0.7:5062'])
+      give(raw({ via: `SIP/2.0/UDP ${host};branch=z9hG4bKsame` }));
+    expect(duo.b.names).toEqual(['incoming', 'incoming', 'incoming']);
+    for (const output of duo.b.told) {
+      if (output.do === 'incoming') duo.b.act((e, now, out) => e.reject(output.call, 486, {}, now, out));
+    }
   });
 
   it('a user without an answer: its transaction ends, a late reply is nothing', () => {

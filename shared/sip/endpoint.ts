@@ -1,7 +1,7 @@
 /** The face of the SIP stack: sorts what comes in and carries out what its user decides. Pure; see `types.ts` for the contract. */
 import type { Random } from '../kernel/world.ts';
 import { type HeaderLine, reasonHeader } from './build.ts';
-import { Call, type Core } from './call.ts';
+import { Call, type Core, type EndpointLimits } from './call.ts';
 import { callHooks } from './call-dialog.ts';
 import { hangup } from './call-end.ts';
 import { rejectCall, sendOk, sendProgress } from './call-in.ts';
@@ -37,7 +37,11 @@ export interface EndpointOptions {
   readonly supported?: readonly string[];
   /** For an element that sends calls on: refuses Max-Forwards 0 (RFC 7332 section 3). */
   readonly backToBack?: boolean;
+  readonly limits?: Partial<EndpointLimits>;
 }
+
+/** The limits unless the options say otherwise. */
+export const ENDPOINT_LIMITS: EndpointLimits = { calls: 50_000, transactions: 200_000 };
 
 /** What is served unless the options say otherwise. */
 export const ALLOW = [
@@ -76,6 +80,7 @@ export class Endpoint implements SipEndpoint {
       transactions: new Transactions(tokens),
       tokens,
       abilities,
+      limits: { ...ENDPOINT_LIMITS, ...options.limits },
       capabilities,
       hash: options.hash,
       calls: new Map(),
@@ -216,6 +221,11 @@ export class Endpoint implements SipEndpoint {
 
   counts(): { readonly transactions: number; readonly calls: number } {
     return { transactions: this.#core.transactions.count, calls: this.#core.calls.size };
+  }
+
+  /** Requests that wait for the user's reply, for health and leak tests. */
+  get waiting(): number {
+    return this.#plain.waiting;
   }
 
   #newHandle(): CallHandle {

@@ -1,4 +1,5 @@
 /** Header field lines, the pieces of which a message is made. */
+import { latin1, utf8 } from '../kernel/bytes.ts';
 import { type HeaderKind, headerKind } from './headers.ts';
 import { trimmed } from './params.ts';
 
@@ -30,10 +31,20 @@ export function makeField(name: string, value: string): Field {
   return { id: kind?.id ?? 0, name: kind?.name ?? oneLine(name), text, start: 0, end: text.length };
 }
 
-/** Trimmed text without CR, LF and NUL. */
+/**
+ * Trimmed text without CR, LF and NUL, one character per octet: text that holds a character above 255 is no octets yet and
+ * becomes UTF-8 (RFC 3261 section 7.3.1).
+ */
 export function oneLine(value: string): string {
-  if (!value.includes('\r') && !value.includes('\n') && !value.includes('\0')) return trimmed(value, 0, value.length);
+  let plain = true;
+  let wide = false;
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code === 13 || code === 10 || code === 0) plain = false;
+    else if (code > 255) wide = true;
+  }
+  if (plain && !wide) return trimmed(value, 0, value.length);
   let text = '';
-  for (const c of value) text += c === '\r' || c === '\n' || c === '\0' ? ' ' : c;
+  for (const c of wide ? latin1(utf8(value)) : value) text += c === '\r' || c === '\n' || c === '\0' ? ' ' : c;
   return trimmed(text, 0, text.length);
 }

@@ -12,9 +12,6 @@ import { serverKey } from './transactions.ts';
 import type { CallHandle, EndpointOutput, Flow } from './types.ts';
 import { validate } from './validate.ts';
 
-/** Most calls alive at once; beyond it a new INVITE gets 503. */
-export const CALL_LIMIT = 50_000;
-
 export class Inbound {
   readonly #core: Core;
   readonly #plain: PlainRequests;
@@ -53,7 +50,7 @@ export class Inbound {
       transactions.deadlines.plan(known);
       return;
     }
-    if (transactions.full) {
+    if (transactions.count >= this.#core.limits.transactions) {
       this.#refuseUnserved(message, flow, { status: 503, headers: [['Retry-After', '10']] }, out);
       return;
     }
@@ -76,7 +73,7 @@ export class Inbound {
     const refusal = check(message, this.#core.abilities);
     if (refusal || inDialog) return refusal;
     if (this.#core.transactions.isMerged(message)) return { status: 482, headers: [] };
-    if (message.method === 'INVITE' && this.#core.calls.size >= CALL_LIMIT) {
+    if (message.method === 'INVITE' && this.#core.calls.size >= this.#core.limits.calls) {
       return { status: 503, headers: [['Retry-After', '10']] };
     }
     // Outside a dialog these mean nothing (sections 15.1.2 and 8.2.1, RFC 3311 section 5.2).

@@ -76,6 +76,13 @@ describe('header fields', () => {
     expect(message.headerAll('X-Own')).toEqual(['z', 'c']);
   });
 
+  it('go out as UTF-8 where they hold more than octets', () => {
+    const message = newRequest('OPTIONS', 'sip:h', [['Subject', 'Zo\u00eb \u4e2d']]);
+    expect(message.header('Subject')).toBe('Zo\xc3\xab \xe4\xb8\xad');
+    message.set('Subject', 'Zo\xc3\xab');
+    expect(message.header('Subject')).toBe('Zo\xc3\xab');
+  });
+
   it('cannot smuggle another line in', () => {
     const message = newRequest('OP\r\nX: 1', 'sip:h\r\nX: 2', [['XA', 'x\r\nB: y\0']]);
     message.set('C\nD', ' z\n ');

@@ -26,7 +26,7 @@ export { reasonPhrase } from './status.ts';
 export type { NameAddr, SipUri } from './uri.ts';
 export { type Via, writeVia } from './via.ts';
 
-const NOBODY: NameAddr = { display: '', uri: '', params: new Map() };
+const nobody = (): NameAddr => ({ display: '', uri: '', params: new Map() });
 export class SipMessage {
   readonly kind: 'request' | 'response';
   /** Request-URI; empty for a response. */
@@ -168,12 +168,12 @@ export class SipMessage {
 
   /** Empty address where absent or malformed (`validate` refuses such a message). */
   get from(): NameAddr {
-    this.#from ??= parseNameAddr(this.#first(FROM) ?? '') ?? NOBODY;
+    this.#from ??= parseNameAddr(this.#first(FROM) ?? '') ?? nobody();
     return this.#from;
   }
 
   get to(): NameAddr {
-    this.#to ??= parseNameAddr(this.#first(TO) ?? '') ?? NOBODY;
+    this.#to ??= parseNameAddr(this.#first(TO) ?? '') ?? nobody();
     return this.#to;
   }
 

@@ -25,6 +25,11 @@ export class PlainRequests implements ServerUser {
     this.#core = core;
   }
 
+  /** Requests that wait for a reply. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Hands a request to the user; OPTIONS inside a dialog is answered here. */
   incoming(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[], call?: Call): void {
     const tag = call?.localTag ?? this.#core.tokens.next(8);

@@ -10,9 +10,6 @@ import { write } from './write.ts';
 
 const COOKIE = 'z9hG4bK';
 
-/** Most transactions alive at once; beyond it new requests get 503 (see docs/limits.md). */
-export const TRANSACTION_LIMIT = 200_000;
-
 /** Anything that breaks with its flow. */
 export interface OnFlow {
   broken(now: number, out: EndpointOutput[]): void;
@@ -33,11 +30,6 @@ export class Transactions implements Holder {
 
   get count(): number {
     return this.#clients.size + this.#servers.size;
-  }
-
-  /** True where no further transaction should be accepted from outside. */
-  get full(): boolean {
-    return this.count >= TRANSACTION_LIMIT;
   }
 
   /** Puts a Via on `request` and sends it. */

@@ -126,6 +126,9 @@ describe('replies are what the document says', () => {
     const play = String((await check('media.play', { to: a.id, item })).body.id);
     await cloud.world.run(3000);
     await check('session.get', { session: play });
+    const sounding = (await cloud.call('session.get', { session: play })).legs[0]?.id ?? '';
+    await check('media.quality', { session: play, leg: sounding });
+    await check('media.quality', { session: play, leg: 'leg_none' });
     await check('session.end', { session: play });
     await cloud.world.run(2000);
 

@@ -40,7 +40,7 @@ try {
   const item = (await rig.ask('media.list', {})).items[0]?.id ?? '';
   const session = await rig.ask('conference.create', { participants, media: { item, to: 'homes' } });
   await pause(12_000);
-  const page = await rig.operatorPage(`/sessions/${session.id}`, { width: 1280, height: 960 });
+  const page = await rig.operatorPage(`/sessions/${session.id}`, { width: 1280, height: 900 });
   await page.getByRole('heading', { level: 1, name: 'Conference with media' }).waitFor();
   await pause(2500);
   await page.screenshot({ path: file });

@@ -1,5 +1,5 @@
 /** Our stack against SIPp's built-in caller and callee on the loopback: an independent judge of what is on the wire. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
@@ -7,9 +7,10 @@ import { sipHash } from '#shared/host/sip-hash.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import type { EndpointOutput } from '#shared/sip/types.ts';
+import { hasProgram } from '#test/peers.ts';
 
-const absent = spawnSync('sipp', ['-v']).error !== undefined;
-const title = absent ? 'skipped: the program sipp is not installed' : 'with SIPp';
+const present = hasProgram('sipp');
+const title = present ? 'with SIPp' : 'skipped: the program sipp is not installed';
 const SDP =
   'v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n';
 
@@ -55,7 +56,7 @@ function freePort(): Promise<number> {
 const count = (seen: UserOutput[], what: UserOutput['do']): number =>
   seen.filter((output) => output.do === what).length;
 
-describe.skipIf(absent)(title, () => {
+describe.skipIf(!present)(title, () => {
   it.each([
     ['UDP', 'udp', 'u1'],
     ['TCP', 'tcp', 't1'],

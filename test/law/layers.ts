@@ -27,7 +27,7 @@ const ALLOWED: readonly (readonly [string, readonly string[]])[] = [
   ['cloud', ['shared', 'cloud']],
   ['cli', ['shared', 'cli', 'cloud', 'device', 'simulator']],
   ['simulator', ['shared', 'cloud', 'device', 'simulator', 'apps']],
-  ['bench', ['shared', 'cloud', 'device', 'simulator', 'bench']],
+  ['bench', ['shared', 'cloud', 'device', 'simulator', 'bench', 'test/support']],
 ];
 
 /** Libraries that do I/O, and the files that may name them: `server.ts`, `adapter-*.ts`, or the rows here. */

@@ -1,17 +1,28 @@
 /** The user agent's bond with the cloud, both ends real, on the virtual world: nothing is lost and nothing is done twice. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Agent, createAgent } from '#device/agent/agent.ts';
 import { createApplicantLink } from '#device/agent/applicant.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import { fault } from '#shared/protocol/fault.ts';
-import { CLOUD_ADDRESS, type Credentials, MQTT_PORT, makeCloud, type VirtualCloud } from '#test/support/edge.ts';
+import {
+  CLOUD_ADDRESS,
+  type Credentials,
+  MQTT_PORT,
+  makeCloud,
+  makeHostCloud,
+  type VirtualCloud,
+} from '#test/support/edge.ts';
 
 let cloud: VirtualCloud;
 const agents: Agent[] = [];
 afterEach(async () => {
   for (const agent of agents.splice(0)) await agent.stop();
-  await cloud.edge.stop();
-  cloud.virtual[Symbol.dispose]();
+  await cloud?.edge.stop();
+  cloud?.virtual[Symbol.dispose]();
+  cloud = undefined as never;
 });
 
 function agentOf(made: Credentials, host = 'home'): Agent {
@@ -88,9 +99,10 @@ test('an applicant announces itself and hears that it was claimed', async () => 
 
 describe('events', () => {
   for (const seed of [1, 2, 3]) {
-    test(`are all told, in whatever way connections break (seed ${seed})`, async () => {
+    test(`are all told, in whatever way connections break and the power goes (seed ${seed})`, async () => {
       cloud = await makeCloud(seed);
-      const agent = agentOf(await cloud.gateway('gw_1'));
+      const made = await cloud.gateway('gw_1');
+      let agent = agentOf(made);
       await agent.start();
       cloud.virtual.link({ delay: 20, jitter: 30 });
       const sent: string[] = [];
@@ -102,18 +114,185 @@ describe('events', () => {
           ok(undefined),
         );
         if (i % 20 === 7) cloud.virtual.network.drop('home', i % 40 === 7);
-        if (i % 60 === 13)
-          await cloud.virtual.settle(
-            cloud.bus.request('gateway.disconnect', { gateway: 'gw_1', reason: 'test' }, part),
-          );
-        await cloud.virtual.run(i % 11 === 0 ? 400 : 5);
+        if (i % 60 === 13) {
+          const cut = { gateway: 'gw_1', reason: 'test' };
+          await cloud.virtual.settle(cloud.bus.request('gateway.disconnect', cut, part));
+        }
+        if (i % 100 === 50) {
+          await cloud.virtual.settle(agent.stop());
+          agent = agentOf(made);
+          await agent.start();
+        }
+        await cloud.virtual.run(i % 20 === 9 ? 50_000 : 5);
       }
       await cloud.virtual.run(400_000);
       const told = cloud.asked.filter(({ verb }) => verb === 'alarm.raise');
-      const ids = new Map(
+      const causes = new Map(
         told.map(({ context, body }) => [context.idempotency?.key, (body as { cause: string }).cause]),
       );
-      expect([...ids.values()].sort()).toEqual(sent.sort());
+      expect([...causes.values()].sort()).toEqual(sent.sort());
+      // It did break, and each hello told what was still in the outbox.
+      const hellos = cloud.asked.filter(({ verb }) => verb === 'gateway.hello');
+      expect(hellos.length).toBeGreaterThan(8);
+      expect(hellos.at(-1)?.body).toMatchObject({ outbox: { lost: 0 } });
     });
   }
+
+  test('wait for a server that is stopped, and keep their order', async () => {
+    cloud = await makeCloud(4);
+    const agent = agentOf(await cloud.gateway('gw_1'));
+    await agent.start();
+    await cloud.virtual.until(() => agent.status.at === 'ready', 10_000);
+    const back = cloud.stopOamp();
+    for (const cause of ['a', 'b', 'c']) {
+      void agent.report('alarm.raise', { cause, severity: 'minor', text: 'x' }, { order: 'alarms', priority: 'alarm' });
+    }
+    await cloud.virtual.run(20_000);
+    back();
+    await cloud.virtual.run(60_000);
+    const told = cloud.asked.filter(({ verb }) => verb === 'alarm.raise');
+    expect(told.map(({ body }) => (body as { cause: string }).cause)).toEqual(['a', 'b', 'c']);
+    expect(agent.status.at).toBe('ready');
+  });
+
+  test('and requests that no packet can carry are refused before they are sent', async () => {
+    cloud = await makeCloud(10);
+    const agent = agentOf(await cloud.gateway('gw_1'));
+    await agent.start();
+    await cloud.virtual.until(() => agent.status.at === 'ready', 10_000);
+    const body = (octets: number) => ({ cause: 'c', severity: 'minor', text: 'x'.repeat(octets) }) as const;
+    const large = err(expect.objectContaining({ code: 'too_large' }));
+    expect(await agent.report('alarm.raise', body(61_440))).toEqual(large);
+    expect(await agent.request('alarm.raise', body(65_000))).toEqual(large);
+    expect(agent.status.at).toBe('ready');
+  });
+
+  test('that nobody wants any more are not told', async () => {
+    cloud = await makeCloud(5);
+    const agent = agentOf(await cloud.gateway('gw_1'));
+    await cloud.virtual.settle(agent.start());
+    cloud.virtual.partition(['home']);
+    for (const [cause, expiresIn] of [
+      ['old', 30_000],
+      ['good', 300_000],
+    ] as const) {
+      void agent.report('alarm.raise', { cause, severity: 'minor', text: 'x' }, { expiresIn });
+    }
+    await cloud.virtual.run(60_000);
+    cloud.virtual.heal();
+    await cloud.virtual.run(120_000);
+    const told = cloud.asked.filter(({ verb }) => verb === 'alarm.raise');
+    expect(told.map(({ body }) => (body as { cause: string }).cause)).toEqual(['good']);
+  });
+});
+
+describe('a gateway whose cloud', () => {
+  test('cannot serve the hello stays connected and says it again', async () => {
+    cloud = await makeCloud(6);
+    const back = cloud.stopOamp();
+    const agent = agentOf(await cloud.gateway('gw_1'));
+    const phases: string[] = [];
+    agent.onState(({ at }) => phases.push(at));
+    await agent.start();
+    await cloud.virtual.run(10_000);
+    expect(agent.status.at).toBe('greeting');
+    back();
+    await cloud.virtual.until(() => agent.status.at === 'ready', 5000);
+    expect(phases).toEqual(['connecting', 'greeting', 'ready']);
+  });
+
+  test('is away for an hour comes back within the longest wait, and its requests time out meanwhile', async () => {
+    cloud = await makeCloud(7);
+    const agent = agentOf(await cloud.gateway('gw_1'));
+    await agent.start();
+    await cloud.virtual.run(1000);
+    cloud.virtual.partition(['home']);
+    await cloud.virtual.run(3_600_000);
+    const outcome = await cloud.virtual.settle(agent.request('media.list', {}, 5000));
+    expect(outcome).toMatchObject({ ok: false, fault: { code: 'timeout' } });
+    cloud.virtual.heal();
+    await cloud.virtual.until(() => agent.status.at === 'ready', 320_000);
+  });
+
+  test('gives it another certificate connects with it, and the lease goes over', async () => {
+    cloud = await makeCloud(8);
+    const agent = agentOf(await cloud.gateway('gw_1'));
+    await agent.start();
+    await cloud.virtual.until(() => agent.status.at === 'ready', 10_000);
+    const next = await cloud.gateway('gw_1');
+    agent.changeIdentity({ gateway: 'gw_1', certificate: next.certificate, key: next.key });
+    await cloud.virtual.until(() => agent.status.epoch === 2, 10_000);
+    const serial = (await cloud.world.crypto.readCertificate(next.certificate))?.serial;
+    await cloud.virtual.run(1000);
+    expect(cloud.asked.filter(({ verb }) => verb === 'gateway.seen').at(-1)?.body).toEqual({
+      gateway: 'gw_1',
+      online: true,
+      epoch: 2,
+      certificateSerial: serial,
+    });
+  });
+
+  test('has removed it keeps away: it tries ever less often', async () => {
+    cloud = await makeCloud(9);
+    const made = await cloud.gateway('gw_1');
+    await cloud.store.commit([{ sql: 'DELETE FROM gateway', params: [] }]);
+    const agent = agentOf(made);
+    let tries = 0;
+    agent.onState(({ at }) => {
+      if (at === 'connecting') tries++;
+    });
+    await agent.start();
+    await cloud.virtual.run(3_600_000);
+    expect(tries).toBeGreaterThan(15);
+    expect(tries).toBeLessThan(60);
+  });
+});
+
+test('the same seed gives the same run, packet for packet; another seed another one', async () => {
+  const run = async (seed: number) => {
+    cloud = await makeCloud(seed);
+    cloud.virtual.link({ delay: 20, jitter: 30 });
+    const agent = agentOf(await cloud.gateway('gw_1'));
+    await agent.start();
+    for (let i = 0; i < 20; i++) {
+      void agent.report('alarm.raise', { cause: `c${i}`, severity: 'minor', text: 'x' });
+      if (i === 10) cloud.virtual.network.drop('home', true);
+      await cloud.virtual.run(3000);
+    }
+    await agent.stop();
+    await cloud.edge.stop();
+    cloud.virtual[Symbol.dispose]();
+    return cloud.virtual.hash();
+  };
+  const [first, again, other] = [await run(20), await run(20), await run(21)];
+  expect(again).toBe(first);
+  expect(other).not.toBe(first);
+});
+
+test('on real sockets with real TLS: greeted, told, asked, commanded', async () => {
+  const real = await makeHostCloud();
+  const made = await real.gateway('gw_1');
+  const { host, port, tls } = real.target(made);
+  const state = await mkdtemp(join(tmpdir(), 'hearthline-'));
+  const agent = createAgent({
+    world: real.world,
+    identity: { gateway: 'gw_1', certificate: made.certificate, key: made.key },
+    mqtt: { host, port },
+    ca: tls.ca ?? '',
+    state,
+    profile: 'residential-gateway',
+    version: '0.1.0',
+  });
+  agent.onCommand('inventory.scan', async () => ok({ devices: 2 }));
+  const ready = new Promise<void>((resolve) => void agent.onState(({ at }) => at === 'ready' && resolve()));
+  await agent.start();
+  await ready;
+  expect(await agent.report('alarm.raise', { cause: 'c', severity: 'minor', text: 'x' })).toEqual(ok(undefined));
+  expect(await agent.request('media.list', {})).toMatchObject({ ok: false, fault: { code: 'server_unavailable' } });
+  const scan = { gateway: 'gw_1', verb: 'inventory.scan', body: {} };
+  expect(await real.bus.request('gateway.command', scan, part)).toEqual(ok({ body: { devices: 2 } }));
+  expect(real.asked.map(({ verb }) => verb)).toContain('alarm.raise');
+  await agent.stop();
+  await real.edge.stop();
+  await rm(state, { recursive: true });
 });

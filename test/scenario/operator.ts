@@ -11,7 +11,7 @@ import { softswitch } from '#cloud/farm/softswitch/server.ts';
 import { sessionManager } from '#cloud/session-manager/server.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
-import { fromLatin1, hex } from '#shared/kernel/bytes.ts';
+import { sipHash } from '#shared/host/sip-hash.ts';
 import type { TlsClientOptions, World } from '#shared/kernel/world.ts';
 import type { ServerName } from '#shared/protocol/servers.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -84,8 +84,7 @@ export class Operator {
 
   async line(home: string, n: number, more: { class?: string; name?: string } = {}): Promise<Line> {
     const line = { id: `line_${n}`, home, number: `+1555010${1000 + n}`, username: `u${n}`, password: `secret-${n}` };
-    const hash = (name: 'MD5' | 'SHA-256', text: string) =>
-      hex(this.cloud.crypto.hash(name === 'MD5' ? 'md5' : 'sha256', fromLatin1(text)));
+    const hash = sipHash(this.cloud.crypto);
     const ha1 = (name: 'MD5' | 'SHA-256') => digestHa1(name, line.username, DOMAIN, line.password, hash);
     await this.store.commit([
       sql(

@@ -155,6 +155,19 @@ describe('a restarted softswitch', () => {
     expect((await operator.ask('cdr.list', {})).items).toHaveLength(2);
   });
 
+  test('still knows where phones over UDP are', async () => {
+    const [a, b] = (await lines(14, 1, 2)) as [Line, Line];
+    const [alice, bob] = [await operator.ready(a), await operator.ready(b)];
+    await operator.stopPart('softswitch');
+    await operator.startPart('softswitch');
+    const call = await alice.dial(b.number);
+    await up(call);
+    await operator.world.settle(bob.register(0));
+    await operator.stopPart('softswitch');
+    await operator.startPart('softswitch');
+    expect((await operator.ask('registration.list', {})).items.map((one) => one.line)).toEqual(['line_1']);
+  });
+
   test('refuses what was not answered yet', async () => {
     const [a, b] = (await lines(8, 1, 2)) as [Line, Line];
     const alice = await operator.ready(a);

@@ -179,7 +179,7 @@ export function scriptedServers(bus: InProcessBus, state: Script, host: World): 
   }
   const key = ({ session, leg }: { session: string; leg: string }) => `${session} ${leg}`;
   const since = () => host.clock.wall();
-  const softswitch: Handlers<'softswitch'> = {
+  const softswitch: Partial<Handlers<'softswitch'>> = {
     'channel.open': verb('channel.open', (request) => {
       const { session, leg } = request;
       const callId = `call-${leg}`;
@@ -200,7 +200,7 @@ export function scriptedServers(bus: InProcessBus, state: Script, host: World): 
     state.media.set(`${key(request)} ${kind}`, { id, kind, session: request.session, leg: request.leg });
     return id;
   };
-  const media: Handlers<'media'> = {
+  const media: Partial<Handlers<'media'>> = {
     'media.list': verb('media.list', () => ({
       items: [{ id: 'morning-birds', title: 'Morning birds', seconds: 12, short: '700' }],
     })),
@@ -231,7 +231,7 @@ export function scriptedServers(bus: InProcessBus, state: Script, host: World): 
     'media.tone': verb('media.tone', () => ({})),
     'media.room': verb('media.room', () => ({})),
   };
-  const conference: Handlers<'conference'> = {
+  const conference: Partial<Handlers<'conference'>> = {
     'conference.room.open': verb('conference.room.open', ({ session }) => {
       state.rooms.set(session, { session, room: `room_${session}`, parties: 0 });
       return { room: `room_${session}` };
@@ -246,15 +246,15 @@ export function scriptedServers(bus: InProcessBus, state: Script, host: World): 
     'conference.mute': verb('conference.mute', () => ({})),
     'conference.roster': verb('conference.roster', () => ({ items: [] })),
   };
-  const homeNetworking: Handlers<'home-networking'> = {
+  const homeNetworking: Partial<Handlers<'home-networking'>> = {
     'device.list': verb('device.list', () => ({ items: [] })),
     'device.wake': verb('device.wake', () => ({ sent: 1 })),
     'device.report': verb('device.report', () => ({})),
   };
   return [
-    ['softswitch', bus.serve('softswitch', softswitch)],
-    ['media', bus.serve('media', media)],
-    ['conference', bus.serve('conference', conference)],
-    ['home-networking', bus.serve('home-networking', homeNetworking)],
+    ['softswitch', bus.serve('softswitch', softswitch as Handlers<'softswitch'>)],
+    ['media', bus.serve('media', media as Handlers<'media'>)],
+    ['conference', bus.serve('conference', conference as Handlers<'conference'>)],
+    ['home-networking', bus.serve('home-networking', homeNetworking as Handlers<'home-networking'>)],
   ];
 }

@@ -113,8 +113,9 @@ describe('records', () => {
     await part.stop();
     const host = world.host('cloud', ['10.0.0.1']);
     part = await billing.start({ world: host, bus, store, config: {} as CloudConfig });
-    expect((await get('cdr.list', {})).items).toHaveLength(1);
-    expect((await get('balance.get', { home: 'home_1' })).balance).toBe(90_000);
+    await store.commit([ended('s2', [paid])]);
+    expect((await get('cdr.list', {})).items).toHaveLength(2);
+    expect((await get('balance.get', { home: 'home_1' })).balance).toBe(80_000);
   });
 
   it('are many at once, each once, and the balance is their sum', async () => {

@@ -6,6 +6,7 @@ import { type Fault, fault } from '#shared/protocol/fault.ts';
 const byCode: Readonly<Record<EngineFault, Fault>> = {
   ports_exhausted: fault('limit_reached', 'All RTP ports of the range (--media) are in use.'),
   limit_reached: fault('limit_reached', 'The media engine holds as many nodes as it may.'),
+  no_address: fault('internal', 'The address of --media is none of this machine’s.'),
   unknown_node: fault('not_found'),
   other_group: fault('bad_request', 'The two nodes belong to different sessions.'),
   not_connectable: fault('bad_request', 'Sound cannot flow between nodes of these kinds.'),

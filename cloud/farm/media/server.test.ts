@@ -51,6 +51,8 @@ beforeEach(async () => {
       reports.push(request);
       return reportOutcome;
     },
+    'session.get': async (_: unknown, { principal }: Context) =>
+      principal.kind === 'account' && principal.account === 'acc_in' ? ok({}) : err(fault('not_found')),
   } as never);
   bus.serve('softswitch', {
     'channel.close': async (request: VerbRequest<'channel.close'>) => {
@@ -210,6 +212,8 @@ describe('endpoints', () => {
   });
 
   it('says that a limit is reached when the range of ports is used up', async () => {
+    // The pair with which the server tried its address rests a while.
+    await world.run(2000);
     for (let n = 0; n < 10; n++) {
       expect((await context.bus.request('media.endpoint.offer', { session: 's', leg: `l${n}` }, asPart)).ok).toBe(true);
     }
@@ -234,6 +238,28 @@ describe('endpoints', () => {
     expect(await context.bus.request('media.tone', { endpoint: 'ep_x', tone: 'busy' }, asPart)).toMatchObject({
       fault: { code: 'not_found' },
     });
+  });
+
+  it('tells how a leg sounds, to those who may see its session', async () => {
+    const [a, b] = [await caller(1), await callee(2)];
+    await connect(a.endpoint, b.endpoint);
+    a.peer.play(sine(440, -20, 8000), true);
+    await world.run(2000);
+    const ask = (leg: string, who: Context) => context.bus.request('media.quality', { session: 'ses_1', leg }, who);
+    const clean = await ask('leg_1', asPart);
+    expect(clean).toMatchObject({ ok: true, value: { lost: 0, refused: 0 } });
+    world.link({ from: 'phone1', to: 'cloud', loss: 0.2 });
+    await world.run(20_000);
+    const lossy = await ask('leg_1', asPart);
+    if (!clean.ok || !lossy.ok) throw new Error('no reply');
+    expect(clean.value.estimate).toBeGreaterThan(4.3);
+    expect(lossy.value.estimate).toBeLessThan(clean.value.estimate - 0.5);
+    const who = (account: string): Context => ({
+      principal: { kind: 'account', account, role: 'subscriber', homes: [], scopes: 'all' },
+    });
+    expect((await ask('leg_1', who('acc_in'))).ok).toBe(true);
+    expect(await ask('leg_1', who('acc_out'))).toMatchObject({ fault: { code: 'not_found' } });
+    expect(await ask('leg_9', asPart)).toMatchObject({ fault: { code: 'not_found' } });
   });
 
   it('publishes digits', async () => {

@@ -1,15 +1,17 @@
 /** The media server: the library, and alone the owner of the media engine and of every RTP port. */
-import type { Context, Handlers } from '#cloud/bus/bus.ts';
+import type { Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
 import type { Health, Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
-import { ok } from '#shared/kernel/result.ts';
-import type { EngineEvent, MediaEngine } from '#shared/media-engine/engine.ts';
+import { err, ok } from '#shared/kernel/result.ts';
+import { EngineError, type EngineEvent, type MediaEngine } from '#shared/media-engine/engine.ts';
 import { NODES } from '#shared/media-engine/graph-host.ts';
+import { fault } from '#shared/protocol/fault.ts';
 import { Endpoints } from './endpoints.ts';
 import type { EngineFor } from './engines.ts';
 import { engineFault } from './faults.ts';
 import { items } from './items.ts';
-import { type Owner, ownerText, readOwner } from './names.ts';
+import { nodeId, type Owner, ownerText, readOwner } from './names.ts';
 import { Players } from './players.ts';
+import { quality } from './quality.ts';
 
 export { type EngineFor, processEngine, threadEngine } from './engines.ts';
 
@@ -44,12 +46,26 @@ class MediaServer implements RunningPart {
 
   /** Learns what the engine still holds from before, then serves. */
   async start(): Promise<void> {
+    await this.#tryAddress();
     for (const node of await this.#engine.list()) {
       if (node.kind === 'endpoint') this.#endpoints.owners.set(node.id, readOwner(node.owner));
       if (node.kind === 'player') this.#players.adopt(node.id);
     }
     this.#engine.onEvent((event) => this.#onEvent(event));
     this.#leave = this.#context.bus.serve('media', this.#handlers());
+  }
+
+  /** Rejects where the address of `--media` cannot be bound, so that this shows at once and not at the first call. */
+  async #tryAddress(): Promise<void> {
+    const { host } = this.#context.config.media;
+    try {
+      await this.#engine.endpoint({ id: 'probe', owner: 'probe/probe', group: 'probe', host });
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      if (error.code === 'no_address') throw new Error(`--media: ${host} is no address of this machine.`);
+    } finally {
+      await this.#engine.release('probe');
+    }
   }
 
   health(): Health {
@@ -77,6 +93,8 @@ class MediaServer implements RunningPart {
 
       'media.list': async () => ok({ items: items() }),
 
+      'media.quality': (owner, context) => engineFault(() => this.#quality(owner, context)),
+
       'media.room': ({ session, room, exists }) =>
         engineFault(async () => {
           if (exists) await this.#engine.room(room, ownerText({ session, leg: room }), session);
@@ -90,6 +108,16 @@ class MediaServer implements RunningPart {
           return ok({ items: nodes.map(({ id, kind, owner }) => ({ id, kind, ...readOwner(owner) })) });
         }),
     };
+  }
+
+  /** The quality of a leg's sound, for whoever may see its session. */
+  async #quality(owner: Owner, { principal }: Context): Promise<Outcome<'media.quality'>> {
+    if (principal.kind !== 'part') {
+      const seen = await this.#context.bus.request('session.get', { session: owner.session }, { principal });
+      if (!seen.ok) return seen;
+    }
+    const stats = await this.#engine.stats(nodeId(this.#context.world.crypto, 'ep', owner));
+    return stats === undefined ? err(fault('not_found', 'This leg has no sound here.')) : ok(quality(stats));
   }
 
   #onEvent(event: EngineEvent): void {

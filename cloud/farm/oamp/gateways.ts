@@ -69,7 +69,16 @@ export function gatewayHandlers(
   };
 }
 
-/** Cuts a gateway's connections at the edge; its certificate opens no new ones once the store refuses it. */
-export async function disconnect(oamp: Oamp, gateway: string, reason: string): Promise<void> {
-  if (oamp.bus.has('gateway-edge')) await oamp.bus.request('gateway.disconnect', { gateway, reason }, AS_OAMP);
+/** Milliseconds that a released gateway has to hear of it before it is cut off. */
+const FAREWELL = 500;
+
+/**
+ * Tells a gateway that it is one no longer and cuts its connections at the edge; its certificate opens no new ones, as the store
+ * refuses it already. One that does not hear it finds out by asking.
+ */
+export async function release({ bus }: Oamp, gateway: string, reason: string): Promise<void> {
+  if (!bus.has('gateway-edge')) return;
+  const told = { gateway, verb: 'gateway.released', body: {}, timeout: FAREWELL };
+  await bus.request('gateway.command', told, AS_OAMP);
+  await bus.request('gateway.disconnect', { gateway, reason }, AS_OAMP);
 }

@@ -1,5 +1,5 @@
 /** Lines: numbers with SIP credentials. Only HA1s are kept; a password stands in the one reply that creates the line. */
-import type { Context, Handlers } from '#cloud/bus/bus.ts';
+import type { Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
 import { type LineRow, lineById, linesOfHome } from '#cloud/store/directory.ts';
 import { type Statement, sqlOne } from '#cloud/store/store.ts';
 import { hex, utf8 } from '#shared/kernel/bytes.ts';
@@ -24,13 +24,7 @@ export function lineHandlers(oamp: Oamp): Pick<Handlers<'oamp'>, 'line.create' |
       if (request.class === 'unmetered' && principal.kind === 'account' && principal.role !== 'operator') {
         return err(fault('forbidden', 'Only the operator makes lines without caps.'));
       }
-      const plan = () => planLine(oamp, request, context);
-      const outcome = await command<'line.create'>(oamp, context, plan, (failure) => {
-        if (failure.why === 'unique') return request.number === undefined ? undefined : fault('number_taken');
-        return failure.statement === 0
-          ? fault('limit_reached', `A home has at most ${LINES_PER_HOME} lines.`, { pointer: '/home' })
-          : undefined;
-      });
+      const outcome = await oamp.oneByOne('lines', () => createLine(oamp, request, context));
       if (outcome.ok) changed(oamp, request.home);
       return outcome;
     },
@@ -45,18 +39,41 @@ export function lineHandlers(oamp: Oamp): Pick<Handlers<'oamp'>, 'line.create' |
       });
     },
     async 'line.remove'(request, context) {
-      const outcome = await command<'line.remove'>(oamp, context, async () => {
-        const hidden = await visibleHome(store, context, request.home);
-        const row = hidden === undefined ? await lineById(store, request.line) : undefined;
-        if (row === undefined || row.home !== request.home) return err(fault('not_found'));
-        const left = (await linesOfHome(store, request.home)).filter((line) => line.id !== row.id);
-        const change = await voiceChange(oamp, request.home, left);
-        return ok({ reply: {}, statements: [sqlOne('DELETE FROM line WHERE id = ?', row.id), ...change] });
-      });
+      const outcome = await oamp.oneByOne('lines', () => removeLine(oamp, request, context));
       if (outcome.ok) changed(oamp, request.home);
       return outcome;
     },
   };
+}
+
+function createLine(
+  oamp: Oamp,
+  request: VerbRequest<'line.create'>,
+  context: Context,
+): Promise<Outcome<'line.create'>> {
+  const plan = () => planLine(oamp, request, context);
+  return command<'line.create'>(oamp, context, plan, (failure) => {
+    if (failure.why === 'unique') return request.number === undefined ? undefined : fault('number_taken');
+    return failure.statement === 0
+      ? fault('limit_reached', `A home has at most ${LINES_PER_HOME} lines.`, { pointer: '/home' })
+      : undefined;
+  });
+}
+
+function removeLine(
+  oamp: Oamp,
+  request: VerbRequest<'line.remove'>,
+  context: Context,
+): Promise<Outcome<'line.remove'>> {
+  const { store } = oamp;
+  return command<'line.remove'>(oamp, context, async () => {
+    const hidden = await visibleHome(store, context, request.home);
+    const row = hidden === undefined ? await lineById(store, request.line) : undefined;
+    if (row === undefined || row.home !== request.home) return err(fault('not_found'));
+    const left = (await linesOfHome(store, request.home)).filter((line) => line.id !== row.id);
+    const change = await voiceChange(oamp, request.home, left);
+    return ok({ reply: {}, statements: [sqlOne('DELETE FROM line WHERE id = ?', row.id), ...change] });
+  });
 }
 
 function changed(oamp: Oamp, home: string): void {

@@ -12,7 +12,7 @@ import { type Fault, type FaultCode, fault } from '#shared/protocol/fault.ts';
 import { CERTIFICATE_BACKDATE, CERTIFICATE_LIFETIME, CODE_LIFETIME } from '#shared/protocol/pairing.ts';
 import { claimGateway } from './claim.ts';
 import { failSafeIn, timeoutCause } from './fail-safe.ts';
-import { disconnect } from './gateways.ts';
+import { release } from './gateways.ts';
 import { AS_OAMP, command, type Oamp } from './parts.ts';
 
 /** Codes that are good at once. */
@@ -89,7 +89,7 @@ export class Pairing {
     const row = await gatewayById(store, gateway);
     if (!done.ok || row === undefined) return;
     this.#progress(row, 'failed');
-    await disconnect(this.#oamp, gateway, cause);
+    await release(this.#oamp, gateway, cause);
     if (!bus.has('gateway-edge')) return;
     await bus.request('pairing.claimed', { keyHash: row.key_hash, claimed: false, cause }, AS_OAMP);
   }

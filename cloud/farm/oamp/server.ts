@@ -7,7 +7,7 @@ import { accountHandlers } from './accounts.ts';
 import { alarmHandlers } from './alarms.ts';
 import { auditHandlers, housekeeping } from './audit.ts';
 import { pushDocument, refreshVoice } from './desired.ts';
-import { disconnect, gatewayHandlers } from './gateways.ts';
+import { gatewayHandlers, release } from './gateways.ts';
 import { homeHandlers } from './homes.ts';
 import { lineHandlers } from './lines.ts';
 import { Pairing } from './pairing.ts';
@@ -60,7 +60,7 @@ function handlers(self: Oamp, pairing: Pairing): Handlers<'oamp'> {
 
 /** A removed gateway's connections are cut, and one that is just being paired is told. */
 async function farewell(self: Oamp, row: GatewayRow): Promise<void> {
-  await disconnect(self, row.id, 'unpaired');
+  await release(self, row.id, 'unpaired');
   if (row.state === 'paired' || !self.bus.has('gateway-edge')) return;
   await self.bus.request('pairing.claimed', { keyHash: row.key_hash, claimed: false }, AS_OAMP);
 }

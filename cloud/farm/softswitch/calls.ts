@@ -38,6 +38,8 @@ export class Calls {
   readonly #endpoints = new Map<string, Map<string, string>>();
   readonly #inputs: { readonly live: Live; readonly input: Input | typeof TICK }[] = [];
   #busy = false;
+  /** Established calls. */
+  readonly #up = new Set<string>();
   #idle: (() => void)[] = [];
 
   constructor(options: CallsOptions) {
@@ -46,6 +48,11 @@ export class Calls {
 
   get size(): number {
     return this.#live.size;
+  }
+
+  /** Calls that are neither established nor over. */
+  get between(): number {
+    return this.#live.size - this.#up.size;
   }
 
   all(): Iterable<Live> {
@@ -74,6 +81,7 @@ export class Calls {
 
   add(live: Live, caller?: CallHandle): void {
     this.#live.set(live.id, live);
+    if (live.state.at === 'up') this.#up.add(live.id);
     this.#endpoints.set(live.id, new Map());
     if (caller !== undefined) this.bind(live, CALLER, caller);
     if (live.line !== undefined) this.count(live, live.line.id);
@@ -153,13 +161,8 @@ export class Calls {
     for (const live of [...this.#live.values()]) {
       if (live.state.at !== 'up') this.feed(live, { on: 'close', reason: 'server_unavailable', status: 503 });
     }
-    if (this.#between()) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.between > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     for (const live of this.#live.values()) live.timer?.cancel();
-  }
-
-  #between(): boolean {
-    for (const live of this.#live.values()) if (live.state.at !== 'up') return true;
-    return false;
   }
 
   #arm(live: Live): void {
@@ -192,7 +195,7 @@ export class Calls {
         this.#later(this.#report(live, o));
         break;
       case 'up':
-        this.#up(live);
+        this.#established(live);
         break;
       case 'over':
         this.#over(live, o.reason);
@@ -331,7 +334,8 @@ export class Calls {
     return callId === undefined ? {} : { callId };
   }
 
-  #up(live: Live): void {
+  #established(live: Live): void {
+    this.#up.add(live.id);
     // Branches that lost are of no use any more, and their names go.
     for (const [party, handle] of live.handles) {
       if (party === CALLER || party === live.state.winner) continue;
@@ -345,6 +349,7 @@ export class Calls {
   #over(live: Live, reason: string): void {
     live.timer?.cancel();
     this.#live.delete(live.id);
+    this.#up.delete(live.id);
     this.#endpoints.delete(live.id);
     for (const handle of live.handles.values()) this.#byHandle.delete(handle);
     for (const line of live.counted) {
@@ -358,7 +363,7 @@ export class Calls {
   }
 
   #rest(): void {
-    if (this.#idle.length === 0 || this.#between()) return;
+    if (this.#idle.length === 0 || this.between > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 

@@ -13,6 +13,8 @@ import { LINE_CALLS, type Router } from './routing.ts';
 
 /** Calls in progress that the softswitch takes on; further ones get 503 with Retry-After. */
 export const CALL_LIMIT = 20_000;
+/** Of these, calls that may be in set-up at once: beyond it the switch has more to do than it can. */
+export const SETUP_LIMIT = 3_000;
 /** Characters of what was dialled. */
 const DIALLED_LIMIT = 256;
 
@@ -25,6 +27,9 @@ export interface IncomingOptions {
   readonly newId: (prefix: 'chn') => string;
   /** A source that proved itself may send more. */
   readonly trust: (flow: Flow) => void;
+  /** Other limits than `CALL_LIMIT` and `SETUP_LIMIT`. */
+  readonly most?: number;
+  readonly inSetup?: number;
   /** True for a host name or address that is this softswitch. */
   readonly isOurs: (host: string) => boolean;
 }
@@ -43,7 +48,8 @@ export class Incoming {
   async take(output: Invite): Promise<void> {
     const { access, calls, sip, trust } = this.#o;
     const { call, message, flow } = output;
-    if (calls.size >= CALL_LIMIT) return this.#reject(call, 503, [['Retry-After', '10']]);
+    const { most = CALL_LIMIT, inSetup = SETUP_LIMIT } = this.#o;
+    if (calls.size >= most || calls.between >= inSetup) return this.#reject(call, 503, [['Retry-After', '10']]);
     this.#asking.add(call);
     const sender = await access.sender(message, flow);
     // The caller may have hung up meanwhile.

@@ -1,7 +1,14 @@
 /** Where the phones of a line are: the bindings of every line, each tied to the flow over which it came. */
 import type { LineRow } from '#cloud/store/directory.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { type Bindings, type RegisterOutcome, register, removeExpired, removeFlow } from '#shared/sip/registrar.ts';
+import {
+  type Binding,
+  type Bindings,
+  type RegisterOutcome,
+  register,
+  removeExpired,
+  removeFlow,
+} from '#shared/sip/registrar.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 
@@ -50,14 +57,31 @@ export class Location {
     if (bindings.length === 0) this.#lines.delete(line.id);
     else {
       this.#lines.set(line.id, bindings);
-      let known = this.#flows.get(from.flow.id);
-      if (known === undefined) {
-        known = { flow: from.flow, gateway: from.gateway, lines: new Set() };
-        this.#flows.set(from.flow.id, known);
-      }
-      known.lines.add(line.id);
+      this.#know(from.flow, from.gateway).lines.add(line.id);
     }
     return outcome;
+  }
+
+  /** Puts back what an earlier process knew. */
+  restore(line: string, binding: Binding, flow: Flow): void {
+    const bindings = this.#lines.get(line) ?? [];
+    bindings.push({ ...binding, flow: flow.id });
+    this.#lines.set(line, bindings);
+    this.#know(flow, undefined).lines.add(line);
+  }
+
+  /** The bindings of a line that came over UDP, with their flows. */
+  datagram(line: string): { readonly binding: Binding; readonly flow: Flow }[] {
+    return (this.#lines.get(line) ?? []).flatMap((binding) => {
+      const flow = this.#flows.get(binding.flow)?.flow;
+      return flow?.protocol === 'udp' ? [{ binding, flow }] : [];
+    });
+  }
+
+  #know(flow: Flow, gateway: string | undefined): KnownFlow {
+    const known = this.#flows.get(flow.id) ?? { flow, gateway, lines: new Set<string>() };
+    this.#flows.set(flow.id, known);
+    return known;
   }
 
   contacts(line: string, now: number): Contact[] {

@@ -21,6 +21,8 @@ export interface RequestsOptions {
   readonly sip: SipPort;
   /** A phone or gateway that proved itself: its source may send more. */
   readonly trust: (flow: Flow) => void;
+  /** The bindings of a line over UDP changed. */
+  readonly keep: (line: string) => void;
   /** A gateway's flow has registered something: its calls go on over it. */
   readonly cameBack: (gateway: GatewayOfFlow, flow: Flow) => void;
 }
@@ -47,7 +49,7 @@ export class Requests {
   }
 
   async #register(transaction: TransactionHandle, message: SipMessage, flow: Flow): Promise<void> {
-    const { access, location, clock, sip, trust, cameBack } = this.#o;
+    const { access, location, clock, sip, trust, cameBack, keep } = this.#o;
     const sender = await access.sender(message, flow);
     if (sender.kind === 'close') return sip.closeFlow(flow);
     if (sender.kind === 'refuse') return this.#reply(transaction, sender.status, sender.headers);
@@ -56,6 +58,7 @@ export class Requests {
     const from = { flow, ...(gateway === undefined ? {} : { gateway: gateway.gateway }) };
     const { status, reason, contacts, headers } = location.register(line, message, from, clock.mono());
     if (gateway !== undefined) cameBack(gateway, flow);
+    else if (status === 200 && flow.protocol === 'udp') keep(line.id);
     const all = [...contacts.map((value) => ['Contact', value] as const), ...headers];
     sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { reason, headers: all }, now, out));
   }

@@ -2,13 +2,14 @@
 import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
 import { Door } from '#shared/call/register.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
-import { fromLatin1, hex } from '#shared/kernel/bytes.ts';
+import { sipHash } from '#shared/host/sip-hash.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { type Address, NetError, type Timer } from '#shared/kernel/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
 import { Access } from './access.ts';
+import { BindingStore } from './bindings.ts';
 import { Calls } from './calls.ts';
 import { Channels } from './channels.ts';
 import { CALL_LIMIT, Incoming } from './incoming.ts';
@@ -41,6 +42,7 @@ class Softswitch implements RunningPart {
   readonly #gateways: Gateways;
   readonly #location = new Location();
   readonly #reporter: Reporter;
+  readonly #bindings: BindingStore;
   readonly #snapshots: Snapshots;
   readonly #calls: Calls;
   readonly #incoming: Incoming;
@@ -56,8 +58,7 @@ class Softswitch implements RunningPart {
     const { world, bus, store, config } = context;
     const { clock, log, crypto, random } = world;
     const named = (prefix: 'chn' | 'msg') => newId(prefix, clock.wall(), random.bytes(10));
-    const hash = (name: 'MD5' | 'SHA-256', text: string) =>
-      hex(crypto.hash(name === 'MD5' ? 'md5' : 'sha256', fromLatin1(text)));
+    const hash = sipHash(crypto);
     const endpoint = new Endpoint({ random, hash, allow: ALLOW, backToBack: true });
     this.#endpoint = endpoint;
     this.#transport = new SipTransport(world, {
@@ -76,6 +77,7 @@ class Softswitch implements RunningPart {
     this.#lines = new Lines(store);
     this.#gateways = new Gateways(store);
     this.#reporter = new Reporter({ bus, store, clock, log, newId: () => named('msg') });
+    this.#bindings = new BindingStore(store, clock, log);
     this.#snapshots = new Snapshots(store, endpoint);
     const secret = random.bytes(32);
     const door = new Door({
@@ -106,6 +108,7 @@ class Softswitch implements RunningPart {
     this.#incoming = new Incoming({ access, calls, router, sip, clock, newId: named, trust, isOurs });
     this.#requests = new Requests({
       ...{ access, location, calls, clock, sip, trust },
+      keep: (line) => this.#bindings.keep(line, location.datagram(line)),
       cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
     });
     this.#channels = new Channels({ calls, lines: this.#lines, location, router, sip, clock, newId: named });
@@ -142,6 +145,7 @@ class Softswitch implements RunningPart {
     const limit = new Promise<void>((resolve) => void clock.at(clock.mono() + SETTLE_LIMIT, resolve));
     await Promise.race([this.#calls.settle(), limit]);
     this.#reporter.stop();
+    await this.#bindings.flush();
     await this.#transport.close();
   }
 
@@ -189,8 +193,11 @@ class Softswitch implements RunningPart {
     }
   }
 
-  /** Calls of an earlier process: their dialogs go on; a gateway's find their new flow when it registers again. */
+  /** What an earlier process knew: phones over UDP, and calls. Their dialogs go on; a gateway's find their new flow when it registers again. */
   async #restore(): Promise<void> {
+    for (const { line, binding, flow } of await this.#bindings.load()) {
+      this.#location.restore(line, binding, await this.#udpFlow(flow));
+    }
     for (const { live, dialogs } of await this.#snapshots.load()) {
       this.#calls.add(live);
       for (const { party, dialog, flow } of dialogs) {

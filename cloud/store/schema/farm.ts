@@ -10,6 +10,7 @@ export const farmSchema: Migration = {
     // Softswitch: one row per dialog of an established call, enough to go on after a restart; facts not yet told to the session manager.
     'CREATE TABLE channel (session TEXT NOT NULL, leg TEXT NOT NULL, call TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (session, leg))',
     'CREATE INDEX channel_call ON channel (call)',
+    'CREATE TABLE binding (line TEXT NOT NULL, uri TEXT NOT NULL, body TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (line, uri))',
     'CREATE TABLE spool (id TEXT PRIMARY KEY, verb TEXT NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL)',
   ],
 };

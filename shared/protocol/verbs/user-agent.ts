@@ -26,6 +26,17 @@ export const userAgentVerbs = verbTable({
     gateway: ['cmd'],
     example: {},
   },
+  'gateway.released': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'user-agent',
+    about: 'This gateway was removed, or its pairing undone: it asks how it stands at once, before it is cut off.',
+    request: Empty,
+    reply: Empty,
+    faults: [],
+    gateway: ['cmd'],
+    example: {},
+  },
   'qos.apply': {
     family: 'broadband',
     orientation: 'non-voice',

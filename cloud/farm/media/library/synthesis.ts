@@ -1,6 +1,6 @@
 /**
  * The shipped sounds, computed: deterministic, 8 kHz, none of them a plain tone (a tone correlates with itself at every
- * period, so nobody could tell from a recording that the right piece came in the right place). `make.ts` writes them as
+ * period, so nobody could tell from a recording that the right piece came in the right place). `adapter-make.ts` writes them as
  * files; the virtual world plays them straight from here.
  */
 import { SAMPLE_RATE } from '#shared/rtp/packet.ts';
@@ -64,17 +64,26 @@ function rain(out: Float64Array): void {
   }
 }
 
-/** A melody of plucked metal tongues: a walk over a pentatonic scale with a bass. */
+/**
+ * A melody of plucked metal tongues: a walk over a pentatonic scale with a bass, played unevenly on an old instrument. Each
+ * note is a little out of tune and time and begins with the click of its pin, so that no two bars are the same.
+ */
 function musicBox(out: Float64Array): void {
   const next = numbers(37);
   const scale = [0, 2, 4, 7, 9, 12, 14, 16, 19, 21, 24];
   let step = 4;
+  const play = (at: number, base: number, note: number): void => {
+    const start = Math.floor(at + 0.04 * next() * SAMPLE_RATE);
+    pluck(out, start, base * 2 ** ((note + 0.6 * next() - 0.3) / 12), 0.25 + 0.35 * next());
+    for (let i = 0; i < 400; i++) out[start + i] = (out[start + i] ?? 0) + 0.5 * (next() - 0.5) * Math.exp(-i / 120);
+  };
   for (let beat = 0; ; beat++) {
-    const at = Math.floor((0.1 + beat * 0.28) * SAMPLE_RATE);
+    const at = (0.1 + beat * 0.26) * SAMPLE_RATE;
     if (at > out.length - SAMPLE_RATE) return;
-    step = Math.max(0, Math.min(scale.length - 1, step + Math.floor(5 * next()) - 2));
-    if (next() < 0.85) pluck(out, at, 440 * 2 ** ((scale[step] as number) / 12), 0.5);
-    if (beat % 4 === 0) pluck(out, at, 220 * 2 ** ((scale[(beat / 4) % 3] as number) / 12), 0.4);
+    step = Math.max(0, Math.min(scale.length - 1, step + Math.floor(7 * next()) - 3));
+    if (next() < 0.85) play(at, 440, scale[step] as number);
+    if (next() < 0.3) play(at + 0.13 * SAMPLE_RATE, 440, scale[Math.floor(next() * 5)] as number);
+    if (beat % 4 === 0) play(at, 220, scale[(beat / 4) % 3] as number);
   }
 }
 

@@ -39,6 +39,7 @@ const lines = {
   'session.end': 'DELETE /v1/sessions/{session}',
   'leg.add': 'POST /v1/sessions/{session}/legs',
   'leg.remove': 'DELETE /v1/sessions/{session}/legs/{leg}',
+  'media.quality': 'GET /v1/sessions/{session}/legs/{leg}/quality',
   'cdr.list': 'GET /v1/cdrs',
   'alarm.list': 'GET /v1/alarms',
   'farm.list': 'GET /v1/farm',

@@ -47,11 +47,22 @@ export function Legs({
                 <Pill tone={legTones[leg.state]}>{stateText(leg, muted.has(leg.id))}</Pill>
               </span>
               <span class="muted">
-                {[wordsText(leg.role), leg.item, leg.orientation, leg.dscp].filter(Boolean).join(' · ')}
+                {[wordsText(leg.role), leg.item, leg.orientation, leg.dscp?.split(',')[0]].filter(Boolean).join(' · ')}
               </span>
-              <span class="muted">
-                {serverText(leg.server)}: {leg.why}
-              </span>
+              {leg.state === 'up' && leg.kind !== 'device' && <Sound session={session.id} leg={leg.id} />}
+              <details class="why">
+                <summary>
+                  {serverText(leg.server)} server
+                  <span class="hidden"> of {legName(leg, houses)}: why this one</span>
+                </summary>
+                <p>{leg.why}.</p>
+                {leg.dscp !== undefined && <p>Marking: {leg.dscp}.</p>}
+                {leg.callId !== undefined && (
+                  <p>
+                    Call-ID <code>{leg.callId}</code>
+                  </p>
+                )}
+              </details>
             </div>
             {leg.state !== 'ended' && session.state !== 'ended' && (
               <div class="row tight">
@@ -96,6 +107,19 @@ const legTones: Readonly<Record<Leg['state'], Tone>> = {
   up: 'good',
   ended: 'quiet',
 };
+
+/** How a leg sounds, measured: by the other side where it tells, else by us. Nothing for a leg that has no sound of its own. */
+function Sound({ session, leg }: { session: string; leg: string }) {
+  const measured = useLoad(`quality ${leg}`, () => call('media.quality', { session, leg }), 5000).value;
+  if (measured === undefined || measured.sent + measured.received === 0) return null;
+  const { estimate, remoteEstimate, jitter, lost, received } = measured;
+  const share = received + lost === 0 ? 0 : (100 * lost) / (received + lost);
+  return (
+    <span class="muted">
+      Sound {(remoteEstimate ?? estimate).toFixed(1)} of 4.5 · {share.toFixed(1)} % lost · jitter {jitter.toFixed(0)} ms
+    </span>
+  );
+}
 
 /** Who is in the room and muted; nobody where the session has no room. */
 async function loadRoster(session: string, hasRoom: boolean): Promise<Reply<VerbReply<'conference.roster'>>> {

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call, follow } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
-import { type House, useHouses } from './houses.ts';
+import { type House, partyName, useHouses } from './houses.ts';
 import { LegAdder } from './leg-adder.tsx';
 import { Legs, legName } from './legs.tsx';
 import { type Session, SessionPill } from './sessions.tsx';
@@ -72,6 +72,16 @@ export function SessionPage({ id }: { id: string }) {
   );
 }
 
+/** A request in words: its fields in order, with the names of phones in place of their ids. */
+function askedText(value: unknown, houses: readonly House[] | undefined): string {
+  if (typeof value === 'string') return partyName(value, houses);
+  if (Array.isArray(value)) return value.map((one) => askedText(one, houses)).join('; ');
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, one]) => `${name} ${askedText(one, houses)}`)
+    .join(', ');
+}
+
 /** Request, then what the servers were told, then the channel that came of it. */
 function Story({ session, houses }: { session: Session; houses: readonly House[] | undefined }) {
   const leg = (id: string | undefined) => session.legs.find((one) => one.id === id);
@@ -80,7 +90,7 @@ function Story({ session, houses }: { session: Session; houses: readonly House[]
       <ol class="story">
         <li>
           <span class="muted">Asked</span>
-          <code>{JSON.stringify(session.request)}</code>
+          <span>{askedText(session.request, houses)}</span>
         </li>
         {session.instructions.map((step) => {
           const target = leg(step.leg);

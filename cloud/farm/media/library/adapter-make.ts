@@ -1,4 +1,4 @@
-/** Writes the shipped files of the media library: `bin/node cloud/farm/media/library/make.ts`. */
+/** Writes the shipped files of the media library: `bin/node cloud/farm/media/library/adapter-make.ts`. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { library, synthesiseFile } from './synthesis.ts';

@@ -1,0 +1,94 @@
+/**
+ * Registrations of direct phones over UDP in the store, so that a restarted softswitch can ring them at once. Those that came over a
+ * connection are not kept: it breaks with the process, and whoever had it registers again.
+ */
+import { type Store, sql } from '#cloud/store/store.ts';
+import type { Clock, Log } from '#shared/kernel/world.ts';
+import type { Binding } from '#shared/sip/registrar.ts';
+import type { Flow } from '#shared/sip/types.ts';
+
+/** A binding as it stands in the store: with wall-clock time, since another process reads it. */
+interface Kept {
+  readonly binding: Omit<Binding, 'params' | 'expiresAt'> & {
+    readonly params: readonly (readonly [string, string | null])[];
+  };
+  readonly flow: Flow;
+}
+
+export interface Remembered {
+  readonly line: string;
+  readonly binding: Binding;
+  readonly flow: Flow;
+}
+
+export class BindingStore {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** Lines whose newest bindings are not written yet; several changes of one line make one write. */
+  readonly #dirty = new Map<string, readonly { readonly binding: Binding; readonly flow: Flow }[]>();
+  #writing: Promise<void> | undefined;
+
+  constructor(store: Store, clock: Clock, log: Log) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** These are the line's bindings over UDP now. Written soon, in groups. */
+  keep(line: string, bindings: readonly { readonly binding: Binding; readonly flow: Flow }[]): void {
+    this.#dirty.set(line, bindings);
+    this.#writing ??= this.#write();
+  }
+
+  /** Resolves once nothing waits to be written. */
+  async flush(): Promise<void> {
+    await this.#writing;
+  }
+
+  /** What is still good, on this process's monotonic clock. */
+  async load(): Promise<Remembered[]> {
+    const rows = await this.#store.all<{ line: string; body: string; expires_at: number }>(
+      'SELECT line, body, expires_at FROM binding WHERE expires_at > ? ORDER BY line, uri',
+      [this.#clock.wall()],
+    );
+    const offset = this.#clock.mono() - this.#clock.wall();
+    return rows.map(({ line, body, expires_at }) => {
+      const { binding, flow } = JSON.parse(body) as Kept;
+      const params = new Map(binding.params.map(([name, value]) => [name, value ?? undefined]));
+      return { line, binding: { ...binding, params, expiresAt: expires_at + offset }, flow };
+    });
+  }
+
+  async #write(): Promise<void> {
+    try {
+      while (this.#dirty.size > 0) {
+        const lines = [...this.#dirty];
+        this.#dirty.clear();
+        await this.#store.commit(lines.flatMap(([line, bindings]) => this.#rows(line, bindings)));
+      }
+    } catch (error) {
+      this.#log.error('softswitch.bindings-not-kept', { error: String(error) });
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  #rows(line: string, bindings: readonly { readonly binding: Binding; readonly flow: Flow }[]) {
+    const offset = this.#clock.wall() - this.#clock.mono();
+    return [
+      sql('DELETE FROM binding WHERE line = ?', line),
+      ...bindings.map(({ binding: { params, expiresAt, ...rest }, flow }) => {
+        const plain = [...params].map(([name, value]) => [name, value ?? null] as const);
+        const kept: Kept = { binding: { ...rest, params: plain }, flow };
+        return sql(
+          'INSERT INTO binding (line, uri, body, expires_at) VALUES (?, ?, ?, ?)',
+          line,
+          rest.uri,
+          JSON.stringify(kept),
+          Math.floor(expiresAt + offset),
+        );
+      }),
+    ];
+  }
+}

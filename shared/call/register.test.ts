@@ -1,0 +1,164 @@
+import { createHash, createHmac } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { authorize, type DigestAlgorithm, digestHa1 } from '../sip/digest.ts';
+import { newRequest, type SipMessage } from '../sip/message.ts';
+import { Door, GUESS_LIMIT, GUESS_WINDOW, mayRegister, names, SOURCE_LIMIT } from './register.ts';
+
+const REALM = 'home.test';
+const hash = (name: DigestAlgorithm, text: string) =>
+  createHash(name === 'MD5' ? 'md5' : 'sha256')
+    .update(text, 'latin1')
+    .digest('hex');
+const ha1 = (user: string, password: string) => ({
+  md5: digestHa1('MD5', user, REALM, password, hash),
+  sha256: digestHa1('SHA-256', user, REALM, password, hash),
+});
+const account = { username: 'kitchen', number: '+15550100001', ha1: ha1('kitchen', 'right') };
+
+function newDoor(secret = 1, isOurs?: (host: string) => boolean) {
+  let salt = 0;
+  return new Door({
+    realm: REALM,
+    secret: new Uint8Array(32).fill(secret),
+    hash,
+    hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
+    salt: () => Uint8Array.of(++salt),
+    ...(isOurs && { isOurs }),
+  });
+}
+
+const register = (from = 'kitchen', to = from) =>
+  newRequest('REGISTER', `sip:${REALM}`, [
+    ['From', `<sip:${from}@${REALM}>;tag=1`],
+    ['To', `<sip:${to}@${REALM}>`],
+  ]);
+
+/** Answers a challenge as a phone does. */
+function signed(
+  door: Door,
+  password: string,
+  more: { at?: number; uri?: string; user?: string; nc?: number; challenges?: readonly string[] } = {},
+): SipMessage {
+  const message = register();
+  const first = more.challenges ?? challengesOf(door.judge(message, undefined, undefined, 'x', more.at ?? 0));
+  const user = more.user ?? 'kitchen';
+  const value = authorize(first, {
+    method: 'REGISTER',
+    uri: more.uri ?? message.uri,
+    credentials: { username: user, realm: REALM, ha1: ha1(user, password) },
+    cnonce: 'c',
+    nc: more.nc ?? 1,
+    hash,
+  });
+  message.add('Authorization', value ?? '');
+  return message;
+}
+
+const challengesOf = (verdict: ReturnType<Door['judge']>) => (verdict.ok ? [] : verdict.challenges);
+const judge = (door: Door, message: SipMessage, at = 0, source = '10.0.0.9', known = true) =>
+  door.judge(message, door.claimed(message), known ? account : undefined, source, at);
+
+describe('the door', () => {
+  test('lets in who knows the password, once per count', () => {
+    const door = newDoor();
+    const message = signed(door, 'right');
+    expect(judge(door, message)).toEqual({ ok: true });
+    expect(judge(door, message)).toMatchObject({ ok: false, status: 401 });
+  });
+
+  test('answers an unknown user and a wrong password alike', () => {
+    const door = newDoor();
+    const wrong = judge(door, signed(door, 'wrong'));
+    const unknown = judge(door, signed(door, 'right'), 0, '10.0.0.9', false);
+    const shape = (verdict: typeof wrong) => challengesOf(verdict).map((text) => text.replace(/nonce="[^"]*"/, ''));
+    expect(wrong.ok || unknown.ok).toBe(false);
+    expect(shape(wrong)).toEqual(shape(unknown));
+    expect(shape(wrong).join()).not.toContain('stale');
+  });
+
+  test('tells who has the password but an old nonce, or one of an earlier life, to try again', () => {
+    const door = newDoor();
+    const old = signed(door, 'right');
+    expect(challengesOf(judge(door, old, 400_000)).join()).toContain('stale=true');
+    expect(challengesOf(judge(newDoor(2), old)).join()).toContain('stale=true');
+  });
+
+  test('offers MD5 alone in the clear, and SHA-256 before it over TLS', () => {
+    const order = (secure: boolean) =>
+      challengesOf(newDoor().judge(register(), undefined, undefined, 'x', 0, secure)).map(
+        (text) => /algorithm=([^,]+)/.exec(text)?.[1],
+      );
+    expect(order(false)).toEqual(['MD5']);
+    expect(order(true)).toEqual(['SHA-256', 'MD5']);
+  });
+
+  test('takes a signature over its own address, and over nobody else’s', () => {
+    const ours = newDoor(1, (host) => host === '10.0.0.1');
+    expect(judge(ours, signed(ours, 'right', { uri: 'sip:10.0.0.1:5060' })).ok).toBe(true);
+    expect(judge(ours, signed(ours, 'right', { uri: 'sip:10.0.0.2:5060' })).ok).toBe(false);
+    expect(judge(ours, signed(ours, 'right', { uri: 'sip:other@10.0.0.1' })).ok).toBe(false);
+    const none = newDoor();
+    expect(judge(none, signed(none, 'right', { uri: 'sip:10.0.0.1:5060' })).ok).toBe(false);
+  });
+
+  test('hears only credentials of its realm', () => {
+    const door = newDoor();
+    const message = register();
+    message.add('Authorization', 'Digest username="kitchen", realm="other", nonce="1", uri="sip:x", response="0"');
+    message.add('Authorization', 'Basic abc');
+    expect(door.claimed(message)).toBeUndefined();
+    expect(door.claimed(signed(door, 'x'))?.username).toBe('kitchen');
+  });
+
+  test('shuts out who guesses, longer each time, and nobody else', () => {
+    const door = newDoor();
+    for (let i = 1; i < GUESS_LIMIT; i++) expect(judge(door, signed(door, 'wrong'))).toMatchObject({ status: 401 });
+    expect(judge(door, signed(door, 'right')).ok).toBe(true);
+    judge(door, signed(door, 'wrong'));
+    expect(judge(door, signed(door, 'right'))).toMatchObject({ status: 403 });
+    expect(judge(door, signed(door, 'right'), 0, '10.0.0.8').ok).toBe(true);
+    expect(judge(door, signed(door, 'right', { at: 59_999 }), 59_999)).toMatchObject({ status: 403 });
+    expect(judge(door, signed(door, 'right', { at: 60_001 }), 60_001).ok).toBe(true);
+    for (let i = 0; i < GUESS_LIMIT; i++) judge(door, signed(door, 'wrong', { at: 70_000 }), 70_000);
+    expect(judge(door, signed(door, 'right', { at: 140_000 }), 140_000)).toMatchObject({ status: 403 });
+    expect(judge(door, signed(door, 'right', { at: 190_001 }), 190_001).ok).toBe(true);
+  });
+
+  test('forgets single mistakes after a minute', () => {
+    const door = newDoor();
+    for (let i = 0; i < 3 * GUESS_LIMIT; i++) {
+      const at = i * (GUESS_WINDOW / (GUESS_LIMIT - 1) + 1);
+      expect(judge(door, signed(door, 'wrong', { at }), at)).toMatchObject({ status: 401 });
+    }
+  });
+
+  test('remembers a bounded number of guessers; the oldest is forgotten', () => {
+    const door = newDoor();
+    const wrong = signed(door, 'wrong');
+    for (let i = 0; i < GUESS_LIMIT; i++) judge(door, wrong, 0, 'first');
+    expect(judge(door, wrong, 0, 'first')).toMatchObject({ status: 403 });
+    for (let i = 0; i < SOURCE_LIMIT; i++) judge(door, wrong, 0, `s${i}`);
+    expect(judge(door, wrong, 0, 'first')).toMatchObject({ status: 401 });
+  });
+});
+
+describe('whose address it is', () => {
+  test.each([
+    ['sip:kitchen@home.test', true],
+    ['sip:+15550100001@home.test', true],
+    ['sip:5550100001@anywhere', true],
+    ['tel:+1-555-010-0001', true],
+    ['sip:Kitchen@home.test', false],
+    ['sip:+15550100002@home.test', false],
+    ['sip:home.test', false],
+    ['', false],
+  ])('%s', (uri, expected) => {
+    expect(names(uri, account)).toBe(expected);
+  });
+
+  test('a registration is for the signer alone', () => {
+    expect(mayRegister(register(), account)).toBe(true);
+    expect(mayRegister(register('kitchen', 'garage'), account)).toBe(false);
+    expect(mayRegister(register('garage', 'kitchen'), account)).toBe(false);
+  });
+});

@@ -1,0 +1,98 @@
+/** The transport on real sockets of the loopback: what the virtual network only imitates. */
+import { networkInterfaces } from 'node:os';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Agent, agent, callOver } from '#test/support/sip-agent.ts';
+import type { World } from '../kernel/world.ts';
+import { hostWorld } from './world.ts';
+
+const world = hostWorld();
+const agents: Agent[] = [];
+const on = (options: Parameters<typeof agent>[1] = {}): Agent => {
+  const made = agent(world, options);
+  agents.push(made);
+  return made;
+};
+afterEach(async () => {
+  await Promise.all(agents.splice(0).map((one) => one.transport.close()));
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((list) => list?.some((one) => one.address === '::1'));
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(condition()).toBe(true);
+}
+
+const told = (one: Agent, what: string) => one.seen.some((output) => output.do === what);
+
+/** A call and its end, seen from both sides. */
+async function callAndHangUp(a: Agent, b: Agent, flow: Parameters<typeof callOver>[1]): Promise<void> {
+  const call = callOver(a, flow);
+  await until(() => told(b, 'confirmed') && told(a, 'answered'));
+  a.transport.act((now, out) => a.endpoint.hangup(call, '', now, out));
+  await until(() => told(b, 'ended'));
+}
+
+async function identity(of: World) {
+  const ca = await of.crypto.createKey();
+  const times = { notBefore: of.clock.wall() - 60_000, notAfter: of.clock.wall() + 3_600_000 };
+  const authority = await of.crypto.issue({
+    subject: 'ca',
+    publicKey: ca.publicKey,
+    signer: ca.privateKey,
+    use: 'authority',
+    ...times,
+  });
+  const issue = async (subject: string, use: 'server' | 'client') => {
+    const key = await of.crypto.createKey();
+    const certificate = await of.crypto.issue({
+      ...{ subject, use, publicKey: key.publicKey, issuer: authority, signer: ca.privateKey, names: ['127.0.0.1'] },
+      ...times,
+    });
+    return { certificate, key: key.privateKey };
+  };
+  return { authority, server: await issue('server', 'server'), client: await issue('gw_test', 'client') };
+}
+
+describe('real sockets', () => {
+  it.each([
+    ['udp', '127.0.0.1'],
+    ['tcp', '127.0.0.1'],
+    ['udp', '::1'],
+    ['tcp', '::1'],
+  ] as const)('a call over %s %s', async (protocol, host) => {
+    if (host === '::1' && !hasIpv6) return;
+    const [a, b] = [on(), on()];
+    const bound = await b.transport.bind({ [protocol]: { host, port: 0 } });
+    await a.transport.bind({ udp: { host, port: 0 } });
+    const flow = await a.transport.flowTo({ protocol, host, port: bound[protocol][0]?.port ?? 0 });
+    await callAndHangUp(a, b, flow);
+  });
+
+  it('over TLS: the flow tells who the gateway is; an untrusted certificate can be turned away', async () => {
+    const { authority, server, client } = await identity(world);
+    const [a, b] = [on(), on({ accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted })];
+    const bound = await b.transport.bind({
+      tls: { host: '127.0.0.1', port: 0, tls: { ...server, clientCa: authority } },
+    });
+    const at = { protocol: 'tls', host: '127.0.0.1', port: bound.tls[0]?.port ?? 0 } as const;
+    await callAndHangUp(a, b, await a.transport.flowTo({ ...at, tls: { ca: authority, ...client } }));
+    const incoming = b.seen.find((output) => output.do === 'incoming');
+    expect(incoming?.do === 'incoming' && incoming.flow.peer).toMatchObject({ subject: 'gw_test', trusted: true });
+    const stranger = await identity(world);
+    const c = on();
+    await c.transport.flowTo({ ...at, tls: { ca: authority, ...stranger.client } });
+    await until(() => c.closed.length === 1);
+    await expect(on().transport.flowTo({ ...at, tls: { ca: stranger.authority } })).rejects.toThrow();
+  });
+
+  it('a port that is taken rejects with its code', async () => {
+    const [a, b] = [on(), on()];
+    const bound = await a.transport.bind({ udp: { host: '127.0.0.1', port: 0 } });
+    await expect(b.transport.bind({ udp: { host: '127.0.0.1', port: bound.udp[0]?.port ?? 0 } })).rejects.toMatchObject(
+      {
+        code: 'EADDRINUSE',
+      },
+    );
+  });
+});

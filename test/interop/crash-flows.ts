@@ -1,0 +1,123 @@
+/** The five flows of the main job on a house of real processes, each from its request to its end. */
+import type { VerbReply } from '#shared/protocol/verbs/index.ts';
+import type { PhoneCall } from '#simulator/phone.ts';
+import { eventually, type House, isDead } from './crash-house.ts';
+
+export type Session = VerbReply<'session.get'>;
+export type Flow = (house: House) => Promise<void>;
+
+/** Thrown by a flow whose cloud died under it. */
+export class Died extends Error {}
+
+/** As `eventually`, and at once over when the cloud dies; a request that its death cut off is no news. */
+async function until(house: House, condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  await eventually(
+    async () => {
+      if (isDead(house.cloud)) throw new Died(what);
+      try {
+        return await condition();
+      } catch (error) {
+        // A killed process takes a moment to be seen as dead.
+        if (error instanceof TypeError || isDead(house.cloud)) return false;
+        throw error;
+      }
+    },
+    what,
+    15_000,
+  );
+}
+
+const numbers = (house: House) => house.homes.map((home) => home.line.number);
+const phoneOf = (house: House, index: number) => {
+  const phone = house.homes[index]?.phone;
+  if (phone === undefined) throw new Error(`there is no home ${index}`);
+  return phone;
+};
+
+/** Asks for a session; `Died` where no answer came. */
+async function asked(house: House, path: string, body: unknown): Promise<string> {
+  const session = await house.ask(path, body);
+  if (session === undefined) throw new Died(path);
+  return session;
+}
+
+const session = (house: House, id: string) => house.get<Session>(`/v1/sessions/${id}`);
+
+async function legsUp(house: House, id: string, count: number): Promise<void> {
+  const up = async () => (await session(house, id)).legs.filter((leg) => leg.state === 'up').length === count;
+  await until(house, up, `${count} legs of ${id} to be up`);
+}
+
+/** Ends a session and waits for its end and its records. */
+async function ended(house: House, id: string): Promise<void> {
+  await until(house, async () => (await house.request('DELETE', `/v1/sessions/${id}`)).status < 300, 'the end');
+  await until(house, async () => (await session(house, id)).state === 'ended', `${id} to end`);
+  const count = (await session(house, id)).legs.length;
+  await until(house, async () => (await records(house, id)) === count, `${count} records of ${id}`);
+}
+
+async function records(house: House, id: string): Promise<number> {
+  return (await house.get<{ items: unknown[] }>(`/v1/cdrs?session=${id}`)).items.length;
+}
+
+/** Phones are idle: no call of an earlier flow is left. */
+export async function idle(house: House, limit = 45_000): Promise<void> {
+  const over = () => house.homes.every(({ phone }) => phone.calls.every((call) => call.state === 'ended'));
+  await eventually(over, 'every phone to be idle', limit);
+}
+
+export async function dialled(house: House): Promise<PhoneCall> {
+  const call = await phoneOf(house, 0).dial(numbers(house)[1] ?? '');
+  await until(house, () => call.state === 'up' || call.state === 'ended', 'the call to be answered');
+  if (call.state !== 'up') throw new Error(`the call was refused: ${call.status}`);
+  return call;
+}
+
+const call: Flow = async (house) => {
+  const made = await dialled(house);
+  made.hangup();
+  const over = async () => (await house.get<{ items: unknown[] }>('/v1/sessions?live=true')).items.length === 0;
+  await until(house, over, 'the session to end');
+};
+
+const media: Flow = async (house) => {
+  const id = await asked(house, '/v1/media-sessions', { to: numbers(house)[0], item: 'rain' });
+  await legsUp(house, id, 1);
+  await ended(house, id);
+};
+
+const conference: Flow = async (house) => {
+  const id = await asked(house, '/v1/conferences', { participants: numbers(house) });
+  await legsUp(house, id, 2);
+  await ended(house, id);
+};
+
+const conferenceWithMedia: Flow = async (house) => {
+  const id = await asked(house, '/v1/conferences', { participants: numbers(house), media: 'rain' });
+  await legsUp(house, id, 4);
+  await ended(house, id);
+};
+
+const deviceLegs: Flow = async (house) => {
+  const id = await asked(house, '/v1/conferences', { participants: numbers(house), media: 'rain' });
+  await legsUp(house, id, 4);
+  for (const home of house.homes) {
+    const body = { kind: 'device', home: home.id, action: 'list' };
+    await until(
+      house,
+      async () => (await house.request('POST', `/v1/sessions/${id}/legs`, body)).status === 202,
+      'a device leg',
+    );
+  }
+  const mediaLeg = (await session(house, id)).legs.find((leg) => leg.kind === 'media');
+  await house.request('DELETE', `/v1/sessions/${id}/legs/${mediaLeg?.id}`).catch(() => undefined);
+  await ended(house, id);
+};
+
+export const flows: Readonly<Record<string, Flow>> = {
+  call,
+  'media on demand': media,
+  conference,
+  'conference with media': conferenceWithMedia,
+  'device legs in it': deviceLegs,
+};

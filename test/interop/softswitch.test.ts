@@ -1,0 +1,200 @@
+/** Third-party phones at our softswitch, over real sockets on the loopback: SIPp and baresip. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { threadEngine } from '#cloud/farm/media/server.ts';
+import { type Cloud, startCloud } from '#cloud/main.ts';
+import { openLocalStore } from '#cloud/store/local.ts';
+import { hostWorld } from '#shared/host/world.ts';
+import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { levelOf, sine } from '#shared/rtp/measure.ts';
+import { Phone } from '#simulator/phone.ts';
+import { hasProgram } from '#test/peers.ts';
+
+type Line = VerbReply<'line.create'>;
+const any = { host: '127.0.0.1', port: 0 };
+const world = hostWorld({ level: 'error' });
+let folder: string;
+let cloud: Cloud;
+const children: ChildProcess[] = [];
+const phones: Phone[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hearthline-interop-'));
+  const media = { host: '127.0.0.1', low: 43_000, high: 43_199 };
+  cloud = await startCloud(
+    world,
+    { data: join(folder, 'cloud'), http: any, mqtt: any, sip: any, sips: any, media },
+    { store: openLocalStore(':memory:'), engineFor: threadEngine },
+  );
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const phone of phones.splice(0)) await phone.close();
+  await cloud.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function ask<V extends VerbName>(verb: V, request: VerbRequest<V>): Promise<VerbReply<V>> {
+  const principal = { kind: 'account', account: 'operator', role: 'operator', homes: 'all', scopes: 'all' } as const;
+  const outcome = await cloud.bus.request(verb, request, { principal });
+  if (!outcome.ok) throw new Error(`${verb}: ${outcome.fault.code}`);
+  return outcome.value;
+}
+
+async function until(condition: () => boolean | Promise<boolean>, what: string, limit = 20_000): Promise<void> {
+  for (const end = world.clock.mono() + limit; world.clock.mono() < end; ) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what} did not come in ${limit} ms`);
+}
+
+async function line(): Promise<Line> {
+  const home = await ask('home.create', { name: 'Interop' });
+  return ask('line.create', { home: home.id, class: 'unmetered' });
+}
+
+async function ourPhone(from: Line, voice?: Int16Array): Promise<Phone> {
+  const phone = await Phone.open({
+    ...{ world, host: '127.0.0.1', server: cloud.config.bound.sipUdp ?? any, domain: from.sip.domain },
+    ...{ username: from.sip.username, password: from.sip.password ?? '' },
+    ...(voice && { voice }),
+  });
+  phones.push(phone);
+  expect(await phone.register()).toBe(200);
+  return phone;
+}
+
+function run(program: string, args: string[]): { exit: Promise<number | null>; output: () => string } {
+  const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (text += String(data)));
+  return { exit: new Promise((resolve) => child.on('exit', resolve)), output: () => text };
+}
+
+const registered = async (of: Line) => (await ask('registration.list', { lines: [of.id] })).items.length === 1;
+
+describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
+  it.each(['u1', 't1'])(
+    'registers with digest, calls, and hangs up (%s)',
+    async (transport) => {
+      const [from, to] = [await line(), await line()];
+      const callee = await ourPhone(to);
+      const file = join(folder, 'caller.xml');
+      writeFileSync(file, scenario(from, to.number));
+      const port = cloud.config.bound.sipUdp?.port ?? 0;
+      const { exit, output } = run('sipp', [
+        ...['-sf', file, '-m', '5', '-r', '5', '-t', transport, '-i', '127.0.0.1', '-nostdin', '-timeout', '40'],
+        `127.0.0.1:${port}`,
+      ]);
+      expect(await exit, output()).toBe(0);
+      expect(callee.calls).toHaveLength(5);
+      await until(() => callee.calls.every((call) => call.state === 'ended'), 'every BYE');
+    },
+    60_000,
+  );
+});
+
+describe.skipIf(!hasProgram('baresip'))('baresip', () => {
+  function baresip(name: string, of: Line, args: string[] = []) {
+    const home = join(folder, name);
+    const server = cloud.config.bound.sipUdp;
+    run('mkdir', ['-p', home]);
+    const config = [
+      'sip_listen 127.0.0.1:0',
+      'module_path /usr/lib/baresip/modules',
+      ...['g711.so', 'ausine.so', 'aufile.so'].map((module) => `module ${module}`),
+      ...['account.so', 'menu.so'].map((module) => `module_app ${module}`),
+      'audio_source ausine,800',
+      `audio_player aufile,${home}/heard.wav`,
+      'audio_alert aufile,/dev/null',
+      '',
+    ].join('\n');
+    const account = `<sip:${of.sip.username}@${of.sip.domain};transport=udp>;auth_pass=${of.sip.password};outbound="sip:127.0.0.1:${server?.port};transport=udp";regint=300;answermode=auto;audio_codecs=PCMU/8000/1\n`;
+    return {
+      home,
+      start: async () => {
+        await run('mkdir', ['-p', home]).exit;
+        writeFileSync(join(home, 'config'), config);
+        writeFileSync(join(home, 'accounts'), account);
+        writeFileSync(join(home, 'contacts'), '');
+        return run('baresip', ['-f', home, ...args]);
+      },
+    };
+  }
+
+  it('registers, is called, is heard and hears', async () => {
+    const [from, to] = [await line(), await line()];
+    const ours = await ourPhone(from, sine(600, -10, 8000));
+    const theirs = await baresip('callee', to).start();
+    await until(() => registered(to), `the registration`);
+    const call = await ours.dial(to.number);
+    await until(() => call.state === 'up', 'the answer');
+    await until(() => call.heard().length > 24_000, `its sound`);
+    expect(levelOf(call.heard().slice(8_000, 16_000), 800)).toBeGreaterThan(-30);
+    call.hangup();
+    await until(() => theirs.output().includes('terminated'), 'its end');
+  }, 60_000);
+
+  it('calls another one, and both registered with digest', async () => {
+    const [from, to] = [await line(), await line()];
+    const callee = await baresip('callee', to).start();
+    await until(() => registered(to), `the registration`);
+    const caller = await baresip('caller', from, ['-e', `/dial ${to.number}`, '-t', '8']).start();
+    await until(
+      () => callee.output().includes('Call established'),
+      `the answer: ${caller.output()} ${callee.output()}`,
+    );
+    await until(async () => (await ask('channel.list', {})).items.length === 0, 'the end');
+  }, 60_000);
+});
+
+/** A SIPp caller with digest on REGISTER and INVITE. */
+function scenario({ sip: { username, password, domain } }: Line, to: string): string {
+  const head = (method: string, uri: string, seq: number, more = '') =>
+    `${method} ${uri} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:${username}@${domain}>;tag=[pid]${method === 'REGISTER' ? 'r' : 'i'}[call_number]
+Call-ID: ${method === 'REGISTER' ? 'r///' : ''}[call_id]
+CSeq: ${seq} ${method}
+Max-Forwards: 70
+Contact: <sip:${username}@[local_ip]:[local_port];transport=[transport]>
+${more}`;
+  const auth = `[authentication username=${username} password=${password}]\n`;
+  const target = `sip:${to}@[remote_ip]:[remote_port]`;
+  const own = `To: <sip:${username}@${domain}>\n`;
+  const offer = `Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=user1 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+`;
+  const send = (text: string) => `<send retrans="500"><![CDATA[\n${text}\n]]></send>`;
+  const plain = (text: string) => `<send><![CDATA[\n${text}\n]]></send>`;
+  const empty = 'Content-Length: 0\n\n';
+  const optional = [100, 180, 183].map((status) => `<recv response="${status}" optional="true"></recv>`).join('');
+  return `<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="caller">
+${send(head('REGISTER', `sip:${domain}`, 1, `${own}${empty}`))}
+<recv response="401" auth="true"></recv>
+${send(head('REGISTER', `sip:${domain}`, 2, `${own}${auth}${empty}`))}
+<recv response="200"></recv>
+${send(head('INVITE', target, 3, `To: <${target}>\n${offer}`))}
+<recv response="100" optional="true"></recv><recv response="401" auth="true"></recv>
+${plain(head('ACK', target, 3, `[last_To:]\n${empty}`).replace(/Via:.*/, '[last_Via:]'))}
+${send(head('INVITE', target, 4, `To: <${target}>\n${auth}${offer}`))}
+${optional}<recv response="200" rrs="true"></recv>
+${plain(head('ACK', '[next_url]', 4, `[last_To:]\n${empty}`))}
+<pause milliseconds="300"/>
+${send(head('BYE', '[next_url]', 5, `[last_To:]\n${empty}`))}
+<recv response="200"></recv></scenario>`;
+}

@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { levelOf, match } from '#shared/rtp/measure.ts';
+import { hasNamespaces, hasProgram } from '../peers.ts';
+import { Baresip, samplesOf } from './baresip.ts';
+import { type CloudReady, type DeviceReady, eventually, Namespaces } from './netns.ts';
+
+const TONES = [443, 617] as const;
+const library = resolve(import.meta.dirname, '../../cloud/farm/media/library');
+
+interface Line {
+  readonly id: string;
+  readonly number: string;
+  readonly sip: { readonly username: string; readonly password: string; readonly domain: string };
+}
+
+/** A cloud and two homes with a baresip phone each, every one on a host of its own. */
+async function stage(ns: Namespaces) {
+  ns.add('net');
+  ns.within('net', 'ip', 'link', 'add', 'br0', 'type', 'bridge');
+  ns.within('net', 'ip', 'link', 'set', 'br0', 'up');
+  const plug = (host: string, as: string, address: string, port: string) => {
+    ns.cable({ host, as, address }, { host: 'net', as: port });
+    ns.within('net', 'ip', 'link', 'set', port, 'master', 'br0');
+  };
+  ns.add('cloud');
+  plug('cloud', 'wan', '10.77.0.1/24', 'p0');
+  const data = join(ns.folder, 'cloud');
+  const cloud = await ns.hearthline<CloudReady>('cloud', 'cloud.json', [
+    'cloud',
+    '--data',
+    data,
+    '--http',
+    '10.77.0.1:8080',
+    '--https',
+    '10.77.0.1:8443',
+    '--mqtt',
+    '10.77.0.1:8883',
+    '--sip',
+    '10.77.0.1:5060',
+    '--sips',
+    '10.77.0.1:5061',
+    '--media',
+    '10.77.0.1:20000-20999',
+  ]);
+  const cli = (...words: string[]) =>
+    JSON.parse(
+      ns.within(
+        'cloud',
+        'bin/hearthline',
+        ...words,
+        '--json',
+        '--cloud',
+        'http://10.77.0.1:8080',
+        '--token',
+        cloud.ready.operatorToken,
+      ),
+    ) as never;
+  const pin = (cloud.ready as CloudReady & { https: string }).https.split('#')[1];
+  const homes = [];
+  for (const [i, tone] of TONES.entries()) {
+    const [gateway, phone] = [`gw${i}`, `ph${i}`];
+    ns.add(gateway);
+    ns.add(phone);
+    plug(gateway, 'wan', `10.77.0.${i + 2}/24`, `p${i + 1}`);
+    ns.cable(
+      { host: gateway, as: 'lan', address: `192.168.${i + 1}.1/24` },
+      { host: phone, as: 'eth0', address: `192.168.${i + 1}.2/24` },
+    );
+    const device = await ns.hearthline<DeviceReady>(gateway, `${gateway}.json`, [
+      'device',
+      '--state',
+      join(ns.folder, gateway),
+      '--cloud',
+      `https://10.77.0.1:8443#${pin}`,
+      '--sip',
+      `192.168.${i + 1}.1:5060`,
+      '--media',
+      '0.0.0.0:20000-20999',
+      '--page',
+      '127.0.0.1:0',
+    ]);
+    await eventually(() => ns.read<DeviceReady>(`${gateway}.json`).pairing !== undefined, 10_000, 'a code');
+    const home = cli('home', 'create', '--name', `home ${i}`) as { id: string };
+    const { pairing } = ns.read<DeviceReady>(`${gateway}.json`);
+    cli('pair', pairing?.code ?? '', '--home', home.id);
+    const line = cli('line', 'create', '--home', home.id, '--name', `phone ${i}`) as Line;
+    await new Promise((resume) => setTimeout(resume, 500));
+    const baresip = new Baresip(ns, { host: phone, server: `192.168.${i + 1}.1:5060`, ...line.sip, tone });
+    await baresip.registered();
+    homes.push({ home: home.id, gateway, phone, line, baresip, device });
+  }
+  return { cloud, cli, homes };
+}
+
+function expectTones(heard: Int16Array | undefined, other: number, own: number): void {
+  const middle = (heard ?? new Int16Array()).subarray(8000, 24_000);
+  expect(middle.length).toBe(16_000);
+  const [theirs, ours] = [levelOf(middle, other), levelOf(middle, own)];
+  expect(theirs).toBeGreaterThan(-25);
+  expect(ours).toBeLessThan(theirs - 25);
+}
+
+describe.skipIf(!hasNamespaces() || !hasProgram('baresip'))(
+  'two homes with baresip phones, in network namespaces',
+  () => {
+    it('call each other through the cloud, confer, and hear music in the conference', {
+      timeout: 180_000,
+    }, async () => {
+      await using ns = new Namespaces();
+      const { cli, homes } = await stage(ns);
+      const [a, b] = homes;
+      if (a === undefined || b === undefined) throw new Error('two homes were asked for');
+      const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
+
+      a.baresip.dial(b.line.number);
+      await a.baresip.says(/Call established|established/, 15_000, 'the call to be answered');
+      await pause(5000);
+      a.baresip.hangup();
+      await pause(1500);
+      expectTones(a.baresip.heard()[0], TONES[1], TONES[0]);
+      expectTones(b.baresip.heard()[0], TONES[0], TONES[1]);
+
+      const conference = cli('conference', 'create', '--participants', `${a.line.number},${b.line.number}`) as {
+        id: string;
+      };
+      await pause(7000);
+      cli('session', 'end', '--session', conference.id);
+      await pause(1500);
+      expectTones(a.baresip.heard()[1], TONES[1], TONES[0]);
+      expectTones(b.baresip.heard()[1], TONES[0], TONES[1]);
+
+      const withMedia = cli(
+        'conference',
+        'create',
+        '--participants',
+        `${a.line.number},${b.line.number}`,
+        '--media',
+        'rain',
+      ) as { id: string };
+      await pause(9000);
+      cli('session', 'end', '--session', withMedia.id);
+      await pause(1500);
+      const item = samplesOf(new Uint8Array(readFileSync(join(library, 'rain.wav'))));
+      for (const [home, other] of [
+        [a, TONES[1]],
+        [b, TONES[0]],
+      ] as const) {
+        const heard = (home.baresip.heard()[2] ?? new Int16Array()).subarray(-24_000, -4000);
+        expect(levelOf(heard, other)).toBeGreaterThan(-25);
+        const music = withoutTone(heard, other).subarray(8000, 12_000);
+        expect(match(Int16Array.from([...item, ...item]), music).correlation).toBeGreaterThan(0.95);
+      }
+      const records = cli('cdr', 'list', '--session', withMedia.id) as { items: unknown[] };
+      expect(records.items.length).toBe(4);
+    });
+  },
+);
+
+/** Takes a steady tone out of a signal (least squares of its sine and cosine). */
+function withoutTone(samples: Int16Array, hertz: number): Int16Array {
+  const wave = (phase: number) =>
+    Float64Array.from(samples, (_, i) => Math.sin((2 * Math.PI * hertz * i) / 8000 + phase));
+  const [sine, cosine] = [wave(0), wave(Math.PI / 2)];
+  const share = (of: Float64Array) =>
+    samples.reduce((sum, sample, i) => sum + sample * (of[i] ?? 0), 0) / (samples.length / 2);
+  const [x, y] = [share(sine), share(cosine)];
+  return samples.map((sample, i) => Math.round(sample - x * (sine[i] ?? 0) - y * (cosine[i] ?? 0)));
+}
