@@ -1,18 +1,34 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Unit tests stand beside their file; whole-system tests stand in test/.
- * `interop` and `e2e` need third-party programs and name themselves as skipped where those are absent.
+ * Unit tests stand beside their file; whole-system tests stand in test/. Tests that run in real time with other programs (phones, a
+ * browser, real processes) come after all others, one file at a time, since they hear when the machine is busy.
  */
+const common = { testTimeout: 30_000, hookTimeout: 30_000, pool: 'forks' } as const;
+const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];
+
 export default defineConfig({
   test: {
-    include: [
-      '{shared,cloud,device,cli,simulator,apps}/**/*.test.ts',
-      'test/{law,scenario,interop,e2e,api}/**/*.test.ts',
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'rooms',
+          include: ['{shared,cloud,device,cli,simulator,apps}/**/*.test.ts', 'test/{law,scenario,api}/**/*.test.ts'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'machine',
+          include: ['test/{interop,e2e}/**/*.test.ts', ...long],
+          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    maxWorkers: 2,
-    pool: 'forks',
   },
 });

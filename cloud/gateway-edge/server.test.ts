@@ -210,6 +210,7 @@ describe('an event', () => {
     expect(gw.got.filter(({ re }) => re === 'same')).toHaveLength(0);
     finish();
     await cloud.virtual.run(100);
+    expect(asked('alarm.raise')).toHaveLength(1);
     expect(gw.got.filter(({ re }) => re === 'same')).toHaveLength(1);
   });
 
@@ -337,6 +338,13 @@ describe('what is too much', () => {
     expect(gw.got.at(-1)).toMatchObject({ re: 'i2', fault: { code: 'too_large' } });
     expect(gw.got.at(-1)?.body).toBeUndefined();
   });
+});
+
+test('a gateway that cannot be looked up is refused, and the edge goes on', async () => {
+  const made = await cloud.gateway('gw_1');
+  await cloud.store.close();
+  await expect(new Gateway(cloud, made).open()).rejects.toThrow();
+  await new Gateway(cloud, await cloud.applicant()).open();
 });
 
 test('after stop nothing listens and every gateway is told about as absent', async () => {

@@ -77,6 +77,7 @@ class Edge implements RunningPart {
         await listener.close();
         await broker.close();
         this.#presence.stop();
+        world.log.info('edge.stopped', Object.fromEntries(this.#exchange.drops));
       })();
       return closing;
     };
@@ -93,7 +94,7 @@ class Edge implements RunningPart {
 
   /** Decides who a new stream is; what cannot be known is closed. */
   async #admit(broker: Broker, stream: Stream): Promise<void> {
-    const { world, store } = this.#context;
+    const { world } = this.#context;
     const claim = claimOf(stream.peer);
     const source = stream.remote.host;
     const refuse = (why: string) => {
@@ -103,15 +104,21 @@ class Edge implements RunningPart {
     if (claim === undefined) return refuse('no certificate of ours, and none of its own');
     const full = this.#admission.enter(claim.kind, source, world.clock.mono());
     if (full !== undefined) return refuse(full);
-    let identity: Identity | undefined;
-    if (claim.kind === 'applicant') identity = claim;
-    else {
-      const row = await gatewayByCertificate(store, claim.gateway, claim.serial);
-      if (row !== undefined) identity = { ...claim, home: row.home };
-    }
+    const identity = claim.kind === 'applicant' ? claim : await this.#known(claim.gateway, claim.serial);
     if (identity !== undefined) return broker.accept(stream, identity);
     this.#admission.leave(claim.kind, source, world.clock.mono());
     refuse('a certificate that is no longer, or not yet, good');
+  }
+
+  /** The gateway of this certificate as the directory knows it. What cannot be looked up is not known: fail closed. */
+  async #known(gateway: string, serial: string): Promise<Identity | undefined> {
+    try {
+      const row = await gatewayByCertificate(this.#context.store, gateway, serial);
+      return row === undefined ? undefined : { kind: 'gateway', gateway, serial, home: row.home };
+    } catch (error) {
+      this.#context.world.log.error('edge.directory-failed', { gateway, error: String(error) });
+      return undefined;
+    }
   }
 
   #connected(connection: Connection): void {

@@ -5,7 +5,7 @@
  *
  *   stopped -> connecting -> greeting -> ready -> waiting -> connecting …   (an applicant does not greet)
  */
-import { BACKOFF_FORGET, backoff } from '#shared/host/mqtt-backoff.ts';
+import { BACKOFF_FORGET, BACKOFF_SERVED, backoff } from '#shared/host/mqtt-backoff.ts';
 import { type Machine, NEVER, type Tick } from '#shared/kernel/machine.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Envelope } from '#shared/protocol/envelope.ts';
@@ -206,8 +206,9 @@ function ready(state: LinkState, now: number, out: LinkOutput[]): void {
 
 function closed(state: LinkState, fraction: number, why: string, now: number, out: LinkOutput[]): void {
   if (state.at === 'stopped' || state.at === 'waiting') return;
-  const lasted = state.at === 'ready' && now - state.readySince >= BACKOFF_FORGET;
-  state.failures = lasted ? 1 : state.failures + 1;
+  const served = state.at === 'ready';
+  const lasted = served && now - state.readySince >= BACKOFF_FORGET;
+  state.failures = lasted ? 1 : Math.min(state.failures + 1, served ? BACKOFF_SERVED : Number.MAX_SAFE_INTEGER);
   unsend(state);
   enter(state, 'waiting', now + backoff(state.failures, fraction), out, why);
 }

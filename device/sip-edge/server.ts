@@ -137,6 +137,7 @@ class Edge implements SipEdge {
             .digest('hex'),
         hmac: (key, data) => world.crypto.hmac('sha256', key, data),
         salt: () => world.random.bytes(8),
+        isOurs: (host) => host === document.domain || world.net.addresses().some((one) => one.host === host),
       });
     }
     this.#document = document;

@@ -76,6 +76,18 @@ describe('the door', () => {
     expect(shape(wrong).join()).not.toContain('stale');
   });
 
+  test('is not opened for nobody by the digest that nobody has', () => {
+    const door = newDoor();
+    const message = register();
+    const nobody = { md5: '0'.repeat(32), sha256: '0'.repeat(64) };
+    const value = authorize(challengesOf(door.judge(message, undefined, undefined, 'x', 0)), {
+      ...{ method: 'REGISTER', uri: message.uri, cnonce: 'c', nc: 1, hash },
+      credentials: { username: 'nobody', realm: REALM, ha1: nobody },
+    });
+    message.add('Authorization', value ?? '');
+    expect(judge(door, message, 0, '10.0.0.9', false)).toMatchObject({ ok: false, status: 401 });
+  });
+
   test('tells who has the password but an old nonce, or one of an earlier life, to try again', () => {
     const door = newDoor();
     const old = signed(door, 'right');

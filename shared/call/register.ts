@@ -118,7 +118,7 @@ export class Door {
 
   /**
    * Over TLS both algorithms, the strongest first (RFC 8760 section 2.4). In the clear MD5 alone: phones are common that give up at
-   * any challenge which they do not know, wherever it stands (docs/adr/0010-digest-in-the-clear.md).
+   * any challenge which they do not know, wherever it stands (docs/adr/0006-digest-in-the-clear.md).
    */
   #challenge(wall: number, secure: boolean, stale: boolean): Verdict {
     const { realm, secret, hmac, salt } = this.#options;

@@ -6,6 +6,7 @@ import { type Agent, agent, callOver, optionsText } from '#test/support/sip-agen
 import { read } from '#test/support/sip-duo.ts';
 import type { SipProtocol } from '../sip/types.ts';
 import { DATAGRAM_LIMIT } from './sip.ts';
+import { UDP_FLOWS } from './sip-datagrams.ts';
 
 async function pair(protocol: SipProtocol, v6 = false, seed = 1) {
   const world = new VirtualWorld({ seed });
@@ -240,6 +241,18 @@ describe('the transport', () => {
     const taken = { host: '10.0.0.1', port: 7000 };
     await expect(a.transport.bind({ udp: [{ host: '10.0.0.1', port: 7001 }, taken] })).rejects.toThrow();
     await net.udp({ host: '10.0.0.1', port: 7001 }, () => {});
+  });
+
+  it('remembers a bounded number of datagram peers', async () => {
+    const { b } = await server();
+    const to = (i: number) => b.transport.flowTo({ protocol: 'udp', host: '10.0.0.1', port: i });
+    const first = await to(1);
+    for (let i = 2; i <= UDP_FLOWS; i++) await to(i);
+    expect(await to(1)).toBe(first);
+    await to(UDP_FLOWS + 1);
+    const again = await to(1);
+    expect(again).not.toBe(first);
+    expect(again).toEqual(first);
   });
 
   it('drops a datagram that is too large, either way', async () => {

@@ -51,6 +51,7 @@ export class WireGuard {
   #deadline: number;
   #begun = false;
   #refused: GuardOutcome | undefined;
+  /** Octets are only ever appended behind `#end`, so packets handed out as parts of it stay as they are. */
   #buffer: Uint8Array = new Uint8Array(0);
   #start = 0;
   #end = 0;
@@ -108,8 +109,6 @@ export class WireGuard {
     this.#packets.take(1);
     this.#bytes.take(header.total);
     this.#start += header.total;
-    // What is handed out must not be overwritten by later octets.
-    this.#owned = false;
     this.#begun = true;
     return { do: 'packet', data };
   }

@@ -28,7 +28,8 @@ export function bindDatagram(host: string, port: number, receive: GraphReceiver)
       resolve({
         port: socket.address().port,
         send(data, length, to, at) {
-          if (open) socket.send(data, 0, length, at, to, ignore);
+          // Node throws at a port that is none; a description may name any number.
+          if (open && Number.isInteger(at) && at > 0 && at < 65_536) socket.send(data, 0, length, at, to, ignore);
         },
         close() {
           if (!open) return;

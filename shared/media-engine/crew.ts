@@ -53,6 +53,12 @@ export class Crew {
     }
   }
 
+  /** Ends the threads. */
+  async stop(): Promise<void> {
+    this.#ending = true;
+    await Promise.all(this.#members.map((member) => member.worker.terminate()));
+  }
+
   async #create(
     name: CommandName,
     args: readonly unknown[],

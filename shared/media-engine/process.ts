@@ -57,8 +57,7 @@ function rightToken(line: string): boolean {
   return shown.length === wanted.length && timingSafeEqual(shown, wanted);
 }
 
-async function obey(parent: Socket, line: string): Promise<void> {
-  const command = JSON.parse(line) as Command;
+async function obey(parent: Socket, command: Command): Promise<void> {
   try {
     const value = await crew.run(command.do, command.args);
     send(parent, { n: command.n, value });
@@ -82,7 +81,7 @@ function onParent(socket: Socket): void {
       const complete = lines.push(data);
       if (complete === undefined) return socket.destroy();
       for (const line of complete) {
-        if (parents.has(socket)) void obey(socket, line);
+        if (parents.has(socket)) void obey(socket, JSON.parse(line) as Command);
         else if (!rightToken(line)) return socket.destroy();
         else {
           clearTimeout(late);

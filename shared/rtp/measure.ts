@@ -33,19 +33,88 @@ export interface Match {
   readonly lag: number;
 }
 
-/** Finds `part` in `whole`; `lag` is looked for in [0, whole - part]. */
+/** Finds `part` in `whole`; `lag` is looked for in [0, whole - part]. Costs n log n, by Fourier transforms of blocks. */
 export function match(whole: Int16Array, part: Int16Array): Match {
+  const lags = whole.length - part.length + 1;
   let own = 0;
   for (const sample of part) own += sample * sample;
   let best: Match = { correlation: 0, lag: -1 };
+  if (lags < 1 || own === 0) return best;
+  const size = 2 ** Math.ceil(Math.log2(part.length + Math.min(lags, Math.max(4096, 3 * part.length))));
+  const pattern = { re: new Float64Array(size), im: new Float64Array(size) };
+  pattern.re.set(part);
+  transform(pattern.re, pattern.im);
+  const re = new Float64Array(size);
+  const im = new Float64Array(size);
   let power = 0;
-  for (let i = 0; i < part.length; i++) power += (whole[i] ?? 0) ** 2;
-  for (let lag = 0; lag + part.length <= whole.length; lag++) {
-    if (lag > 0) power += (whole[lag + part.length - 1] as number) ** 2 - (whole[lag - 1] as number) ** 2;
-    let product = 0;
-    for (let i = 0; i < part.length; i++) product += (whole[lag + i] as number) * (part[i] as number);
-    const correlation = product / Math.sqrt(Math.max(1, own) * Math.max(1, power));
-    if (correlation > best.correlation) best = { correlation, lag };
+  for (let i = 0; i < part.length; i++) power += (whole[i] as number) ** 2;
+  for (let start = 0; start < lags; start += size - part.length + 1) {
+    correlate(whole.subarray(start, start + size), pattern, re, im);
+    for (let i = 0; i <= size - part.length && start + i < lags; i++) {
+      const lag = start + i;
+      if (lag > 0) power += (whole[lag + part.length - 1] as number) ** 2 - (whole[lag - 1] as number) ** 2;
+      const correlation = (re[i] as number) / Math.sqrt(own * Math.max(1, power));
+      if (correlation > best.correlation) best = { correlation, lag };
+    }
   }
   return best;
+}
+
+interface Spectrum {
+  readonly re: Float64Array;
+  readonly im: Float64Array;
+}
+
+/** Leaves in `re` the products of `block`, moved by 0, 1, 2 … samples, with the samples whose spectrum is `pattern`. */
+function correlate(block: Int16Array, pattern: Spectrum, re: Float64Array, im: Float64Array): void {
+  const size = re.length;
+  re.fill(0);
+  im.fill(0);
+  re.set(block);
+  transform(re, im);
+  for (let i = 0; i < size; i++) {
+    const a = re[i] as number;
+    const b = im[i] as number;
+    const c = pattern.re[i] as number;
+    const d = pattern.im[i] as number;
+    // Times the conjugate of the pattern, and conjugated, so that the same transform leads back.
+    re[i] = (a * c + b * d) / size;
+    im[i] = (a * d - b * c) / size;
+  }
+  transform(re, im);
+}
+
+/** The discrete Fourier transform in place (Cooley and Tukey, radix 2); the length is a power of two. */
+function transform(re: Float64Array, im: Float64Array): void {
+  const size = re.length;
+  for (let i = 1, j = 0; i < size; i++) {
+    let bit = size >> 1;
+    for (; (j & bit) !== 0; bit >>= 1) j ^= bit;
+    j ^= bit;
+    if (i < j) {
+      const x = re[i] as number;
+      const y = im[i] as number;
+      re[i] = re[j] as number;
+      im[i] = im[j] as number;
+      re[j] = x;
+      im[j] = y;
+    }
+  }
+  for (let width = 2; width <= size; width *= 2) {
+    const half = width / 2;
+    for (let k = 0; k < half; k++) {
+      const cos = Math.cos((-2 * Math.PI * k) / width);
+      const sin = Math.sin((-2 * Math.PI * k) / width);
+      for (let i = k; i < size; i += width) {
+        const a = re[i + half] as number;
+        const b = im[i + half] as number;
+        const x = a * cos - b * sin;
+        const y = a * sin + b * cos;
+        re[i + half] = (re[i] as number) - x;
+        im[i + half] = (im[i] as number) - y;
+        re[i] = (re[i] as number) + x;
+        im[i] = (im[i] as number) + y;
+      }
+    }
+  }
 }

@@ -193,5 +193,29 @@ describe('measuring', () => {
     whole.set(noise, 1234);
     expect(match(whole, noise)).toEqual({ correlation: expect.closeTo(1, 5), lag: 1234 });
     expect(match(whole.subarray(0, 1200), noise).correlation).toBeLessThan(0.5);
+    expect(match(noise, whole)).toEqual({ correlation: 0, lag: -1 });
+    expect(match(whole, new Int16Array(10))).toEqual({ correlation: 0, lag: -1 });
+  });
+
+  it('finds what a search of every place finds', () => {
+    const slow = (whole: Int16Array, part: Int16Array): { correlation: number; lag: number } => {
+      let best = { correlation: 0, lag: -1 };
+      const power = (samples: Int16Array): number => samples.reduce((sum, sample) => sum + sample * sample, 0);
+      for (let lag = 0; lag + part.length <= whole.length; lag++) {
+        const there = whole.subarray(lag, lag + part.length);
+        const product = part.reduce((sum, sample, i) => sum + sample * (there[i] ?? 0), 0);
+        const correlation = product / Math.sqrt(power(part) * Math.max(1, power(there)));
+        if (correlation > best.correlation + 1e-9) best = { correlation, lag };
+      }
+      return best;
+    };
+    const samples = (from: number, to: number) => fc.int16Array({ minLength: from, maxLength: to });
+    fc.assert(
+      fc.property(samples(0, 300), samples(1, 40), (whole, part) => {
+        expect(match(whole, part).correlation).toBeCloseTo(slow(whole, part).correlation, 6);
+      }),
+    );
+    const whole = Int16Array.from({ length: 20_000 }, (_, i) => (Math.imul(i ^ (i >> 3), 2_654_435_761) >> 18) % 1000);
+    for (const lag of [0, 7000, 8191, 12_345, 19_900]) expect(match(whole, whole.slice(lag, lag + 100)).lag).toBe(lag);
   });
 });

@@ -1,5 +1,5 @@
 /** Messages that the stack makes by itself, and the small parts of others. */
-import { newRequest, type SipMessage } from './message.ts';
+import { newRequest, newResponse, type SipMessage } from './message.ts';
 import { writeParams } from './params.ts';
 import type { Flow } from './types.ts';
 import { writeHost } from './uri.ts';
@@ -92,10 +92,17 @@ export function reasonHeader(reason: string): HeaderLine[] {
   return [['Reason', whole ? text : `SIP;text="${text.replaceAll('\\', '').replaceAll('"', '')}"`]];
 }
 
-/** Puts our tag on the To of a response, unless the request brought one (RFC 3261 section 8.2.6.2). */
-export function withToTag(response: SipMessage, tag: string): void {
-  if (response.to.params.has('tag')) return;
-  response.set('To', `${response.header('To') ?? ''};tag=${tag}`);
+/** A response to `request` with our tag on its To, unless the request brought one (RFC 3261 section 8.2.6.2). */
+export function tagged(
+  request: SipMessage,
+  status: number,
+  tag: string,
+  headers?: readonly HeaderLine[],
+  reason?: string,
+): SipMessage {
+  const response = newResponse(request, status, reason, headers);
+  if (!request.to.params.has('tag')) response.set('To', `${request.header('To') ?? ''};tag=${tag}`);
+  return response;
 }
 
 /** A To tag for an answer without a transaction: the same for every copy of the request (RFC 3261 section 8.2.7). */

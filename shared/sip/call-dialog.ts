@@ -1,13 +1,13 @@
 /** Requests inside a dialog (RFC 3261 section 12.2), and what flows and time do to a call. */
 import { NEVER } from '../kernel/machine.ts';
-import { withToTag } from './build.ts';
+import { tagged } from './build.ts';
 import type { Call, CallHooks } from './call.ts';
 import { ended, refuse, refusePending, sendCancel } from './call-end.ts';
 import { acked, REPEAT_PROVISIONAL, repeatOk } from './call-in.ts';
 import { refuseOffer, takeOffer, tryReoffer } from './call-offer.ts';
 import { giveUp } from './call-out.ts';
 import type { Dialog } from './dialog.ts';
-import { newResponse, type SipMessage } from './message.ts';
+import type { SipMessage } from './message.ts';
 import type { Failure, ServerTransaction } from './transaction.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 
@@ -60,9 +60,7 @@ function serveBye(
     refuse(call, transaction, 481, now, out);
     return;
   }
-  const response = newResponse(message, 200);
-  withToTag(response, call.localTag);
-  call.core.transactions.reply(transaction, response, now, out);
+  call.core.transactions.reply(transaction, tagged(message, 200, call.localTag), now, out);
   refusePending(call, 487, now, out);
   ended(call, 'bye', out, message);
   call.forget(now);

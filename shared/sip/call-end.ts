@@ -1,9 +1,9 @@
 /** How calls end: BYE (RFC 3261 section 15), CANCEL (section 9) and refusal. */
 import { retryWithCredentials } from './auth.ts';
-import { cancelOf, type HeaderLine, withToTag } from './build.ts';
+import { cancelOf, type HeaderLine, tagged } from './build.ts';
 import type { Call, Core } from './call.ts';
 import { type Dialog, dialogRequest } from './dialog.ts';
-import { newResponse, type SipMessage } from './message.ts';
+import type { SipMessage } from './message.ts';
 import type { ClientTransaction, ClientUser, ServerTransaction } from './transaction.ts';
 import type { Credentials, EndpointOutput, Flow } from './types.ts';
 
@@ -69,8 +69,7 @@ export function refuse(
   headers?: readonly HeaderLine[],
 ): void {
   if (!transaction.request || !transaction.pending) return;
-  const response = newResponse(transaction.request, status, undefined, headers);
-  withToTag(response, call.localTag);
+  const response = tagged(transaction.request, status, call.localTag, headers);
   transaction.user = undefined;
   call.core.transactions.reply(transaction, response, now, out);
 }

@@ -1,6 +1,6 @@
 /** Calls that come in: ringing, 2xx until ACK, refusal (RFC 3261 section 13.3). */
 import { NEVER } from '../kernel/machine.ts';
-import { contactValue, type HeaderLine, sdpOf, withToTag } from './build.ts';
+import { contactValue, type HeaderLine, sdpOf, tagged } from './build.ts';
 import { Call, type Core } from './call.ts';
 import { byeAndForget, ended, refusePending } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
@@ -72,15 +72,13 @@ export function answerTo(call: Call, status: number, parts: AnswerParts): SipMes
   if (!request || !call.server) return undefined;
   if (parts.contact !== undefined) call.contact = parts.contact;
   const { flow } = call.server;
-  const response = newResponse(request, status, parts.reason);
-  withToTag(response, call.localTag);
-  if (status < 300) response.add('Contact', contactValue(call.contact, flow));
-  if (status >= 200) for (const [name, value] of call.core.capabilities) response.add(name, value);
-  for (const [name, value] of parts.headers ?? []) response.add(name, value);
-  if (parts.body !== undefined) {
-    response.body = parts.body;
-    response.set('Content-Type', parts.type ?? 'text/plain');
-  }
+  const headers: HeaderLine[] = [];
+  if (status < 300) headers.push(['Contact', contactValue(call.contact, flow)]);
+  if (status >= 200) headers.push(...call.core.capabilities);
+  if (parts.body !== undefined) headers.push(['Content-Type', parts.type ?? 'text/plain']);
+  headers.push(...(parts.headers ?? []));
+  const response = tagged(request, status, call.localTag, headers, parts.reason);
+  if (parts.body !== undefined) response.body = parts.body;
   return response;
 }
 

@@ -1,7 +1,7 @@
 /** Changing a session: re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311), both roles, with glare. */
 import { NEVER } from '../kernel/machine.ts';
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, type HeaderLine, sdpOf, withToTag } from './build.ts';
+import { contactValue, type HeaderLine, sdpOf, tagged } from './build.ts';
 import type { Call } from './call.ts';
 import { byeAndForget, ended, refuse } from './call-end.ts';
 import { dialogRequest, refreshTarget } from './dialog.ts';
@@ -182,8 +182,7 @@ function refreshOnly(
   out: EndpointOutput[],
 ): void {
   const contact: HeaderLine = ['Contact', contactValue(call.contact, transaction.flow)];
-  const response = newResponse(message, 200, undefined, [contact, ...call.core.capabilities]);
-  withToTag(response, call.localTag);
+  const response = tagged(message, 200, call.localTag, [contact, ...call.core.capabilities]);
   call.core.transactions.reply(transaction, response, now, out);
 }
 

@@ -1,13 +1,13 @@
 /** Sorts what comes in: responses to their transactions, requests to transactions, calls and the user (RFC 3261 section 8.2, 12.2.2, 17). */
-import { responseFlow, stampVia, statelessTag, withToTag } from './build.ts';
+import { responseFlow, stampVia, statelessTag, tagged } from './build.ts';
 import { Call, type Core } from './call.ts';
 import { callHooks, dialogFor, serveInDialog } from './call-dialog.ts';
 import { cancelled, takeCall } from './call-in.ts';
 import { check, type Refusal } from './checks.ts';
-import { newResponse, type SipMessage } from './message.ts';
+import type { SipMessage } from './message.ts';
 import { parse } from './parse.ts';
 import type { PlainRequests } from './plain-requests.ts';
-import type { ServerTransaction } from './transaction.ts';
+import type { ServerPlace, ServerTransaction } from './transaction.ts';
 import { serverKey } from './transactions.ts';
 import type { CallHandle, EndpointOutput, Flow } from './types.ts';
 import { validate } from './validate.ts';
@@ -28,7 +28,6 @@ export class Inbound {
     const fault = parsed.ok ? validate(parsed.message) : parsed;
     const { message } = parsed;
     if (!message) return;
-    if (message.kind === 'request') stampVia(message, flow);
     if (message.kind === 'response') {
       if (!fault) this.#core.transactions.response(message, now, out);
     } else if (fault) {
@@ -50,17 +49,19 @@ export class Inbound {
       transactions.deadlines.plan(known);
       return;
     }
+    const place = { flow, back: responseFlow(flow, message.topVia) };
     if (transactions.count >= this.#core.limits.transactions) {
       this.#refuseUnserved(message, flow, { status: 503, headers: [['Retry-After', '10']] }, out);
       return;
     }
+    stampVia(message, flow);
     if (message.method === 'CANCEL') {
-      this.#cancel(message, key, flow, now, out);
+      this.#cancel(message, key, place, now, out);
       return;
     }
     const tag = message.to.params.get('tag');
     const refusal = this.#refusalOf(message, tag !== undefined);
-    const transaction = transactions.open(message, key, flow, now);
+    const transaction = transactions.open(message, key, place, now);
     if (refusal) {
       this.#refuse(transaction, message, refusal, now, out);
       return;
@@ -120,13 +121,13 @@ export class Inbound {
   }
 
   /** Section 9.2: answered by itself; 481 where there is no INVITE that it could mean. */
-  #cancel(message: SipMessage, key: string, flow: Flow, now: number, out: EndpointOutput[]): void {
+  #cancel(message: SipMessage, key: string, place: ServerPlace, now: number, out: EndpointOutput[]): void {
     const { transactions } = this.#core;
     const invite = transactions.cancelled(message);
-    const transaction = transactions.open(message, key, flow, now);
+    const transaction = transactions.open(message, key, place, now);
     const call = invite?.user instanceof Call ? invite.user : undefined;
-    const response = newResponse(message, invite ? 200 : 481);
-    withToTag(response, call?.localTag ?? this.#core.tokens.next(8));
+    const tag = call?.localTag ?? this.#core.tokens.next(8);
+    const response = tagged(message, invite ? 200 : 481, tag);
     transactions.reply(transaction, response, now, out);
     if (invite?.pending && call?.server === invite) cancelled(call, message, now, out);
   }
@@ -138,16 +139,16 @@ export class Inbound {
     now: number,
     out: EndpointOutput[],
   ): void {
-    const response = newResponse(message, refusal.status, undefined, refusal.headers);
-    withToTag(response, this.#core.tokens.next(8));
+    const response = tagged(message, refusal.status, this.#core.tokens.next(8), refusal.headers);
     this.#core.transactions.reply(transaction, response, now, out);
   }
 
   /** An answer without a transaction, for what cannot or should not have one. Never to an ACK, and only where a Via tells the way. */
   #refuseUnserved(message: SipMessage, flow: Flow, refusal: Refusal, out: EndpointOutput[], reason?: string): void {
     if (message.method === 'ACK' || !message.topVia) return;
-    const response = newResponse(message, refusal.status, reason, refusal.headers);
-    withToTag(response, statelessTag(message));
-    out.push({ do: 'send', flow: responseFlow(flow, message.topVia), message: response });
+    const back = responseFlow(flow, message.topVia);
+    stampVia(message, flow);
+    const response = tagged(message, refusal.status, statelessTag(message), refusal.headers, reason);
+    out.push({ do: 'send', flow: back, message: response });
   }
 }

@@ -1,6 +1,6 @@
 /** Requests other than INVITE, both ways, inside and outside of dialogs, as their user sees them (RFC 3261 section 8). */
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, type HeaderLine, MAX_FORWARDS, withToTag } from './build.ts';
+import { contactValue, type HeaderLine, MAX_FORWARDS, tagged } from './build.ts';
 import type { Call, Core } from './call.ts';
 import { isStale } from './call-out.ts';
 import { dialogRequest } from './dialog.ts';
@@ -48,8 +48,8 @@ export class PlainRequests implements ServerUser {
     const request = waiting?.transaction.request;
     if (!waiting || !request) return;
     const { transaction, tag } = waiting;
-    const response = newResponse(request, status, options.reason);
-    if (status > 100) withToTag(response, tag);
+    const { reason } = options;
+    const response = status > 100 ? tagged(request, status, tag, [], reason) : newResponse(request, status, reason);
     if (options.contact !== undefined) response.add('Contact', contactValue(options.contact, transaction.flow));
     if (request.method === 'OPTIONS' && status === 200) this.#describe(response, options);
     for (const [name, value] of options.headers ?? []) response.add(name, value);

@@ -182,14 +182,20 @@ export class ServerTransaction implements Timed {
   /** Where responses go: for UDP without rport the port of sent-by (RFC 3261 section 18.2.2). */
   readonly #back: Flow;
 
-  constructor(keys: { key: string; mergeKey: string | undefined }, request: SipMessage, at: ServerPlace, now: number) {
+  constructor(
+    keys: { key: string; mergeKey: string | undefined },
+    request: SipMessage,
+    at: ServerPlace,
+    holder: Holder,
+    now: number,
+  ) {
     this.key = keys.key;
     this.mergeKey = keys.mergeKey;
     this.method = request.method;
     this.flow = at.flow;
     this.#back = at.back;
     this.request = request;
-    this.#holder = at.holder;
+    this.#holder = holder;
     if (request.method === 'INVITE') this.#invite = newInviteServer(isReliable(at.flow));
     else this.#other = newRequestServer(isReliable(at.flow), now);
   }
@@ -274,9 +280,8 @@ export function sendAgain(flow: Flow, text: string, out: EndpointOutput[]): void
   if (message) out.push({ do: 'send', flow, message, text });
 }
 
-/** Where a server transaction stands. */
+/** Whence a request came and where its responses go. */
 export interface ServerPlace {
   readonly flow: Flow;
   readonly back: Flow;
-  readonly holder: Holder;
 }

@@ -1,9 +1,9 @@
 /** The transaction layer: RFC 3261 section 17 with RFC 6026, matching by section 17.1.3 and 17.2.3. */
-import { ackFailure, responseFlow, viaValue } from './build.ts';
+import { ackFailure, viaValue } from './build.ts';
 import { Deadlines } from './deadlines.ts';
 import type { SipMessage } from './message.ts';
 import type { Tokens } from './tokens.ts';
-import { ClientTransaction, type ClientUser, type Holder, ServerTransaction } from './transaction.ts';
+import { ClientTransaction, type ClientUser, type Holder, type ServerPlace, ServerTransaction } from './transaction.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 import { isReliable } from './types.ts';
 import { write } from './write.ts';
@@ -95,13 +95,12 @@ export class Transactions implements Holder {
   }
 
   /** A new server transaction with its `serverKey`; its user is to be set by the caller. */
-  open(request: SipMessage, key: string, flow: Flow, now: number): ServerTransaction {
+  open(request: SipMessage, key: string, place: ServerPlace, now: number): ServerTransaction {
     const mergeKey = request.to.params.has('tag') ? undefined : mergeKeyOf(request);
-    const place = { flow, back: responseFlow(flow, request.topVia), holder: this };
-    const transaction = new ServerTransaction({ key, mergeKey }, request, place, now);
+    const transaction = new ServerTransaction({ key, mergeKey }, request, place, this, now);
     this.#servers.set(key, transaction);
     if (mergeKey !== undefined) this.#merged.set(mergeKey, transaction);
-    this.hang(flow, transaction);
+    this.hang(place.flow, transaction);
     this.deadlines.plan(transaction);
     return transaction;
   }

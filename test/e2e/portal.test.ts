@@ -84,6 +84,26 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal in chromium', () => {
     await page.getByRole('cell', { name: 'Hall, Oak Lane 2' }).first().waitFor();
   });
 
+  test('an account made for a home opens that home, and who did it stands in the activity', async () => {
+    const page = await rig.operatorPage(`/homes/${oak.id}`);
+    await page.getByText('Add a person').click();
+    const people = page.getByRole('region', { name: 'People' });
+    await people.getByLabel('Name').fill('Grace');
+    await people.getByLabel('Password').fill('too short');
+    await button(page, 'Add person').click();
+    expect(await people.getByRole('listitem').count()).toBe(0);
+    await people.getByLabel('Password').fill('a long enough password');
+    await button(page, 'Add person').click();
+    await people.getByRole('listitem').filter({ hasText: 'Grace' }).waitFor();
+    await page.getByRole('link', { name: 'Servers' }).click();
+    await page.getByRole('region', { name: 'Activity' }).getByText('account.create').first().waitFor();
+    const other = await rig.page('/');
+    await other.getByLabel('Name').fill('Grace');
+    await other.getByLabel('Password').fill('a long enough password');
+    await button(other, 'Sign in').click();
+    await other.getByRole('link', { name: 'Oak Lane 2' }).waitFor();
+  });
+
   test('media on a phone', async () => {
     const page = await rig.operatorPage();
     await page.getByLabel('Media', { exact: true }).check({ force: true });
@@ -92,6 +112,7 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal in chromium', () => {
     await legs(page).filter({ hasText: 'non-voice' }).filter({ hasText: 'up' }).first().waitFor();
     await page.getByText('channel.open').first().waitFor();
     await page
+      .getByRole('region', { name: 'How it came about' })
       .getByText(/^Call-ID ./)
       .first()
       .waitFor();

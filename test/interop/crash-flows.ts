@@ -74,9 +74,11 @@ export async function dialled(house: House): Promise<PhoneCall> {
 }
 
 const call: Flow = async (house) => {
+  const before = new Set((await house.all<Session>('/v1/sessions')).map(({ id }) => id));
   const made = await dialled(house);
   made.hangup();
-  const over = async () => (await house.get<{ items: unknown[] }>('/v1/sessions?live=true')).items.length === 0;
+  const over = async () =>
+    (await house.all<Session>('/v1/sessions')).some(({ id, state }) => state === 'ended' && !before.has(id));
   await until(house, over, 'the session to end');
 };
 
@@ -121,3 +123,13 @@ export const flows: Readonly<Record<string, Flow>> = {
   'conference with media': conferenceWithMedia,
   'device legs in it': deviceLegs,
 };
+
+/** What people do with the calls that a death left them: hang up, have the session ended, or stay (ask any three, in turn). */
+export async function leftovers(house: House, turn: number): Promise<void> {
+  if (turn % 3 === 0) {
+    for (const { phone } of house.homes) for (const one of phone.calls) one.hangup();
+  } else if (turn % 3 === 1) {
+    const { items } = await house.get<{ items: Session[] }>('/v1/sessions?live=true');
+    for (const { id } of items) await house.request('DELETE', `/v1/sessions/${id}`);
+  }
+}

@@ -155,20 +155,23 @@ export class House implements AsyncDisposable {
 
   /** Both gateways are connected and both phones known to the softswitch. */
   async reachable(limit = 60_000): Promise<void> {
-    await eventually(
-      async () => {
-        for (const { id } of this.homes) {
-          const [gateways, lines] = await Promise.all([
-            this.get<{ items: { online: boolean }[] }>(`/v1/homes/${id}/gateways`),
-            this.get<{ items: { registered: boolean }[] }>(`/v1/homes/${id}/lines`),
-          ]);
-          if (!gateways.items.every((one) => one.online) || !lines.items.every((one) => one.registered)) return false;
-        }
-        return true;
+    await eventually(async () => (await this.#missing()).length === 0, 'both homes to be reachable', limit).catch(
+      async (error: unknown) => {
+        throw new Error(`${String(error)}; missing: ${await this.#missing()}`);
       },
-      'both homes to be reachable',
-      limit,
     );
+  }
+
+  /** What of the homes the cloud does not see. */
+  async #missing(): Promise<string[]> {
+    const missing: string[] = [];
+    for (const { id, name } of this.homes) {
+      const gateways = await this.get<{ items: { online: boolean }[] }>(`/v1/homes/${id}/gateways`);
+      const lines = await this.get<{ items: { registered: boolean }[] }>(`/v1/homes/${id}/lines`);
+      if (!gateways.items.every((one) => one.online)) missing.push(`gateway of ${name}`);
+      if (!lines.items.every((one) => one.registered)) missing.push(`phone of ${name}`);
+    }
+    return missing;
   }
 
   async request(method: string, path: string, body?: unknown, key?: string): Promise<Reply> {
@@ -268,7 +271,10 @@ export class House implements AsyncDisposable {
     await eventually(() => this.#read<DeviceReady>(file).pairing !== undefined, 'a code');
     const claim = { code: this.#read<DeviceReady>(file).pairing?.code };
     await this.request('POST', `/v1/homes/${id}/gateways`, claim);
-    const made = await this.request('POST', `/v1/homes/${id}/lines`, { name: `${name} phone` });
+    const made = await this.request('POST', `/v1/homes/${id}/lines`, {
+      name: `${name} phone`,
+      class: 'unmetered',
+    });
     const line = made.body as Line;
     await eventually(() => this.#read<DeviceReady>(file).pairing === null, `${name} to be paired`, 60_000);
     await pause(1000);

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isLong } from '../peers.ts';
-import { Died, type Flow, flows, idle } from './crash-flows.ts';
+import { Died, type Flow, flows, leftovers } from './crash-flows.ts';
 import { type House, House as Houses, isDead, pause } from './crash-house.ts';
 import { judge } from './crash-judge.ts';
 
@@ -8,6 +7,7 @@ import { judge } from './crash-judge.ts';
 async function dies(house: House, flow: Flow, point: number): Promise<boolean> {
   await house.startCloud(point);
   await house.reachable();
+  await leftovers(house, point);
   house.cloud.child.kill('SIGUSR2');
   await pause(50);
   try {

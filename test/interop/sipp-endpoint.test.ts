@@ -1,11 +1,14 @@
 /** Our stack against SIPp's built-in caller and callee on the loopback: an independent judge of what is on the wire. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
+import { newRequest } from '#shared/sip/message.ts';
 import type { EndpointOutput } from '#shared/sip/types.ts';
 import { hasProgram } from '#test/peers.ts';
 
@@ -107,5 +110,37 @@ describe.skipIf(!present)(title, () => {
     expect(count(caller.seen, 'answered')).toBe(30);
     expect(count(caller.seen, 'failed')).toBe(0);
     expect(caller.endpoint.counts().calls).toBe(0);
+  });
+
+  it('a caller that gives up while it rings gets its 200, its 487, and no copy too many', async () => {
+    const callee = agent((output, endpoint, now, out) => {
+      if (output.do === 'incoming') endpoint.progress(output.call, 180, {}, now, out);
+    });
+    const bound = await callee.transport.bind({ udp: { host: '127.0.0.1', port: 0 } });
+    const scenario = join(import.meta.dirname, 'sipp/cancel.xml');
+    const run = sipp(['-sf', scenario, '-m', '10', '-timeout', '20s', `127.0.0.1:${bound.udp[0]?.port}`]);
+    expect(await run.done).toBe(0);
+    expect(callee.seen.filter((output) => output.do === 'ended' && output.why === 'cancel')).toHaveLength(10);
+    expect(callee.endpoint.counts().calls).toBe(0);
+  });
+
+  it('our digest answer satisfies its verifier', async () => {
+    const port = await freePort();
+    const scenario = join(import.meta.dirname, 'sipp/challenge.xml');
+    const run = sipp(['-sf', scenario, '-p', String(port), '-m', '1', '-timeout', '20s']);
+    const phone = agent(() => {});
+    await phone.transport.bind({ udp: { host: '127.0.0.1', port: 0 } });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const flow = await phone.transport.flowTo({ protocol: 'udp', host: '127.0.0.1', port });
+    const md5 = createHash('md5').update('alice:home.example:secret').digest('hex');
+    const credentials = { username: 'alice', realm: 'home.example', ha1: { md5, sha256: '' } };
+    const register = newRequest('REGISTER', 'sip:home.example', [
+      ['From', '<sip:alice@home.example>'],
+      ['To', '<sip:alice@home.example>'],
+      ['Contact', `<sip:alice@127.0.0.1:${flow.local.port}>`],
+    ]);
+    phone.transport.act((now, out) => phone.endpoint.request(register, flow, now, out, credentials));
+    expect(await run.done).toBe(0);
+    expect(phone.seen.map((output) => output.do === 'response' && output.message.status)).toEqual([200]);
   });
 });

@@ -111,6 +111,8 @@ describe.skipIf(!hasProgram('baresip'))('baresip', () => {
       ...['g711.so', 'ausine.so', 'aufile.so'].map((module) => `module ${module}`),
       ...['account.so', 'menu.so'].map((module) => `module_app ${module}`),
       'audio_source ausine,800',
+      'ausrc_srate 48000',
+      'ausrc_channels 2',
       `audio_player aufile,${home}/heard.wav`,
       'audio_alert aufile,/dev/null',
       '',

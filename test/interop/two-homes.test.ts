@@ -148,9 +148,12 @@ describe.skipIf(!hasNamespaces() || !hasProgram('baresip'))(
         [b, TONES[0]],
       ] as const) {
         const heard = (home.baresip.heard()[2] ?? new Int16Array()).subarray(-24_000, -4000);
-        expect(levelOf(heard, other)).toBeGreaterThan(-25);
-        const music = withoutTone(heard, other).subarray(8000, 12_000);
-        expect(match(Int16Array.from([...item, ...item]), music).correlation).toBeGreaterThan(0.95);
+        // A loaded machine drops a frame now and then, at which a recording jumps: half seconds between jumps must be the item.
+        const halves = Array.from({ length: 9 }, (_, i) => heard.subarray(i * 2000, i * 2000 + 4000));
+        expect(Math.max(...halves.map((half) => levelOf(half, other)))).toBeGreaterThan(-25);
+        const twice = Int16Array.from([...item, ...item]);
+        const likeness = halves.map((half) => match(twice, withoutTone(half, other)).correlation);
+        expect(Math.max(...likeness)).toBeGreaterThan(0.95);
       }
       const records = cli('cdr', 'list', '--session', withMedia.id) as { items: unknown[] };
       expect(records.items.length).toBe(4);

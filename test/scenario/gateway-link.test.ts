@@ -155,6 +155,22 @@ describe('events', () => {
     expect(agent.status.at).toBe('ready');
   });
 
+  test('that were told are not told again after a restart', async () => {
+    cloud = await makeCloud(11);
+    const made = await cloud.gateway('gw_1');
+    for (let run = 1; run <= 3; run++) {
+      const agent = agentOf(made);
+      await agent.start();
+      await cloud.virtual.until(() => agent.status.at === 'ready', 10_000);
+      if (run === 1) void agent.report('alarm.raise', { cause: 'c', severity: 'minor', text: 'x' });
+      await cloud.virtual.run(60_000);
+      await cloud.virtual.settle(agent.stop());
+    }
+    expect(cloud.asked.filter(({ verb }) => verb === 'alarm.raise')).toHaveLength(1);
+    const hello = cloud.asked.filter(({ verb }) => verb === 'gateway.hello').at(-1)?.body;
+    expect(hello).toMatchObject({ outbox: { first: 1, last: 1, lost: 0 } });
+  });
+
   test('and requests that no packet can carry are refused before they are sent', async () => {
     cloud = await makeCloud(10);
     const agent = agentOf(await cloud.gateway('gw_1'));
@@ -230,6 +246,20 @@ describe('a gateway whose cloud', () => {
       epoch: 2,
       certificateSerial: serial,
     });
+  });
+
+  test('gives it another certificate while it is connecting is tried with that one; the old try’s end is nothing', async () => {
+    cloud = await makeCloud(12);
+    const made = await cloud.gateway('gw_1');
+    const agent = agentOf(made);
+    cloud.virtual.partition(['cloud']);
+    await agent.start();
+    await cloud.virtual.run(5000);
+    agent.changeIdentity({ gateway: 'gw_1', certificate: made.certificate, key: made.key });
+    await cloud.virtual.run(12_000);
+    expect(agent.status.at).toBe('connecting');
+    await cloud.virtual.run(3050);
+    expect(agent.status).toMatchObject({ at: 'waiting', why: expect.stringContaining('no connection in time') });
   });
 
   test('has removed it keeps away: it tries ever less often', async () => {

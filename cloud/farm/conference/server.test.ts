@@ -99,6 +99,11 @@ describe('conference', () => {
       [false, false, true],
       [false, true, false],
     ]);
+    // Said again, the same party keeps its seat and stays muted.
+    const [party] = (await engine.list()).filter(({ owner }) => owner === 'ses_1/leg_1');
+    const again = { session: 'ses_1', leg: 'leg_1', node: party?.id ?? '', kind: 'voice', name: 'Phone 1' } as const;
+    await done('conference.party.add', again);
+    expect((await hearing(peers))[1]).toEqual([false, false, true]);
     await done('conference.mute', { session: 'ses_1', leg: 'leg_1', muted: false });
     expect(await hearing(peers)).toEqual(all);
     await done('conference.party.remove', { session: 'ses_1', leg: 'leg_2' });

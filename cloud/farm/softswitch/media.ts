@@ -57,13 +57,14 @@ function failed(fault: Fault): { readonly failed: number } {
 
 /**
  * The only address from which RTP is taken; undefined: the one that the SDP names. A gateway sends from where its flow comes. A
- * direct phone whose SDP shows another, private address is behind a NAT, and sends from where its SIP comes.
+ * direct phone whose SDP shows another, private address is behind a NAT, and sends from where its SIP comes; so does one on this
+ * very machine, whatever address of the machine its SDP names.
  */
 export function sourceOf(remote: string, gateway: boolean, sdp: string): string | undefined {
   if (gateway) return remote;
   const named = rtpHost(sdp);
-  if (named === undefined || named === remote || !isPrivate(named)) return undefined;
-  return remote;
+  if (named === undefined || named === remote) return undefined;
+  return isPrivate(named) || isLoopback(remote) ? remote : undefined;
 }
 
 /** The address at which a description wants its RTP. */
@@ -72,6 +73,8 @@ export function rtpHost(sdp: string | undefined): string | undefined {
   const media = session?.media.find((one) => one.port !== 0);
   return session === undefined || media === undefined ? undefined : session.connectionOf(media);
 }
+
+const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
 
 /** Addresses that mean nothing beyond their own network (RFC 1918, 3927, 6598, 4193, 4291). */
 function isPrivate(host: string): boolean {

@@ -80,6 +80,7 @@ describe('whose RTP is taken', () => {
     ['carrier-grade NAT', '203.0.113.5', false, '100.64.0.2', '203.0.113.5'],
     ['172.16/12 ends at 172.31', '203.0.113.5', false, '172.31.0.2', '203.0.113.5'],
     ['172.32 is public', '203.0.113.5', false, '172.32.0.2', undefined],
+    ['a phone on this machine', '127.0.0.1', false, '203.0.113.6', '127.0.0.1'],
     ['another public address is a media server of its own', '203.0.113.5', false, '203.0.113.6', undefined],
   ])('%s', (_name, remote, gateway, named, expected) => {
     expect(sourceOf(remote, gateway, sdp(named))).toBe(expected);

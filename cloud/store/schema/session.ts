@@ -7,7 +7,7 @@ import type { Migration } from '../migration.ts';
 export const sessionSchema: Migration = {
   name: '0002-session',
   statements: [
-    'CREATE TABLE journal (session TEXT NOT NULL, seq INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE, at INTEGER NOT NULL, type TEXT NOT NULL, leg TEXT, cause TEXT, data TEXT NOT NULL, PRIMARY KEY (session, seq))',
+    'CREATE TABLE journal (position INTEGER PRIMARY KEY, session TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL, leg TEXT, cause TEXT, data TEXT NOT NULL, UNIQUE (session, seq))',
     'CREATE TABLE session (id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER, body TEXT NOT NULL)',
     'CREATE INDEX session_age ON session (created_at, id)',
     "CREATE INDEX session_live ON session (state) WHERE state <> 'ended'",

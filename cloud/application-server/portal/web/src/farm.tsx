@@ -1,7 +1,7 @@
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call, type Self } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
-import { countText, momentText, serverText } from './text.ts';
+import { countText, momentText, serverText, wordsText } from './text.ts';
 import { Button, Card, Empty, Page, Pill, TroubleNote } from './ui.tsx';
 
 type Server = VerbReply<'farm.list'>['items'][number];
@@ -50,6 +50,7 @@ export function FarmPage({ self }: { self: Self }) {
         </ul>
       </Card>
       {(self.role === 'operator' || self.role === 'technician') && <Alarms />}
+      {self.role === 'operator' && <Activity />}
     </Page>
   );
 }
@@ -72,6 +73,29 @@ function Alarms() {
             <Pill tone={alarm.clearedAt === undefined ? 'bad' : 'quiet'}>
               {alarm.clearedAt === undefined ? alarm.severity : 'cleared'}
             </Pill>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+/** Who did what, newest first. */
+function Activity() {
+  const audit = useLoad('audit', () => call('audit.list', { limit: 20 }), 5000);
+  return (
+    <Card title="Activity">
+      <TroubleNote trouble={audit.trouble} />
+      <ul class="list">
+        {audit.value?.items.map((entry) => (
+          <li key={entry.id}>
+            <div class="grow">
+              <code>{entry.verb}</code>
+              <span class="muted cut">
+                {[entry.account, entry.target].filter(Boolean).join(' · ')} · {momentText(entry.at)}
+              </span>
+            </div>
+            <Pill tone={entry.outcome === 'ok' ? 'good' : 'bad'}>{wordsText(entry.outcome).toLowerCase()}</Pill>
           </li>
         ))}
       </ul>

@@ -2,8 +2,10 @@
 import { useState } from 'preact/hooks';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call, type Self, troubleOf } from './api.ts';
+import { Balance } from './balance.tsx';
 import { useAction, useLoad } from './hooks.ts';
 import { type Gateway, type Line, lineName } from './houses.ts';
+import { People } from './people.tsx';
 import { timeText } from './text.ts';
 import { Button, Card, Empty, Field, Link, Page, Pill, Secret, TroubleNote } from './ui.tsx';
 
@@ -25,6 +27,10 @@ export function HomePage({ id, self }: { id: string; self: Self }) {
         <Phones home={id} operator={self.role === 'operator'} />
       </div>
       <Devices home={id} />
+      <div class="columns even">
+        {self.role === 'operator' && <People home={id} />}
+        <Balance home={id} operator={self.role === 'operator'} />
+      </div>
     </Page>
   );
 }

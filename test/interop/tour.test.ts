@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { eventually } from './netns.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const folder = mkdtempSync(join(tmpdir(), 'hearthline-tour-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** `npm start` as its user has it, on loopback. */
+function start() {
+  const child = spawn(join(root, 'bin/hearthline'), ['tour', '--data', folder, '--address', '127.0.0.1'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const told = { text: '', code: undefined as number | null | undefined };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data) => {
+      told.text += data;
+    });
+  }
+  child.on('exit', (code) => {
+    told.code = code;
+  });
+  return { child, told };
+}
+
+describe('the first command', () => {
+  it('brings up a cloud and two homes with registered phones, twice on the same data, and ends cleanly', {
+    timeout: 120_000,
+  }, async () => {
+    let token = '';
+    for (const round of [1, 2]) {
+      const { child, told } = start();
+      await eventually(
+        () => told.text.includes('Ctrl-C ends everything') || told.code !== undefined,
+        60_000,
+        `round ${round}`,
+      );
+      expect(told.text).toContain('their phones registered');
+      const cloud = JSON.parse(readFileSync(join(folder, 'cloud.ready.json'), 'utf8')) as {
+        http: string;
+        operatorToken: string;
+      };
+      if (round === 2) expect(cloud.operatorToken).toBe(token);
+      token = cloud.operatorToken;
+      const ask = async (path: string, body?: unknown) => {
+        const reply = await fetch(`${cloud.http}${path}`, {
+          headers: {
+            authorization: `Bearer ${token}`,
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          },
+          ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+        });
+        return (await reply.json()) as {
+          id: string;
+          state: string;
+          items: { id: string; number: string; registered: boolean }[];
+          legs: { state: string }[];
+        };
+      };
+      const homes = (await ask('/v1/homes')).items;
+      expect(homes.length).toBe(2);
+      const lines = await Promise.all(homes.map(async (home) => (await ask(`/v1/homes/${home.id}/lines`)).items));
+      expect(lines.map((list) => list.filter((line) => line.registered).length)).toEqual([1, 1]);
+      const [from, to] = lines.map((list) => list.find((line) => line.registered)?.number);
+      const call = await ask('/v1/calls', { from, to });
+      await eventually(
+        async () => (await ask(`/v1/sessions/${call.id}`)).legs.every((leg) => leg.state === 'up'),
+        30_000,
+        'both phones to answer',
+      );
+      child.kill('SIGINT');
+      await eventually(() => told.code !== undefined, 15_000, 'a clean end');
+      expect(told.code).toBe(0);
+    }
+  });
+});
