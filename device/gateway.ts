@@ -5,6 +5,7 @@
 import { err, ok } from '#shared/kernel/result.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
+import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import { type Agent, createAgent } from './agent/agent.ts';
 import { type HomeNetwork, watchHomeNetwork } from './home-network/discovery.ts';
@@ -61,6 +62,7 @@ class UserAgent implements Gateway {
   #identity: Identity | undefined;
   #devices: readonly DeviceFacts[] = [];
   #voiceVersion = 0;
+  #voice: VoiceDocument | undefined;
 
   constructor(world: World, settings: GatewaySettings, engine: MediaEngine) {
     this.#world = world;
@@ -74,7 +76,10 @@ class UserAgent implements Gateway {
       version: VERSION,
       agent: (identity, cloud) => this.#newAgent(identity, cloud),
     });
-    this.#pairing.onChange(() => this.#changed());
+    this.#pairing.onChange(({ at }) => {
+      if (at === 'unpaired' || at === 'announced') this.#forgetHome();
+      this.#changed();
+    });
   }
 
   async start(): Promise<void> {
@@ -135,6 +140,7 @@ class UserAgent implements Gateway {
       const refused = this.#edge?.apply(document);
       if (refused !== undefined) return err(refused);
       this.#voiceVersion = version;
+      this.#voice = document;
       return ok(this.#edge?.status());
     });
     agent.onCommand('device.wake.local', async ({ mac }) => {
@@ -159,6 +165,13 @@ class UserAgent implements Gateway {
     this.#agent = agent;
     this.#lanChanged(this.#devices);
     return agent;
+  }
+
+  /** After an undone pairing the phones of what was its home are served no longer. */
+  #forgetHome(): void {
+    if (this.#voice !== undefined) this.#edge?.apply({ ...this.#voice, lines: [] });
+    this.#voice = undefined;
+    this.#voiceVersion = 0;
   }
 
   #voiceChanged(): void {

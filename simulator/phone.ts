@@ -28,6 +28,8 @@ export interface PhoneOptions {
   readonly username: string;
   readonly password: string;
   readonly protocol?: SipProtocol;
+  /** The user that it says it is in From; default the username. */
+  readonly claims?: string;
   /** The address that it believes it has: a private one, where a NAT is between. */
   readonly believes?: string;
   readonly tls?: TlsClientOptions;
@@ -230,7 +232,7 @@ export class Phone {
   }
 
   #own(): string {
-    return `<sip:${this.#options.username}@${this.#options.domain}>`;
+    return `<sip:${this.#options.claims ?? this.#options.username}@${this.#options.domain}>`;
   }
 
   #contact(): string {

@@ -42,6 +42,25 @@ describe('who may', () => {
     expect(others).toMatchObject(may ? { ok: true } : notFound);
   });
 
+  it.each([
+    ['line_21', true],
+    ['+15550100021', true],
+    ['(555) 010-0021', true],
+    ['5550100021', true],
+    ['user21', true],
+    ['sip:user21@example.test', true],
+    ['sip:+15550100021@192.0.2.10;user=phone', true],
+    ['tel:+1-555-010-0021', true],
+    ['sip:user21@elsewhere.test', false],
+    ['sip:nobody@example.test', false],
+    ['+4930123456', false],
+    ['700', false],
+    ['::', false],
+  ])('a party written as %s', async (to, known) => {
+    const call = await farm.ask('call.create', { from: 'line_11', to });
+    expect(call).toMatchObject(known ? { ok: true } : { ok: false, fault: { code: 'callee_unknown' } });
+  });
+
   it('see and steer a session: those whose home takes part, and nobody else', async () => {
     const { id } = await farm.get('call.create', { from: 'line_11', to: 'line_21' }, subscriber('home_1'));
     const leg = (await farm.session(id)).legs[0]!.id;

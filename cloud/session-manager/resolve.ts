@@ -64,8 +64,9 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   }
 
   function ours(asked: string): boolean {
-    const host = asked.includes(':') ? parseUri(asked)?.host : undefined;
-    return host === undefined || host === config.domain || host === config.publicHost;
+    const uri = asked.includes(':') ? parseUri(asked) : undefined;
+    if (uri === undefined || (uri.scheme !== 'sip' && uri.scheme !== 'sips')) return true;
+    return uri.host === config.domain || uri.host === config.publicHost;
   }
 
   async function gatewayOf(home: string): Promise<string | undefined> {

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Context } from '#cloud/bus/bus.ts';
 import { billing } from '#cloud/farm/billing/server.ts';
 import { qos } from '#cloud/farm/qos/server.ts';
+import { sleep } from '#shared/kernel/time.ts';
 import { createFarm, type Farm } from '#test/support/session-farm.ts';
+import { readRows } from './journal.ts';
 import { SELF } from './outbox.ts';
 
 let farm: Farm;
@@ -68,6 +70,17 @@ describe('the session manager goes away and comes back', () => {
     ]);
   });
 
+  it('a session that was ending ends, even if its server stays away', async () => {
+    const { id } = await farm.get('media.play', { to: 'line_11', item: 'morning-birds' });
+    farm.refuse.set('media.stop', 'server_unavailable');
+    await farm.get('session.end', { session: id });
+    await farm.restart();
+    await farm.world.run(25_000);
+    expect((await farm.session(id)).state).toBe('ending');
+    await farm.world.run(6_000);
+    expect(await farm.session(id)).toMatchObject({ state: 'ended', reason: 'api' });
+  });
+
   it('a channel that nobody wants is hung up; a call made without us is left alone', async () => {
     await farm.stopServer('session-manager');
     farm.hold('ses_gone', 'leg_gone');
@@ -90,6 +103,7 @@ describe('the session manager goes away and comes back', () => {
 
 describe('a server goes away and comes back', () => {
   it('the session manager reserves again for the legs that run', async () => {
+    await farm.world.run(2_000);
     const { session, callee } = await phoneCall();
     await farm.report(session, callee, 'answered');
     expect((await farm.get('qos.list', {})).items).toHaveLength(2);
@@ -110,6 +124,39 @@ describe('a server goes away and comes back', () => {
     await farm.report(session, callee, 'ended', 'hangup');
     await farm.start(billing);
     expect((await farm.get('cdr.list', { session })).items).toHaveLength(2);
+  });
+});
+
+describe('what a phone waits for', () => {
+  /** A disk that takes 20 ms for a commit. */
+  function slowDisk(): void {
+    const { commit } = farm.store;
+    Object.assign(farm.store, {
+      commit: async (statements: never) => {
+        await sleep(farm.host.clock, 20);
+        return commit(statements);
+      },
+    });
+  }
+  const rows = async (id: string) => (await readRows(farm.store, id, 0, 100)).map((row) => row.type);
+
+  it('paying afterwards: for the disk only when answered and when ended', async () => {
+    slowDisk();
+    const { session, callee } = await phoneCall();
+    expect(farm.world.now).toBe(0);
+    await farm.ask('leg.report', { session, leg: callee, event: 'ringing', at: 0 }, SELF);
+    expect(farm.world.now).toBe(0);
+    await farm.ask('leg.report', { session, leg: callee, event: 'answered', at: 0 }, SELF);
+    expect([farm.world.now, await rows(session)]).toEqual([20, ['created', 'ringing', 'answered']]);
+    await farm.ask('leg.report', { session, leg: callee, event: 'ended', at: 0 }, SELF);
+    expect((await rows(session)).at(-1)).toBe('ended');
+  });
+
+  it('paying in advance: for the reservation, which stands in the journal', async () => {
+    await farm.get('balance.set', { home: 'home_1', mode: 'prepaid', add: 1_000_000 });
+    slowDisk();
+    const { session } = await phoneCall();
+    expect(await rows(session)).toEqual(['created', 'reserved']);
   });
 });
 

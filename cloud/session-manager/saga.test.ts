@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Handlers } from '#cloud/bus/bus.ts';
 import { billing } from '#cloud/farm/billing/server.ts';
 import { qos } from '#cloud/farm/qos/server.ts';
+import { err } from '#shared/kernel/result.ts';
+import { fault } from '#shared/protocol/fault.ts';
 import type { VerbName } from '#shared/protocol/verbs/index.ts';
 import { createFarm, type Farm, OPERATOR } from '#test/support/session-farm.ts';
 import { readRows } from './journal.ts';
@@ -68,6 +71,13 @@ describe('reservations are all or nothing', () => {
     expect(await conference()).toMatchObject({ ok: false, fault: { code: 'uplink_full' } });
     await farm.get('qos.release', { session: 's', leg: 'l' });
     await nothingLeft('uplink_full');
+  });
+
+  it('a home’s budget that nobody can ask for costs the mark, not the call', async () => {
+    farm = await createFarm([billing]);
+    const away: Partial<Handlers<'qos'>> = { 'qos.reserve': async () => err(fault('timeout')) };
+    farm.bus.serve('qos', away as Handlers<'qos'>);
+    expect(await conference()).toMatchObject({ ok: true });
   });
 
   it('a phone’s call is refused with the reason and leaves nothing', async () => {

@@ -233,6 +233,40 @@ function deepFreeze<T>(value: T): T {
   return value;
 }
 
+describe('the fold', () => {
+  const at = (seq: number, row: object) => ({ session: 'ses_1', seq, at: seq, ...row }) as JournalRow;
+  const begun = [first(KINDS.media as never), at(2, { type: 'answered', leg: 'a', data: { at: 7 } })];
+  const state = (...rows: JournalRow[]) => fold([...begun, ...rows]) as SessionState;
+
+  it('begins with `created` and nothing else', () => {
+    expect(fold([])).toBeUndefined();
+    expect(fold([at(1, { type: 'answered', leg: 'a', data: { at: 7 } })])).toBeUndefined();
+  });
+
+  it('takes the first answer, the first reason and the first end', () => {
+    const records = (end: number, reason: string) => [{ leg: 'a', from: 'x', to: 'y', start: 1, end, reason }];
+    const twice = state(
+      at(3, { type: 'answered', leg: 'a', data: { at: 9 } }),
+      at(4, { type: 'leg-ended', leg: 'a', cause: 'hangup', data: { records: records(50, 'hangup') } }),
+      at(5, { type: 'answered', leg: 'a', data: { at: 10 } }),
+      at(6, { type: 'ending', cause: 'api', data: { records: records(60, 'api') } }),
+      at(7, { type: 'ended', cause: 'lost', data: { records: [] } }),
+    );
+    expect(twice).toMatchObject({ state: 'ended', reason: 'api', endedAt: 7, seq: 7 });
+    expect(twice.legs[0]).toMatchObject({ state: 'ended', answeredAt: 7, endedAt: 50, reason: 'hangup' });
+  });
+
+  it('takes nothing after the end but the count', () => {
+    const end = at(3, { type: 'ended', cause: 'api', data: { records: [] } });
+    const more = [
+      at(4, { type: 'added', leg: 'x', data: { plan: plan('x'), homes: ['h9'] } }),
+      at(5, { type: 'noted', leg: 'a', data: { dscp: 'EF' } }),
+      at(6, { type: 'ended', cause: 'lost', data: { records: [] } }),
+    ];
+    expect(state(end, ...more)).toEqual({ ...state(end), seq: 6 });
+  });
+});
+
 describe('deadlines', () => {
   const answered = (leg: string): Input => ({ on: 'report', leg, event: 'answered', at: 0 });
   const ended = (run: Run) => [run.live.state.state, run.live.state.reason];
@@ -288,6 +322,28 @@ describe('deadlines', () => {
     expect(run.live.state.state).not.toBe('ending');
     run.wait(100);
     expect(ended(run)).toEqual(['ending', 'insufficient_credit']);
+    expect(run.out.filter((one) => one.do === 'send' && one.purpose === 'credit')).toHaveLength(2);
+  });
+
+  it('what was being added when the process died ends alone', () => {
+    const run = new Run('conference');
+    run.step(reserved(run.live.state));
+    run.step(answered('a'));
+    run.step({ on: 'added', plan: plan('x'), homes: ['h3'] });
+    const again = newLive(fold(run.rows) as SessionState);
+    const out: Output[] = [];
+    sessionMachine.step(again, { on: 'recovered' }, 0, out);
+    expect(again.state.legs.map((leg) => [leg.id, leg.state, leg.reason])).toEqual([
+      ['a', 'up', undefined],
+      ['b', 'starting', undefined],
+      ['c', 'starting', undefined],
+      ['x', 'ended', 'lost'],
+    ]);
+    expect(out.flatMap((one) => (one.do === 'send' ? [one.command.verb] : []))).toEqual([
+      'media.endpoint.release',
+      'qos.release',
+      'billing.release',
+    ]);
   });
 
   it('a conference without a home leg for a minute ends; one that comes in time keeps it', () => {

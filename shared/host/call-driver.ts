@@ -143,33 +143,25 @@ export class CallDriver<T, C extends DrivenCall<T>> {
 
   #carryOut(call: C, o: CallOutput<T>): void {
     const hooks = this.#hooks;
-    switch (o.do) {
-      case 'route':
-        return this.#later(hooks.route(call));
-      case 'media':
-        return this.#later(
-          hooks.media(call, o).then((reply) => this.feed(call, { on: 'media', op: o.op, ...this.#turned(reply, o) })),
-        );
-      case 'connect':
-        return this.#later(hooks.connect(call, o.caller, o.leg));
-      case 'release':
-        return this.#later(hooks.release(call, o.leg));
-      case 'report':
-        return this.#later(
-          hooks.report(call, o).then(() => {
-            if (o.event === 'answered') this.feed(call, { on: 'recorded' });
-          }),
-        );
-      case 'up':
-        this.#dropLosers(call);
-        return hooks.up(call);
-      case 'over':
-        return this.#over(call, o);
-      case 'invite':
-        return this.#invite(call, o);
-      default:
-        this.#signal(call, o);
-    }
+    if (o.do === 'route') this.#later(hooks.route(call));
+    else if (o.do === 'media') this.#later(hooks.media(call, o).then((reply) => this.#answered(call, o, reply)));
+    else if (o.do === 'connect') this.#later(hooks.connect(call, o.caller, o.leg));
+    else if (o.do === 'release') this.#later(hooks.release(call, o.leg));
+    else if (o.do === 'report') this.#later(hooks.report(call, o).then(() => this.#recorded(call, o)));
+    else if (o.do === 'over') this.#over(call, o);
+    else if (o.do === 'invite') this.#invite(call, o);
+    else if (o.do === 'up') {
+      this.#dropLosers(call);
+      hooks.up(call);
+    } else this.#signal(call, o);
+  }
+
+  #answered(call: C, ask: Media<T>, reply: MediaReply): void {
+    this.feed(call, { on: 'media', op: ask.op, ...this.#turned(reply, ask) });
+  }
+
+  #recorded(call: C, report: Report<T>): void {
+    if (report.event === 'answered') this.feed(call, { on: 'recorded' });
   }
 
   /** A description that media gave, with the direction that the call wants in it. */

@@ -27,8 +27,3 @@ export const TICK: Tick = { on: 'tick' };
 
 /** A deadline that never comes. */
 export const NEVER = Number.POSITIVE_INFINITY;
-
-/** The state of exhaustive switches' impossible branch; a compile error where a case is missing. */
-export function unreachable(value: never): never {
-  throw new Error(`unreachable: ${JSON.stringify(value)}`);
-}

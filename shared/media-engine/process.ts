@@ -40,15 +40,15 @@ function send(parent: Socket, answer: Answer): void {
   else parent.write(`${JSON.stringify(answer)}\n`);
 }
 
-function end(code: number): never {
+function end(): void {
   rmSync(socketPath, { force: true });
-  process.exit(code);
+  void crew.stop().finally(() => process.exit(0));
 }
 
 /** Starts the wait for a parent while there is none. */
 function watchAlone(): void {
   clearTimeout(lonely);
-  if (parents.size === 0) lonely = setTimeout(() => end(0), options.aloneFor);
+  if (parents.size === 0) lonely = setTimeout(end, options.aloneFor);
 }
 
 function rightToken(line: string): boolean {
@@ -61,7 +61,7 @@ async function obey(parent: Socket, command: Command): Promise<void> {
   try {
     const value = await crew.run(command.do, command.args);
     send(parent, { n: command.n, value });
-    if (command.do === 'end') parent.end(() => end(0));
+    if (command.do === 'end') parent.end(end);
   } catch (error) {
     send(parent, { n: command.n, error: wireError(error) });
   }
@@ -110,8 +110,8 @@ function occupied(): Promise<boolean> {
   });
 }
 
-process.on('SIGTERM', () => end(0));
-process.on('SIGINT', () => end(0));
+process.on('SIGTERM', end);
+process.on('SIGINT', end);
 process.on('SIGHUP', () => undefined);
 
 mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });

@@ -1,6 +1,5 @@
 /** Schemas that several verbs share. */
 import Type from 'typebox';
-import { type FaultCode, faults } from './fault.ts';
 
 export const Id = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
 export const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
@@ -18,11 +17,6 @@ export const Cursor = Type.Object(
   },
   { additionalProperties: false },
 );
-export const FaultSchema = Type.Object({
-  code: Type.Unsafe<FaultCode>({ type: 'string', enum: Object.keys(faults) }),
-  detail: Type.Optional(Type.String()),
-  server: Type.Optional(Type.String()),
-});
 
 /** A request object: unknown fields are refused, since a misspelt one would be ignored in silence. */
 export function request<T extends Type.TProperties>(properties: T) {

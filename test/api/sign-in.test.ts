@@ -80,8 +80,12 @@ describe('sign-in', () => {
 
   test('it is audited', async () => {
     await signIn({ name, password: 'wrong' });
-    const { items } = await cloud.call('audit.list', { limit: 1 });
-    expect(items[0]).toMatchObject({ verb: 'auth.sign-in', outcome: 'unauthorized', target: name });
+    const { account } = (await signIn({ name, password })).body;
+    const { items } = await cloud.call('audit.list', { limit: 2 });
+    expect(items.map((item) => [item.verb, item.account, item.target, item.outcome])).toEqual([
+      ['auth.sign-in', account, name, 'ok'],
+      ['auth.sign-in', 'nobody', name, 'unauthorized'],
+    ]);
   });
 });
 

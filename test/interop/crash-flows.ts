@@ -1,4 +1,5 @@
 /** The five flows of the main job on a house of real processes, each from its request to its end. */
+import { expect } from 'vitest';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import type { PhoneCall } from '#simulator/phone.ts';
 import { eventually, type House, isDead } from './crash-house.ts';
@@ -61,9 +62,15 @@ async function records(house: House, id: string): Promise<number> {
 }
 
 /** Phones are idle: no call of an earlier flow is left. */
-export async function idle(house: House, limit = 45_000): Promise<void> {
-  const over = () => house.homes.every(({ phone }) => phone.calls.every((call) => call.state === 'ended'));
-  await eventually(over, 'every phone to be idle', limit);
+export async function idle(house: House, limit: number): Promise<void> {
+  const left = () =>
+    house.homes.flatMap(({ name, phone }) =>
+      phone.calls
+        .filter((call) => call.state !== 'ended')
+        .map(({ state, outgoing, callId, from }) => ({ name, state, outgoing, callId, from })),
+    );
+  await eventually(() => left().length === 0, 'every phone to be idle', limit).catch(() => undefined);
+  expect(left(), 'calls that a phone is left in').toEqual([]);
 }
 
 export async function dialled(house: House): Promise<PhoneCall> {

@@ -181,6 +181,18 @@ describe('the door', () => {
     expect(call.status).toBe(401);
   });
 
+  test('a right password is for the own number and name alone', async () => {
+    operator = await Operator.start(6);
+    const home = await operator.home('home_a');
+    const [a, b] = [await operator.line(home, 1), await operator.line(home, 2)];
+    const liar = await operator.phone(a, { claims: b.username });
+    expect(await operator.world.settle(liar.register())).toBe(403);
+    const call = await liar.dial(b.number);
+    await operator.world.until(() => call.state === 'ended', 5_000);
+    expect(call.status).toBe(403);
+    expect((await operator.ask('registration.list', {})).items).toEqual([]);
+  });
+
   test('who guesses ten times in a minute is shut out, also with the right word', async () => {
     operator = await Operator.start(3);
     const line = await operator.line(await operator.home('home_a'), 1);

@@ -217,7 +217,7 @@ describe('a gateway whose cloud', () => {
     expect(phases).toEqual(['connecting', 'greeting', 'ready']);
   });
 
-  test('is away for an hour comes back within the longest wait, and its requests time out meanwhile', async () => {
+  test('is away for an hour comes back within the longest wait and a try, and its requests time out meanwhile', async () => {
     cloud = await makeCloud(7);
     const agent = agentOf(await cloud.gateway('gw_1'));
     await agent.start();
@@ -227,7 +227,7 @@ describe('a gateway whose cloud', () => {
     const outcome = await cloud.virtual.settle(agent.request('media.list', {}, 5000));
     expect(outcome).toMatchObject({ ok: false, fault: { code: 'timeout' } });
     cloud.virtual.heal();
-    await cloud.virtual.until(() => agent.status.at === 'ready', 320_000);
+    await cloud.virtual.until(() => agent.status.at === 'ready', 80_000);
   });
 
   test('gives it another certificate connects with it, and the lease goes over', async () => {
@@ -273,8 +273,9 @@ describe('a gateway whose cloud', () => {
     });
     await agent.start();
     await cloud.virtual.run(3_600_000);
-    expect(tries).toBeGreaterThan(15);
-    expect(tries).toBeLessThan(60);
+    // Half the longest wait on average, some 120 in an hour: far from the thousands of a first wait for ever.
+    expect(tries).toBeGreaterThan(60);
+    expect(tries).toBeLessThan(180);
   });
 });
 

@@ -105,9 +105,44 @@ class Run {
     }
     await step(start + 2 * FAIL_SAFE + 200_000);
     rig.virtual.link({ delay: 1 });
+    this.#writes = Number.NEGATIVE_INFINITY;
     if (this.#gateway === undefined) await this.power();
   }
 }
+
+test('a change of the certificate, with power and network cut at any moment, loses no gateway', async () => {
+  const cut = fc.record({
+    killAtWrite: fc.nat(6),
+    killAfter: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 40 })),
+    off: fc.integer({ min: 1, max: 5_000 }),
+    cutAfter: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 40 })),
+    cutFor: fc.integer({ min: 1, max: 100_000 }),
+    edgeAfter: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 40 })),
+    edgeFor: fc.integer({ min: 1, max: 5_000 }),
+    oampAfter: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 40 })),
+    oampFor: fc.integer({ min: 1, max: 5_000 }),
+    delay: fc.constantFrom(1, 3),
+  });
+  const property = fc.asyncProperty(cut, fc.nat(1_000), async (troubles, seed) => {
+    const rig = await PairingRig.make(seed);
+    try {
+      const run = new Run(rig, troubles);
+      const home = await rig.home();
+      await run.power();
+      const { id } = await rig.must('gateway.claim', { home, code: await rig.code(run.gateway) });
+      await rig.virtual.until(() => run.gateway.pairing.status().at === 'paired', 10_000, 'paired');
+      rig.virtual.link({ delay: troubles.delay });
+      void run.gateway.pairing.renew();
+      await run.play();
+      await rig.virtual.run(10 * 60_000);
+      expect(run.gateway.pairing.status()).toMatchObject({ at: 'paired', online: true, home });
+      expect(await rig.row(id)).toMatchObject({ state: 'paired', online: 1 });
+    } finally {
+      await rig.end();
+    }
+  });
+  await fc.assert(property, { numRuns: Number(process.env.PAIRING_RUNS ?? 40), endOnFailure: true });
+}, 120_000);
 
 /** What both sides say, once all is well again. */
 async function ending(run: Run, id: string): Promise<{ cloud: string; gateway: string }> {

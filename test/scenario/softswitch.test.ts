@@ -182,6 +182,19 @@ describe('a restarted softswitch', () => {
   });
 });
 
+test('a phone that vanishes ends its call, and the other side hears of it', async () => {
+  const [a, b] = (await lines(15, 1, 2)) as [Line, Line];
+  const [alice, bob] = [await operator.ready(a), await operator.ready(b)];
+  const call = await alice.dial(b.number);
+  await up(call);
+  await operator.world.run(310_000);
+  expect(call.state).toBe('up');
+  await operator.world.settle(bob.close());
+  await operator.world.until(() => call.state === 'ended', 340_000, 'the end');
+  await empty();
+  expect((await operator.ask('cdr.list', {})).items.map((one) => one.reason)).toEqual(['timeout', 'timeout']);
+});
+
 describe('gateways', () => {
   test('speak for the lines of their home without digest, and for no other', async () => {
     const [a, b] = (await lines(9, 1, 2)) as [Line, Line];

@@ -129,7 +129,7 @@ export async function createFarm(parts: readonly Part[], seed = 1): Promise<Farm
       running.set(part.name, await part.start(context));
     },
     async stopServer(name) {
-      await running.get(name)?.stop();
+      await world.settle(running.get(name)?.stop() ?? Promise.resolve());
       running.delete(name);
       await world.run(1);
     },
@@ -139,7 +139,7 @@ export async function createFarm(parts: readonly Part[], seed = 1): Promise<Farm
       await world.run(1);
     },
     async end() {
-      for (const part of running.values()) await part.stop();
+      for (const part of running.values()) await world.settle(part.stop());
       await store.close();
       world[Symbol.dispose]();
     },

@@ -173,7 +173,7 @@ export class Api {
     const kept = await bus.request(
       'audit.record',
       {
-        account: principal.account,
+        account: accountOf(outcome) ?? principal.account,
         verb: route.verb,
         ...(target === undefined ? {} : { target }),
         outcome: outcome.ok ? 'ok' : outcome.fault.code,
@@ -237,12 +237,17 @@ function resume(request: Record<string, unknown>, lastEventId: string | undefine
   if (lastEventId !== undefined && /^\d{1,15}$/.test(lastEventId)) request.after = Number(lastEventId);
 }
 
+/** The account that a sign-in has opened; nobody asked for it by another. */
+function accountOf(outcome: Result<unknown, Fault>): string | undefined {
+  const account = outcome.ok ? (outcome.value as { account?: unknown }).account : undefined;
+  return typeof account === 'string' ? account : undefined;
+}
+
 /** What an audited request was about: the made thing, or the narrowest id in the request. */
 function targetOf(request: Readonly<Record<string, unknown>>, outcome: Result<unknown, Fault>): string | undefined {
-  const made = outcome.ok ? (outcome.value as { id?: unknown; account?: unknown }) : {};
+  const made = outcome.ok ? (outcome.value as { id?: unknown }).id : undefined;
   for (const id of [
-    made.id,
-    made.account,
+    made,
     request.line,
     request.gateway,
     request.leg,

@@ -60,6 +60,7 @@ function handlers(self: Oamp, pairing: Pairing): Handlers<'oamp'> {
 
 /** A removed gateway's connections are cut, and one that is just being paired is told. */
 async function farewell(self: Oamp, row: GatewayRow): Promise<void> {
+  self.bus.publish('pairing.progress', { gateway: row.id, home: row.home, state: 'removed' });
   await release(self, row.id, 'unpaired');
   if (row.state === 'paired' || !self.bus.has('gateway-edge')) return;
   await self.bus.request('pairing.claimed', { keyHash: row.key_hash, claimed: false }, AS_OAMP);

@@ -3,13 +3,13 @@ import type { Bus } from '#cloud/bus/bus.ts';
 import type { CallInput, CallOutput, Party } from '#shared/call/call.ts';
 import { CALLER, callMachine } from '#shared/call/call.ts';
 import { revised, versionOf } from '#shared/call/direction.ts';
-import { reasonHeader } from '#shared/call/outcome.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
-import { addressOf, type Callee, endOf, type Live, type SipPort } from './live.ts';
+import { type Callee, endOf, type Live, type SipPort } from './live.ts';
 import { askMedia, SELF } from './media.ts';
 import type { Reporter } from './reporter.ts';
+import { Signals, sdpOf } from './signals.ts';
 import type { Snapshots } from './snapshots.ts';
 
 export interface CallsOptions {
@@ -30,6 +30,7 @@ type Output = CallOutput<Callee>;
 
 export class Calls {
   readonly #o: CallsOptions;
+  readonly #signals: Signals;
   readonly #live = new Map<string, Live>();
   readonly #byHandle = new Map<CallHandle, { readonly live: Live; readonly party: Party }>();
   /** Calls of each line, for its limit. */
@@ -44,6 +45,10 @@ export class Calls {
 
   constructor(options: CallsOptions) {
     this.#o = options;
+    this.#signals = new Signals(options.sip, options.domain, {
+      bind: (live, party, handle) => this.bind(live, party, handle),
+      count: (live, line) => this.count(live, line),
+    });
   }
 
   get size(): number {
@@ -201,86 +206,7 @@ export class Calls {
         this.#over(live, o.reason);
         break;
       default:
-        this.#signal(live, o);
-    }
-  }
-
-  /** What goes straight to the SIP endpoint. */
-  #signal(
-    live: Live,
-    o: Extract<Output, { do: 'invite' | 'progress' | 'answer' | 'reject' | 'hangup' }> | Offer,
-  ): void {
-    const { sip } = this.#o;
-    const handle = live.handles.get('party' in o ? o.party : CALLER);
-    if (o.do === 'invite') {
-      this.#invite(live, o);
-      return;
-    }
-    if (handle === undefined) return;
-    sip.act((endpoint, now, out) => {
-      switch (o.do) {
-        case 'progress':
-          return endpoint.progress(handle, o.status, { ...this.#contactOf(live), ...sdpOf(o) }, now, out);
-        case 'answer':
-          live.versions.set(CALLER, versionOf(o.sdp));
-          return endpoint.answer(handle, { contact: '', ...this.#contactOf(live), sdp: o.sdp }, now, out);
-        case 'reject': {
-          const headers: [string, string][] = [['Reason', reasonHeader(o.reason)]];
-          return endpoint.reject(handle, o.status, { headers }, now, out);
-        }
-        case 'hangup':
-          return endpoint.hangup(handle, reasonHeader(o.reason), now, out);
-        case 'reoffer':
-          return endpoint.reoffer(handle, this.#nextVersion(live, o.party, o.sdp), now, out);
-        case 'accept-offer':
-          return endpoint.acceptOffer(handle, this.#nextVersion(live, o.party, o.sdp), now, out);
-        case 'refuse-offer':
-          return endpoint.refuseOffer(handle, o.status, now, out);
-      }
-    });
-  }
-
-  #contactOf(live: Live): { readonly contact?: string } {
-    return live.flow === undefined ? {} : { contact: this.#o.sip.contact(live.flow) };
-  }
-
-  #nextVersion(live: Live, party: Party, sdp: string): string {
-    const version = Math.max(versionOf(sdp), (live.versions.get(party) ?? 0) + 1);
-    live.versions.set(party, version);
-    // What passes from phone to phone counts its own versions.
-    return live.state.relay ? revised(sdp, version) : sdp;
-  }
-
-  #invite(live: Live, o: Extract<Output, { do: 'invite' }>): void {
-    const { sip, domain } = this.#o;
-    const { contact, line, headers = [] } = o.to;
-    const from = addressOf(live.caller, domain);
-    // The handle is known before anything of the call can be heard.
-    const handle = sip.act((endpoint, now, out) => {
-      const made = endpoint.invite(
-        {
-          uri: contact.uri,
-          from,
-          to: addressOf({ number: line.number }, domain),
-          flow: contact.flow,
-          contact: sip.contact(contact.flow),
-          route: contact.path,
-          // To a gateway the number is vouched for (RFC 3325); a direct phone need not know that we did.
-          headers: contact.gateway === undefined ? headers : [['P-Asserted-Identity', from], ...headers],
-          sdp: o.sdp,
-        },
-        now,
-        out,
-      );
-      this.bind(live, o.branch, made);
-      live.versions.set(o.branch, versionOf(o.sdp));
-      return made;
-    });
-    if (!live.counted.includes(line.id)) this.count(live, line.id);
-    if (live.opened !== undefined) {
-      live.callId = sip.endpoint.dialogId(handle)?.callId ?? '';
-      live.opened({ callId: live.callId });
-      delete live.opened;
+        this.#signals.carryOut(live, o);
     }
   }
 
@@ -389,10 +315,4 @@ export class Calls {
       });
     });
   }
-}
-
-type Offer = Extract<Output, { do: 'reoffer' | 'accept-offer' | 'refuse-offer' }>;
-
-function sdpOf(from: { readonly sdp?: string }): { readonly sdp?: string } {
-  return from.sdp === undefined ? {} : { sdp: from.sdp };
 }

@@ -6,7 +6,7 @@ import { sipHash } from '#shared/host/sip-hash.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { type Address, NetError, type Timer } from '#shared/kernel/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
-import type { Flow } from '#shared/sip/types.ts';
+import type { Flow, TransactionHandle } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
 import { Access } from './access.ts';
 import { BindingStore } from './bindings.ts';
@@ -16,6 +16,7 @@ import { CALL_LIMIT, Incoming } from './incoming.ts';
 import { type GatewayOfFlow, Gateways, Lines } from './lines.ts';
 import type { SipPort } from './live.ts';
 import { Location } from './location.ts';
+import { Probes } from './probes.ts';
 import { Reporter } from './reporter.ts';
 import { ALLOW, Requests } from './requests.ts';
 import { Router } from './routing.ts';
@@ -47,6 +48,7 @@ class Softswitch implements RunningPart {
   readonly #calls: Calls;
   readonly #incoming: Incoming;
   readonly #requests: Requests;
+  readonly #probes: Probes;
   readonly #channels: Channels;
   readonly #leave: (() => void)[] = [];
   readonly #endpoint: Endpoint;
@@ -102,6 +104,7 @@ class Softswitch implements RunningPart {
       route: async (live) => this.#calls.feed(live, await router.route(live)),
     });
     const calls = this.#calls;
+    this.#probes = new Probes(calls, sip, clock);
     const location = this.#location;
     const trust = (flow: Flow) => this.#transport.trust(flow.remote.host);
     const isOurs = (host: string) => this.#isOurs(host);
@@ -124,6 +127,7 @@ class Softswitch implements RunningPart {
       bus.subscribe('pairing.progress', ({ gateway }) => this.#later(this.#check(gateway))),
     );
     this.#reporter.start();
+    this.#probes.start();
     this.#sweep();
     world.log.info('softswitch.listening', { sip: config.bound.sipUdp?.port, sips: config.bound.sips?.port });
   }
@@ -141,6 +145,7 @@ class Softswitch implements RunningPart {
   async #stop(): Promise<void> {
     for (const leave of this.#leave.splice(0)) leave();
     this.#sweeping?.cancel();
+    this.#probes.stop();
     const { clock } = this.#context.world;
     const limit = new Promise<void>((resolve) => void clock.at(clock.mono() + SETTLE_LIMIT, resolve));
     await Promise.race([this.#calls.settle(), limit]);
@@ -182,15 +187,19 @@ class Softswitch implements RunningPart {
         this.#requests.inDialog(output);
         break;
       case 'response':
-        this.#requests.answered(output.transaction, output.message.status);
+        this.#answered(output.transaction, output.message.status);
         break;
       case 'no-response':
-        this.#requests.answered(output.transaction, 408);
+        this.#answered(output.transaction, 408);
         break;
       default:
         if (output.do === 'ended') this.#incoming.ended(output.call);
         this.#calls.take(output);
     }
+  }
+
+  #answered(transaction: TransactionHandle, status: number): void {
+    if (!this.#probes.answered(transaction, status)) this.#requests.answered(transaction, status);
   }
 
   /** What an earlier process knew: phones over UDP, and calls. Their dialogs go on; a gateway's find their new flow when it registers again. */

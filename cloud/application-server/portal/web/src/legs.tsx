@@ -47,7 +47,9 @@ export function Legs({
                 <Pill tone={legTones[leg.state]}>{stateText(leg, muted.has(leg.id))}</Pill>
               </span>
               <span class="muted">
-                {[wordsText(leg.role), leg.item, leg.orientation, leg.dscp?.split(',')[0]].filter(Boolean).join(' · ')}
+                {[wordsText(leg.role), leg.item, leg.orientation, leg.dscp?.match(/^(EF|AF|CS)\d*/)?.[0]]
+                  .filter(Boolean)
+                  .join(' · ')}
               </span>
               {leg.state === 'up' && leg.kind !== 'device' && <Sound session={session.id} leg={leg.id} />}
               <details class="why">

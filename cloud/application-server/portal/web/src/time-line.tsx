@@ -4,8 +4,8 @@ import type { Leg, Session } from './sessions.tsx';
 import { lengthText } from './text.ts';
 import { Empty } from './ui.tsx';
 
-const ROW = 30;
-const WIDTH = 600;
+/** Units of a bar's width. */
+const WIDTH = 1000;
 
 export function TimeLine({ session, name }: { session: Session; name: (leg: Leg) => string }) {
   const now = useNow(session.state !== 'ended');
@@ -15,45 +15,32 @@ export function TimeLine({ session, name }: { session: Session; name: (leg: Leg)
   const until = Math.max(from + 10_000, session.endedAt ?? now);
   const x = (at: number) => ((Math.min(until, Math.max(from, at)) - from) / (until - from)) * WIDTH;
   return (
-    <figure class="time-line">
-      <ul class="hidden">
-        {legs.map((leg) => (
-          <li key={leg.id}>{sentence(leg, name(leg), from)}</li>
-        ))}
-      </ul>
-      <svg viewBox={`0 0 ${WIDTH} ${legs.length * ROW + 20}`} aria-hidden="true">
-        {legs.map((leg, i) => {
+    <div class="time-line">
+      <ul>
+        {legs.map((leg) => {
           const start = x(leg.startedAt ?? from);
           const up = leg.answeredAt === undefined ? undefined : x(leg.answeredAt);
           const end = x(leg.endedAt ?? until);
           return (
-            <g key={leg.id} class={leg.orientation}>
-              <line class="rail" x1="0" x2={WIDTH} y1={i * ROW + 23} y2={i * ROW + 23} />
-              <rect
-                class="wait"
-                x={start}
-                y={i * ROW + 18}
-                width={Math.max(2, (up ?? end) - start)}
-                height="10"
-                rx="5"
-              />
-              {up !== undefined && (
-                <rect class="up" x={up} y={i * ROW + 18} width={Math.max(3, end - up)} height="10" rx="5" />
-              )}
-              <text x="0" y={i * ROW + 12}>
+            <li key={leg.id} class={leg.orientation}>
+              <span aria-hidden="true">
                 {name(leg)}, {leg.role}
-              </text>
-            </g>
+              </span>
+              <span class="hidden">{sentence(leg, name(leg), from)}</span>
+              <svg viewBox={`0 0 ${WIDTH} 10`} preserveAspectRatio="none" aria-hidden="true">
+                <rect class="rail" x="0" y="4.5" width={WIDTH} height="1" />
+                <rect class="wait" x={start} y="0" width={Math.max(3, (up ?? end) - start)} height="10" />
+                {up !== undefined && <rect x={up} y="0" width={Math.max(4, end - up)} height="10" />}
+              </svg>
+            </li>
           );
         })}
-        <text class="scale" x="0" y={legs.length * ROW + 17}>
-          0:00
-        </text>
-        <text class="scale end" x={WIDTH} y={legs.length * ROW + 17}>
-          {lengthText((until - from) / 1000)}
-        </text>
-      </svg>
-    </figure>
+      </ul>
+      <p class="scale muted" aria-hidden="true">
+        <span>0:00</span>
+        <span>{lengthText((until - from) / 1000)}</span>
+      </p>
+    </div>
   );
 }
 
