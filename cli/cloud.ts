@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Options, readAddress, readPorts, type Values, writeAddress } from '#shared/host/config.ts';
 import { hostWorld } from '#shared/host/world.ts';
@@ -15,6 +16,13 @@ const options = {
   media: { kind: 'ports', value: 'HOST:LOW-HIGH', about: 'RTP ports', fallback: ':20000-29999' },
   public: { kind: 'text', value: 'ADDRESS', about: 'what SDP and Contact advertise (default: the SIP address)' },
   domain: { kind: 'text', value: 'NAME', about: 'SIP domain and digest realm', fallback: 'hearthline' },
+  bus: {
+    kind: 'text',
+    value: 'URL',
+    about: 'what carries requests between the parts; this version: in-process',
+    fallback: 'in-process',
+  },
+  store: { kind: 'text', value: 'URL', about: 'what keeps the data; this version: sqlite', fallback: 'sqlite' },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens' },
   log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
   'crash-at': {
@@ -33,6 +41,14 @@ export const cloudCommand: Command = {
   usage: 'hearthline cloud --data DIR [options]',
   options,
   async run({ values }, io) {
+    for (const [name, only] of [
+      ['bus', 'in-process'],
+      ['store', 'sqlite'],
+    ] as const) {
+      if (values[name] === only) continue;
+      io.error(`hearthline cloud: --${name} ${values[name]}: this version has ${only} only; leave the option out.`);
+      return 3;
+    }
     const { startCloud } = await import('#cloud/main.ts');
     const { openStore } = await import('#cloud/store/server.ts');
     const { processEngine } = await import('#cloud/farm/media/server.ts');
@@ -40,7 +56,7 @@ export const cloudCommand: Command = {
     const data = resolve(values.data ?? '');
     try {
       const crashAt = values['crash-at'];
-      await world.disk.write(join(data, 'started'), new Uint8Array());
+      mkdirSync(data, { recursive: true, mode: 0o700 });
       const store = await openStore(
         join(data, 'hearthline.db'),
         crashAt === undefined

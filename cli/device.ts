@@ -29,6 +29,9 @@ const options = {
 const address = (values: Values, name: string): Address =>
   readAddress(values[name] ?? '') ?? { host: '127.0.0.1', port: 0 };
 
+/** Milliseconds after which the ready file is written even without a code. */
+const CODE_WITHIN = 10_000;
+
 export const deviceCommand: Command = {
   about: 'Runs the user agent: pairs with the cloud, serves the house’s phones, watches the LAN.',
   usage: 'hearthline device --state DIR --cloud URL [options]',
@@ -50,6 +53,7 @@ export const deviceCommand: Command = {
         media: readPorts(values.media ?? '') ?? { host: '0.0.0.0', low: 20_000, high: 29_999 },
         page: address(values, 'page'),
       });
+      const patience = world.clock.mono() + CODE_WITHIN;
       let shown = '';
       let writing = Promise.resolve();
       const tell = () => {
@@ -59,24 +63,25 @@ export const deviceCommand: Command = {
           id: pairing.gateway,
           sip: { udp: writeAddress(sip.udp), tcp: writeAddress(sip.tcp) },
           localPage: device.page,
-          pairing:
-            pairing.at === 'paired'
-              ? null
-              : pairing.code === undefined
-                ? undefined
-                : { code: pairing.code, qr: pairing.qr, words: pairing.words },
+          pairing: pairing.at === 'paired' ? null : shownPairing(pairing),
         };
+        // A code comes within moments where the cloud is reached; whoever waits for the file wants it in there.
+        if (content.pairing?.code === null && world.clock.mono() < patience) return;
         const text = JSON.stringify(content);
-        if (text === shown || content.pairing === undefined) return;
+        if (text === shown) return;
         shown = text;
         writing = writing.then(() => writeReady(world, values.ready, content));
+        const { code } = content.pairing ?? {};
+        const state =
+          code === null ? (pairing.problem ?? 'Looking for the cloud.') : `Code ${code} (${pairing.words}).`;
         io.out(
           content.pairing === null
             ? `${pairing.gateway}: paired; phones register at ${content.sip.udp}.`
-            : `${pairing.gateway}: not paired. Code ${content.pairing.code} (${content.pairing.words}); page ${device.page}.`,
+            : `${pairing.gateway}: not paired. ${state} Page ${device.page}.`,
         );
       };
       device.gateway.onChange(tell);
+      world.clock.at(patience, tell);
       tell();
       return await untilSignal(async () => {
         await writing;
@@ -90,3 +95,8 @@ export const deviceCommand: Command = {
     }
   },
 };
+
+/** What the ready file says of a gateway that is not paired; the code is null while the cloud is not reached. */
+function shownPairing({ code, qr, words, problem }: { code?: string; qr?: string; words: string; problem?: string }) {
+  return { code: code ?? null, qr: qr ?? null, words, ...(problem === undefined ? {} : { problem }) };
+}

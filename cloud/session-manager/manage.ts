@@ -14,7 +14,8 @@ import type { Live } from './live.ts';
 import { planAdded, ROOM_SIZE } from './plan-conference.ts';
 import { as, type Resolver } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
-import { findLeg, legView, newLeg, type SessionState, view } from './session.ts';
+import { findLeg, newLeg, type SessionState } from './session.ts';
+import { legView, view } from './view.ts';
 
 /** Legs that a session may have had, ended ones too. */
 export const LEGS_PER_SESSION = 128;

@@ -58,12 +58,13 @@ export function apply(state: SessionState | undefined, row: JournalRow): Session
   if (state === undefined) return row.type === 'created' ? begin(row) : undefined;
   state.seq = row.seq;
   if (state.state === 'ended') return state;
-  if ('carried' in row.data) take(state, row.data.carried);
+  if ('carried' in row.data) carry(state, row.data.carried);
   change(state, row);
   return state;
 }
 
-function take(state: SessionState, carried: Carried | undefined): void {
+/** Takes in what rides on a row. */
+export function carry(state: SessionState, carried: Carried | undefined): void {
   if (carried?.legs !== undefined) takeReserved(state, carried.legs);
   for (const leg of state.legs) {
     const note =
@@ -218,53 +219,4 @@ export function recordOf(leg: LegState, end: number, reason: string): LegRecord 
     end: Math.max(end, answeredAt ?? startedAt),
     reason,
   };
-}
-
-/**
- * The session as the open API shows it: without what only servers need. `carried`: what its next row will say and is
- * known already.
- */
-export function view(state: SessionState, carried?: Carried): SessionView {
-  if (carried !== undefined) {
-    const shown = structuredClone(state);
-    take(shown, carried);
-    return view(shown);
-  }
-  const { id, kind, createdAt, endedAt, reason, request, instructions } = state;
-  return {
-    id,
-    kind,
-    state: state.state,
-    ...(reason === undefined ? {} : { reason }),
-    createdAt,
-    ...(endedAt === undefined ? {} : { endedAt }),
-    legs: state.legs.map(legView),
-    request,
-    instructions: [...instructions],
-  };
-}
-
-const SHOWN = [
-  'id',
-  'home',
-  'kind',
-  'orientation',
-  'server',
-  'why',
-  'party',
-  'role',
-  'state',
-  'reason',
-  'callId',
-  'item',
-  'dscp',
-  'startedAt',
-  'answeredAt',
-  'endedAt',
-] as const satisfies readonly (keyof LegView & keyof LegState)[];
-
-export function legView(leg: LegState): LegView {
-  return Object.fromEntries(
-    SHOWN.filter((key) => leg[key] !== undefined).map((key) => [key, leg[key]]),
-  ) as unknown as LegView;
 }

@@ -21,7 +21,7 @@ const headings: Readonly<Record<PairingStatus['at'], string>> = {
 };
 
 const STYLE =
-  ':root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1.5rem}h1{font-size:1.6rem;margin:.2rem 0 1rem}svg{width:min(18rem,80vw);display:block;margin:1rem 0}.code{font:700 2.2rem/1.2 ui-monospace,monospace;letter-spacing:.12em}.note{border-left:.3rem solid #b45309;padding:.2rem 0 .2rem .8rem}dt{opacity:.75}dd{margin:0 0 .6rem}small{opacity:.75}';
+  ':root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:0 auto;padding:1.5rem}h1{font-size:1.6rem;margin:.2rem 0 1rem}svg{width:min(18rem,80vw);display:block;margin:1rem 0}.code{font:700 2.2rem/1.2 ui-monospace,monospace;letter-spacing:.12em}.note{border-left:.3rem solid #b45309;padding:.2rem 0 .2rem .8rem}dt{opacity:.75}dd{margin:0 0 .6rem;overflow-wrap:anywhere}small{opacity:.75}';
 
 /** The whole page, UTF-8, well under 25 kB. */
 export function renderPage(status: PairingStatus): string {

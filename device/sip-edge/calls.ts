@@ -92,11 +92,15 @@ export class EdgeCalls {
     return undefined;
   }
 
-  /** A new flow to the softswitch: calls that run over it go on. */
+  /** A new flow to the softswitch: calls that run over it go on, unless a softswitch that started again does not know them. */
   moveTo(flow: Flow): void {
-    for (const call of this.driver.all()) {
-      for (const [party, handle] of call.handles)
-        if (this.#isUpstream(call, party)) this.#o.sip.endpoint.moveCall(handle, flow);
+    const { sip } = this.#o;
+    for (const call of [...this.driver.all()]) {
+      for (const [party, handle] of [...call.handles]) {
+        if (!this.#isUpstream(call, party)) continue;
+        sip.endpoint.moveCall(handle, flow);
+        sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
+      }
     }
   }
 

@@ -97,7 +97,10 @@ export class Joins {
   }
 
   moveTo(flow: Flow): void {
-    for (const handle of this.#channels.keys()) this.#sip.endpoint.moveCall(handle, flow);
+    for (const handle of [...this.#channels.keys()]) {
+      this.#sip.endpoint.moveCall(handle, flow);
+      this.#sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
+    }
   }
 
   async #reoffered(handle: CallHandle, { call, leg }: Channel, sdp: string | undefined): Promise<void> {

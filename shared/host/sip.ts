@@ -22,7 +22,7 @@ import { SIP_LIMITS, SipGuard, type SipLimits } from './sip-guard.ts';
 /** The largest message over UDP, either way, octets; larger ones are dropped. */
 export const DATAGRAM_LIMIT = 65_000;
 /** Deadlines are met on this grid, ms, so that many timers share one wake-up. */
-const GRID = 5;
+const GRID = 20;
 
 export type UserOutput = Exclude<EndpointOutput, { readonly do: 'send' }>;
 

@@ -151,7 +151,9 @@ export class EndpointNode {
 
   stats(): EndpointStats {
     const { received, lost, jitter } = this.statistics;
-    return { sent: this.sender.sent, received, lost, refused: this.#refused, jitter, ...this.#reporter.remote };
+    const silentFor = this.remote?.sends === true ? this.#host.mono() - this.#heard : 0;
+    const remote = this.#reporter.remote;
+    return { sent: this.sender.sent, received, lost, refused: this.#refused, jitter, silentFor, ...remote };
   }
 
   /** The jitter buffer starts empty, for a stream that a mix begins to need. */

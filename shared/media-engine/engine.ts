@@ -67,6 +67,8 @@ export interface EndpointStats {
   readonly refused: number;
   /** RFC 3550 interarrival jitter, ms. */
   readonly jitter: number;
+  /** How long no RTP has come, ms; 0 while the other side is not to send. */
+  readonly silentFor: number;
   /** Share of our packets that the other side reported as lost (0 to 1) and the round trip (ms), once RTCP told. */
   readonly remoteLoss?: number;
   readonly roundTrip?: number;

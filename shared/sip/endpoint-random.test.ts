@@ -94,6 +94,11 @@ function play(seed: number): Record<string, number> {
       duo.at(draw(8000), () => act(duo.a, call));
     });
   }
+  if (protocol === 'tcp' && draw(2) === 0) {
+    duo.at(draw(10_000), () => {
+      for (const side of watches.keys()) side.act((e, now, out) => e.flowClosed(side.flow, now, out));
+    });
+  }
   duo.run(20_000);
   for (const [side, watch] of watches) for (const call of [...watch.alive]) hangup(side, watch, call);
   duo.run();

@@ -306,6 +306,43 @@ describe('flows', () => {
     expect(duo.b.last('ended').why).toBe('bye');
   });
 
+  it('a probe leaves a call alone that the other side knows', () => {
+    const call = tcp();
+    duo.run(100);
+    expect(duo.a.endpoint.moveCall(call, duo.a.flow)).toBe(false);
+    duo.a.act((e, now, out) => e.probe(call, now, out));
+    duo.run(60_000);
+    expect([duo.a.names, duo.b.names]).not.toContainEqual(expect.arrayContaining(['ended']));
+    duo.a.act((e, now, out) => e.hangup(call, '', now, out));
+    duo.run(100);
+  });
+
+  it('a probe ends a call that the other side does not know, and one whose other side is silent', () => {
+    const forgotten = tcp();
+    duo.run(100);
+    const theirs = duo.b.last('incoming').call;
+    // b hangs up, and a never hears of it.
+    const { fate } = duo;
+    duo.fate = () => [];
+    duo.b.act((e, now, out) => e.hangup(theirs, '', now, out));
+    duo.run(40_000);
+    duo.fate = fate;
+    expect(duo.a.names).not.toContain('ended');
+    duo.a.act((e, now, out) => e.probe(forgotten, now, out));
+    duo.run(100);
+    expect(duo.a.last('ended').why).toBe('timeout');
+    duo.run();
+
+    const silent = tcp();
+    duo.run(100);
+    duo.fate = () => [];
+    duo.a.act((e, now, out) => e.probe(silent, now, out));
+    duo.run(33_000);
+    expect(duo.a.last('ended').why).toBe('timeout');
+    duo.b.act((e, now, out) => e.hangup(duo.b.last('incoming').call, '', now, out));
+    duo.run();
+  });
+
   it('otherwise it ends after the grace; an early call ends at once', () => {
     const call = tcp();
     duo.run(100);

@@ -191,8 +191,16 @@ export class Endpoint implements SipEndpoint {
     return this.#plain.sendInDialog(this.#core.calls.get(call), method, options, now, out);
   }
 
-  moveCall(call: CallHandle, flow: Flow): void {
-    this.#core.calls.get(call)?.moveTo(flow);
+  moveCall(call: CallHandle, flow: Flow): boolean {
+    const found = this.#core.calls.get(call);
+    const moves = found !== undefined && found.flow.id !== flow.id;
+    found?.moveTo(flow);
+    return moves;
+  }
+
+  probe(call: CallHandle, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found?.at === 'confirmed') this.#plain.sendInDialog(found, 'OPTIONS', {}, now, out);
   }
 
   snapshot(call: CallHandle): CallSnapshot | undefined {

@@ -2,6 +2,7 @@
 import { retryWithCredentials } from './auth.ts';
 import { contactValue, type HeaderLine, MAX_FORWARDS, tagged } from './build.ts';
 import type { Call, Core } from './call.ts';
+import { byeAndForget, ended } from './call-end.ts';
 import { isStale } from './call-out.ts';
 import { dialogRequest } from './dialog.ts';
 import { newResponse, type SipMessage } from './message.ts';
@@ -151,7 +152,18 @@ class Asker implements ClientUser {
       this.#challenged++;
       if (this.#call?.dialog) this.#call.dialog.localSeq = Math.max(this.#call.dialog.localSeq, again.cseq.n);
       this.#core.transactions.start(again, transaction.flow, this, now, out);
-    } else out.push({ do: 'response', transaction: this.#handle, message });
+      return;
+    }
+    out.push({ do: 'response', transaction: this.#handle, message });
+    if (message.status === 481 || message.status === 408) this.#lost(now, out);
+  }
+
+  /** The other side does not know the dialog, or is silent: it ends (RFC 3261 section 12.2.1.2). */
+  #lost(now: number, out: EndpointOutput[]): void {
+    const call = this.#call;
+    if (call?.at !== 'confirmed') return;
+    ended(call, 'timeout', out);
+    byeAndForget(call, now, out);
   }
 
   #retry(transaction: ClientTransaction, message: SipMessage): SipMessage | undefined {
@@ -163,7 +175,8 @@ class Asker implements ClientUser {
     return again;
   }
 
-  onFailure(_transaction: ClientTransaction, why: Failure, _now: number, out: EndpointOutput[]): void {
+  onFailure(_transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void {
     out.push({ do: 'no-response', transaction: this.#handle, why });
+    if (why === 'timeout') this.#lost(now, out);
   }
 }

@@ -197,7 +197,7 @@ export interface SipEndpoint {
   reoffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void;
   acceptOffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void;
   refuseOffer(call: CallHandle, status: number, now: number, out: EndpointOutput[]): void;
-  /** Sends a request inside the dialog. */
+  /** Sends a request inside the dialog; 481, 408 or silence ends the call (RFC 3261 section 12.2.1.2). */
   requestInDialog(
     call: CallHandle,
     method: string,
@@ -206,8 +206,13 @@ export interface SipEndpoint {
     out: EndpointOutput[],
   ): TransactionHandle;
 
-  /** The flow that an established call uses from now on (the gateway reconnected). */
-  moveCall(call: CallHandle, flow: Flow): void;
+  /** The flow that an established call uses from now on (the gateway reconnected); true where it used another one before. */
+  moveCall(call: CallHandle, flow: Flow): boolean;
+  /**
+   * Asks the other side whether it still knows an established call, by OPTIONS in the dialog (RFC 3261 section 11). Where it does
+   * not (481), or is silent, the call is `ended`.
+   */
+  probe(call: CallHandle, now: number, out: EndpointOutput[]): void;
   snapshot(call: CallHandle): CallSnapshot | undefined;
   restore(snapshot: CallSnapshot, flow: Flow): CallHandle;
   /** Call-ID and tags, for Join and records; tags are absent until known. */

@@ -151,7 +151,7 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal in chromium', () => {
     await page.getByLabel('Name').fill('Harbour View 22');
     await button(page, 'Add home').click();
     await heading(page, 'Harbour View 22');
-    await page.getByLabel('Name').fill('Workshop');
+    await page.getByRole('region', { name: 'Phones' }).getByLabel('Name').fill('Workshop');
     await button(page, 'Add phone').click();
     const note = page.getByRole('status').filter({ hasText: 'password is not shown again' });
     await note.waitFor();

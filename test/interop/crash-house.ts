@@ -29,7 +29,7 @@ export interface DeviceReady {
   readonly id: string;
   readonly sip: { readonly udp: string; readonly tcp: string };
   readonly localPage: string;
-  readonly pairing: { readonly code: string } | null;
+  readonly pairing: { readonly code: string | null } | null;
 }
 interface Line {
   readonly id: string;
@@ -268,7 +268,7 @@ export class House implements AsyncDisposable {
     const { id } = body as { id: string };
     let device = await this.startDevice(index);
     const file = join(this.folder, `device-${index}.json`);
-    await eventually(() => this.#read<DeviceReady>(file).pairing !== undefined, 'a code');
+    await eventually(() => typeof this.#read<DeviceReady>(file).pairing?.code === 'string', 'a code');
     const claim = { code: this.#read<DeviceReady>(file).pairing?.code };
     await this.request('POST', `/v1/homes/${id}/gateways`, claim);
     const made = await this.request('POST', `/v1/homes/${id}/lines`, {

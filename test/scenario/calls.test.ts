@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { sql } from '#cloud/store/store.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
 import type { PhoneCall } from '#simulator/phone.ts';
 import { Operator } from './operator.ts';
@@ -179,6 +180,19 @@ describe('the door', () => {
     const call = await wrong.dial('+15550101002');
     await operator.world.until(() => call.state === 'ended', 5_000);
     expect(call.status).toBe(401);
+  });
+
+  test('a line that is removed is not rung any more, and its password opens nothing', async () => {
+    operator = await Operator.start(7);
+    const home = await operator.home('home_a');
+    const line = await operator.line(home, 1);
+    const phone = await operator.ready(line);
+    await operator.store.commit([sql("DELETE FROM line WHERE id = 'line_1'")]);
+    operator.bus.publish('lines.changed', { home });
+    await operator.world.run(100);
+    expect((await operator.ask('registration.list', {})).items).toEqual([]);
+    expect(await operator.store.all('SELECT * FROM binding')).toEqual([]);
+    expect(await operator.world.settle(phone.register())).toBe(401);
   });
 
   test('a right password is for the own number and name alone', async () => {

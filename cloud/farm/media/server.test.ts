@@ -17,6 +17,7 @@ import { threadEngine } from './engines.ts';
 import { items } from './items.ts';
 import { library, synthesise } from './library/synthesis.ts';
 import { createMediaServer } from './server.ts';
+import { GONE_AFTER } from './silence.ts';
 
 const asPart: Context = { principal: { kind: 'part', part: 'softswitch' } };
 const PUBLIC = '10.0.0.1';
@@ -260,6 +261,41 @@ describe('endpoints', () => {
     expect((await ask('leg_1', who('acc_in'))).ok).toBe(true);
     expect(await ask('leg_1', who('acc_out'))).toMatchObject({ fault: { code: 'not_found' } });
     expect(await ask('leg_9', asPart)).toMatchObject({ fault: { code: 'not_found' } });
+  });
+
+  it('ends a call whose phone has died, but none that is on hold, only listens, or speaks again', async () => {
+    const [dead, held, back] = [await caller(1), await caller(2), await caller(3)];
+    await callee(4);
+    for (const { peer } of [dead, held, back]) peer.play(sine(440, -20, 8000), true);
+    await world.run(2000);
+    const hold = makeOffer({ address: held.peer.local, sessionId: 2, codecs: ['PCMU'], direction: 'recvonly' });
+    await context.bus.request('media.endpoint.answer', { session: 'ses_1', leg: 'leg_2', sdp: hold }, asPart);
+    for (const { peer } of [dead, held, back]) peer.stop();
+    await world.run(GONE_AFTER - 10_000);
+    back.peer.play(sine(440, -20, 8000), true);
+    expect(closed).toEqual([]);
+    await world.run(60_000);
+    expect(closed).toEqual([{ session: 'ses_1', leg: 'leg_1', reason: 'media_lost' }]);
+    await context.bus.request('media.endpoint.release', { session: 'ses_1', leg: 'leg_1' }, asPart);
+    back.peer.stop();
+    await world.run(GONE_AFTER - 20_000);
+    expect(closed).toHaveLength(1);
+    await world.run(60_000);
+    expect(closed).toHaveLength(2);
+  });
+
+  it('watches a silent phone on after a restart', async () => {
+    const { peer } = await caller(1);
+    peer.play(sine(440, -20, 8000), true);
+    await world.run(1000);
+    peer.stop();
+    await world.run(120_000);
+    await part.stop();
+    await start();
+    await world.run(GONE_AFTER);
+    expect(closed).toEqual([{ session: 'ses_1', leg: 'leg_1', reason: 'media_lost' }]);
+    await world.run(GONE_AFTER);
+    expect(closed).toHaveLength(2);
   });
 
   it('publishes digits', async () => {

@@ -12,6 +12,7 @@ import { items } from './items.ts';
 import { nodeId, type Owner, ownerText, readOwner } from './names.ts';
 import { Players } from './players.ts';
 import { quality } from './quality.ts';
+import { Silence } from './silence.ts';
 
 export { type EngineFor, processEngine, threadEngine } from './engines.ts';
 
@@ -34,6 +35,7 @@ class MediaServer implements RunningPart {
   readonly #engine: MediaEngine;
   readonly #endpoints: Endpoints;
   readonly #players: Players;
+  readonly #silence: Silence;
   #leave: (() => void) | undefined;
 
   constructor(context: PartContext, engine: MediaEngine) {
@@ -42,13 +44,18 @@ class MediaServer implements RunningPart {
     this.#engine = engine;
     this.#endpoints = new Endpoints(world, config, engine);
     this.#players = new Players(world, bus, engine, this.#endpoints);
+    this.#silence = new Silence(world.clock, engine, (owner) => this.#end(owner));
   }
 
   /** Learns what the engine still holds from before, then serves. */
   async start(): Promise<void> {
     await this.#tryAddress();
     for (const node of await this.#engine.list()) {
-      if (node.kind === 'endpoint') this.#endpoints.owners.set(node.id, readOwner(node.owner));
+      if (node.kind === 'endpoint') {
+        this.#endpoints.owners.set(node.id, readOwner(node.owner));
+        // The engine may have reported its silence while nobody listened.
+        await this.#silence.watch(node.id, readOwner(node.owner));
+      }
       if (node.kind === 'player') this.#players.adopt(node.id);
     }
     this.#engine.onEvent((event) => this.#onEvent(event));
@@ -82,6 +89,7 @@ class MediaServer implements RunningPart {
     this.#leave?.();
     this.#leave = undefined;
     this.#players.stop();
+    this.#silence.stop();
     const nodes = await this.#engine.list().catch(() => []);
     await this.#engine.close(nodes.length === 0);
   }
@@ -131,7 +139,7 @@ class MediaServer implements RunningPart {
         bus.publish('leg.digit', { ...owner, digit: event.digit, duration: event.duration });
         return;
       case 'silent':
-        world.log.info('media.silent', { ...owner });
+        void this.#silence.watch(event.id, owner);
         return;
       case 'lost':
         this.#lost(event.id, owner);
@@ -147,6 +155,10 @@ class MediaServer implements RunningPart {
     void this.#players.ended(id, owner);
     if (!this.#endpoints.owners.has(id)) return;
     this.#endpoints.forget(id);
+    this.#end(owner);
+  }
+
+  #end(owner: Owner): void {
     this.#context.world.log.warn('media.lost', { ...owner });
     void this.#context.bus.request('channel.close', { ...owner, reason: 'media_lost' }, AS_MEDIA);
   }

@@ -152,13 +152,19 @@ export class Calls {
     }
   }
 
-  /** A gateway came back: its established calls go on over the new flow. */
+  /** A gateway came back: its established calls go on over the new flow, unless a gateway that started again does not know them. */
   moveTo(gateway: string, flow: Flow): void {
-    for (const live of this.#live.values()) {
-      for (const [party, handle] of live.handles) {
-        if (endOf(live, party).gateway === gateway) this.#o.sip.endpoint.moveCall(handle, flow);
+    const { sip } = this.#o;
+    for (const live of [...this.#live.values()]) {
+      for (const [party, handle] of [...live.handles]) {
+        if (endOf(live, party).gateway === gateway && sip.endpoint.moveCall(handle, flow)) this.probe([handle]);
       }
     }
+  }
+
+  /** Asks these sides whether the call still is for them; a side that does not know it, or is silent, ends it. */
+  probe(sides: readonly CallHandle[]): void {
+    for (const side of sides) this.#o.sip.act((endpoint, now, out) => endpoint.probe(side, now, out));
   }
 
   /** Ends what is not established; what is up stays for the next process. Resolves once no call is in between. */

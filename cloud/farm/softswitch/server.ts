@@ -6,7 +6,7 @@ import { sipHash } from '#shared/host/sip-hash.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { type Address, NetError, type Timer } from '#shared/kernel/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
-import type { Flow, TransactionHandle } from '#shared/sip/types.ts';
+import type { CallHandle, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
 import { Access } from './access.ts';
 import { BindingStore } from './bindings.ts';
@@ -24,6 +24,8 @@ import { Snapshots } from './snapshots.ts';
 
 /** Milliseconds between sweeps of expired bindings. */
 const SWEEP_EVERY = 60_000;
+/** Milliseconds after which a restored call whose gateway has not come back is asked whether it still is. */
+const RETURN_WITHIN = 60_000;
 /** Milliseconds that stopping waits for calls that are neither refused nor established yet. */
 const SETTLE_LIMIT = 2_000;
 
@@ -53,6 +55,7 @@ class Softswitch implements RunningPart {
   readonly #leave: (() => void)[] = [];
   readonly #endpoint: Endpoint;
   #sweeping: Timer | undefined;
+  #missing: Timer | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(context: PartContext) {
@@ -119,11 +122,13 @@ class Softswitch implements RunningPart {
 
   async start(): Promise<void> {
     const { bus, config, world } = this.#context;
-    await this.#bind();
+    await this.#bindUdp();
+    // Before a gateway can come back over TLS: it would be told that nobody knows its calls.
     await this.#restore();
+    await this.#bindStreams();
     this.#leave.push(
       bus.serve('softswitch', this.#channels.handlers()),
-      bus.subscribe('lines.changed', ({ home }) => this.#lines.forget(home)),
+      bus.subscribe('lines.changed', ({ home }) => this.#later(this.#linesChanged(home))),
       bus.subscribe('pairing.progress', ({ gateway }) => this.#later(this.#check(gateway))),
     );
     this.#reporter.start();
@@ -145,6 +150,7 @@ class Softswitch implements RunningPart {
   async #stop(): Promise<void> {
     for (const leave of this.#leave.splice(0)) leave();
     this.#sweeping?.cancel();
+    this.#missing?.cancel();
     this.#probes.stop();
     const { clock } = this.#context.world;
     const limit = new Promise<void>((resolve) => void clock.at(clock.mono() + SETTLE_LIMIT, resolve));
@@ -154,15 +160,23 @@ class Softswitch implements RunningPart {
     await this.#transport.close();
   }
 
-  async #bind(): Promise<void> {
+  async #bindUdp(): Promise<void> {
+    const { config } = this.#context;
+    try {
+      const udp = await this.#transport.bind({ udp: config.sip });
+      config.bound.sipUdp = udp.udp[0] ?? config.sip;
+    } catch (error) {
+      throw busy(error, '--sip', config.sip);
+    }
+  }
+
+  async #bindStreams(): Promise<void> {
     const { config } = this.#context;
     const { certificate, key } = config.server;
     const tls = { certificate, key, clientCa: config.authority.certificate };
     try {
-      const udp = await this.#transport.bind({ udp: config.sip });
-      config.bound.sipUdp = udp.udp[0] ?? config.sip;
       // TCP takes the port that UDP got, so that one number stands for both.
-      const tcp = await this.#transport.bind({ tcp: { host: config.sip.host, port: config.bound.sipUdp.port } });
+      const tcp = await this.#transport.bind({ tcp: { host: config.sip.host, port: config.bound.sipUdp?.port ?? 0 } });
       config.bound.sipTcp = tcp.tcp[0] ?? config.sip;
     } catch (error) {
       throw busy(error, '--sip', config.sip);
@@ -207,14 +221,23 @@ class Softswitch implements RunningPart {
     for (const { line, binding, flow } of await this.#bindings.load()) {
       this.#location.restore(line, binding, await this.#udpFlow(flow));
     }
+    const phones: CallHandle[] = [];
+    const away: CallHandle[] = [];
     for (const { live, dialogs } of await this.#snapshots.load()) {
       this.#calls.add(live);
       for (const { party, dialog, flow } of dialogs) {
-        const now = flow.protocol === 'udp' ? await this.#udpFlow(flow) : flow;
-        this.#calls.bind(live, party, this.#endpoint.restore(dialog, now));
+        const isUdp = flow.protocol === 'udp';
+        // Names of flows are of one process: a connection of another process must not be taken for one of ours.
+        const now = isUdp ? await this.#udpFlow(flow) : { ...flow, id: `gone-${flow.id}` };
+        const handle = this.#endpoint.restore(dialog, now);
+        this.#calls.bind(live, party, handle);
+        (isUdp ? phones : away).push(handle);
       }
       for (const { to } of live.state.branches.values()) this.#calls.count(live, to.line.id);
     }
+    const { clock } = this.#context.world;
+    this.#calls.probe(phones);
+    if (away.length > 0) this.#missing = clock.at(clock.mono() + RETURN_WITHIN, () => this.#calls.probe(away));
   }
 
   async #udpFlow(flow: Flow): Promise<Flow> {
@@ -228,6 +251,17 @@ class Softswitch implements RunningPart {
   #lost(flow: Flow): void {
     this.#location.lost(flow);
     this.#gateways.closed(flow);
+  }
+
+  /** What is known of a home's lines is old; a line that exists no more cannot be rung either. */
+  async #linesChanged(home: string): Promise<void> {
+    this.#lines.forget(home);
+    for (const { line } of this.#location.list(undefined, this.#context.world.clock.mono())) {
+      if ((await this.#lines.byId(line)) === undefined) {
+        this.#location.forget(line);
+        this.#bindings.keep(line, []);
+      }
+    }
   }
 
   /** A gateway's standing changed: its flows are closed if it may not come in any more. */
