@@ -104,4 +104,5 @@ export class Anchor {
   }
 }
 
-const nodeOf = (call: string, leg: string): string => `${call}.${leg}`;
+/** Name of an end in the engine. */
+export const nodeOf = (call: string, leg: string): string => `${call}.${leg}`;

@@ -226,13 +226,19 @@ class Driver implements Pairing {
       const wall = world.clock.wall();
       void this.#dispatch({ on: 'claimed', claimed, wall, ...(cause === undefined ? {} : { cause }) });
     });
+    this.#link.onState(({ at }) => this.#linkState(at));
     this.#link.start();
+  }
+
+  /** What cannot connect looks whether the cloud has moved. */
+  #linkState(at: LinkStatus['at']): void {
+    if (at === 'waiting') this.#finder.look((cloud) => this.#found(cloud));
   }
 
   #agentState(at: LinkStatus['at']): void {
     if (at === 'ready') void this.#dispatch({ on: 'connected' });
     else void this.#dispatch({ on: 'disconnected', fraction: this.#options.world.random.fraction() });
-    if (at === 'waiting') this.#finder.look((cloud) => this.#found(cloud));
+    this.#linkState(at);
   }
 
   /** Once this has resolved, the document counts as applied: `configuring` is on the disk by then. */

@@ -2,10 +2,10 @@
  * The gateway's SIP edge: registrar and switch of the house, and the one kept flow to the softswitch. It works with what it last
  * learned from the cloud, so phones of the house go on calling each other when the WAN is cut.
  */
-import { createHash } from 'node:crypto';
 import { Door, type Verdict } from '#shared/call/register.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
+import { sipHash } from '#shared/host/sip-hash.ts';
 import { every } from '#shared/kernel/time.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
@@ -17,6 +17,7 @@ import type { Flow } from '#shared/sip/types.ts';
 import { parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
 import { EdgeCalls } from './calls.ts';
+import { contactOn, readHostPort } from './contact.ts';
 import { House, type HouseLine } from './house.ts';
 import { Joins } from './join.ts';
 import { UpstreamFlow } from './upstream-flow.ts';
@@ -44,7 +45,7 @@ export interface SipEdge {
 
 /** Milliseconds between looks for expired registrations, and for which calls outlive a lost flow. */
 const SWEEP = 5_000;
-const FLOW_GRACE = 60_000;
+export const FLOW_GRACE = 60_000;
 
 export async function startSipEdge(options: SipEdgeOptions): Promise<SipEdge> {
   const edge = new Edge(options);
@@ -69,11 +70,7 @@ class Edge implements SipEdge {
   constructor(options: SipEdgeOptions) {
     this.#o = options;
     const { world } = options;
-    const hash = (name: 'MD5' | 'SHA-256', text: string) =>
-      createHash(name === 'MD5' ? 'md5' : 'sha256')
-        .update(text, 'latin1')
-        .digest('hex');
-    this.#endpoint = new Endpoint({ random: world.random, hash, supported: ['join'], backToBack: true });
+    this.#endpoint = new Endpoint({ random: world.random, hash: sipHash(world.crypto), supported: ['join'], backToBack: true });
     this.#transport = new SipTransport(world, {
       endpoint: this.#endpoint,
       onOutput: (output) => this.#take(output),
@@ -82,7 +79,7 @@ class Edge implements SipEdge {
     this.#port = {
       endpoint: this.#endpoint,
       act: (run) => this.#transport.act((now, out) => run(this.#endpoint, now, out)),
-      contact: (flow) => this.#contact(flow, 'hl'),
+      contact: (flow) => contactOn(flow, 'hl'),
     };
     const anchor = new Anchor(options.engine, world.random);
     this.#upstream = new UpstreamFlow({
@@ -90,7 +87,7 @@ class Edge implements SipEdge {
       transport: this.#transport,
       port: this.#port,
       identity: options.identity,
-      contact: (flow, line) => this.#contact(flow, this.#house.byId(line)?.username ?? 'hl'),
+      contact: (flow, line) => contactOn(flow, this.#house.byId(line)?.username ?? 'hl'),
       address: (line) => this.#addressOf(line),
       domain: () => this.#domain(),
       onFlow: (flow) => this.#flowChanged(flow),
@@ -124,17 +121,14 @@ class Edge implements SipEdge {
   }
 
   apply(document: VoiceDocument): string | undefined {
-    const [host, port] = splitHost(document.sips);
-    if (host === '' || !(port > 0)) return `sips is not HOST:PORT: ${document.sips}`;
+    const target = readHostPort(document.sips);
+    if (target === undefined) return `sips is not HOST:PORT: ${document.sips}`;
     const { world } = this.#o;
     if (this.#door === undefined || this.#document?.domain !== document.domain) {
       this.#door = new Door({
         realm: document.domain,
         secret: world.random.bytes(32),
-        hash: (name, text) =>
-          createHash(name === 'MD5' ? 'md5' : 'sha256')
-            .update(text, 'latin1')
-            .digest('hex'),
+        hash: sipHash(world.crypto),
         hmac: (key, data) => world.crypto.hmac('sha256', key, data),
         salt: () => world.random.bytes(8),
         isOurs: (host) => host === document.domain || world.net.addresses().some((one) => one.host === host),
@@ -142,7 +136,7 @@ class Edge implements SipEdge {
     }
     this.#document = document;
     this.#house.apply(document.lines);
-    this.#upstream.use({ host, port });
+    this.#upstream.use(target);
     this.#sweep();
     return undefined;
   }
@@ -163,12 +157,6 @@ class Edge implements SipEdge {
 
   #domain(): string {
     return this.#document?.domain ?? 'invalid';
-  }
-
-  #contact(flow: Flow, user: string): string {
-    const { host, port } = flow.local;
-    const shown = host.includes(':') ? `[${host}]` : host;
-    return `sip:${user}@${shown}:${port}${flow.protocol === 'udp' ? '' : `;transport=${flow.protocol}`}`;
   }
 
   #addressOf(id: string): string | undefined {
@@ -271,9 +259,4 @@ class Edge implements SipEdge {
       if (this.#upstream.flow === undefined) this.#calls.dropUpstream('lost');
     });
   }
-}
-
-function splitHost(text: string): [string, number] {
-  const colon = text.lastIndexOf(':');
-  return [text.slice(0, colon).replace(/^\[|\]$/g, ''), Number(text.slice(colon + 1))];
 }

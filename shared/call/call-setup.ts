@@ -1,6 +1,5 @@
 /** Setting a call up: routing, media of both sides, ringing, the first answer, the caller's 2xx. See `call.ts`. */
 import { NEVER } from '../kernel/machine.ts';
-import type { CallInput, CallOutput, EndReason, Routed, Target } from './call.ts';
 import {
   type Ask,
   ask,
@@ -17,6 +16,7 @@ import {
   ROUTE_LIMIT,
 } from './call-state.ts';
 import { talkMedia } from './call-talk.ts';
+import type { CallInput, CallOutput, EndReason, Routed, Target } from './call-types.ts';
 import { better, callerStatus, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];

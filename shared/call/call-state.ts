@@ -1,6 +1,6 @@
 /** State of a call and what every phase shares: asking for media, ending legs, closing down. See `call.ts`. */
 import { NEVER } from '../kernel/machine.ts';
-import type { CallOutput, EndReason, LegId, Party } from './call.ts';
+import type { CallOutput, EndReason, LegId, Party } from './call-types.ts';
 import type { Direction } from './direction.ts';
 import { callerStatus, ELSEWHERE, reasonOfEnd } from './outcome.ts';
 

@@ -1,6 +1,7 @@
 /** An established call: offers of either side, hold and resume told on, late answers. See `call.ts`. */
-import type { CallOutput, Party } from './call.ts';
+
 import { type Ask, ask, CALLER, type CallState, finish, legOf, type Side } from './call-state.ts';
+import type { CallOutput, Party } from './call-types.ts';
 import { directionOf } from './direction.ts';
 import { callerStatus, reasonOf } from './outcome.ts';
 

@@ -65,38 +65,45 @@ export class DeadlineHeap<T> {
     }
   }
 
-  #before(a: number, b: number): boolean {
-    const x = this.#entries[a];
-    const y = this.#entries[b];
-    if (x === undefined || y === undefined) return false;
-    return x.deadline < y.deadline || (x.deadline === y.deadline && x.order < y.order);
-  }
-
-  #swap(a: number, b: number): void {
-    const x = this.#entries[a];
-    const y = this.#entries[b];
-    if (x === undefined || y === undefined) return;
-    this.#entries[a] = y;
-    this.#entries[b] = x;
-  }
-
+  /** Moves the entry at `start` up to its place. */
   #up(start: number): void {
-    for (let i = start; i > 0; ) {
-      const parent = (i - 1) >> 1;
-      if (!this.#before(i, parent)) return;
-      this.#swap(i, parent);
-      i = parent;
+    const entries = this.#entries;
+    const moved = entries[start];
+    if (moved === undefined) return;
+    let i = start;
+    while (i > 0) {
+      const above = (i - 1) >> 1;
+      const parent = entries[above];
+      if (parent === undefined || !isBefore(moved, parent)) break;
+      entries[i] = parent;
+      i = above;
     }
+    entries[i] = moved;
   }
 
+  /** Moves the entry at `start` down to its place. */
   #down(start: number): void {
-    for (let i = start; ; ) {
-      let least = i;
-      for (const child of [2 * i + 1, 2 * i + 2])
-        if (child < this.#entries.length && this.#before(child, least)) least = child;
-      if (least === i) return;
-      this.#swap(i, least);
-      i = least;
+    const entries = this.#entries;
+    const moved = entries[start];
+    if (moved === undefined) return;
+    let i = start;
+    for (;;) {
+      let below = 2 * i + 1;
+      let child = entries[below];
+      if (child === undefined) break;
+      const right = entries[below + 1];
+      if (right !== undefined && isBefore(right, child)) {
+        below++;
+        child = right;
+      }
+      if (!isBefore(child, moved)) break;
+      entries[i] = child;
+      i = below;
     }
+    entries[i] = moved;
   }
+}
+
+function isBefore<T>(a: Entry<T>, b: Entry<T>): boolean {
+  return a.deadline < b.deadline || (a.deadline === b.deadline && a.order < b.order);
 }

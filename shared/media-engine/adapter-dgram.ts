@@ -29,7 +29,7 @@ export function bindDatagram(host: string, port: number, receive: GraphReceiver)
         port: socket.address().port,
         send(data, length, to, at) {
           // Node throws at a port that is none; a description may name any number.
-          if (open && Number.isInteger(at) && at > 0 && at < 65_536) socket.send(data, 0, length, at, to, ignore);
+          if (open && Number.isInteger(at) && at > 0 && at < 65_536) socket.send(data, 0, length, at, to);
         },
         close() {
           if (!open) return;
@@ -39,8 +39,4 @@ export function bindDatagram(host: string, port: number, receive: GraphReceiver)
       });
     });
   });
-}
-
-function ignore(): void {
-  return;
 }

@@ -91,6 +91,7 @@ export function sendOk(
   out: EndpointOutput[],
 ): void {
   const transaction = call.server;
+  const seq = transaction?.request?.cseq.n ?? 0;
   const response = answerTo(call, 200, { ...parts, body: sdp, type: 'application/sdp' });
   if (!transaction || !response) return;
   call.server = undefined;
@@ -99,7 +100,7 @@ export function sendOk(
     call.unacked = {
       response,
       transaction,
-      seq: response.cseq.n,
+      seq,
       late: call.asked,
       initial: call.at === 'ringing',
       resendAt: now + T1,

@@ -277,6 +277,17 @@ describe('a paired gateway', () => {
     expect(await gatewayByCertificate(rig.store, id, serial)).toBeUndefined();
   });
 
+  test('follows the cloud to another port; so does one that is not paired yet', async () => {
+    const gateway = await rig.gateway('gw', '10.0.1.1');
+    await pair(gateway);
+    const other = await rig.gateway('other', '10.0.1.2');
+    await rig.code(other);
+    await rig.moveEdge(8884);
+    await back(gateway, 10 * MINUTE);
+    await rig.virtual.run(2 * CODE_LIFETIME);
+    await pair(other);
+  });
+
   test('keeps its old certificate where the new one does not connect', async () => {
     const gateway = await rig.gateway('gw', '10.0.1.1');
     const id = await pair(gateway);

@@ -40,7 +40,7 @@ export class PairingRig {
   readonly virtual: VirtualWorld;
   readonly store: Store = openLocalStore(':memory:');
   readonly bus: InProcessBus;
-  readonly config: CloudConfig;
+  config: CloudConfig;
   readonly #parts = new Map<string, RunningPart>();
   readonly #gateways = new Set<Gateway>();
 
@@ -59,7 +59,7 @@ export class PairingRig {
       status: path === DISCOVERY_PATH ? 200 : 404,
       headers: {},
       body: JSON.stringify({
-        mqtt: `${CLOUD_ADDRESS}:${MQTT_PORT}`,
+        mqtt: `${CLOUD_ADDRESS}:${rig.config.mqtt.port}`,
         sips: `${CLOUD_ADDRESS}:5061`,
         ca: config.authority.certificate,
         http: 'https://portal.example',
@@ -77,6 +77,13 @@ export class PairingRig {
     const world = this.virtual.host('cloud', [CLOUD_ADDRESS]);
     const part = name === 'oamp' ? oamp : gatewayEdge;
     this.#parts.set(name, await part.start({ world, bus: this.bus, store: this.store, config: this.config }));
+  }
+
+  /** The edge listens on another port from now on. */
+  async moveEdge(port: number): Promise<void> {
+    await this.stopPart('gateway-edge');
+    this.config = { ...this.config, mqtt: { ...this.config.mqtt, port } };
+    await this.startPart('gateway-edge');
   }
 
   async stopPart(name: 'gateway-edge' | 'oamp'): Promise<void> {

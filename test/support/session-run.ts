@@ -18,7 +18,7 @@ export const plan = (id: string, more: Partial<LegPlan> = {}): LegPlan => ({
   ...more,
 });
 
-export const media = (id: string, more: Partial<LegPlan> = {}) =>
+const media = (id: string, more: Partial<LegPlan> = {}) =>
   plan(id, { kind: 'media', orientation: 'non-voice', server: 'media', item: 'rain', reserve: ['player'], ...more });
 
 /** Sessions of every kind, as their first row. */

@@ -31,7 +31,7 @@ export const appPaths: readonly string[] = [
 /** Shown in place of the portal while it has not been built. */
 export const NOT_BUILT = `The Hearthline cloud is running; its portal has not been built yet.
 
-Build it with:   npm run build:portal
+Build it with:   npm run prepare
 then start the cloud again.
 
 The open API needs no portal: see /openapi.json, /healthz and /v1/...

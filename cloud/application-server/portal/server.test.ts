@@ -86,7 +86,7 @@ describe('the portal', () => {
     for (const app of [await portal({}), await portal({}, false)]) {
       const got = await app.inject({ url: '/' });
       expect([got.statusCode, got.headers['content-type']]).toEqual([200, 'text/plain; charset=utf-8']);
-      expect(got.body).toContain('npm run build:portal');
+      expect(got.body).toContain('npm run prepare');
     }
   });
 });

@@ -268,10 +268,11 @@ describe('endpoints', () => {
     await callee(4);
     for (const { peer } of [dead, held, back]) peer.play(sine(440, -20, 8000), true);
     await world.run(2000);
+    for (const { peer } of [dead, held, back]) peer.stop();
+    await world.run(60_000);
     const hold = makeOffer({ address: held.peer.local, sessionId: 2, codecs: ['PCMU'], direction: 'recvonly' });
     await context.bus.request('media.endpoint.answer', { session: 'ses_1', leg: 'leg_2', sdp: hold }, asPart);
-    for (const { peer } of [dead, held, back]) peer.stop();
-    await world.run(GONE_AFTER - 10_000);
+    await world.run(GONE_AFTER - 70_000);
     back.peer.play(sine(440, -20, 8000), true);
     expect(closed).toEqual([]);
     await world.run(60_000);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Handlers } from '#cloud/bus/bus.ts';
 import { lineById, lineByNumber, lineByUser, lineByUsername, linesOfHome } from '#cloud/store/directory.ts';
+import { sql } from '#cloud/store/store.ts';
 import { ok } from '#shared/kernel/result.ts';
 import { misfit } from '#shared/protocol/check.ts';
 import { VoiceDocument } from '#shared/protocol/documents.ts';
@@ -117,6 +118,62 @@ describe('a new line', () => {
     expect(await registered()).toEqual([line.id]);
     stop();
     expect(await registered()).toEqual([]);
+  });
+});
+
+describe('connected gateways', () => {
+  type Desire = { gateway: string; doc: string; version: number };
+  let desires: Desire[];
+  let stop: () => void;
+  const edge = { kind: 'part', part: 'gateway-edge' } as const;
+  beforeEach(async () => {
+    desires = [];
+    const handlers = {
+      'gateway.desire': async ({ gateway, doc, version }: Desire) => {
+        desires.push({ gateway, doc, version });
+        return ok({ sent: true });
+      },
+    };
+    stop = rig.bus.serve('gateway-edge', handlers as unknown as Handlers<'gateway-edge'>);
+    const insert = "INSERT INTO gateway (id, home, key_hash, state, claimed_at) VALUES (?, ?, ?, 'paired', 0)";
+    await rig.store.commit(['gw_1', 'gw_2'].map((id) => sql(insert, id, home, `key-${id}`)));
+  });
+  afterEach(() => stop());
+  const seen = (epoch: number) => rig.must('gateway.seen', { gateway: 'gw_1', online: true, epoch }, edge);
+
+  test('get a change at once, the others at their hello', async () => {
+    await seen(1);
+    await rig.must('line.create', { home });
+    await rig.virtual.run(1);
+    expect(desires).toEqual([{ gateway: 'gw_1', doc: 'voice', version: 2 }]);
+  });
+
+  test('get what changed between the answer to hello and the beginning of their lease', async () => {
+    const principal = { kind: 'gateway', gateway: 'gw_1', home } as const;
+    const outbox = { first: 0, last: 0, lost: 0 };
+    const greeted = await rig.must(
+      'gateway.hello',
+      { version: '1', profile: 'personal-computer', applied: {}, outbox },
+      principal,
+    );
+    await rig.must('line.create', { home });
+    await rig.virtual.run(1);
+    expect(desires).toEqual([]);
+    await seen(greeted.epoch);
+    await rig.virtual.run(1);
+    expect(desires).toEqual([{ gateway: 'gw_1', doc: 'voice', version: 2 }]);
+  });
+
+  test('are told when the softswitch listens elsewhere, and not when it has not moved', async () => {
+    await seen(1);
+    rig.config.bound.sips = { host: '10.0.0.1', port: 5061 };
+    rig.bus.publish('farm.changed', { server: 'softswitch', state: 'running' });
+    await rig.virtual.run(1);
+    expect(desires).toEqual([{ gateway: 'gw_1', doc: 'voice', version: 2 }]);
+    expect((await voice()).body.sips).toBe('10.0.0.1:5061');
+    rig.bus.publish('farm.changed', { server: 'softswitch', state: 'running' });
+    await rig.virtual.run(1);
+    expect(desires.length).toBe(1);
   });
 });
 

@@ -233,8 +233,11 @@ export class Calls {
     const [a, b] = [endpoints?.get(o.caller), endpoints?.get(o.leg)];
     if (a === undefined || b === undefined) return;
     const { bus, log } = this.#o;
-    for (const [from, to] of [[a, b] as const, [b, a] as const]) {
-      const done = await bus.request('media.endpoint.connect', { from, to, connected: true }, SELF);
+    const both = [
+      bus.request('media.endpoint.connect', { from: a, to: b, connected: true }, SELF),
+      bus.request('media.endpoint.connect', { from: b, to: a, connected: true }, SELF),
+    ];
+    for (const done of await Promise.all(both)) {
       if (!done.ok) log.warn('softswitch.not-connected', { call: live.id, fault: done.fault.code });
     }
   }

@@ -6,7 +6,7 @@ import { sipHash } from '#shared/host/sip-hash.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { type Address, NetError, type Timer } from '#shared/kernel/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
-import type { CallHandle, Flow, TransactionHandle } from '#shared/sip/types.ts';
+import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
 import { Access } from './access.ts';
 import { BindingStore } from './bindings.ts';
@@ -107,7 +107,7 @@ class Softswitch implements RunningPart {
       route: async (live) => this.#calls.feed(live, await router.route(live)),
     });
     const calls = this.#calls;
-    this.#probes = new Probes(calls, sip, clock);
+    this.#probes = new Probes(calls, clock);
     const location = this.#location;
     const trust = (flow: Flow) => this.#transport.trust(flow.remote.host);
     const isOurs = (host: string) => this.#isOurs(host);
@@ -201,19 +201,15 @@ class Softswitch implements RunningPart {
         this.#requests.inDialog(output);
         break;
       case 'response':
-        this.#answered(output.transaction, output.message.status);
+        this.#requests.answered(output.transaction, output.message.status);
         break;
       case 'no-response':
-        this.#answered(output.transaction, 408);
+        this.#requests.answered(output.transaction, 408);
         break;
       default:
         if (output.do === 'ended') this.#incoming.ended(output.call);
         this.#calls.take(output);
     }
-  }
-
-  #answered(transaction: TransactionHandle, status: number): void {
-    if (!this.#probes.answered(transaction, status)) this.#requests.answered(transaction, status);
   }
 
   /** What an earlier process knew: phones over UDP, and calls. Their dialogs go on; a gateway's find their new flow when it registers again. */

@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { At, Cursor, Empty, Id, listOf, literals, Name, request } from '../schema.ts';
+import { At, Cursor, Dialled, Empty, Id, listOf, literals, Name, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
 
 /** An appliance seen on a home’s LAN. `id` is derived from what names it best (UDN, MAC, instance name). */
@@ -42,6 +42,19 @@ export const homeNetworkingVerbs = verbTable({
     http: { method: 'POST', path: '/v1/homes/{home}/devices/{device}/wake', status: 200 },
     cli: 'device wake',
     example: { home: 'home_1', device: 'dev_1' },
+  },
+  'appliance.press': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'home-networking',
+    about: 'Presses the button of a device of profile ip-appliance: it calls a number or username by itself.',
+    request: request({ home: Id, gateway: Id, to: Dialled }),
+    reply: Type.Object({ line: Id }),
+    faults: ['gateway_offline', 'gateway_refused'],
+    scope: 'devices:write',
+    http: { method: 'POST', path: '/v1/homes/{home}/gateways/{gateway}/press', status: 200 },
+    cli: 'appliance press',
+    example: { home: 'home_1', gateway: 'gw_1', to: '+15550100001' },
   },
   'device.report': {
     family: 'broadband',

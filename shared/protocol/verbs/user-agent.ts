@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { Empty, Id, literals, request } from '../schema.ts';
+import { Dialled, Empty, Id, literals, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
 
 /** Commands that a gateway's user agent obeys; the cloud sends them by `gateway.command`. */
@@ -25,6 +25,17 @@ export const userAgentVerbs = verbTable({
     faults: [],
     gateway: ['cmd'],
     example: {},
+  },
+  'appliance.press.local': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'user-agent',
+    about: 'The button of a device that is itself one SIP endpoint: it calls from its home’s line of kind appliance.',
+    request: request({ to: Dialled }),
+    reply: Type.Object({ line: Id }),
+    faults: ['gateway_refused'],
+    gateway: ['cmd'],
+    example: { to: '+15550100001' },
   },
   'gateway.released': {
     family: 'operations',

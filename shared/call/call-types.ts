@@ -1,0 +1,101 @@
+/** What goes into a call's machine and what comes out; see `call.ts`. */
+import type { Direction } from './direction.ts';
+
+/** Name of a leg, as the session manager or the edge gives it. */
+export type LegId = string;
+/** `CALLER`, or the name of a branch. */
+export type Party = string;
+/** Why a leg ended: a fault code or one of the words of `outcome.ts`. */
+export type EndReason = string;
+
+/** A callee: its contacts ring in parallel. `to` is the user's own (flow, contact …) and comes back in `invite`. */
+export interface Target<T> {
+  readonly leg: LegId;
+  readonly branches: readonly { readonly branch: string; readonly to: T }[];
+  /** Without branches: the response that stands for the callee; default 480. */
+  readonly otherwise?: number;
+}
+
+export interface Routed<T> {
+  readonly callerLeg: LegId;
+  readonly targets: readonly Target<T>[];
+  /** Milliseconds until unanswered legs are given up. */
+  readonly ringFor: number;
+  readonly relay: boolean;
+}
+
+export type CallInput<T> =
+  /** The caller's INVITE; `sdp` is its offer, if it made one. */
+  | { readonly on: 'invite'; readonly sdp?: string }
+  /** Instead of an INVITE: ring these targets for an endpoint that somebody else owns. */
+  | { readonly on: 'open'; readonly target: Target<T>; readonly ringFor: number }
+  /** Answers of `route`: ring, hold the caller until `admit`, or refuse. */
+  | ({ readonly on: 'routed' } & Routed<T>)
+  | { readonly on: 'held'; readonly callerLeg: LegId; readonly limit: number }
+  | { readonly on: 'refused'; readonly status: number; readonly reason: EndReason }
+  /** The held caller is to be answered with the media endpoint of its leg. */
+  | { readonly on: 'admit' }
+  | { readonly on: 'progress'; readonly branch: string; readonly status: number; readonly sdp?: string }
+  | { readonly on: 'answered'; readonly branch: string; readonly sdp?: string }
+  | { readonly on: 'failed'; readonly branch: string; readonly status: number }
+  /** The other side ended: BYE, CANCEL (caller only), missing ACK, broken flow. */
+  | { readonly on: 'ended'; readonly party: Party; readonly why: string }
+  /** A new offer inside the dialog; without SDP the side asks for one of ours. */
+  | { readonly on: 'offer'; readonly party: Party; readonly sdp?: string }
+  | {
+      readonly on: 'reoffered';
+      readonly party: Party;
+      readonly ok: boolean;
+      readonly status: number;
+      readonly sdp?: string;
+    }
+  /** ACK of our 2xx; `sdp` answers an offer that stood in it. */
+  | { readonly on: 'confirmed'; readonly party: Party; readonly sdp?: string }
+  /** Answer of `media`. */
+  | { readonly on: 'media'; readonly op: number; readonly sdp?: string; readonly failed?: number }
+  /** Answer of `report answered`: it is durable, or given up. */
+  | { readonly on: 'recorded' }
+  /** Ends the call, or with `leg` that leg alone while others still ring. */
+  | { readonly on: 'close'; readonly reason: EndReason; readonly leg?: LegId; readonly status?: number };
+
+export type CallOutput<T> =
+  | { readonly do: 'route' }
+  | { readonly do: 'invite'; readonly branch: string; readonly leg: LegId; readonly to: T; readonly sdp: string }
+  /** 101..199 to the caller. */
+  | { readonly do: 'progress'; readonly status: number; readonly sdp?: string }
+  /** 200 to the caller. */
+  | { readonly do: 'answer'; readonly sdp: string }
+  /** 4xx..6xx to the caller. */
+  | { readonly do: 'reject'; readonly status: number; readonly reason: EndReason }
+  | { readonly do: 'hangup'; readonly party: Party; readonly reason: EndReason }
+  | { readonly do: 'reoffer'; readonly party: Party; readonly sdp: string }
+  | { readonly do: 'accept-offer'; readonly party: Party; readonly sdp: string }
+  | { readonly do: 'refuse-offer'; readonly party: Party; readonly status: number }
+  /**
+   * Media of a leg. `offer`: give an SDP offer (with that direction); `answer`: give the answer to `sdp`; `accept`: take
+   * `sdp` as the answer to what was offered. Reply by `media` with the same `op`.
+   */
+  | {
+      readonly do: 'media';
+      readonly op: number;
+      readonly want: 'offer' | 'answer' | 'accept';
+      readonly leg: LegId;
+      readonly party: Party;
+      readonly sdp?: string;
+      readonly direction?: Direction;
+    }
+  /** Let sound flow both ways between the caller's leg and this one. */
+  | { readonly do: 'connect'; readonly caller: LegId; readonly leg: LegId }
+  | { readonly do: 'release'; readonly leg: LegId }
+  /** `answered` wants `recorded` back; the others want nothing. */
+  | {
+      readonly do: 'report';
+      readonly leg: LegId;
+      readonly event: 'ringing' | 'answered' | 'ended';
+      readonly branch?: string;
+      readonly reason?: EndReason;
+    }
+  /** Both sides are joined and the caller has its 2xx: the moment for a snapshot. `branch` is the winner. */
+  | { readonly do: 'up'; readonly branch?: string }
+  /** All is done; forget the state. */
+  | { readonly do: 'over'; readonly answered: boolean; readonly reason: EndReason };
