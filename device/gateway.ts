@@ -7,7 +7,9 @@ import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import { fault } from '#shared/protocol/fault.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { type Agent, createAgent } from './agent/agent.ts';
+import { type Appliance, startAppliance } from './appliance/server.ts';
 import { type HomeNetwork, watchHomeNetwork } from './home-network/discovery.ts';
 import type { DeviceFacts } from './home-network/inventory.ts';
 import type { Cloud } from './pairing/discovery.ts';
@@ -19,6 +21,8 @@ import { type SipEdge, startSipEdge } from './sip-edge/server.ts';
 export const profiles = ['residential-gateway', 'personal-computer', 'ip-appliance'] as const;
 export type Profile = (typeof profiles)[number];
 export const VERSION = '0.1.0';
+/** House calls whose facts are kept while there is no agent; the oldest give way. */
+const UNTOLD_LIMIT = 1_000;
 
 export interface GatewaySettings {
   readonly state: string;
@@ -57,6 +61,10 @@ class UserAgent implements Gateway {
   readonly #listeners: (() => void)[] = [];
   readonly #pairing: Pairing;
   #edge: SipEdge | undefined;
+  /** The same as `#edge` on a device that is itself one SIP endpoint. */
+  #appliance: Appliance | undefined;
+  /** Facts of house calls for which there was no agent yet. */
+  readonly #untold: VerbRequest<'voice.report'>[] = [];
   #network: HomeNetwork | undefined;
   #agent: Agent | undefined;
   #identity: Identity | undefined;
@@ -83,15 +91,16 @@ class UserAgent implements Gateway {
   }
 
   async start(): Promise<void> {
-    const { profile, sip } = this.#settings;
-    this.#edge = await startSipEdge({
+    const { profile, sip, state } = this.#settings;
+    const common = {
       world: this.#world,
       engine: this.#engine,
       listen: sip,
       identity: () => this.#credentials(),
-      report: (call) => void this.#agent?.report('voice.report', call, { priority: 'voice' }),
       changed: () => this.#voiceChanged(),
-    });
+    };
+    if (profile === 'ip-appliance') this.#edge = this.#appliance = await startAppliance({ ...common, state });
+    else this.#edge = await startSipEdge({ ...common, report: (call) => this.#tell(call) });
     // A PC or an appliance is a guest on its LAN and does not watch it.
     if (profile === 'residential-gateway')
       this.#network = await watchHomeNetwork(this.#world, (devices) => this.#lanChanged(devices));
@@ -155,6 +164,12 @@ class UserAgent implements Gateway {
         ? err(fault('gateway_refused', `A ${profile} does not watch its LAN.`))
         : ok({ devices: (await network.scan()).length });
     });
+    agent.onCommand('appliance.press.local', async ({ to }) => {
+      const appliance = this.#appliance;
+      if (appliance === undefined) return err(fault('gateway_refused', `A ${profile} has no button.`));
+      const pressed = await appliance.press(to);
+      return pressed.ok ? ok({ line: pressed.value }) : err(fault('gateway_refused', pressed.fault));
+    });
     agent.onCommand('qos.apply', async () =>
       ok({
         marked: false,
@@ -163,8 +178,19 @@ class UserAgent implements Gateway {
     );
     agent.onState(() => this.#changed());
     this.#agent = agent;
+    for (const call of this.#untold.splice(0)) void this.#tell(call);
     this.#lanChanged(this.#devices);
     return agent;
+  }
+
+  /** Facts of a house call: into the agent's outbox, or kept for the next agent where there is none or it is just stopping. */
+  async #tell(call: VerbRequest<'voice.report'>): Promise<void> {
+    const agent = this.#agent;
+    const told = await agent?.report('voice.report', call, { priority: 'voice' });
+    if (told !== undefined && (told.ok || told.fault.code !== 'timeout')) return;
+    if (this.#agent !== agent) return this.#tell(call);
+    this.#untold.push(call);
+    if (this.#untold.length > UNTOLD_LIMIT) this.#untold.shift();
   }
 
   /** After an undone pairing the phones of what was its home are served no longer. */
@@ -172,6 +198,7 @@ class UserAgent implements Gateway {
     if (this.#voice !== undefined) this.#edge?.apply({ ...this.#voice, lines: [] });
     this.#voice = undefined;
     this.#voiceVersion = 0;
+    this.#untold.length = 0;
   }
 
   #voiceChanged(): void {

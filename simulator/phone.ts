@@ -12,8 +12,18 @@ import { Endpoint } from '#shared/sip/endpoint.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import { makeAnswer, makeOffer, readRemote } from '#shared/sip/offer-answer.ts';
 import type { Direction } from '#shared/sip/sdp.ts';
-import type { CallHandle, Credentials, EndpointOutput, Flow, SipProtocol } from '#shared/sip/types.ts';
+import type {
+  CallHandle,
+  Credentials,
+  EndpointOutput,
+  Flow,
+  SipProtocol,
+  TransactionHandle,
+} from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
+import { type CallOwner, PhoneCall } from './phone-call.ts';
+
+export { PhoneCall } from './phone-call.ts';
 
 /** What the phone does with a call that comes in. */
 export type Manner = 'answer' | 'ring' | 'busy' | 'decline';
@@ -47,60 +57,7 @@ const REFUSALS: Readonly<Partial<Record<Manner, number>>> = { busy: 486, decline
 /** Seconds of a registration. */
 const EXPIRES = 300;
 
-export class PhoneCall {
-  readonly phone: Phone;
-  readonly outgoing: boolean;
-  readonly rtp: RtpPeer;
-  state: 'calling' | 'ringing' | 'up' | 'ended' = 'calling';
-  /** Final status of a call that was not answered, and why an answered one ended. */
-  status = 0;
-  why = '';
-  /** From of a call that came in, as text. */
-  from = '';
-  callId = '';
-  /** Provisional statuses heard. */
-  readonly progress: number[] = [];
-  /** The other side lets us hear nothing. */
-  held = false;
-  handle: CallHandle = '';
-  /** Descriptions of ours so far, and the dialog's `o=` id. */
-  version = 1;
-  readonly sessionId: number;
-  offer: string | undefined;
-  /** Telephone events of the other side. */
-  eventType: number | undefined;
-
-  constructor(phone: Phone, outgoing: boolean, rtp: RtpPeer, sessionId: number) {
-    this.phone = phone;
-    this.outgoing = outgoing;
-    this.rtp = rtp;
-    this.sessionId = sessionId;
-  }
-
-  answer(): void {
-    this.phone.answer(this);
-  }
-
-  hangup(): void {
-    this.phone.hangup(this);
-  }
-
-  /** Puts the other side on hold, or takes it back. */
-  hold(on: boolean): void {
-    this.phone.offerAgain(this, on ? 'sendonly' : 'sendrecv');
-  }
-
-  /** Samples heard so far. */
-  heard(): Int16Array {
-    return this.rtp.heard();
-  }
-
-  press(digit: string): void {
-    if (this.eventType !== undefined) this.rtp.press(digit, this.eventType);
-  }
-}
-
-export class Phone {
+export class Phone implements CallOwner {
   readonly calls: PhoneCall[] = [];
   readonly #options: PhoneOptions;
   readonly #endpoint: Endpoint;
@@ -110,7 +67,8 @@ export class Phone {
   #local: Address = { host: '', port: 0 };
   #registerId = '';
   #registerSeq = 0;
-  #registering: ((status: number) => void) | undefined;
+  /** Who waits for the final status of a request; 0 stands for silence. */
+  readonly #waiting = new Map<TransactionHandle, (status: number) => void>();
   #refresh: Timer | undefined;
   manner: Manner;
 
@@ -163,13 +121,38 @@ export class Phone {
       ['Contact', `<${this.#contact()}>`],
       ['Expires', String(expires)],
     ]);
+    this.#refresh?.cancel();
+    const { clock } = this.#options.world;
+    if (expires > 0) this.#refresh = clock.at(clock.mono() + expires * 500, () => void this.register(expires));
+    return this.#send(request);
+  }
+
+  /** Sends a request outside calls, such as OPTIONS, to its server; resolves with the final status (0: no answer). */
+  ask(method: string): Promise<number> {
+    const uri = `sip:${this.#options.domain}`;
+    return this.#send(
+      newRequest(method, uri, [
+        ['From', this.#own()],
+        ['To', `<${uri}>`],
+      ]),
+    );
+  }
+
+  /** Sends INFO in a call; resolves with the final status. */
+  info(call: PhoneCall, contentType: string, body: string): Promise<number> {
+    return this.#await((now, out) =>
+      this.#endpoint.requestInDialog(call.handle, 'INFO', { contentType, body }, now, out),
+    );
+  }
+
+  #send(request: SipMessage): Promise<number> {
+    return this.#await((now, out) => this.#endpoint.request(request, this.#flowOrThrow(), now, out, this.#credentials));
+  }
+
+  #await(send: (now: number, out: EndpointOutput[]) => TransactionHandle): Promise<number> {
     return new Promise((resolve) => {
-      this.#registering = resolve;
-      this.#act((now, out) => this.#endpoint.request(request, this.#flowOrThrow(), now, out, this.#credentials));
-      this.#refresh?.cancel();
-      if (expires === 0) return;
-      const { clock } = this.#options.world;
-      this.#refresh = clock.at(clock.mono() + expires * 500, () => void this.register(expires));
+      // Known before anything can be heard of it.
+      this.#act((now, out) => void this.#waiting.set(send(now, out), resolve));
     });
   }
 
@@ -288,9 +271,10 @@ export class Phone {
 
   #take(output: UserOutput): void {
     if (output.do === 'incoming') void this.#ring(output);
-    else if (output.do === 'response') this.#registered(output.message);
-    else if (output.do === 'no-response') this.#registering?.(0);
+    else if (output.do === 'response') this.#responded(output.transaction, output.message);
+    else if (output.do === 'no-response') this.#settle(output.transaction, 0);
     else if (output.do === 'request' || output.do === 'in-dialog') {
+      if (output.do === 'in-dialog') this.#note(output.call, output.message);
       this.#act((now, out) => this.#endpoint.reply(output.transaction, 200, {}, now, out));
     } else {
       const call = this.calls.find((one) => one.handle === output.call);
@@ -298,9 +282,18 @@ export class Phone {
     }
   }
 
-  #registered(message: SipMessage): void {
-    this.#registerSeq = Math.max(this.#registerSeq, message.cseq.n);
-    this.#registering?.(message.status);
+  #responded(transaction: TransactionHandle, message: SipMessage): void {
+    if (message.method === 'REGISTER') this.#registerSeq = Math.max(this.#registerSeq, message.cseq.n);
+    if (message.status >= 200) this.#settle(transaction, message.status);
+  }
+
+  #settle(transaction: TransactionHandle, status: number): void {
+    this.#waiting.get(transaction)?.(status);
+    this.#waiting.delete(transaction);
+  }
+
+  #note(handle: CallHandle, message: SipMessage): void {
+    if (message.method === 'INFO') this.calls.find((one) => one.handle === handle)?.infos.push(message.body);
   }
 
   async #ring(output: Extract<UserOutput, { do: 'incoming' }>): Promise<void> {

@@ -46,6 +46,8 @@ export interface StageHome {
   readonly id: string;
   readonly name: string;
   readonly gateway: Gateway;
+  /** The media engine of its gateway. */
+  readonly engine: MediaEngine;
   readonly world: World;
   readonly address: string;
   readonly lines: StageLine[];
@@ -110,8 +112,8 @@ export class Stage implements AsyncDisposable {
     return reply.body as VerbReply<V>;
   }
 
-  /** A home with its gateway paired. */
-  async home(name: string, profile: Profile = 'residential-gateway'): Promise<StageHome> {
+  /** A home with its gateway paired; `listen` is the address for its phones, where that is not the gateway's first. */
+  async home(name: string, profile: Profile = 'residential-gateway', listen?: string): Promise<StageHome> {
     const { id } = await this.api('home.create', { name });
     const { world, address } = this.ground.host(name);
     const engine = await this.ground.settle(this.ground.engine(world));
@@ -120,7 +122,7 @@ export class Stage implements AsyncDisposable {
       state: this.ground.folder(name),
       cloudUrl: this.ground.url(this.cloud),
       profile,
-      sip: { host: address, port: 0 },
+      sip: { host: listen ?? address, port: 0 },
     };
     const gateway = await this.ground.settle(startGateway(world, settings, engine));
     await this.ground.until(() => gateway.status().pairing.code !== undefined, 15_000, `${name} to show a code`);
@@ -131,6 +133,7 @@ export class Stage implements AsyncDisposable {
       id,
       name,
       gateway,
+      engine,
       world,
       address,
       lines,

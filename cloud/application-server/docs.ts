@@ -19,7 +19,10 @@ const families: Readonly<Record<Family, string>> = {
 };
 
 /** Faults that every operation may answer. */
-const common: readonly FaultCode[] = ['bad_request', 'rate_limited', 'server_unavailable', 'timeout', 'internal'];
+const common: readonly FaultCode[] = [
+  ...(['bad_request', 'rate_limited', 'server_unavailable', 'timeout', 'internal'] as const),
+  ...(['wrong_host', 'headers_too_large'] as const),
+];
 
 function publicVerbs(): PublicVerb[] {
   return (Object.keys(verbs) as VerbName[]).flatMap((name) => {

@@ -10,6 +10,7 @@ import { qos } from '#cloud/farm/qos/server.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import type { Store } from '#cloud/store/store.ts';
 import { VirtualWorld } from '#simulator/world.ts';
+import { isLong } from '#test/peers.ts';
 import { CONFIG, newScript, OPERATOR, scriptedServers } from '#test/support/session-farm.ts';
 import { readRows } from './journal.ts';
 import { sessionManager } from './server.ts';
@@ -109,7 +110,7 @@ describe('kill -9', () => {
     expect(killed, `crash points ${points.join(', ')}`).toBeGreaterThan(5);
   }, 120_000);
 
-  it.runIf(process.env.HEARTHLINE_LONG === '1')(
+  it.runIf(isLong)(
     'at every crash point of that flow',
     async () => {
       let point = 1;

@@ -24,6 +24,7 @@ export class OutboxFile {
   #size = 0;
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
+  #closed = false;
 
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
@@ -63,6 +64,11 @@ export class OutboxFile {
     await this.#disk.write(this.#path(number), log);
     this.#file = await this.#disk.append(this.#path(number));
     this.#size = size;
+    // Closed while it was being opened: nobody else would close it.
+    if (this.#closed) {
+      await this.#file.close();
+      this.#file = undefined;
+    }
     for (const name of await this.#disk.list(this.#folder)) {
       if (/^outbox-[0-9]+$/.test(name) && name !== `outbox-${number}`)
         await this.#disk.remove(`${this.#folder}/${name}`);
@@ -79,6 +85,7 @@ export class OutboxFile {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#writing;
     await this.#file?.close();
     this.#file = undefined;

@@ -2,10 +2,11 @@
  * The calls of a device that is itself one SIP endpoint. Called, it answers at once, plays its chime and then gives back what it
  * hears (so that whoever set it up can hear that both ways work); calling, it plays its chime over and over.
  */
+
+import { revised } from '#shared/call/direction.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
-import { revised } from '#shared/call/direction.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { type Anchor, type Anchored, nodeOf } from '../media-relay/anchor.ts';
 
@@ -162,7 +163,9 @@ export class StationCalls {
     if (call === undefined) return;
     await this.#o.engine.release(player);
     const node = nodeOf(call.end.call, LEG);
-    await this.#o.anchor.connect(call.end.call, LEG, LEG).catch(() => this.#o.world.log.debug('appliance.gone', { node }));
+    await this.#o.anchor
+      .connect(call.end.call, LEG, LEG)
+      .catch(() => this.#o.world.log.debug('appliance.gone', { node }));
   }
 
   #newCall(flow: Flow, outgoing: boolean): StationCall {

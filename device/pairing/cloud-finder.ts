@@ -84,9 +84,18 @@ export class CloudFinder {
     if (!answer.ok) return false;
     if (JSON.stringify(answer.value) === JSON.stringify(this.#cloud)) return true;
     this.#cloud = answer.value;
-    await this.#world.disk.write(this.#path, utf8(JSON.stringify({ url: this.#url, cloud: answer.value })));
     found(answer.value);
+    await this.#remember(answer.value);
     return true;
+  }
+
+  /** Only a help for the next start: a disk that does not take it harms nothing now. */
+  async #remember(cloud: Cloud): Promise<void> {
+    try {
+      await this.#world.disk.write(this.#path, utf8(JSON.stringify({ url: this.#url, cloud })));
+    } catch (error) {
+      this.#world.log.error('pairing.disk-failed', { error: String(error) });
+    }
   }
 
   /** What was found at an earlier start, if it was for the same address. */

@@ -10,7 +10,6 @@ import { TICK, type Tick } from '#shared/kernel/machine.ts';
 import { err, type Result } from '#shared/kernel/result.ts';
 import type { Timer, World } from '#shared/kernel/world.ts';
 import type { SystemDocument } from '#shared/protocol/documents.ts';
-import { type Fault, faults } from '#shared/protocol/fault.ts';
 import { CODE_RANDOM, makeCode } from '#shared/protocol/pairing.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { type ApplicantLink, createApplicantLink } from '../agent/applicant.ts';
@@ -20,10 +19,17 @@ import { CloudFinder } from './cloud-finder.ts';
 import { type DeviceKey, deviceKey } from './device-key.ts';
 import type { Cloud } from './discovery.ts';
 import { pairing } from './machine.ts';
-import { announce, requestCertificate } from './questions.ts';
+import { putQuestion } from './questions.ts';
 import { Renewal } from './renewal.ts';
 import { readSaved } from './saved.ts';
-import { type Identity, newPairing, type PairingInput, type PairingOutput, type PairingState } from './states.ts';
+import {
+  type Identity,
+  newPairing,
+  type PairingInput,
+  type PairingOutput,
+  type PairingState,
+  type Saved,
+} from './states.ts';
 import { type PairingStatus, statusOf } from './status.ts';
 
 export interface PairingOptions {
@@ -50,6 +56,9 @@ export interface Pairing {
   /** Renews the certificate now; the fault is a word for the log. */
   renew(): Promise<Result<Identity, string>>;
 }
+
+/** Milliseconds between tries to write to a disk that does not take it. */
+const DISK_AGAIN = 2_000;
 
 /** Throws where `cloudUrl` cannot be taken, with words for the person who gave it. */
 export function createPairing(options: PairingOptions): Pairing {
@@ -183,12 +192,9 @@ class Driver implements Pairing {
     const { world, state, agent } = this.#options;
     const { cloud } = this.#finder;
     switch (output.do) {
-      case 'save': {
-        const { at } = output.saved;
-        world.log.info('pairing.state', { at, cause: at === 'unpaired' ? output.saved.cause : undefined });
-        await world.disk.write(`${state}/pairing.json`, utf8(JSON.stringify(output.saved)));
+      case 'save':
+        await this.#save(output.saved);
         return;
-      }
       case 'new-code':
         this.#code = newCode(world);
         return;
@@ -212,6 +218,21 @@ class Driver implements Pairing {
         this.#homeName = undefined;
         await world.disk.remove(`${state}/agent`);
         return;
+    }
+  }
+
+  /** What follows must not happen before this is on the disk: a disk that is full or broken holds everything up until it is not. */
+  async #save(saved: Saved): Promise<void> {
+    const { world, state } = this.#options;
+    world.log.info('pairing.state', { at: saved.at, cause: saved.at === 'unpaired' ? saved.cause : undefined });
+    while (!this.#stopped) {
+      try {
+        await world.disk.write(`${state}/pairing.json`, utf8(JSON.stringify(saved)));
+        return;
+      } catch (error) {
+        world.log.error('pairing.disk-failed', { error: String(error) });
+        await new Promise<void>((resolve) => world.clock.at(world.clock.mono() + DISK_AGAIN, resolve));
+      }
     }
   }
 
@@ -251,31 +272,11 @@ class Driver implements Pairing {
     return true;
   }
 
-  async #ask({ what, ticket, over }: Extract<PairingOutput, { do: 'ask' }>): Promise<PairingInput> {
+  #ask(question: Extract<PairingOutput, { do: 'ask' }>): Promise<PairingInput> {
     const { world, profile, version } = this.#options;
-    const link = this.#link;
-    const key = this.#key;
-    if (link === undefined && over === 'link') return { on: 'refused', ticket, code: 'timeout', final: false };
-    if (what === 'standing') {
-      const answer = await (over === 'agent'
-        ? this.#holder.request('pairing.standing', {})
-        : link?.request('pairing.standing', {}));
-      if (!answer?.ok) return refusal(ticket, answer?.fault);
-      return { on: 'standing', ticket, wall: world.clock.wall(), ...answer.value };
-    }
-    if (link === undefined || key === undefined) return refusal(ticket, undefined);
-    if (what === 'certificate') {
-      const answer = await requestCertificate(world, link, key);
-      return answer.ok ? { on: 'certified', ticket, identity: answer.value } : refusal(ticket, answer.fault);
-    }
-    const answer = await announce(world, link, { code: this.#code ?? '', profile, version });
-    return answer.ok ? { on: 'announced', ticket } : refusal(ticket, answer.fault);
+    const announcement = { code: this.#code ?? '', profile, version };
+    return putQuestion(question, { world, link: this.#link, agent: this.#holder, key: this.#key, announcement });
   }
-}
-
-function refusal(ticket: number, fault: Fault | undefined): PairingInput {
-  const code = fault?.code ?? 'timeout';
-  return { on: 'refused', ticket, code, final: code.startsWith('pairing_') || faults[code].retry === 'never' };
 }
 
 function newCode(world: Pick<World, 'random'>): string {

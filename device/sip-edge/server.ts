@@ -70,7 +70,12 @@ class Edge implements SipEdge {
   constructor(options: SipEdgeOptions) {
     this.#o = options;
     const { world } = options;
-    this.#endpoint = new Endpoint({ random: world.random, hash: sipHash(world.crypto), supported: ['join'], backToBack: true });
+    this.#endpoint = new Endpoint({
+      random: world.random,
+      hash: sipHash(world.crypto),
+      supported: ['join'],
+      backToBack: true,
+    });
     this.#transport = new SipTransport(world, {
       endpoint: this.#endpoint,
       onOutput: (output) => this.#take(output),

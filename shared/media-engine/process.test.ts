@@ -147,6 +147,21 @@ describe('engine process', () => {
     await engine.endpoint(spec('ep_2'));
   });
 
+  it('relays between the two families of addresses', async () => {
+    const engine = await attach();
+    const peers = [await RtpPeer.open(hostWorld(), '127.0.0.1'), await RtpPeer.open(hostWorld(), '::1')] as const;
+    for (const peer of peers) {
+      const { host } = peer.local;
+      peer.target = (await engine.endpoint({ ...spec(host), id: host, host })).local;
+      await engine.remote(host, remote(peer));
+    }
+    await engine.connect('127.0.0.1', '::1', true);
+    await engine.connect('::1', '127.0.0.1', true);
+    for (const peer of peers) peer.play(sine(440, -20, 8000), true);
+    await until(() => peers.every((peer) => peer.received > 20), 'sound both ways');
+    for (const peer of peers) await peer.close();
+  });
+
   it('stands a description with impossible addresses', async () => {
     const engine = await attach();
     await engine.player({ id: 'p', owner: 'o/l', group: 'g', source: { tone: 'dial' }, loop: true, gain: 1 });

@@ -28,6 +28,7 @@ const token = randomBytes(32).toString('hex');
 const greeting: Greeting = { version: WIRE_VERSION, low: options.low, high: options.high };
 const parents = new Set<Socket>();
 let lonely: NodeJS.Timeout | undefined;
+let leaving = false;
 
 const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
 const crew = new Crew(options, workers, (event: EngineEvent) => {
@@ -40,8 +41,16 @@ function send(parent: Socket, answer: Answer): void {
   else parent.write(`${JSON.stringify(answer)}\n`);
 }
 
-function end(): void {
+/** Takes the socket away, once: the path may belong to the next engine soon. From here on nobody new finds this one. */
+function leave(): void {
+  if (leaving) return;
+  leaving = true;
   rmSync(socketPath, { force: true });
+  server.close();
+}
+
+function end(): void {
+  leave();
   void crew.stop().finally(() => process.exit(0));
 }
 
@@ -60,6 +69,7 @@ function rightToken(line: string): boolean {
 async function obey(parent: Socket, command: Command): Promise<void> {
   try {
     const value = await crew.run(command.do, command.args);
+    if (command.do === 'end') leave();
     send(parent, { n: command.n, value });
     if (command.do === 'end') parent.end(end);
   } catch (error) {
@@ -110,6 +120,9 @@ function occupied(): Promise<boolean> {
   });
 }
 
+const server = createServer(onParent);
+server.maxConnections = CONNECTIONS;
+
 process.on('SIGTERM', end);
 process.on('SIGINT', end);
 process.on('SIGHUP', () => undefined);
@@ -121,6 +134,4 @@ process.umask(0o177);
 if (await occupied()) process.exit(0);
 rmSync(socketPath, { force: true });
 writeFileSync(`${socketPath}.token`, token, { mode: 0o600 });
-const server = createServer(onParent);
-server.maxConnections = CONNECTIONS;
 server.listen(socketPath, watchAlone);

@@ -8,6 +8,8 @@ export const Micro = Type.Integer({ description: 'money in millionths of the cur
 export const E164 = Type.String({ pattern: '^\\+[1-9][0-9]{4,14}$', description: 'E.164 number' });
 /** A line id, an E.164 number or a SIP URI. */
 export const Party = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s<>"]+$' });
+/** What a phone can dial: a number, a username, a short code. It goes into a SIP URI as it is. */
+export const Dialled = Type.String({ pattern: '^[A-Za-z0-9+*._-]{1,64}$' });
 export const Sdp = Type.String({ maxLength: 16_384 });
 export const Empty = Type.Object({}, { additionalProperties: false });
 export const Cursor = Type.Object(

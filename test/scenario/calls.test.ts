@@ -136,6 +136,23 @@ describe('two direct phones', () => {
   });
 });
 
+describe('other requests', () => {
+  test('INFO goes to the other side and its answer comes back', async () => {
+    const { alice, call, incoming, world } = await talking();
+    const status = await world.settle(alice.info(call, 'application/dtmf-relay', 'Signal=5\r\nDuration=160\r\n'));
+    expect(status).toBe(200);
+    expect(incoming.infos).toEqual(['Signal=5\r\nDuration=160\r\n']);
+  });
+
+  test('OPTIONS is answered, what is not served is not', async () => {
+    const { alice, world } = await twoPhones();
+    const statuses = [];
+    for (const method of ['OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'NONSENSE'])
+      statuses.push(await world.settle(alice.ask(method)));
+    expect(statuses).toEqual([200, 405, 405, 501]);
+  });
+});
+
 describe('the way of the sound', () => {
   const voice = sine(600, -10, 8000);
   const hear = async (more: { believes?: string }) => {

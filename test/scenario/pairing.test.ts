@@ -248,6 +248,19 @@ describe('not done in 60 s, both sides undo and name the cause', () => {
   });
 });
 
+test('a full disk holds a pairing up; the cloud undoes it, and with room again both sides agree', async () => {
+  const gateway = await rig.gateway('gw', '10.0.1.1');
+  const code = await rig.code(gateway);
+  rig.virtual.disk('gw').faults.capacity = 0;
+  const { id } = await rig.must('gateway.claim', { home, code });
+  await rig.virtual.run(2 * FAIL_SAFE);
+  expect((await rig.row(id))?.state).toBe('failed');
+  delete rig.virtual.disk('gw').faults.capacity;
+  await rig.code(gateway);
+  expect(gateway.pairing.status()).toMatchObject({ at: 'announced', cause: 'pairing_timeout' });
+  await pair(gateway);
+});
+
 describe('a paired gateway', () => {
   test('that is removed while it cannot be told finds out by itself', async () => {
     const gateway = await rig.gateway('gw', '10.0.1.1');

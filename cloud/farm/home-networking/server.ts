@@ -64,6 +64,23 @@ function handlers({ store, bus, world }: PartContext): Handlers<'home-networking
       return outcome;
     },
 
+    async 'appliance.press'({ home, gateway, to }, context) {
+      if (!sees(context.principal, home)) return err(fault('not_found'));
+      const before = await repeated<'appliance.press'>(store, context);
+      if (before !== undefined) return before;
+      if ((await gatewayById(store, gateway))?.home !== home)
+        return err(fault('not_found', 'No such gateway in this home.'));
+      const reached = await bus.request(
+        'gateway.command',
+        { gateway, verb: 'appliance.press.local', body: { to } },
+        context,
+      );
+      if (!reached.ok) return reached;
+      const outcome = ok({ line: (reached.value.body as { line: string }).line });
+      await store.commit(remember<'appliance.press'>(context, outcome, world.clock.wall()));
+      return outcome;
+    },
+
     async 'device.report'({ devices }, context) {
       const { principal } = context;
       if (principal.kind !== 'gateway') return err(fault('forbidden', 'Only a gateway reports its LAN.'));

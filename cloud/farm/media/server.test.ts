@@ -226,6 +226,27 @@ describe('endpoints', () => {
     expect(part.health()).toMatchObject({ legs: 9 });
   });
 
+  it('listens everywhere and advertises an address of the other side’s family', async () => {
+    await part.stop();
+    const host = world.host('dual', ['10.0.0.2', '2001:db8::2']);
+    const media = { host: '0.0.0.0', low: 20_000, high: 20_019 };
+    context = { ...context, world: host, config: { ...context.config, media, publicHost: '198.51.100.7' } };
+    await start();
+    const offer = async (leg: string, family: '4' | '6') => {
+      const offered = await context.bus.request('media.endpoint.offer', { session: 's', leg, family }, asPart);
+      return offered.ok ? readRemote(offered.value.sdp)?.address.host : undefined;
+    };
+    expect(await offer('leg_4', '4')).toBe('198.51.100.7');
+    expect(await offer('leg_6', '6')).toBe('2001:db8::2');
+    const sdp = makeOffer({ address: { host: '2001:db8::9', port: 4000 }, sessionId: 1 });
+    const answered = await context.bus.request('media.endpoint.answer', { session: 's', leg: 'leg_7', sdp }, asPart);
+    expect(answered.ok && readRemote(answered.value.sdp)?.address.host).toBe('2001:db8::2');
+    await part.stop();
+    await (await threadEngine(context)).close(true);
+    context = { ...context, world: world.host('cloud', [PUBLIC]) };
+    await start();
+  });
+
   it('plays ringback until it is told to stop', async () => {
     const { peer, endpoint } = await caller(1);
     await context.bus.request('media.tone', { endpoint, tone: 'ringback' }, asPart);

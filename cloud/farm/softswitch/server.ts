@@ -69,7 +69,7 @@ class Softswitch implements RunningPart {
     this.#transport = new SipTransport(world, {
       endpoint,
       publicHost: config.publicHost,
-      onOutput: (output) => this.#take(output),
+      onOutput: (output) => this.#guarded(output),
       accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted,
       onFlowClosed: (flow) => this.#lost(flow),
     });
@@ -189,6 +189,15 @@ class Softswitch implements RunningPart {
     }
   }
 
+  /** A fault of ours in one call must not stop the others, nor the transport that carries them. */
+  #guarded(output: UserOutput): void {
+    try {
+      this.#take(output);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
   #take(output: UserOutput): void {
     switch (output.do) {
       case 'incoming':
@@ -287,10 +296,12 @@ class Softswitch implements RunningPart {
   }
 
   #later(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#context.world.log.error('softswitch.failed', { error: text });
-    });
+    work.catch((error: unknown) => this.#failed(error));
+  }
+
+  #failed(error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#context.world.log.error('softswitch.failed', { error: text });
   }
 }
 
