@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
  * browser, real processes) come after all others, one file at a time, since they hear when the machine is busy.
  */
 const common = { testTimeout: 30_000, hookTimeout: 30_000, pool: 'forks' } as const;
+/** Unit tests that measure sound in real time. */
+const timed = ['cloud/farm/media/engines.test.ts', 'shared/media-engine/{process,ticker}.test.ts'];
 const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];
 
 export default defineConfig({
@@ -15,6 +17,7 @@ export default defineConfig({
           ...common,
           name: 'rooms',
           include: ['{shared,cloud,device,cli,simulator,apps}/**/*.test.ts', 'test/{law,scenario,api}/**/*.test.ts'],
+          exclude: timed,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -23,7 +26,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'machine',
-          include: ['test/{interop,e2e}/**/*.test.ts', ...long],
+          include: ['test/{interop,e2e}/**/*.test.ts', ...timed, ...long],
           fileParallelism: false,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },

@@ -29,12 +29,25 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     if (command !== undefined) return run(command, argv.slice(count));
   }
   const asked = argv.length === 0 || argv[0] === '--help' || argv[0] === 'help';
-  if (!asked) io.error(`hearthline: there is no command "${argv[0]}". The commands are:`);
   const names = [...Object.keys(own), ...derived.keys()].sort();
+  const family = names.filter((name) => name.split(' ')[0] === argv[0]);
+  if (!asked) {
+    const words = argv.slice(0, family.length > 0 ? 2 : 1).join(' ');
+    io.error(`hearthline: there is no command "${words}". The commands are:`);
+  }
+  const rows: string[] = [];
+  for (const name of family.length > 0 ? family : names) {
+    const about = derived.get(name)?.about ?? (await own[name]?.())?.about ?? '';
+    rows.push(`  ${name.padEnd(18)} ${firstSentence(about)}`);
+  }
   (asked ? io.out : io.error)(
-    `usage: hearthline COMMAND [options]   (COMMAND --help tells more)\n\n${names.map((name) => `  ${name}`).join('\n')}`,
+    `usage: hearthline COMMAND [options]   (COMMAND --help tells more)\n\n${rows.join('\n')}`,
   );
   return asked ? 0 : 3;
+}
+
+function firstSentence(text: string): string {
+  return /^.*?(?=[.:;](?:\s|$))/.exec(text)?.[0] ?? text;
 }
 
 async function run(command: Command, argv: readonly string[]): Promise<ExitCode> {

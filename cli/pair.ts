@@ -1,5 +1,4 @@
-import { hostHttp } from '#shared/host/http.ts';
-import type { Command, Io } from './command.ts';
+import type { Command, ExitCode, Io } from './command.ts';
 import { cloudOptions, request } from './verb-command.ts';
 
 interface GatewayView {
@@ -29,7 +28,7 @@ export const pairCommand: Command = {
     const quiet: Io = { ...io, out: (text) => replies.push(JSON.parse(text)) };
     const json = { ...input, values: { ...input.values, json: 'true' } };
     const home = input.values.home ?? (await onlyHome(json, io));
-    if (home === undefined) return 2;
+    if (typeof home === 'number') return home;
     const claimed = await request(
       { method: 'POST', path: `/v1/homes/${encodeURIComponent(home)}/gateways`, body: { code } },
       json,
@@ -61,19 +60,19 @@ export const pairCommand: Command = {
   },
 };
 
-async function onlyHome(input: Parameters<Command['run']>[0], io: Io): Promise<string | undefined> {
-  const { cloud = '', token = '' } = input.values;
-  const reply = await hostHttp().request({
-    method: 'GET',
-    url: new URL('/v1/homes', cloud.split('#')[0]).href,
-    headers: { authorization: `Bearer ${token}` },
-  });
-  const items = (JSON.parse(reply.body) as { items?: { id: string; name: string }[] }).items ?? [];
-  if (reply.status === 200 && items.length === 1) return items[0]?.id;
+/** The only home that the token may see, or the exit code after saying why there is no such. */
+async function onlyHome(input: Parameters<Command['run']>[0], io: Io): Promise<string | ExitCode> {
+  const replies: unknown[] = [];
+  const quiet: Io = { ...io, out: (text) => replies.push(JSON.parse(text)) };
+  const ended = await request({ method: 'GET', path: '/v1/homes' }, input, quiet);
+  if (ended !== 0) return ended;
+  const { items = [] } = replies[0] as { items?: { id: string; name: string }[] };
+  const [only] = items;
+  if (items.length === 1 && only !== undefined) return only.id;
   io.error(
-    reply.status !== 200
-      ? 'The token is not valid.'
-      : `Say which home with --home: ${items.map((home) => `${home.id} (${home.name})`).join(', ') || 'there is none yet'}.`,
+    items.length === 0
+      ? 'There is no home yet.\nNext: make one with `hearthline home create --name NAME`.'
+      : `Say which home with --home: ${items.map((home) => `${home.id} (${home.name})`).join(', ')}.`,
   );
-  return undefined;
+  return 3;
 }

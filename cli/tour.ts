@@ -109,6 +109,7 @@ class Tour {
     const homes = await this.#homes();
     const devices = await Promise.all(homes.map((home, i) => this.#startHome(home, i)));
     await Promise.all(homes.map((home, i) => this.#startPhone(home, devices[i]?.sip.udp ?? '')));
+    await Promise.all(homes.map((home) => this.#reachable(home)));
     this.#io.out(guide(cloud, homes, devices, this.#address));
   }
 
@@ -192,6 +193,19 @@ class Tour {
     const status = await phone.register();
     if (status !== 200)
       throw new Error(`the demonstration phone of ${home.name} could not register (status ${status})`);
+  }
+
+  /** The demonstration phone counts once the softswitch can ring it. */
+  async #reachable(home: Home): Promise<void> {
+    for (const end = Date.now() + READY_WITHIN; Date.now() < end; ) {
+      const { items } = await this.#api<{ items: { id: string; registered: boolean }[] }>(
+        'GET',
+        `/v1/homes/${home.id}/lines`,
+      );
+      if (items.find((line) => line.id === home.lines[0].id)?.registered === true) return;
+      await new Promise((resume) => setTimeout(resume, 100));
+    }
+    throw new Error(`the gateway of ${home.name} did not reach the softswitch within ${READY_WITHIN / 1000} s.`);
   }
 
   async #api<T>(method: 'POST' | 'GET', path: string, body?: unknown): Promise<T> {

@@ -39,7 +39,7 @@ function verbCommand(words: string, entry: VerbEntry, http: NonNullable<VerbEntr
     const words =
       property.enum?.join(' | ') ??
       property.description ??
-      (property.type === 'array' ? 'several, with commas between' : name);
+      (property.type === 'array' ? 'several, with commas between' : `the ${name}`);
     options[name] = {
       kind: property.type === 'boolean' ? 'flag' : 'text',
       value: name.toUpperCase(),
@@ -111,6 +111,10 @@ export async function request(
 ): Promise<ExitCode> {
   const { cloud = '', token = '', json } = input.values;
   const [url = '', fragment] = cloud.split('#');
+  if (!URL.canParse(path, url)) {
+    io.error(`hearthline: --cloud ${cloud}: not a URL such as http://127.0.0.1:8080`);
+    return 3;
+  }
   const pin = /^sha256-([0-9a-f]{64})$/.exec(fragment ?? '')?.[1];
   try {
     const reply = await hostHttp().request({
@@ -141,7 +145,8 @@ function printFault(problem: unknown, io: Io, json: boolean): ExitCode {
   if (json) io.out(JSON.stringify(problem));
   const { code, title, detail } = problem as { code?: string; title?: string; detail?: string };
   const known = code !== undefined && Object.hasOwn(faults, code) ? faults[code as FaultCode] : undefined;
-  io.error(`${title ?? known?.title ?? 'The request failed'}${detail === undefined ? '' : `: ${detail}`}.`);
+  const whole = (detail ?? title ?? known?.title ?? 'The request failed').replace(/\.$/, '');
+  io.error(`${whole}.`);
   if (known !== undefined) io.error(`Next: ${known.next} [${code}]`);
   return 2;
 }

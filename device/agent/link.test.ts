@@ -116,7 +116,7 @@ describe('a connection', () => {
     step(received('res', { re: 'h', body: GREETED }));
     now += 29_999;
     step(closed);
-    expect(link.due(state) - now).toBe(2050);
+    expect(link.due(state) - now).toBe(1050);
     state.at = 'ready';
     state.readySince = now - 30_000;
     step(closed);

@@ -143,7 +143,7 @@ export class StationCalls {
   }
 
   async #chime({ end, outgoing }: StationCall): Promise<void> {
-    const { engine, chime, world } = this.#o;
+    const { engine, anchor, chime, world } = this.#o;
     const id = nodeOf(end.call, CHIME_LEG);
     try {
       const source = { file: chime };
@@ -154,7 +154,7 @@ export class StationCalls {
       // The call ended meanwhile, or the file cannot be played: the call itself goes on.
       world.log.warn('appliance.no-chime', { error: String(error) });
     }
-    if (![...this.#calls.values()].some((call) => call.end === end)) await engine.release(id);
+    if (![...this.#calls.values()].some((call) => call.end === end)) await anchor.release(end.call, CHIME_LEG);
   }
 
   /** The chime of a call that came in is over: from now on it gives back what it hears. */
@@ -188,7 +188,7 @@ export class StationCalls {
 
   async #release({ end }: StationCall): Promise<void> {
     await this.#o.anchor.release(end.call, end.leg);
-    await this.#o.engine.release(nodeOf(end.call, CHIME_LEG));
+    await this.#o.anchor.release(end.call, CHIME_LEG);
   }
 
   #refuse(handle: CallHandle, status: number): void {

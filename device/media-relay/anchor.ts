@@ -34,17 +34,19 @@ export class Anchor {
 
   /** Our offer towards an end. */
   async offer(end: Anchored): Promise<AnchorReply> {
+    const sessionId = this.#idOf(end);
     return this.#try(async () => {
       const { local } = await this.#endpoint(end);
-      return { sdp: makeOffer({ address: { host: end.host, port: local.port }, sessionId: this.#idOf(end) }) };
+      return { sdp: makeOffer({ address: { host: end.host, port: local.port }, sessionId }) };
     });
   }
 
   /** Takes an end's offer and gives our answer; 488 where no codec is shared. */
   async answer(end: Anchored, offer: string): Promise<AnchorReply> {
+    const sessionId = this.#idOf(end);
     return this.#try(async () => {
       const { local } = await this.#endpoint(end);
-      const answer = makeAnswer(offer, { address: { host: end.host, port: local.port }, sessionId: this.#idOf(end) });
+      const answer = makeAnswer(offer, { address: { host: end.host, port: local.port }, sessionId });
       if (answer === undefined || !(await this.#remote(end, offer))) return { failed: 488 };
       return { sdp: answer };
     });
@@ -60,9 +62,14 @@ export class Anchor {
     return this.#engine.connect(nodeOf(call, from), nodeOf(call, to), true);
   }
 
+  /** Frees an end. Where the engine itself is gone there is nothing left to free. */
   async release(call: string, leg: string): Promise<void> {
     this.#ids.delete(nodeOf(call, leg));
-    await this.#engine.release(nodeOf(call, leg));
+    try {
+      await this.#engine.release(nodeOf(call, leg));
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+    }
   }
 
   #endpoint({ call, leg, host }: Anchored) {

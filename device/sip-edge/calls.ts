@@ -120,22 +120,19 @@ export class EdgeCalls {
   #route(call: EdgeCall): void {
     const { house, world, upstream } = this.#o;
     const line = house.dialled(call.dialled);
-    const phones = line === undefined ? [] : house.phones(line.id, world.clock.mono());
-    const branches = phones.map((phone, i) => ({
+    const all = line === undefined ? [] : house.phones(line.id, world.clock.mono());
+    // Who dials the own number reaches the other phones of the line, never itself.
+    const phones = call.from === undefined ? all : all.filter((phone) => phone.flow.id !== call.flow.id);
+    const branches: { branch: string; to: Ring }[] = phones.map((phone, i) => ({
       branch: `p${i}`,
-      to: { kind: 'phone', phone, line: line as HouseLine } as Ring,
+      to: { kind: 'phone', phone, line: line as HouseLine },
     }));
+    const flow = upstream();
     // A line of this home whose phone is at another gateway is reached through the softswitch.
-    if (branches.length === 0 && call.from !== undefined && upstream() !== undefined)
-      branches.push({ branch: 'cloud', to: { kind: 'softswitch', dialled: call.dialled } });
+    if (branches.length === 0 && call.from !== undefined && flow !== undefined && line !== call.from)
+      branches.push({ branch: 'cloud', to: { kind: 'softswitch', dialled: call.dialled, flow } });
     if (branches.length === 0) {
-      const noWay = call.from !== undefined && line === undefined;
-      this.driver.feed(
-        call,
-        noWay
-          ? { on: 'refused', status: 503, reason: 'server_unavailable' }
-          : { on: 'refused', status: 480, reason: 'callee_offline' },
-      );
+      this.driver.feed(call, { on: 'refused', ...noWay(call, line) });
       return;
     }
     if (phones.length > 0 && line !== undefined && call.from !== undefined) call.inside = line;
@@ -186,8 +183,8 @@ export class EdgeCalls {
         sdp,
       };
     }
-    // While the flow is away its last one stands in; the INVITE then fails by its own timer.
-    const flow = upstream() ?? call.flow;
+    // While the flow is away the one that was there stands in; the INVITE then fails by its own timer.
+    const flow = upstream() ?? to.flow;
     const uri = `sip:${to.dialled}@${domain()}`;
     return {
       uri,
@@ -213,4 +210,11 @@ export class EdgeCalls {
       reason,
     });
   }
+}
+
+/** Why a call rings nobody. */
+function noWay(call: EdgeCall, line: HouseLine | undefined): { readonly status: number; readonly reason: string } {
+  if (call.from !== undefined && line === undefined) return { status: 503, reason: 'server_unavailable' };
+  if (call.from !== undefined && line === call.from) return { status: 486, reason: 'callee_busy' };
+  return { status: 480, reason: 'callee_offline' };
 }

@@ -8,8 +8,8 @@ import type { HouseLine, Phone } from './house.ts';
 /** Whom a branch rings. */
 export type Ring =
   | { readonly kind: 'phone'; readonly phone: Phone; readonly line: HouseLine }
-  /** The softswitch; `dialled` is the Request-URI's user. */
-  | { readonly kind: 'softswitch'; readonly dialled: string };
+  /** The softswitch; `dialled` is the Request-URI's user, `flow` the way to it when the call began. */
+  | { readonly kind: 'softswitch'; readonly dialled: string; readonly flow: Flow };
 
 export const CALLER_LEG = 'caller';
 export const CALLEE_LEG = 'callee';

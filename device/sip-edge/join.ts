@@ -2,9 +2,11 @@
  * Media channels that join a call (RFC 3911): the softswitch names the dialog of the conference channel; the gateway answers at
  * once, without ringing, and mixes the channel into what the phone hears. The conference hears only the phone.
  */
+import { revised } from '#shared/call/direction.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import type { Log } from '#shared/kernel/world.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
-import type { Anchor } from '../media-relay/anchor.ts';
+import type { Anchor, Anchored, AnchorReply } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
 
@@ -13,7 +15,9 @@ export const JOIN_LIMIT = 4;
 
 interface Channel {
   readonly call: EdgeCall;
-  readonly leg: string;
+  readonly end: Anchored;
+  /** Version of our last description (RFC 3264 section 8). */
+  version: number;
 }
 
 export interface JoinTarget {
@@ -36,12 +40,14 @@ export class Joins {
   readonly #sip: SipPort;
   readonly #anchor: Anchor;
   readonly #calls: () => EdgeCalls;
+  readonly #log: Log;
   #serial = 0;
 
-  constructor(sip: SipPort, anchor: Anchor, calls: () => EdgeCalls) {
+  constructor(sip: SipPort, anchor: Anchor, calls: () => EdgeCalls, log: Log) {
     this.#sip = sip;
     this.#anchor = anchor;
     this.#calls = calls;
+    this.#log = log;
   }
 
   get size(): number {
@@ -59,30 +65,39 @@ export class Joins {
     if (offer === undefined) return this.#refuse(handle, 488);
     const { call, phoneLeg } = found;
     const leg = `join${++this.#serial}`;
-    this.#channels.set(handle, { call, leg });
+    const end = { call: call.id, leg, host: flow.local.host };
+    this.#channels.set(handle, { call, end, version: 1 });
     call.joined.add(leg);
-    const reply = await this.#anchor.answer({ call: call.id, leg, host: flow.local.host }, offer);
-    // The call or the channel may have ended meanwhile.
-    if (!this.#channels.has(handle)) return this.#anchor.release(call.id, leg);
+    const reply = await this.#join(end, phoneLeg, offer);
+    // The call or the channel may have ended meanwhile; whoever ended it has freed the end.
+    if (!this.#channels.has(handle)) return;
     if ('failed' in reply || reply.sdp === undefined) {
       this.#forget(handle);
       return this.#refuse(handle, 'failed' in reply ? reply.failed : 488);
     }
-    await this.#anchor.connect(call.id, leg, phoneLeg);
     const { sdp } = reply;
     this.#sip.act((endpoint, now, out) => endpoint.answer(handle, { sdp, contact: this.#sip.contact(flow) }, now, out));
+  }
+
+  /** Media of a channel, heard by the phone; a phone that has no media yet cannot be joined. */
+  async #join(end: Anchored, phoneLeg: string, offer: string): Promise<AnchorReply> {
+    const reply = await this.#anchor.answer(end, offer);
+    if ('failed' in reply) return reply;
+    try {
+      await this.#anchor.connect(end.call, end.leg, phoneLeg);
+      return reply;
+    } catch (error) {
+      this.#log.warn('edge.not-joined', { call: end.call, error: String(error) });
+      return { failed: 480 };
+    }
   }
 
   /** What the endpoint says of a channel; true where it was one of ours. */
   take(output: Extract<EndpointOutput, { call: CallHandle }>): boolean {
     const channel = this.#channels.get(output.call);
     if (channel === undefined) return false;
-    if (output.do === 'ended') {
-      this.#forget(output.call);
-      void this.#anchor.release(channel.call.id, channel.leg);
-    } else if (output.do === 'offer') {
-      void this.#reoffered(output.call, channel, output.sdp);
-    }
+    if (output.do === 'ended') this.#forget(output.call);
+    else if (output.do === 'offer') void this.#reoffered(output.call, channel, output.sdp);
     return true;
   }
 
@@ -92,7 +107,6 @@ export class Joins {
       if (channel.call !== call) continue;
       this.#forget(handle);
       this.#sip.act((endpoint, now, out) => endpoint.hangup(handle, '', now, out));
-      void this.#anchor.release(call.id, channel.leg);
     }
   }
 
@@ -103,19 +117,22 @@ export class Joins {
     }
   }
 
-  async #reoffered(handle: CallHandle, { call, leg }: Channel, sdp: string | undefined): Promise<void> {
-    const end = { call: call.id, leg, host: call.flow.local.host };
+  async #reoffered(handle: CallHandle, channel: Channel, sdp: string | undefined): Promise<void> {
+    const { end } = channel;
+    const version = ++channel.version;
     const reply = sdp === undefined ? await this.#anchor.offer(end) : await this.#anchor.answer(end, sdp);
     this.#sip.act((endpoint, now, out) => {
       if ('failed' in reply || reply.sdp === undefined) endpoint.refuseOffer(handle, 488, now, out);
-      else endpoint.acceptOffer(handle, reply.sdp, now, out);
+      else endpoint.acceptOffer(handle, revised(reply.sdp, version), now, out);
     });
   }
 
   #forget(handle: CallHandle): void {
     const channel = this.#channels.get(handle);
-    channel?.call.joined.delete(channel.leg);
+    if (channel === undefined) return;
+    channel.call.joined.delete(channel.end.leg);
     this.#channels.delete(handle);
+    void this.#anchor.release(channel.end.call, channel.end.leg);
   }
 
   #refuse(handle: CallHandle, status: number): void {

@@ -18,6 +18,7 @@ import { parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
 import { EdgeCalls } from './calls.ts';
 import { contactOn, readHostPort } from './contact.ts';
+import { FlowGrace } from './grace.ts';
 import { House, type HouseLine } from './house.ts';
 import { Joins } from './join.ts';
 import { UpstreamFlow } from './upstream-flow.ts';
@@ -43,9 +44,8 @@ export interface SipEdge {
   stop(): Promise<void>;
 }
 
-/** Milliseconds between looks for expired registrations, and for which calls outlive a lost flow. */
+/** Milliseconds between looks for expired registrations. */
 const SWEEP = 5_000;
-export const FLOW_GRACE = 60_000;
 
 export async function startSipEdge(options: SipEdgeOptions): Promise<SipEdge> {
   const edge = new Edge(options);
@@ -62,6 +62,7 @@ class Edge implements SipEdge {
   readonly #calls: EdgeCalls;
   readonly #joins: Joins;
   readonly #upstream: UpstreamFlow;
+  readonly #grace: FlowGrace;
   readonly #stopSweep: () => void;
   #door: Door | undefined;
   #document: VoiceDocument | undefined;
@@ -107,7 +108,8 @@ class Edge implements SipEdge {
       report: options.report,
       over: (call) => this.#joins.callOver(call),
     });
-    this.#joins = new Joins(this.#port, anchor, () => this.#calls);
+    this.#joins = new Joins(this.#port, anchor, () => this.#calls, world.log);
+    this.#grace = new FlowGrace(world.clock, () => this.#calls.dropUpstream('lost'));
     this.#stopSweep = every(world.clock, SWEEP, () => this.#sweep());
   }
 
@@ -158,6 +160,7 @@ class Edge implements SipEdge {
     await this.#upstream.stop();
     this.#calls.driver.rest();
     await this.#transport.close();
+    this.#grace.back();
   }
 
   #domain(): string {
@@ -255,13 +258,11 @@ class Edge implements SipEdge {
   #flowChanged(flow: Flow | undefined): void {
     this.#o.changed();
     if (flow !== undefined) {
+      this.#grace.back();
       this.#calls.moveTo(flow);
       this.#joins.moveTo(flow);
       return;
     }
-    const { clock } = this.#o.world;
-    clock.at(clock.mono() + FLOW_GRACE, () => {
-      if (this.#upstream.flow === undefined) this.#calls.dropUpstream('lost');
-    });
+    this.#grace.lost();
   }
 }

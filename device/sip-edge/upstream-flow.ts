@@ -46,7 +46,7 @@ export class UpstreamFlow {
   use(target: Address): void {
     const moved =
       this.#target !== undefined && (this.#target.host !== target.host || this.#target.port !== target.port);
-    this.#target = target;
+    if (moved || this.#target === undefined) this.#target = target;
     if (moved && this.#flow !== undefined) this.#o.transport.closeFlow(this.#flow);
     this.#feed({ on: 'start' });
   }
@@ -140,6 +140,11 @@ export class UpstreamFlow {
         fresh: true,
       });
       if (this.#state.flow !== 'opening') return transport.closeFlow(flow);
+      // The softswitch moved while this was being opened.
+      if (this.#target !== target) {
+        transport.closeFlow(flow);
+        return this.#feed({ on: 'closed', jitter: 0 });
+      }
       this.#flow = flow;
       this.#feed({ on: 'opened' });
       this.#o.onFlow(flow);
@@ -173,5 +178,6 @@ export class UpstreamFlow {
     ]);
     const handle = port.act((endpoint, now, out) => endpoint.request(message, flow, now, out));
     if (expires > 0) this.#asked.set(handle, line);
+    else if (address(line) === undefined) this.#dialogs.delete(line);
   }
 }

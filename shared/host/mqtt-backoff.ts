@@ -9,7 +9,7 @@ export const BACKOFF_LEAST = 100;
 /** A connection that was good for so long (ms) makes the next wait short again. */
 export const BACKOFF_FORGET = 30_000;
 /** As many failures count, at the most, after a connection that was good for less: a cloud that came back and fell again is near. */
-export const BACKOFF_SERVED = 3;
+export const BACKOFF_SERVED = 2;
 
 /** Milliseconds to wait before try number `failures + 1`; `fraction` is a random number in [0, 1). */
 export function backoff(failures: number, fraction: number): number {

@@ -25,11 +25,18 @@ export function netError(error: unknown, what: string): NetError {
   return new NetError(code, `${what}: ${error instanceof Error ? error.message : String(error)}`);
 }
 
+/** Octets that the kernel is asked to hold for a datagram socket, so that a busy moment loses none; it grants what it may (`net.core.rmem_max`). */
+const UDP_BUFFER = 4 * 1024 * 1024;
+
 function openUdp(
   options: UdpOptions,
   onMessage: (data: Uint8Array, from: { host: string; port: number }) => void,
 ): Promise<UdpSocket> {
-  const socket = createSocket({ type: isIPv6(options.host) ? 'udp6' : 'udp4', reuseAddr: options.shared === true });
+  const socket = createSocket({
+    type: isIPv6(options.host) ? 'udp6' : 'udp4',
+    reuseAddr: options.shared === true,
+    recvBufferSize: UDP_BUFFER,
+  });
   return new Promise((resolve, reject) => {
     const refuse = (error: Error) => reject(netError(error, `UDP ${options.host}:${options.port}`));
     socket.once('error', refuse);

@@ -32,7 +32,8 @@ async function diesIn(house: House, flow: Flow): Promise<boolean> {
     await flow(house);
     return false;
   } catch (error) {
-    // Whatever else a flow complains of while its cloud dies is the death's doing.
+    // Whatever else a flow complains of while its cloud dies is the death's doing, and may be heard before the death is.
+    await pause(SIGNAL * 10);
     if (error instanceof Died || isDead(house.cloud)) return true;
     throw error;
   }

@@ -16,7 +16,7 @@ const HOST = '127.0.0.1';
 /** Milliseconds between two looks at whatever is waited for. */
 const LOOK = 25;
 
-export interface CloudReady {
+interface CloudReady {
   readonly pid: number;
   readonly http: string;
   readonly mqtt: string;
@@ -24,7 +24,7 @@ export interface CloudReady {
   readonly operatorToken: string;
   readonly ca: string;
 }
-export interface DeviceReady {
+interface DeviceReady {
   readonly pid: number;
   readonly id: string;
   readonly sip: { readonly udp: string; readonly tcp: string };
@@ -36,23 +36,23 @@ interface Line {
   readonly number: string;
   readonly sip: { readonly username: string; readonly password: string; readonly domain: string };
 }
-export interface Home {
+interface Home {
   readonly id: string;
   readonly name: string;
   readonly line: Line;
   readonly phone: Phone;
   readonly device: () => Running<DeviceReady>;
 }
-export interface Running<T> {
+interface Running<T> {
   readonly child: ChildProcess;
   readonly ready: T;
 }
-export interface Reply {
+interface Reply {
   readonly status: number;
   readonly body: unknown;
 }
 /** What the cloud said yes to. */
-export interface Acknowledged {
+interface Acknowledged {
   readonly path: string;
   readonly key: string;
   readonly body: unknown;
@@ -79,6 +79,8 @@ export class House implements AsyncDisposable {
   readonly world = hostWorld({ level: 'error' });
   readonly acknowledged: Acknowledged[] = [];
   readonly homes: Home[] = [];
+  /** Pairing codes that were used. */
+  readonly codes: string[] = [];
   /** Standard error of every process. */
   said = '';
   #low: number;
@@ -231,6 +233,11 @@ export class House implements AsyncDisposable {
       .length;
   }
 
+  /** Calls that phones are in. */
+  busyPhones(): number {
+    return this.homes.flatMap(({ phone }) => phone.calls).filter(({ state }) => state !== 'ended').length;
+  }
+
   /** Rows of the cloud's own database. */
   rows<T>(sql: string): T[] {
     const database = new DatabaseSync(this.database, { readOnly: true });
@@ -269,8 +276,9 @@ export class House implements AsyncDisposable {
     let device = await this.startDevice(index);
     const file = join(this.folder, `device-${index}.json`);
     await eventually(() => typeof this.#read<DeviceReady>(file).pairing?.code === 'string', 'a code');
-    const claim = { code: this.#read<DeviceReady>(file).pairing?.code };
-    await this.request('POST', `/v1/homes/${id}/gateways`, claim);
+    const code = this.#read<DeviceReady>(file).pairing?.code ?? '';
+    this.codes.push(code);
+    await this.request('POST', `/v1/homes/${id}/gateways`, { code });
     const made = await this.request('POST', `/v1/homes/${id}/lines`, {
       name: `${name} phone`,
       class: 'unmetered',

@@ -11,7 +11,7 @@ import { judge } from './crash-judge.ts';
 const POINTS: Readonly<Record<string, number>> = {
   call: 14,
   'media on demand': 26,
-  conference: 34,
+  conference: 50,
   'conference with media': 60,
   'device legs in it': 70,
 };
@@ -55,9 +55,8 @@ describe(`kill -9 of the cloud (HEARTHLINE_SEED=${seed})`, { timeout: 240_000 },
     await house.killCloud();
   });
 
-  it.each(Object.entries(flows))('at crash points of the flow: %s', async (name, flow) => {
-    const points = Array.from({ length: 2 }, () => 1 + random.below(POINTS[name] ?? 1));
-    for (const point of points) await diesAt(house, flow, point);
+  it.each(Object.entries(flows))('at a crash point of the flow: %s', async (name, flow) => {
+    await diesAt(house, flow, 1 + random.below(POINTS[name] ?? 1));
   });
 
   it(`at ${KILLS} random instants`, async () => {

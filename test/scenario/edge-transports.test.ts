@@ -56,9 +56,9 @@ async function straight(stage: Stage, host: string, world: PhoneOptions['world']
   await bothWays(stage, phone, line);
 }
 
-const ways: Readonly<Record<string, (stage: Stage) => Way>> = {
-  TCP: ({ cloud }) => ({ protocol: 'tcp', server: cloud.config.bound.sipTcp as Address }),
-  TLS: ({ cloud }) => ({
+const ways = {
+  TCP: ({ cloud }: Stage): Way => ({ protocol: 'tcp', server: cloud.config.bound.sipTcp as Address }),
+  TLS: ({ cloud }: Stage): Way => ({
     protocol: 'tls',
     server: cloud.config.bound.sips as Address,
     tls: { ca: cloud.config.authority.certificate },
@@ -77,14 +77,14 @@ describe('straight at the softswitch, by digest and without a certificate', () =
   it('over TLS on the real world', async () => {
     await using stage = await realStage();
     const { world, address } = stage.ground.host('direct');
-    await straight(stage, address, world, ways['TLS'] as (stage: Stage) => Way);
+    await straight(stage, address, world, ways.TLS);
   });
 
   it('over TLS a wrong password opens nothing', async () => {
     const { stage, world } = await virtualStage({ seed: 32 });
     await using _ = stage;
     const line = await stage.line(await stage.home('elm'));
-    const way = ways['TLS']?.(stage) as Way;
+    const way = ways.TLS(stage);
     const at = { world: world.host('direct', ['10.7.0.1']), host: '10.7.0.1' };
     const phone = await world.settle(Phone.open({ ...at, ...account(line), ...way, password: 'guessed' }));
     expect(await world.settle(phone.register())).toBe(401);

@@ -50,5 +50,9 @@ test.each([1, 2, 3])('seed %i', async (seed) => {
   const cdrs = await operator.store.all<{ session: string; n: number }>(
     'SELECT session, COUNT(*) AS n FROM cdr GROUP BY session',
   );
+  const ended = await operator.store.all<{ reason: string }>('SELECT DISTINCT reason FROM cdr ORDER BY reason');
+  expect(ended.map((one) => one.reason)).toEqual(
+    expect.arrayContaining(['callee_busy', 'callee_declined', 'cancelled', 'hangup']),
+  );
   expect(cdrs.every((one) => one.n === 2 || one.n === 1)).toBe(true);
 });

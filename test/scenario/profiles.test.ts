@@ -67,7 +67,11 @@ describe('the three profiles of a gateway', () => {
 
     // Its button calls a phone of another home, which hears the chime over and over.
     const [gateway] = (await stage.api('gateway.list', { home: porch.id })).items;
-    const pressed = await stage.api('appliance.press', { home: porch.id, gateway: gateway?.id ?? '', to: number(office) });
+    const pressed = await stage.api('appliance.press', {
+      home: porch.id,
+      gateway: gateway?.id ?? '',
+      to: number(office),
+    });
     expect(pressed).toEqual({ line: porch.lines[0]?.id });
     await until(() => b.calls.at(-1)?.state === 'up' && b.calls.length === 2, 'the phone to answer');
     const rung = b.calls.at(-1) as PhoneCall;

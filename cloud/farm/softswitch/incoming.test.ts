@@ -80,23 +80,38 @@ async function rig(limits: { most?: number; inSetup?: number }) {
     ...{ id: 'f', protocol: 'tls', local: { host: '10.0.0.1', port: 1 }, remote: { host: '10.0.0.2', port: 2 } },
     peer: { kind: 'certificate', subject: 'gw_1', keyHash: 'k', trusted: true, selfSigned: false, serial: 's' },
   };
-  async function invite(i: number): Promise<void> {
-    const message = newRequest('INVITE', 'sip:1@10.0.0.1', [
+  function invite(i: number, method = 'INVITE'): Promise<void> {
+    const message = newRequest(method, 'sip:1@10.0.0.1', [
       ['Via', `SIP/2.0/TLS 10.0.0.2;branch=z9hG4bK${i}`],
       ['Max-Forwards', '70'],
       ['From', `<sip:u1@x>;tag=${i}`],
       ['To', '<sip:1@x>'],
       ['Call-ID', `call${i}`],
-      ['CSeq', '1 INVITE'],
+      ['CSeq', `1 ${method}`],
       ['Contact', '<sip:u1@10.0.0.2>'],
     ]);
     const out: EndpointOutput[] = [];
     endpoint.receive(write(message), flow, clock.mono(), out);
     sent(out);
-    for (const one of out) if (one.do === 'incoming') await incoming.take(one);
+    const taking: Promise<void>[] = [];
+    for (const one of out) {
+      if (one.do === 'incoming') taking.push(incoming.take(one));
+      if (one.do === 'ended') incoming.ended(one.call);
+    }
+    return Promise.all(taking).then(() => undefined);
   }
   return { invite, statuses, calls, routing, done: () => world[Symbol.dispose]() };
 }
+
+test('a caller who gives up while we look who it is has made no call', async () => {
+  const { invite, statuses, calls, done } = await rig({});
+  const looking = invite(1);
+  await invite(1, 'CANCEL');
+  await looking;
+  expect(calls.size).toBe(0);
+  expect(statuses.sort()).toEqual([200, 487]);
+  done();
+});
 
 describe('how many calls the softswitch takes on', () => {
   test.each([
