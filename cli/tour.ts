@@ -3,6 +3,7 @@
  * for each home a free line for the reader's own SIP phone. Everything stands under `.hearthline/` and is found again.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -259,11 +260,18 @@ class Tour {
   }
 }
 
-function isFree(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
+/** Whether a port is free for TCP and for UDP: another phone program often holds 5060 by UDP alone. */
+async function isFree(host: string, port: number): Promise<boolean> {
+  const tcp = await new Promise<boolean>((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
     server.listen({ host, port }, () => server.close(() => resolve(true)));
+  });
+  if (!tcp) return false;
+  return new Promise((resolve) => {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    socket.once('error', () => socket.close(() => resolve(false)));
+    socket.bind({ address: host, port }, () => socket.close(() => resolve(true)));
   });
 }
 

@@ -37,6 +37,8 @@ class EngineClient implements MediaEngine {
   readonly #waiting = new Map<number, Waiting>();
   /** Owners by node id, to tell which are lost with the process. */
   readonly #owners = new Map<string, string>();
+  /** Lines of this turn that are still to be written. */
+  #outgoing = '';
   #socket: Socket | undefined;
   #attaching: Promise<Greeting> | undefined;
   #reopening = false;
@@ -105,12 +107,12 @@ class EngineClient implements MediaEngine {
     if (end && this.#socket !== undefined) await this.#command('end', []).catch(() => undefined);
     this.#closed = true;
     this.#handlers.length = 0;
+    this.#flush();
     this.#socket?.end();
   }
 
   async #command<T>(name: CommandName, args: readonly unknown[]): Promise<T> {
     if (this.#socket === undefined) await this.#connected();
-    const socket = this.#socket;
     return await new Promise<T>((resolve, reject) => {
       const n = this.#next++;
       const timer = setTimeout(() => {
@@ -118,8 +120,20 @@ class EngineClient implements MediaEngine {
         reject(new EngineError('gone', `the media engine did not answer ${name}`));
       }, ANSWER_WITHIN);
       this.#waiting.set(n, { resolve, reject, timer });
-      socket?.write(`${JSON.stringify({ n, do: name, args })}\n`);
+      this.#send(`${JSON.stringify({ n, do: name, args })}\n`);
     });
+  }
+
+  /** Lines of one turn of the loop leave in one write, in their order: calls bring many, and each write has its price. */
+  #send(line: string): void {
+    if (this.#outgoing === '') setImmediate(() => this.#flush());
+    this.#outgoing += line;
+  }
+
+  #flush(): void {
+    const lines = this.#outgoing;
+    this.#outgoing = '';
+    if (lines !== '') this.#socket?.write(lines);
   }
 
   #connected(): Promise<Greeting> {
@@ -186,6 +200,7 @@ class EngineClient implements MediaEngine {
   /** The line is cut: the process is attached or started anew, and the nodes that it no longer has are reported. */
   async #lost(): Promise<void> {
     this.#socket = undefined;
+    this.#outgoing = '';
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
       reject(new EngineError('gone', 'the media engine has ended'));

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { levelOf, match } from '#shared/rtp/measure.ts';
 import { hasNamespaces, hasProgram } from '../peers.ts';
 import { Baresip, samplesOf } from './baresip.ts';
@@ -64,10 +64,11 @@ async function stage(ns: Namespaces) {
     ns.add(gateway);
     ns.add(phone);
     plug(gateway, 'wan', `10.77.0.${i + 2}/24`, `p${i + 1}`);
-    ns.cable(
-      { host: gateway, as: 'lan', address: `192.168.${i + 1}.1/24` },
-      { host: phone, as: 'eth0', address: `192.168.${i + 1}.2/24` },
-    );
+    // The LAN is a bridge inside the gateway, as in a router.
+    ns.within(gateway, 'ip', 'link', 'add', 'lan', 'type', 'bridge');
+    ns.within(gateway, 'ip', 'address', 'add', `192.168.${i + 1}.1/24`, 'dev', 'lan');
+    ns.within(gateway, 'ip', 'link', 'set', 'lan', 'up');
+    plugPhone(ns, gateway, phone, `192.168.${i + 1}.2/24`, 'port1');
     const device = await ns.hearthline<DeviceReady>(gateway, `${gateway}.json`, [
       'device',
       '--state',
@@ -91,7 +92,21 @@ async function stage(ns: Namespaces) {
     await baresip.registered();
     homes.push({ home: home.id, gateway, phone, line, baresip, device });
   }
-  return { cloud, cli, homes };
+  ns.add('ph0b');
+  plugPhone(ns, 'gw0', 'ph0b', '192.168.1.3/24', 'port2');
+  const line = cli('line', 'create', '--home', homes[0]?.home ?? '', '--name', 'second') as Line;
+  await pause(500);
+  const second = new Baresip(ns, { host: 'ph0b', server: '192.168.1.1:5060', ...line.sip, tone: 853 });
+  await second.registered();
+  return { cloud, cli, homes, second };
+}
+
+const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
+
+/** Plugs a phone's host into a gateway's LAN. */
+function plugPhone(ns: Namespaces, gateway: string, phone: string, address: string, port: string): void {
+  ns.cable({ host: phone, as: 'eth0', address }, { host: gateway, as: port });
+  ns.within(gateway, 'ip', 'link', 'set', port, 'master', 'lan');
 }
 
 function expectTones(heard: Int16Array | undefined, other: number, own: number): void {
@@ -105,15 +120,26 @@ function expectTones(heard: Int16Array | undefined, other: number, own: number):
 describe.skipIf(!hasNamespaces() || !hasProgram('baresip'))(
   'two homes with baresip phones, in network namespaces',
   () => {
+    let ns: Namespaces;
+    let homes: Awaited<ReturnType<typeof stage>>['homes'];
+    let second: Baresip;
+    let cli: Awaited<ReturnType<typeof stage>>['cli'];
+    beforeAll(async () => {
+      ns = new Namespaces();
+      ({ homes, cli, second } = await stage(ns));
+    }, 120_000);
+    afterAll(() => ns[Symbol.asyncDispose](), 60_000);
+
+    const both = () => {
+      const [a, b] = homes;
+      if (a === undefined || b === undefined) throw new Error('two homes were asked for');
+      return { a, b };
+    };
+
     it('call each other through the cloud, confer, and hear music in the conference', {
       timeout: 180_000,
     }, async () => {
-      await using ns = new Namespaces();
-      const { cli, homes } = await stage(ns);
-      const [a, b] = homes;
-      if (a === undefined || b === undefined) throw new Error('two homes were asked for');
-      const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
-
+      const { a, b } = both();
       a.baresip.dial(b.line.number);
       await a.baresip.says(/Call established|established/, 15_000, 'the call to be answered');
       await pause(5000);
@@ -131,14 +157,8 @@ describe.skipIf(!hasNamespaces() || !hasProgram('baresip'))(
       expectTones(a.baresip.heard()[1], TONES[1], TONES[0]);
       expectTones(b.baresip.heard()[1], TONES[0], TONES[1]);
 
-      const withMedia = cli(
-        'conference',
-        'create',
-        '--participants',
-        `${a.line.number},${b.line.number}`,
-        '--media',
-        'rain',
-      ) as { id: string };
+      const parties = `${a.line.number},${b.line.number}`;
+      const withMedia = cli('conference', 'create', '--participants', parties, '--media', 'rain') as { id: string };
       await pause(9000);
       cli('session', 'end', '--session', withMedia.id);
       await pause(1500);
@@ -157,6 +177,31 @@ describe.skipIf(!hasNamespaces() || !hasProgram('baresip'))(
       }
       const records = cli('cdr', 'list', '--session', withMedia.id) as { items: unknown[] };
       expect(records.items.length).toBe(4);
+    });
+
+    it('with the WAN cut, phones of a house go on calling each other; the facts arrive once afterwards', {
+      timeout: 240_000,
+    }, async () => {
+      const { a } = both();
+      const before = a.baresip.heard().length;
+      ns.within('gw0', 'ip', 'link', 'set', 'wan', 'down');
+      await pause(2000);
+      second.dial(a.line.number);
+      await second.says(/Call established|established/, 15_000, 'the house call to be answered');
+      await pause(4500);
+      second.hangup();
+      await pause(1500);
+      expectTones(second.heard()[0], TONES[0], 853);
+      expectTones(a.baresip.heard()[before], 853, TONES[0]);
+      ns.within('gw0', 'ip', 'link', 'set', 'wan', 'up');
+      const house = () =>
+        (cli('session', 'list') as { items: { id: string; kind: string }[] }).items.filter(
+          ({ kind }) => kind === 'house-call',
+        );
+      await eventually(() => house().length > 0, 150_000, 'the facts to arrive');
+      await pause(3000);
+      expect(house().length).toBe(1);
+      expect((cli('cdr', 'list', '--session', house()[0]?.id ?? '') as { items: unknown[] }).items.length).toBe(2);
     });
   },
 );
