@@ -89,7 +89,7 @@ export const deviceCommand: Command = {
       }, io.error);
     } catch (error) {
       const busy =
-        error instanceof NetError && error.code === 'EADDRINUSE' ? ' Give another with --sip, --page or --media.' : '';
+        error instanceof NetError && error.code === 'EADDRINUSE' ? '. Give another with --sip, --page or --media.' : '';
       io.error(`hearthline device: ${error instanceof Error ? error.message : String(error)}${busy}`);
       process.exit(3);
     }

@@ -30,6 +30,8 @@ export function untilSignal(stop: () => Promise<void>, error: (text: string) => 
         },
       );
     };
+    // A parent that started us with a channel wants us to end with it, whatever ended it.
+    process.on('disconnect', end);
     process.on('SIGTERM', end);
     process.on('SIGINT', end);
   });

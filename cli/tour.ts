@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Options } from '#shared/host/config.ts';
@@ -81,7 +81,10 @@ export const tourCommand: Command = {
       await tour.stop();
       process.exit(0);
     }
-    return untilSignal(() => tour.stop(), io.error);
+    return untilSignal(() => {
+      io.error('Stopping …');
+      return tour.stop();
+    }, io.error);
   },
 };
 
@@ -92,6 +95,9 @@ class Tour {
   readonly #io: Io;
   readonly #children: { readonly name: string; readonly child: ChildProcess }[] = [];
   readonly #phones: { close(): Promise<void> }[] = [];
+  /** Since when each process runs: a ready file of before is of another process. */
+  readonly #since = new Map<string, number>();
+  #up = false;
   #stopping = false;
   #cloud: CloudReady | undefined;
 
@@ -111,18 +117,16 @@ class Tour {
     const devices = await Promise.all(homes.map((home, i) => this.#startHome(home, i)));
     await Promise.all(homes.map((home, i) => this.#startPhone(home, devices[i]?.sip.udp ?? '')));
     await Promise.all(homes.map((home) => this.#reachable(home)));
+    this.#up = true;
     this.#io.out(guide(cloud, homes, devices, this.#address));
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const phone of this.#phones) await phone.close();
-    for (const { child } of [...this.#children].reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = new Promise((done) => child.once('exit', done));
-      child.kill('SIGTERM');
-      await ended;
-    }
+    const [cloud, ...homes] = this.#children;
+    await Promise.all(homes.map(({ child }) => ended(child)));
+    if (cloud !== undefined) await ended(cloud.child);
   }
 
   async #startCloud(): Promise<CloudReady> {
@@ -226,14 +230,14 @@ class Tour {
 
   #spawn<T>(name: string, words: readonly string[]): Promise<T> {
     const file = this.#file(name);
-    rmSync(file, { force: true });
+    this.#since.set(name, Date.now());
     const child = spawn(process.execPath, [join(root, 'cli/main.ts'), ...words, '--ready', file], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       detached: false,
     });
     this.#children.push({ name, child });
     child.on('exit', (code, signal) => {
-      if (!this.#stopping)
+      if (this.#up && !this.#stopping)
         this.#io.error(`hearthline: ${name} ended (${signal ?? `exit ${code}`}); press Ctrl-C and start again.`);
     });
     return this.#ready<T>(name, () => true);
@@ -243,7 +247,7 @@ class Tour {
   async #ready<T>(name: string, good: (content: T) => boolean): Promise<T> {
     const file = this.#file(name);
     for (const end = Date.now() + READY_WITHIN; Date.now() < end; ) {
-      if (existsSync(file)) {
+      if (existsSync(file) && statSync(file).mtimeMs >= (this.#since.get(name) ?? 0)) {
         const content = JSON.parse(readFileSync(file, 'utf8')) as T;
         if (good(content)) return content;
       }
@@ -258,6 +262,14 @@ class Tour {
   #file(name: string): string {
     return join(this.#folder, `${name}.ready.json`);
   }
+}
+
+/** Ends a process that still runs, and waits for its end. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((done) => child.once('exit', done));
+  child.kill('SIGTERM');
+  await exit;
 }
 
 /** Whether a port is free for TCP and for UDP: another phone program often holds 5060 by UDP alone. */
@@ -295,6 +307,7 @@ function guide(cloud: CloudReady, homes: readonly Home[], devices: readonly Devi
     ...(cloud.https === undefined
       ? []
       : [`  On a phone ${cloud.https.split('#')[0]}   (this machine’s own certificate)`]),
+    `  Softswitch ${cloud.sip.udp}   (a phone may register here too, with the same data)`,
     '',
     ...rows,
     '',

@@ -14,7 +14,6 @@ import type { Flow } from '#shared/sip/types.ts';
 import { writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
 import { contactOn, readHostPort } from '../sip-edge/contact.ts';
-import { FlowGrace } from '../sip-edge/grace.ts';
 import type { SipEdge, SipEdgeOptions } from '../sip-edge/server.ts';
 import { UpstreamFlow } from '../sip-edge/upstream-flow.ts';
 import { chime } from './chime.ts';
@@ -47,7 +46,6 @@ class Station implements Appliance {
   readonly #port: SipPort;
   readonly #upstream: UpstreamFlow;
   readonly #calls: StationCalls;
-  readonly #grace: FlowGrace;
   #line: HouseLine | undefined;
   #domain = 'invalid';
   #since = 0;
@@ -79,7 +77,6 @@ class Station implements Appliance {
     });
     const anchor = new Anchor(engine, world.random);
     const { changed } = options;
-    this.#grace = new FlowGrace(world.clock, () => this.#calls.hangUpAll());
     this.#calls = new StationCalls({ world, sip: this.#port, engine, anchor, chime: chimePath, changed });
   }
 
@@ -135,7 +132,6 @@ class Station implements Appliance {
     this.#calls.hangUpAll();
     await this.#upstream.stop();
     await this.#transport.close();
-    this.#grace.back();
   }
 
   #take(output: UserOutput): void {
@@ -158,9 +154,7 @@ class Station implements Appliance {
   }
 
   #flowChanged(flow: Flow | undefined): void {
-    if (flow === undefined) this.#grace.lost();
-    else {
-      this.#grace.back();
+    if (flow !== undefined) {
       this.#since = this.#o.world.clock.wall();
       this.#calls.moveTo(flow);
     }

@@ -104,14 +104,6 @@ export class EdgeCalls {
     }
   }
 
-  /** Ends the calls that run through the softswitch: it did not come back in time. */
-  dropUpstream(reason: string): void {
-    for (const call of [...this.driver.all()]) {
-      if ([...call.handles.keys()].some((party) => this.#isUpstream(call, party)))
-        this.driver.feed(call, { on: 'close', reason });
-    }
-  }
-
   #isUpstream(call: EdgeCall, party: Party): boolean {
     if (party === CALLER) return call.from === undefined;
     return call.state.branches.get(party)?.to.kind === 'softswitch';

@@ -18,7 +18,6 @@ import { parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
 import { EdgeCalls } from './calls.ts';
 import { contactOn, readHostPort } from './contact.ts';
-import { FlowGrace } from './grace.ts';
 import { House, type HouseLine } from './house.ts';
 import { Joins } from './join.ts';
 import { UpstreamFlow } from './upstream-flow.ts';
@@ -62,7 +61,6 @@ class Edge implements SipEdge {
   readonly #calls: EdgeCalls;
   readonly #joins: Joins;
   readonly #upstream: UpstreamFlow;
-  readonly #grace: FlowGrace;
   readonly #stopSweep: () => void;
   #door: Door | undefined;
   #document: VoiceDocument | undefined;
@@ -109,7 +107,6 @@ class Edge implements SipEdge {
       over: (call) => this.#joins.callOver(call),
     });
     this.#joins = new Joins(this.#port, anchor, () => this.#calls, world.log);
-    this.#grace = new FlowGrace(world.clock, () => this.#calls.dropUpstream('lost'));
     this.#stopSweep = every(world.clock, SWEEP, () => this.#sweep());
   }
 
@@ -160,7 +157,6 @@ class Edge implements SipEdge {
     await this.#upstream.stop();
     this.#calls.driver.rest();
     await this.#transport.close();
-    this.#grace.back();
   }
 
   #domain(): string {
@@ -255,14 +251,11 @@ class Edge implements SipEdge {
     this.#sweep();
   }
 
+  /** Calls over a flow that is gone wait for another inside the endpoint, which ends them after its grace. */
   #flowChanged(flow: Flow | undefined): void {
     this.#o.changed();
-    if (flow !== undefined) {
-      this.#grace.back();
-      this.#calls.moveTo(flow);
-      this.#joins.moveTo(flow);
-      return;
-    }
-    this.#grace.lost();
+    if (flow === undefined) return;
+    this.#calls.moveTo(flow);
+    this.#joins.moveTo(flow);
   }
 }

@@ -4,7 +4,7 @@
  * gateway's edge, so that both switch calls by the same code.
  */
 import { CALLER, type CallInput, type CallOutput, type CallState, callMachine, type Party } from '#shared/call/call.ts';
-import { revised } from '#shared/call/direction.ts';
+import { revised, versionOf } from '#shared/call/direction.ts';
 import { reasonHeader } from '#shared/call/outcome.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
@@ -58,6 +58,9 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #hooks: CallHooks<T, C>;
+  readonly #failed: string;
+  readonly #inputs: { readonly call: C; readonly input: CallInput<T> | typeof TICK }[] = [];
+  #busy = false;
   readonly #machine = callMachine<T>();
   readonly #calls = new Map<string, C>();
   readonly #byHandle = new Map<CallHandle, { readonly call: C; readonly party: Party }>();
@@ -67,11 +70,14 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     readonly clock: Clock;
     readonly log: Log;
     readonly hooks: CallHooks<T, C>;
+    /** Name in the log of work that failed. */
+    readonly failed?: string;
   }) {
     this.#sip = options.sip;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#hooks = options.hooks;
+    this.#failed = options.failed ?? 'call.failed';
   }
 
   get size(): number {
@@ -100,7 +106,20 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     this.#byHandle.set(handle, { call, party });
   }
 
+  /** Inputs that come while outputs are carried out wait for their turn, so that outputs stay in order. */
   feed(call: C, input: CallInput<T> | typeof TICK): void {
+    this.#inputs.push({ call, input });
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift())
+        this.#step(next.call, next.input);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #step(call: C, input: CallInput<T> | typeof TICK): void {
     const out: CallOutput<T>[] = [];
     this.#machine.step(call.state, input, this.#clock.mono(), out);
     for (const one of out) this.#carryOut(call, one);
@@ -129,6 +148,13 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     for (const call of this.#calls.values()) call.timer?.cancel();
   }
 
+  /** Work of a call that nobody waits for: its failure is told to the log. */
+  later(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#log.error(this.#failed, { error: error instanceof Error ? (error.stack ?? '') : String(error) });
+    });
+  }
+
   #arm(call: C): void {
     const due = this.#machine.due(call.state);
     if (due === call.due) return;
@@ -143,11 +169,11 @@ export class CallDriver<T, C extends DrivenCall<T>> {
 
   #carryOut(call: C, o: CallOutput<T>): void {
     const hooks = this.#hooks;
-    if (o.do === 'route') this.#later(hooks.route(call));
-    else if (o.do === 'media') this.#later(hooks.media(call, o).then((reply) => this.#answered(call, o, reply)));
-    else if (o.do === 'connect') this.#later(hooks.connect(call, o.caller, o.leg));
-    else if (o.do === 'release') this.#later(hooks.release(call, o.leg));
-    else if (o.do === 'report') this.#later(hooks.report(call, o).then(() => this.#recorded(call, o)));
+    if (o.do === 'route') this.later(hooks.route(call));
+    else if (o.do === 'media') this.later(hooks.media(call, o).then((reply) => this.#answered(call, o, reply)));
+    else if (o.do === 'connect') this.later(hooks.connect(call, o.caller, o.leg));
+    else if (o.do === 'release') this.later(hooks.release(call, o.leg));
+    else if (o.do === 'report') this.later(hooks.report(call, o).then(() => this.#recorded(call, o)));
     else if (o.do === 'over') this.#over(call, o);
     else if (o.do === 'invite') this.#invite(call, o);
     else if (o.do === 'up') {
@@ -167,7 +193,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   /** A description that media gave, with the direction that the call wants in it. */
   #turned(reply: MediaReply, ask: Media<T>): MediaReply {
     if (!('sdp' in reply) || reply.sdp === undefined || ask.direction === undefined) return reply;
-    return { sdp: revised(reply.sdp, 1, ask.direction) };
+    return { sdp: revised(reply.sdp, versionOf(reply.sdp), ask.direction) };
   }
 
   /** What goes straight to the endpoint. */
@@ -186,7 +212,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
         case 'progress':
           return endpoint.progress(handle, o.status, { ...contact, ...sdpOf(o) }, now, out);
         case 'answer':
-          call.versions.set(CALLER, 1);
+          call.versions.set(CALLER, versionOf(o.sdp));
           return endpoint.answer(handle, { contact: '', ...contact, sdp: o.sdp }, now, out);
         case 'reject':
           return endpoint.reject(handle, o.status, { headers: [['Reason', reasonHeader(o.reason)]] }, now, out);
@@ -204,15 +230,19 @@ export class CallDriver<T, C extends DrivenCall<T>> {
 
   #invite(call: C, o: Invite<T>): void {
     const options = this.#hooks.inviteOptions(call, o);
-    const handle = this.#sip.act((endpoint, now, out) => endpoint.invite(options, now, out));
-    this.bind(call, o.branch, handle);
+    this.#sip.act((endpoint, now, out) => {
+      // The handle is known before anything of the call can be heard.
+      this.bind(call, o.branch, endpoint.invite(options, now, out));
+      call.versions.set(o.branch, versionOf(o.sdp));
+    });
     this.#hooks.invited?.(call, o);
   }
 
   #nextVersion(call: C, party: Party, sdp: string): string {
-    const version = (call.versions.get(party) ?? 1) + 1;
+    const version = Math.max(versionOf(sdp), (call.versions.get(party) ?? 0) + 1);
     call.versions.set(party, version);
-    return revised(sdp, version);
+    // What passes from phone to phone counts its own versions.
+    return call.state.relay ? revised(sdp, version) : sdp;
   }
 
   /** Branches that lost are of no use once a call is up, and their names go. */
@@ -230,14 +260,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     for (const handle of call.handles.values()) this.#byHandle.delete(handle);
     this.#hooks.over(call, outcome);
   }
-
-  #later(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      this.#log.error('call.failed', { error: error instanceof Error ? (error.stack ?? '') : String(error) });
-    });
-  }
 }
 
-export function sdpOf(from: { readonly sdp?: string }): { readonly sdp?: string } {
+function sdpOf(from: { readonly sdp?: string }): { readonly sdp?: string } {
   return from.sdp === undefined ? {} : { sdp: from.sdp };
 }

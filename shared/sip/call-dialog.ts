@@ -12,7 +12,7 @@ import type { Failure, ServerTransaction } from './transaction.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 
 /** An established call whose connection broke waits so long, ms, for another one before it ends. */
-export const FLOW_GRACE = 32_000;
+export const FLOW_GRACE = 60_000;
 
 /** The call's dialog that a request belongs to; undefined where tags or Call-ID do not fit (481). */
 export function dialogFor(call: Call, message: SipMessage): Dialog | undefined {

@@ -347,7 +347,7 @@ describe('flows', () => {
     const call = tcp();
     duo.run(100);
     duo.b.act((e, now, out) => e.flowClosed(duo.b.flow, now, out));
-    duo.run(31_900);
+    duo.run(59_900);
     expect(duo.b.names).not.toContain('ended');
     duo.run(200);
     expect(duo.b.last('ended').why).toBe('transport');

@@ -23,7 +23,7 @@ import { type NameAddr, parseNameAddr } from './uri.ts';
 import { parseVia, type Via } from './via.ts';
 
 export { reasonPhrase } from './status.ts';
-export type { NameAddr, SipUri } from './uri.ts';
+export type { NameAddr } from './uri.ts';
 export { type Via, writeVia } from './via.ts';
 
 const nobody = (): NameAddr => ({ display: '', uri: '', params: new Map() });

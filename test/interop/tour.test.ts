@@ -76,4 +76,23 @@ describe('the first command', () => {
       expect(told.code).toBe(0);
     }
   });
+
+  it('takes its cloud and homes along when it is killed', { timeout: 60_000 }, async () => {
+    const { child, told } = start();
+    await eventually(() => told.text.includes('Ctrl-C ends everything'), 60_000, 'the start');
+    const pids = ['cloud', 'home-1', 'home-2'].map(
+      (name) => (JSON.parse(readFileSync(join(folder, `${name}.ready.json`), 'utf8')) as { pid: number }).pid,
+    );
+    child.kill('SIGKILL');
+    await eventually(() => pids.every((pid) => !isAlive(pid)), 15_000, 'all to end');
+  });
 });
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

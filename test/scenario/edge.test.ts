@@ -297,6 +297,24 @@ describe('the flow to the softswitch', () => {
     await up(again);
   });
 
+  it('missed for a while: the call goes on, and its end is told with one reason', async () => {
+    const call = await dial(a, line(oak).number);
+    await up(call);
+    world.partition(house);
+    await until(() => elm.gateway.status().voice.flow === 'down', 'the flow to be missed', 120_000);
+    // Searching begins with short waits: what is cut stays cut for a while.
+    await world.run(15_000);
+    world.heal();
+    await until(() => elm.gateway.status().voice.flow === 'up', 'the flow to be back', 45_000);
+    await world.run(70_000);
+    expect([call.state, last(b).state]).toEqual(['up', 'up']);
+    a.hangup(call);
+    await ended(last(b));
+    const reasons = async () => (await stage.api('cdr.list', {})).items.map(({ reason }) => reason);
+    await until(async () => (await reasons()).length === 2, 'two records');
+    expect(await reasons()).toEqual(['hangup', 'hangup']);
+  });
+
   it('away twice, each time for less than a minute, is no reason to end a call', async () => {
     const call = await dial(a, line(oak).number);
     await up(call);

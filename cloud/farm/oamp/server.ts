@@ -13,6 +13,7 @@ import { lineHandlers } from './lines.ts';
 import { Pairing } from './pairing.ts';
 import { AS_OAMP, type Oamp } from './parts.ts';
 import { presenceHandlers, recoverPresence } from './presence.ts';
+import { watch } from './watch.ts';
 
 const HOUR = 3_600_000;
 
@@ -28,12 +29,14 @@ export const oamp: Part = {
     const stopWatching = context.bus.subscribe('farm.changed', ({ server, state }) => {
       if (server === 'softswitch' && state === 'running') work.add(refreshConnected(self));
     });
+    const stopAlarms = watch(self);
     const cleaning = hourly(self);
     return {
       health: () => ({ state: 'running', load: 0, legs: 0 }),
       async stop() {
         stopServing();
         stopWatching();
+        stopAlarms();
         cleaning.cancel();
         pairing.stop();
         await work.done();

@@ -1,15 +1,13 @@
-/** All calls of the softswitch: drives each one's pure machine, carries out what it wants, and feeds back what happens. */
+/** All calls of the softswitch: what the driven calls mean here, to lines, media, session manager and store. */
 import type { Bus } from '#cloud/bus/bus.ts';
 import type { CallInput, CallOutput, Party } from '#shared/call/call.ts';
-import { CALLER, callMachine } from '#shared/call/call.ts';
-import { revised, versionOf } from '#shared/call/direction.ts';
-import { NEVER, TICK } from '#shared/kernel/machine.ts';
+import { CALLER } from '#shared/call/call.ts';
+import { CallDriver, type MediaReply, type SipPort } from '#shared/host/call-driver.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
-import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
-import { type Callee, endOf, type Live, type SipPort } from './live.ts';
+import type { CallHandle, EndpointOutput, Flow, InviteOptions } from '#shared/sip/types.ts';
+import { addressOf, type Callee, endOf, type Live } from './live.ts';
 import { askMedia, SELF } from './media.ts';
 import type { Reporter } from './reporter.ts';
-import { Signals, sdpOf } from './signals.ts';
 import type { Snapshots } from './snapshots.ts';
 
 export interface CallsOptions {
@@ -24,60 +22,65 @@ export interface CallsOptions {
   readonly route: (live: Live) => Promise<void>;
 }
 
-const machine = callMachine<Callee>();
-type Input = CallInput<Callee>;
 type Output = CallOutput<Callee>;
 
 export class Calls {
   readonly #o: CallsOptions;
-  readonly #signals: Signals;
-  readonly #live = new Map<string, Live>();
-  readonly #byHandle = new Map<CallHandle, { readonly live: Live; readonly party: Party }>();
+  readonly #driver: CallDriver<Callee, Live>;
   /** Calls of each line, for its limit. */
   readonly #ofLine = new Map<string, number>();
   /** Media endpoints by leg, for calls in progress. */
   readonly #endpoints = new Map<string, Map<string, string>>();
-  readonly #inputs: { readonly live: Live; readonly input: Input | typeof TICK }[] = [];
-  #busy = false;
   /** Established calls. */
   readonly #up = new Set<string>();
   #idle: (() => void)[] = [];
 
   constructor(options: CallsOptions) {
     this.#o = options;
-    this.#signals = new Signals(options.sip, options.domain, {
-      bind: (live, party, handle) => this.bind(live, party, handle),
-      count: (live, line) => this.count(live, line),
+    const { sip, clock, log, route } = options;
+    this.#driver = new CallDriver<Callee, Live>({
+      ...{ sip, clock, log, failed: 'softswitch.call-failed' },
+      hooks: {
+        route,
+        media: (live, ask) => this.#media(live, ask),
+        connect: (live, caller, leg) => this.#connect(live, caller, leg),
+        release: (live, leg) => this.#release(live.session, leg),
+        report: (live, report) => this.#report(live, report),
+        inviteOptions: (live, invite) => this.#inviteOptions(live, invite),
+        invited: (live, { branch, to }) => this.#invited(live, branch, to.line.id),
+        up: (live) => this.#established(live),
+        over: (live, { reason }) => this.#over(live, reason),
+      },
     });
   }
 
   get size(): number {
-    return this.#live.size;
+    return this.#driver.size;
   }
 
   /** Calls that are neither established nor over. */
   get between(): number {
-    return this.#live.size - this.#up.size;
+    return this.size - this.#up.size;
   }
 
   all(): Iterable<Live> {
-    return this.#live.values();
+    return this.#driver.all();
   }
 
   get(id: string): Live | undefined {
-    return this.#live.get(id);
+    return this.#driver.get(id);
   }
 
   /** The call that holds a leg of a session. */
   withLeg(session: string, leg: string): Live | undefined {
-    for (const live of this.#live.values()) {
+    for (const live of this.all()) {
       if (live.session === session && (live.state.callerLeg?.id === leg || live.state.legs.has(leg))) return live;
     }
     return undefined;
   }
 
-  ofHandle(handle: CallHandle): { readonly live: Live; readonly party: Party } | undefined {
-    return this.#byHandle.get(handle);
+  ofHandle(handle: CallHandle): { readonly call: Live; readonly party: Party } | undefined {
+    return this.#driver.ofHandle(handle);
   }
 
   countOf(line: string): number {
@@ -85,16 +88,14 @@ export class Calls {
   }
 
   add(live: Live, caller?: CallHandle): void {
-    this.#live.set(live.id, live);
     if (live.state.at === 'up') this.#up.add(live.id);
     this.#endpoints.set(live.id, new Map());
-    if (caller !== undefined) this.bind(live, CALLER, caller);
+    this.#driver.add(live, caller);
     if (live.line !== undefined) this.count(live, live.line.id);
   }
 
   bind(live: Live, party: Party, handle: CallHandle): void {
-    live.handles.set(party, handle);
-    this.#byHandle.set(handle, { live, party });
+    this.#driver.bind(live, party, handle);
   }
 
   count(live: Live, line: string): void {
@@ -102,60 +103,19 @@ export class Calls {
     this.#ofLine.set(line, this.countOf(line) + 1);
   }
 
-  /** Inputs that come while outputs are carried out wait for their turn, so that outputs stay in order. */
-  feed(live: Live, input: Input | typeof TICK): void {
-    this.#inputs.push({ live, input });
-    if (this.#busy) return;
-    this.#busy = true;
-    try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next);
-    } finally {
-      this.#busy = false;
-    }
-  }
-
-  #step({ live, input }: { readonly live: Live; readonly input: Input | typeof TICK }): void {
-    const out: Output[] = [];
-    machine.step(live.state, input, this.#o.clock.mono(), out);
-    for (const one of out) this.#carryOut(live, one);
-    this.#arm(live);
+  feed(live: Live, input: CallInput<Callee>): void {
+    this.#driver.feed(live, input);
   }
 
   /** What the endpoint says of a call. */
   take(output: Extract<EndpointOutput, { call: CallHandle }>): void {
-    const found = this.#byHandle.get(output.call);
-    if (found === undefined) return;
-    const { live, party } = found;
-    switch (output.do) {
-      case 'progress':
-        this.feed(live, { on: 'progress', branch: party, status: output.status, ...sdpOf(output) });
-        break;
-      case 'answered':
-        this.feed(live, { on: 'answered', branch: party, ...sdpOf(output) });
-        break;
-      case 'failed':
-        this.feed(live, { on: 'failed', branch: party, status: output.status });
-        break;
-      case 'confirmed':
-        this.feed(live, { on: 'confirmed', party, ...sdpOf(output) });
-        break;
-      case 'ended':
-        this.feed(live, { on: 'ended', party, why: output.why });
-        break;
-      case 'offer':
-        this.feed(live, { on: 'offer', party, ...sdpOf(output) });
-        break;
-      case 'reoffered':
-        this.feed(live, { on: 'reoffered', party, ok: output.ok, status: output.status, ...sdpOf(output) });
-        break;
-      default:
-    }
+    this.#driver.take(output);
   }
 
   /** A gateway came back: its established calls go on over the new flow, unless a gateway that started again does not know them. */
   moveTo(gateway: string, flow: Flow): void {
     const { sip } = this.#o;
-    for (const live of [...this.#live.values()]) {
+    for (const live of [...this.all()]) {
       for (const [party, handle] of [...live.handles]) {
         if (endOf(live, party).gateway === gateway && sip.endpoint.moveCall(handle, flow)) this.probe([handle]);
       }
@@ -169,68 +129,20 @@ export class Calls {
 
   /** Ends what is not established; what is up stays for the next process. Resolves once no call is in between. */
   async settle(): Promise<void> {
-    for (const live of [...this.#live.values()]) {
+    for (const live of [...this.all()]) {
       if (live.state.at !== 'up') this.feed(live, { on: 'close', reason: 'server_unavailable', status: 503 });
     }
     if (this.between > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
-    for (const live of this.#live.values()) live.timer?.cancel();
+    this.#driver.rest();
   }
 
-  #arm(live: Live): void {
-    const due = machine.due(live.state);
-    if (due === live.due) return;
-    live.timer?.cancel();
-    live.due = due;
-    if (due === NEVER) return;
-    live.timer = this.#o.clock.at(due, () => {
-      live.due = NEVER;
-      this.feed(live, TICK);
-    });
+  async #media(live: Live, ask: Extract<Output, { do: 'media' }>): Promise<MediaReply> {
+    return askMedia(this.#o.bus, live, this.#endpoints.get(live.id) ?? new Map<string, string>(), ask);
   }
 
-  #carryOut(live: Live, o: Output): void {
-    switch (o.do) {
-      case 'route':
-        this.#later(this.#o.route(live));
-        break;
-      case 'media':
-        this.#later(this.#media(live, o));
-        break;
-      case 'connect':
-        this.#later(this.#connect(live, o));
-        break;
-      case 'release':
-        this.#later(this.#release(live.session, o.leg));
-        break;
-      case 'report':
-        this.#later(this.#report(live, o));
-        break;
-      case 'up':
-        this.#established(live);
-        break;
-      case 'over':
-        this.#over(live, o.reason);
-        break;
-      default:
-        this.#signals.carryOut(live, o);
-    }
-  }
-
-  async #media(live: Live, o: Extract<Output, { do: 'media' }>): Promise<void> {
-    const endpoints = this.#endpoints.get(live.id) ?? new Map<string, string>();
-    const reply = await askMedia(this.#o.bus, live, endpoints, o);
-    const sdp = 'sdp' in reply ? reply.sdp : undefined;
-    const turned = sdp === undefined || o.direction === undefined ? sdp : revised(sdp, versionOf(sdp), o.direction);
-    this.feed(live, {
-      on: 'media',
-      op: o.op,
-      ...('failed' in reply ? reply : turned === undefined ? {} : { sdp: turned }),
-    });
-  }
-
-  async #connect(live: Live, o: Extract<Output, { do: 'connect' }>): Promise<void> {
+  async #connect(live: Live, caller: string, leg: string): Promise<void> {
     const endpoints = this.#endpoints.get(live.id);
-    const [a, b] = [endpoints?.get(o.caller), endpoints?.get(o.leg)];
+    const [a, b] = [endpoints?.get(caller), endpoints?.get(leg)];
     if (a === undefined || b === undefined) return;
     const { bus, log } = this.#o;
     const both = [
@@ -253,13 +165,11 @@ export class Calls {
       live.opened({ failed: o.reason ?? 'callee_offline' });
       delete live.opened;
     }
-    if (!live.autonomous) {
-      const callId = this.#callIdOf(live, o.leg, o.branch);
-      const reason = o.reason === undefined ? {} : { reason: o.reason };
-      const { session } = live;
-      await this.#o.reporter.leg({ session, leg: o.leg, event: o.event, at, ...callId, ...reason });
-    }
-    if (o.event === 'answered') this.feed(live, { on: 'recorded' });
+    if (live.autonomous) return;
+    const callId = this.#callIdOf(live, o.leg, o.branch);
+    const reason = o.reason === undefined ? {} : { reason: o.reason };
+    const { session } = live;
+    await this.#o.reporter.leg({ session, leg: o.leg, event: o.event, at, ...callId, ...reason });
   }
 
   #callIdOf(live: Live, leg: string, branch: string | undefined): { readonly callId?: string } {
@@ -269,31 +179,48 @@ export class Calls {
     return callId === undefined ? {} : { callId };
   }
 
+  #inviteOptions(live: Live, { to, sdp }: Extract<Output, { do: 'invite' }>): InviteOptions {
+    const { sip, domain } = this.#o;
+    const { contact, line, headers = [] } = to;
+    const from = addressOf(live.caller, domain);
+    return {
+      uri: contact.uri,
+      from,
+      to: addressOf({ number: line.number }, domain),
+      flow: contact.flow,
+      contact: sip.contact(contact.flow),
+      route: contact.path,
+      // To a gateway the number is vouched for (RFC 3325); a direct phone need not know that we did.
+      headers: contact.gateway === undefined ? headers : [['P-Asserted-Identity', from] as const, ...headers],
+      sdp,
+    };
+  }
+
+  #invited(live: Live, branch: string, line: string): void {
+    if (!live.counted.includes(line)) this.count(live, line);
+    if (live.opened === undefined) return;
+    const handle = live.handles.get(branch);
+    live.callId = (handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId) ?? '';
+    live.opened({ callId: live.callId });
+    delete live.opened;
+  }
+
   #established(live: Live): void {
     this.#up.add(live.id);
-    // Branches that lost are of no use any more, and their names go.
-    for (const [party, handle] of live.handles) {
-      if (party === CALLER || party === live.state.winner) continue;
-      live.handles.delete(party);
-      this.#byHandle.delete(handle);
-    }
-    this.#later(this.#o.snapshots.save(live));
+    this.#driver.later(this.#o.snapshots.save(live));
     this.#rest();
   }
 
   #over(live: Live, reason: string): void {
-    live.timer?.cancel();
-    this.#live.delete(live.id);
     this.#up.delete(live.id);
     this.#endpoints.delete(live.id);
-    for (const handle of live.handles.values()) this.#byHandle.delete(handle);
     for (const line of live.counted) {
       const left = this.countOf(line) - 1;
       if (left > 0) this.#ofLine.set(line, left);
       else this.#ofLine.delete(line);
     }
-    if (live.answeredAt !== undefined) this.#later(this.#o.snapshots.remove(live.id));
-    if (live.autonomous) this.#later(this.#tellWhole(live, reason));
+    if (live.answeredAt !== undefined) this.#driver.later(this.#o.snapshots.remove(live.id));
+    if (live.autonomous) this.#driver.later(this.#tellWhole(live, reason));
     this.#rest();
   }
 
@@ -314,14 +241,6 @@ export class Calls {
       ...(answeredAt === undefined ? {} : { answeredAt }),
       endedAt: this.#o.clock.wall(),
       reason,
-    });
-  }
-
-  #later(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      this.#o.log.error('softswitch.call-failed', {
-        error: error instanceof Error ? (error.stack ?? '') : String(error),
-      });
     });
   }
 }

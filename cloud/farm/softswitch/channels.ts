@@ -1,6 +1,7 @@
 /** The softswitch's verbs: channels that the session manager opens and closes, and what exists. */
 import type { Handlers } from '#cloud/bus/bus.ts';
 import { CALLER, newCall, type Target } from '#shared/call/call.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
 import { NEVER } from '#shared/kernel/machine.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Clock } from '#shared/kernel/world.ts';
@@ -8,7 +9,7 @@ import { type Fault, type FaultCode, fault, faults } from '#shared/protocol/faul
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { Calls } from './calls.ts';
 import type { Lines } from './lines.ts';
-import type { Callee, Live, SipPort } from './live.ts';
+import type { Callee, Live } from './live.ts';
 import type { Location } from './location.ts';
 import type { Router } from './routing.ts';
 

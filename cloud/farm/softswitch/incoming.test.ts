@@ -4,6 +4,7 @@ import { createBus } from '#cloud/bus/in-process.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import { sql } from '#cloud/store/store.ts';
 import { Door } from '#shared/call/register.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import { newRequest } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow } from '#shared/sip/types.ts';
@@ -13,7 +14,6 @@ import { Access } from './access.ts';
 import { Calls } from './calls.ts';
 import { Incoming } from './incoming.ts';
 import { Gateways, Lines } from './lines.ts';
-import type { SipPort } from './live.ts';
 import { Location } from './location.ts';
 import { Reporter } from './reporter.ts';
 import { Router } from './routing.ts';
@@ -47,7 +47,6 @@ async function rig(limits: { most?: number; inSetup?: number }) {
       return result;
     },
     contact: () => 'sip:x@10.0.0.1',
-    closeFlow() {},
   };
   const bus = createBus({ log, clock });
   let n = 0;
@@ -74,7 +73,7 @@ async function rig(limits: { most?: number; inSetup?: number }) {
   });
   const router = new Router({ bus, store, clock, crypto, lines, location, countOf: () => 0, newId });
   const incoming = new Incoming({
-    ...{ access, calls, router, sip, clock, newId, trust() {}, isOurs: () => true, ...limits },
+    ...{ access, calls, router, sip, clock, newId, closeFlow() {}, trust() {}, isOurs: () => true, ...limits },
   });
   const flow: Flow = {
     ...{ id: 'f', protocol: 'tls', local: { host: '10.0.0.1', port: 1 }, remote: { host: '10.0.0.2', port: 2 } },

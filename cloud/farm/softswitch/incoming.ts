@@ -1,12 +1,13 @@
 /** New calls from phones and gateways: who calls, whether it may, and what it dialled. */
 import { newCall } from '#shared/call/call.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
 import { NEVER } from '#shared/kernel/machine.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
-import { type SipPort, shownLine } from './live.ts';
+import { shownLine } from './live.ts';
 import { isOpen } from './location.ts';
 import { rtpHost } from './media.ts';
 import { LINE_CALLS, type Router } from './routing.ts';
@@ -25,6 +26,7 @@ export interface IncomingOptions {
   readonly sip: SipPort;
   readonly clock: Clock;
   readonly newId: (prefix: 'chn') => string;
+  readonly closeFlow: (flow: Flow) => void;
   /** A source that proved itself may send more. */
   readonly trust: (flow: Flow) => void;
   /** Other limits than `CALL_LIMIT` and `SETUP_LIMIT`. */
@@ -46,7 +48,7 @@ export class Incoming {
   }
 
   async take(output: Invite): Promise<void> {
-    const { access, calls, sip, trust } = this.#o;
+    const { access, calls, closeFlow, trust } = this.#o;
     const { call, message, flow } = output;
     const { most = CALL_LIMIT, inSetup = SETUP_LIMIT } = this.#o;
     if (calls.size >= most || calls.between >= inSetup) return this.#reject(call, 503, [['Retry-After', '10']]);
@@ -56,7 +58,7 @@ export class Incoming {
     if (!this.#asking.delete(call)) return;
     if (sender.kind === 'close') {
       this.#reject(call, 403, []);
-      return sip.closeFlow(flow);
+      return closeFlow(flow);
     }
     if (sender.kind === 'refuse') return this.#reject(call, sender.status, sender.headers);
     trust(flow);

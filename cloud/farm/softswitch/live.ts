@@ -1,10 +1,10 @@
 /** A call as the softswitch holds it: the pure state, and what ties it to SIP, session manager and store. */
 import type { LineRow } from '#cloud/store/directory.ts';
-import type { CallState, Party } from '#shared/call/call.ts';
+import type { Party } from '#shared/call/call.ts';
 import { CALLER } from '#shared/call/call.ts';
+import type { DrivenCall } from '#shared/host/call-driver.ts';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
-import type { Timer } from '#shared/kernel/world.ts';
-import type { CallHandle, EndpointOutput, Flow, SipEndpoint } from '#shared/sip/types.ts';
+import type { Flow } from '#shared/sip/types.ts';
 import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
 import type { Contact } from './location.ts';
 
@@ -22,9 +22,7 @@ export interface Shown {
   readonly name?: string;
 }
 
-export interface Live {
-  readonly id: string;
-  readonly state: CallState<Callee>;
+export interface Live extends DrivenCall<Callee> {
   /** Named by the session manager, or derived from the Call-ID where it was away. */
   session: string;
   /** Switched without the session manager: its facts are told as a whole at the end. */
@@ -37,33 +35,17 @@ export interface Live {
   readonly open: boolean;
   /** The caller's gateway, which alone may send its RTP. */
   readonly gateway?: string;
-  readonly flow?: Flow;
   /** What was dialled. */
   readonly dialled: string;
   /** Call-ID of the caller's dialog, or of the first branch of a channel. */
   callId: string;
-  readonly handles: Map<Party, CallHandle>;
-  /** Version of the last description sent to a party (RFC 3264 section 8). */
-  readonly versions: Map<Party, number>;
   /** Lines that count this call among theirs. */
   readonly counted: string[];
   /** Wall clock, ms. */
   readonly startedAt: number;
   answeredAt?: number;
-  timer?: Timer;
-  due: number;
   /** Resolves the instruction that opened this channel, once its first INVITE is out. */
   opened?: (outcome: { readonly callId: string } | { readonly failed: string }) => void;
-}
-
-/** The SIP side as the calls see it. */
-export interface SipPort {
-  readonly endpoint: SipEndpoint;
-  /** Runs one command of the endpoint and carries out what it wants done. */
-  act<T>(run: (endpoint: SipEndpoint, now: number, out: EndpointOutput[]) => T): T;
-  /** Our Contact URI on that flow. */
-  contact(flow: Flow): string;
-  closeFlow(flow: Flow): void;
 }
 
 /** `"name" <sip:number@domain>`; names are UTF-8, one character per octet. */

@@ -1,6 +1,7 @@
 /** What a call asks of the media server, as requests on the bus. */
 import type { Bus, Context } from '#cloud/bus/bus.ts';
 import type { CallOutput } from '#shared/call/call.ts';
+import type { MediaReply } from '#shared/host/call-driver.ts';
 import type { Fault } from '#shared/protocol/fault.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import { parseSdp } from '#shared/sip/sdp.ts';
@@ -12,7 +13,6 @@ export const SELF: Context = { principal: { kind: 'part', part: 'softswitch' } }
 export const BUS_LIMIT = 2_000;
 
 type Ask = Extract<CallOutput<Callee>, { do: 'media' }>;
-export type MediaReply = { readonly sdp?: string } | { readonly failed: number };
 
 /** Carries out one `media` output. Endpoints are named by session and leg, so that a repetition finds the same one. */
 export async function askMedia(bus: Bus, live: Live, endpoints: Map<string, string>, ask: Ask): Promise<MediaReply> {

@@ -1,13 +1,13 @@
 /** Requests outside calls: REGISTER, OPTIONS and what a phone may send beside; and INFO inside calls, which is passed on. */
 
 import { CALLER } from '#shared/call/call.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import type { Access } from './access.ts';
 import type { Calls } from './calls.ts';
 import type { GatewayOfFlow } from './lines.ts';
-import type { SipPort } from './live.ts';
 import type { Location } from './location.ts';
 
 /** The methods that the softswitch serves. */
@@ -19,6 +19,7 @@ export interface RequestsOptions {
   readonly calls: Calls;
   readonly clock: Clock;
   readonly sip: SipPort;
+  readonly closeFlow: (flow: Flow) => void;
   /** A phone or gateway that proved itself: its source may send more. */
   readonly trust: (flow: Flow) => void;
   /** The bindings of a line over UDP changed. */
@@ -49,9 +50,9 @@ export class Requests {
   }
 
   async #register(transaction: TransactionHandle, message: SipMessage, flow: Flow): Promise<void> {
-    const { access, location, clock, sip, trust, cameBack, keep } = this.#o;
+    const { access, location, clock, sip, closeFlow, trust, cameBack, keep } = this.#o;
     const sender = await access.sender(message, flow);
-    if (sender.kind === 'close') return sip.closeFlow(flow);
+    if (sender.kind === 'close') return closeFlow(flow);
     if (sender.kind === 'refuse') return this.#reply(transaction, sender.status, sender.headers);
     trust(flow);
     const { line, gateway } = sender;
@@ -71,7 +72,7 @@ export class Requests {
       this.#reply(transaction, 405, [['Allow', ALLOW.join(', ')]]);
       return;
     }
-    const { live, party } = found;
+    const { call: live, party } = found;
     const peer = live.handles.get(party === CALLER ? (live.state.winner ?? '') : CALLER);
     if (peer === undefined || live.state.at !== 'up') {
       this.#reply(transaction, message.body === '' ? 200 : 415);

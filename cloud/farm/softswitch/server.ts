@@ -1,6 +1,7 @@
 /** The softswitch: SIP listeners around the pure call machines, the bus on the other side. */
 import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
 import { Door } from '#shared/call/register.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { newId } from '#shared/kernel/ids.ts';
@@ -14,7 +15,6 @@ import { Calls } from './calls.ts';
 import { Channels } from './channels.ts';
 import { CALL_LIMIT, Incoming } from './incoming.ts';
 import { type GatewayOfFlow, Gateways, Lines } from './lines.ts';
-import type { SipPort } from './live.ts';
 import { Location } from './location.ts';
 import { Probes } from './probes.ts';
 import { Reporter } from './reporter.ts';
@@ -77,7 +77,6 @@ class Softswitch implements RunningPart {
       endpoint,
       act: (run) => this.#transport.act((now, out) => run(endpoint, now, out)),
       contact: (flow) => this.#contact(flow),
-      closeFlow: (flow) => this.#transport.closeFlow(flow),
     };
     this.#lines = new Lines(store);
     this.#gateways = new Gateways(store);
@@ -110,10 +109,11 @@ class Softswitch implements RunningPart {
     this.#probes = new Probes(calls, clock);
     const location = this.#location;
     const trust = (flow: Flow) => this.#transport.trust(flow.remote.host);
+    const closeFlow = (flow: Flow) => this.#transport.closeFlow(flow);
     const isOurs = (host: string) => this.#isOurs(host);
-    this.#incoming = new Incoming({ access, calls, router, sip, clock, newId: named, trust, isOurs });
+    this.#incoming = new Incoming({ access, calls, router, sip, clock, newId: named, closeFlow, trust, isOurs });
     this.#requests = new Requests({
-      ...{ access, location, calls, clock, sip, trust },
+      ...{ access, location, calls, clock, sip, closeFlow, trust },
       keep: (line) => this.#bindings.keep(line, location.datagram(line)),
       cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
     });

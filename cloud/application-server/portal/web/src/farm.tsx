@@ -28,7 +28,7 @@ export function FarmPage({ self }: { self: Self }) {
                 <span class="strong">{serverText(server.name)}</span>
                 <span class="muted">
                   {countText(server.legs, 'leg')} · load {Math.round(server.load * 100)} %
-                  {server.advice === undefined ? '' : ` · ${server.advice}`}
+                  {server.advice === undefined || server.state === 'stopped' ? '' : ` · ${server.advice}`}
                 </span>
               </div>
               <meter min="0" max="1" high={0.8} value={server.load} aria-label={`Load of ${server.name}`} />

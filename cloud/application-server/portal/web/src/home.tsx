@@ -161,6 +161,7 @@ function Credentials({ line, onDone }: { line: VerbReply<'line.create'>; onDone:
       <p>
         <strong>{lineName(line)}</strong> is ready. Put these into the phone now; the password is not shown again.
       </p>
+      <p class="muted">Server: the address of the home’s gateway, or of the operator’s softswitch.</p>
       <dl>
         <Secret label="User name" value={line.sip.username} />
         <Secret label="Password" value={line.sip.password ?? ''} />

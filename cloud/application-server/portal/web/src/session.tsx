@@ -41,7 +41,7 @@ export function SessionPage({ id }: { id: string }) {
       title={wordsText(session.kind)}
       lead={
         <span role="status">
-          <SessionPill session={session} /> since {momentText(session.createdAt)}
+          <SessionPill session={session} /> begun {momentText(session.createdAt)}
         </span>
       }
       actions={

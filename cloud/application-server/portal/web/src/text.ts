@@ -22,8 +22,9 @@ export function priceText(micro: number): string {
   return micro === 0 ? 'free' : (micro / 1e6).toFixed(4);
 }
 
-/** `conference-with-media` as `Conference with media`. */
+/** `conference-with-media` as `Conference with media`; what the API ended was ended by request. */
 export function wordsText(code: string): string {
+  if (code === 'api') return 'By request';
   const words = code.replaceAll(/[-_]/g, ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
