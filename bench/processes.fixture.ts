@@ -15,7 +15,7 @@ const READY_WITHIN = 30_000;
 const END_WITHIN = 8_000;
 
 /** Address, token and first code of what has started; a device has no `http`, a cloud no `pairing`. */
-export interface Ready {
+interface Ready {
   readonly http: string;
   readonly operatorToken: string;
   readonly sip: { readonly udp: string };
@@ -33,12 +33,17 @@ export interface Running {
   readonly engine: number | undefined;
 }
 
-/** Children of one bench. Disposed of, they and their engines have ended by their pids, and the folder is gone. */
+/** Children of one bench. Disposed of, or at a signal, they and their engines have ended by their pids, and the folder is gone. */
 export class Processes implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'hearthline-bench-'));
   readonly #children: ChildProcess[] = [];
   readonly #engines: number[] = [];
   #count = 0;
+
+  constructor() {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => void this[Symbol.asyncDispose]().finally(() => process.exit(2)));
+  }
 
   /** Runs any program in the folder; its output is not kept. */
   program(name: string, words: readonly string[]): ChildProcess {

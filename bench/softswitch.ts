@@ -1,8 +1,8 @@
 /**
  * What a call costs the whole cloud: SIPp as caller (digest on every INVITE, calls of 1 s) and as registered callee, straight at
- * the softswitch of a real `hearthline cloud` on the loopback. Each call is a journalled session with a relayed media path and two
- * call records. Prints calls, failed ones, CPU seconds per 1,000 calls of the cloud and of its media engine, and how long the
- * answer took from the first INVITE on, its digest challenge included. Needs `sipp`. Ends in < 60 s as it stands.
+ * the softswitch of a real `hearthline cloud` on the loopback. Each call is a journalled session with its call records, once with
+ * its SDP passed on untouched and once, the callee seeming to be behind a NAT, with a media path through the engine. Prints, of each, calls, failed ones, CPU seconds per 1,000 calls of the cloud and of its media engine, and how long the
+ * answer took from the first INVITE on, its digest challenge included. Needs `sipp`. Ends in < 75 s as it stands.
  *
  * Run: `bin/node bench/softswitch.ts [--rate CALLS-PER-SECOND] [--seconds SECONDS]`
  */
@@ -32,7 +32,19 @@ interface Outcome {
   readonly answers: readonly number[];
 }
 
-/** Before the round that counts: a server runs for weeks, its compiled code is what matters. */
+interface Callee {
+  readonly name: string;
+  /** The scenario that calls it. */
+  readonly calls: string;
+}
+
+/** The second says an address that its datagrams do not come from, as a phone behind a NAT does. */
+const CONTACTS = [
+  { name: 'untouched', contact: '[local_ip]:[local_port]' },
+  { name: 'relayed', contact: '192.0.2.1:[local_port]' },
+] as const;
+
+/** Before the rounds that count: a server runs for weeks, its compiled code is what matters. */
 const WARM_UP: Round = { rate: 100, seconds: 5 };
 /** Seconds after the last INVITE within which every call must have ended. */
 const LATE = 20;
@@ -109,10 +121,10 @@ Contact: <sip:${line.sip.username}@${contact}>
 const credentials = ({ sip }: Line): string => `[authentication username=${sip.username} password=${sip.password}]\n`;
 
 /** Registers a line at the port that it comes from, where another SIPp answers later: calls go where a registration came from. */
-function registering(line: Line): string {
+function registering(line: Line, contact: string): string {
   const request = (seq: number, more: string) =>
     `<send retrans="500">${pack(
-      `${head(line, 'REGISTER', `sip:${line.sip.domain}`, seq, '[local_ip]:[local_port]')}To: <sip:${line.sip.username}@${line.sip.domain}>\n${more}Expires: 600\n${EMPTY}`,
+      `${head(line, 'REGISTER', `sip:${line.sip.domain}`, seq, contact)}To: <sip:${line.sip.username}@${line.sip.domain}>\n${more}Expires: 600\n${EMPTY}`,
     )}</send>`;
   return scenario(
     `${request(1, '')}<recv response="401" auth="true"></recv>${request(2, credentials(line))}<recv response="200"></recv>`,
@@ -148,27 +160,39 @@ async function main(): Promise<void> {
   const cloud = await processes.cloud();
   const home = await post<{ id: string }>(cloud, '/v1/homes', { name: 'Bench' });
   const line = () => post<Line>(cloud, `/v1/homes/${home.id}/lines`, { class: 'unmetered' });
-  const [from, to] = [await line(), await line()];
   const [caller, callee] = [await freePort(), await freePort()];
-  const alone = { rate: 1, seconds: 1, port: callee };
-  const registered = await play(processes, cloud, 'register', registering(to), alone);
-  if (registered.failed > 0) throw new Error('the callee could not register');
+  const from = await line();
+  const callees: Callee[] = [];
+  for (const { name, contact } of CONTACTS) {
+    const to = await line();
+    const alone = { rate: 1, seconds: 1, port: callee };
+    const registered = await play(processes, cloud, `register-${name}`, registering(to, contact), alone);
+    if (registered.failed > 0) throw new Error('a callee could not register');
+    callees.push({ name, calls: calling(from, to.number) });
+  }
   const answering = ['-sn', 'uas', '-i', HOST, '-p', String(callee), '-nostdin', '-buff_size', String(4 << 20)];
   processes.program('sipp', answering);
-  const calls = calling(from, to.number);
-  await play(processes, cloud, 'warm-up', calls, { ...WARM_UP, port: caller });
+  for (const { name, calls } of callees)
+    await play(processes, cloud, `warm-up-${name}`, calls, { ...WARM_UP, port: caller });
+  console.log(`${asked.rate} calls/s for ${asked.seconds} s each`);
+  for (const { name, calls } of callees) await measure(processes, cloud, name, calls, caller);
+  console.log(
+    `resident: cloud ${residentOf(cloud.pid).toFixed(0)} MiB, its engine ${residentOf(cloud.engine ?? 0).toFixed(0)} MiB; ${load()}`,
+  );
+}
+
+/** The round that counts, and its line of figures. */
+async function measure(processes: Processes, cloud: Running, name: string, calls: string, port: number): Promise<void> {
   const before = spent(cloud);
-  const outcome = await play(processes, cloud, 'call', calls, { ...asked, port: caller });
+  const outcome = await play(processes, cloud, `calls-${name}`, calls, { ...asked, port });
   // What the last calls leave to do, records among it, belongs to the price.
   await pause(1000);
-  const after = spent(cloud);
-  const price = after.map((cpu, i) => ((cpu - (before[i] ?? 0)) * 1000) / (outcome.calls - outcome.failed));
+  const good = outcome.calls - outcome.failed;
+  const price = spent(cloud).map((cpu, i) => (((cpu - (before[i] ?? 0)) * 1000) / good).toFixed(2));
   const at = (share: number): string => `${outcome.answers[Math.floor(outcome.answers.length * share)] ?? '-'} ms`;
-  console.log(`${asked.rate} calls/s for ${asked.seconds} s: ${outcome.calls} calls, ${outcome.failed} failed`);
   console.log(
-    `CPU-s per 1,000 calls: ${price[0]?.toFixed(2)} of the cloud, ${price[1]?.toFixed(2)} of its media engine; resident ${residentOf(cloud.pid).toFixed(0)} and ${residentOf(cloud.engine ?? 0).toFixed(0)} MiB`,
+    `${name}: ${outcome.calls} calls, ${outcome.failed} failed; CPU-s per 1,000 calls ${price[0]} of the cloud, ${price[1]} of its engine; answered within p50 ${at(0.5)}, p99 ${at(0.99)} (of ${outcome.answers.length})`,
   );
-  console.log(`answered within p50 ${at(0.5)}, p99 ${at(0.99)} (of ${outcome.answers.length}); ${load()}`);
 }
 
 await main();
