@@ -39,6 +39,7 @@ export class Processes implements AsyncDisposable {
   readonly #children: ChildProcess[] = [];
   readonly #engines: number[] = [];
   #count = 0;
+  #disposed: Promise<void> | undefined;
 
   constructor() {
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -47,6 +48,7 @@ export class Processes implements AsyncDisposable {
 
   /** Runs any program in the folder; its output is not kept. */
   program(name: string, words: readonly string[]): ChildProcess {
+    if (this.#disposed !== undefined) throw new Error('the bench is ending');
     const child = spawn(name, words, { cwd: this.folder, stdio: 'ignore' });
     this.#children.push(child);
     return child;
@@ -90,9 +92,9 @@ export class Processes implements AsyncDisposable {
     for (const pid of this.#engines.splice(0)) await endEngine(pid);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.end();
-    rmSync(this.folder, { recursive: true, force: true });
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.end().finally(() => rmSync(this.folder, { recursive: true, force: true }));
+    return this.#disposed;
   }
 }
 

@@ -68,6 +68,22 @@ async function call(engine: MediaEngine): Promise<readonly [RtpPeer, RtpPeer]> {
 }
 
 describe('engine process', () => {
+  it('takes the commands of one turn in their order, and those just before its parent leaves', async () => {
+    const engine = await attach();
+    await Promise.all([
+      engine.room('room', 'ses_1/room', 'ses_1'),
+      engine.endpoint(spec('ep_1')),
+      engine.connect('ep_1', 'room', true),
+      engine.release('ep_1'),
+      engine.endpoint(spec('ep_2')),
+      engine.connect('room', 'ep_2', true),
+    ]);
+    engine.room('late', 'ses_1/room', 'ses_1').catch(() => undefined);
+    await engine.close(false);
+    const next = await attach();
+    expect((await next.list()).map(({ id }) => id).sort()).toEqual(['ep_2', 'late', 'room']);
+  });
+
   it('mixes for a parent, goes on when the parent is killed, and is attached again', async () => {
     // The parent is another process, so that kill -9 is real: it makes one endpoint and a tone, then sits there.
     const world = hostWorld();

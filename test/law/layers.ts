@@ -27,7 +27,7 @@ const ALLOWED: readonly (readonly [string, readonly string[]])[] = [
   ['cloud', ['shared', 'cloud']],
   ['cli', ['shared', 'cli', 'cloud', 'device', 'simulator']],
   ['simulator', ['shared', 'cloud', 'device', 'simulator', 'apps']],
-  ['bench', ['shared', 'cloud', 'device', 'simulator', 'bench', 'test/support', 'test/peers.ts', 'test/peers.ts']],
+  ['bench', ['shared', 'cloud', 'device', 'simulator', 'bench', 'test/support', 'test/peers.ts']],
 ];
 
 /** Libraries that do I/O, and the files that may name them: `server.ts`, `adapter-*.ts`, or the rows here. */
