@@ -76,7 +76,18 @@ function checkRest(message: SipMessage, abilities: Abilities): Refusal | undefin
   ) {
     return { status: 483, headers: [] };
   }
+  if (message.method === 'INVITE' && !acceptsDescription(message)) return { status: 406, headers: [] };
   return checkBody(message);
+}
+
+/** Section 20.1: our answer is a session description; a caller that lists what it takes has to take that. */
+function acceptsDescription(message: SipMessage): boolean {
+  const accepted = message.headerAll('Accept');
+  if (accepted.length === 0) return true;
+  return accepted.some((value) => {
+    const type = (value.split(';')[0] ?? '').trim().toLowerCase();
+    return type === SESSION_BODY || type === 'application/*' || type === '*/*';
+  });
 }
 
 /** Section 8.2.3. A body whose handling is optional may be of any type. */

@@ -12,11 +12,12 @@ import { torture4475 } from './torture-archive.ts';
 
 /**
  * What a user agent server does with each message of RFC 4475 that comes as a datagram: the status of its answer, `call` or `request`
- * where its user is asked, or silence. sdp01 (406 for an unknown Accept) is not here: that answer is the user's.
+ * where its user is asked, or silence.
  */
 const ROLE: Readonly<Record<string, number | 'call' | 'request' | 'silence'>> = {
   wsinv: 481,
   intmeth: 501,
+  sdp01: 406,
   esc01: 'call',
   escnull: 'request',
   esc02: 501,
