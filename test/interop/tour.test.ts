@@ -1,12 +1,17 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { eventually } from './netns.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'hearthline-tour-'));
+const started: ChildProcess[] = [];
+// A test that failed half-way leaves nothing running either.
+afterEach(() => {
+  for (const child of started.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** `npm start` as its user has it, on loopback. */
@@ -14,6 +19,7 @@ function start() {
   const child = spawn(join(root, 'bin/hearthline'), ['tour', '--data', folder, '--address', '127.0.0.1'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  started.push(child);
   const told = { text: '', code: undefined as number | null | undefined };
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (data) => {
