@@ -2,6 +2,7 @@
  * What the journal of a session can say. A row is one event; the session's state is the fold of its rows and nothing else,
  * so every fact that a later decision needs stands in some event's data.
  */
+import type { LegRecord } from '#cloud/store/leg-record.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 
 export type SessionView = VerbReply<'session.get'>;
@@ -63,19 +64,6 @@ export interface Reserved {
   readonly metered?: boolean;
   /** Milliseconds of talk that the prepaid reservation covers. */
   readonly until?: number;
-}
-
-/** The facts of an ended leg that make its call detail record. Times are wall clock, ms. */
-export interface LegRecord {
-  readonly leg: string;
-  readonly home?: string;
-  readonly payer?: string;
-  readonly from: string;
-  readonly to: string;
-  readonly start: number;
-  readonly answer?: number;
-  readonly end: number;
-  readonly reason: string;
 }
 
 /** Facts of a phone's own call that are worth no row of their own (nothing of them is metered): they ride on the next one. */

@@ -5,11 +5,11 @@
  * `apply` is total and deterministic: an event that does not fit the state (a second answer, anything after the end)
  * changes nothing but `seq`. The same rows always give the same state.
  */
+import type { LegRecord } from '#cloud/store/leg-record.ts';
 import type {
   Carried,
   JournalRow,
   LegPlan,
-  LegRecord,
   LegView,
   Reserved,
   SessionEvent,

@@ -2,6 +2,7 @@
  * The profile `ip-appliance`: this device is itself one SIP endpoint, a speaker or a door station. It registers its home's line of
  * kind `appliance` over a kept flow of its own, answers by itself, calls when its button is pressed, and serves no other phone.
  */
+
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
@@ -13,6 +14,7 @@ import { Endpoint } from '#shared/sip/endpoint.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
+import { bindPhones } from '../sip-edge/bind.ts';
 import { contactOn, readHostPort } from '../sip-edge/contact.ts';
 import type { SipEdge, SipEdgeOptions } from '../sip-edge/server.ts';
 import { UpstreamFlow } from '../sip-edge/upstream-flow.ts';
@@ -86,11 +88,7 @@ class Station implements Appliance {
   }
 
   async bind(): Promise<void> {
-    const { listen } = this.#o;
-    const { udp } = await this.#transport.bind({ udp: listen });
-    const at = udp[0] ?? listen;
-    const { tcp } = await this.#transport.bind({ tcp: at });
-    this.#bound = { udp: at, tcp: tcp[0] ?? at };
+    this.#bound = await bindPhones(this.#transport, this.#o.listen);
   }
 
   apply({ domain, sips, lines }: VoiceDocument): string | undefined {

@@ -2,6 +2,7 @@
  * The gateway's SIP edge: registrar and switch of the house, and the one kept flow to the softswitch. It works with what it last
  * learned from the cloud, so phones of the house go on calling each other when the WAN is cut.
  */
+
 import { Door, type Verdict } from '#shared/call/register.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
@@ -16,6 +17,7 @@ import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
+import { bindPhones } from './bind.ts';
 import { EdgeCalls } from './calls.ts';
 import { contactOn, readHostPort } from './contact.ts';
 import { House, type HouseLine } from './house.ts';
@@ -116,12 +118,7 @@ class Edge implements SipEdge {
   }
 
   async bind(): Promise<void> {
-    const { listen } = this.#o;
-    const { udp } = await this.#transport.bind({ udp: listen });
-    // Phones expect TCP on the port of UDP.
-    const at = udp[0] ?? listen;
-    const { tcp } = await this.#transport.bind({ tcp: at });
-    this.#bound = { udp: at, tcp: tcp[0] ?? at };
+    this.#bound = await bindPhones(this.#transport, this.#o.listen);
   }
 
   apply(document: VoiceDocument): string | undefined {

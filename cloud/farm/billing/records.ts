@@ -3,7 +3,9 @@
  * record whose id is the hash of session and leg. Record, debit, release of the reservation and cursor are one commit,
  * so a leg is billed once however often its row is read.
  */
+
 import { lineByNumber } from '#cloud/store/directory.ts';
+import type { LegRecord } from '#cloud/store/leg-record.ts';
 import { type SqlValue, type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
@@ -12,19 +14,6 @@ import { price, type Rate, rateOf, secondsOf } from './rating.ts';
 
 /** Rows of the journal in one commit. */
 const ROWS_AT_ONCE = 200;
-
-/** The facts of an ended leg, as the journal's rows carry them. */
-interface EndedLeg {
-  readonly leg: string;
-  readonly home?: string;
-  readonly payer?: string;
-  readonly from: string;
-  readonly to: string;
-  readonly start: number;
-  readonly answer?: number;
-  readonly end: number;
-  readonly reason: string;
-}
 
 export async function readRates(store: Store): Promise<Rate[]> {
   return store.all<{ prefix: string; perMinute: number; incrementS: number } & Rate>(
@@ -59,7 +48,7 @@ export async function makeRecords(store: Store, crypto: Crypto): Promise<number>
     const statements: Statement[] = [];
     const seen = new Set<string>();
     for (const row of rows) {
-      const { records } = JSON.parse(row.data) as { records: EndedLeg[] };
+      const { records } = JSON.parse(row.data) as { records: LegRecord[] };
       for (const record of records) {
         const id = cdrId(crypto, row.session, record.leg);
         if (seen.has(id) || (await store.one('SELECT id FROM cdr WHERE id = ?', [id])) !== undefined) continue;
@@ -92,7 +81,7 @@ async function billed(
   rates: readonly Rate[],
   id: string,
   session: string,
-  record: EndedLeg,
+  record: LegRecord,
 ): Promise<Statement[]> {
   const { leg, home, payer, from, to, start, answer, end, reason } = record;
   const talk = answer === undefined ? 0 : end - answer;
