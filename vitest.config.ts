@@ -4,7 +4,12 @@ import { defineConfig } from 'vitest/config';
  * Unit tests stand beside their file; whole-system tests stand in test/. Tests that run in real time with other programs (phones, a
  * browser, real processes) come after all others, one file at a time, since they hear when the machine is busy.
  */
-const common = { testTimeout: 30_000, hookTimeout: 30_000, pool: 'forks' } as const;
+const common = {
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  pool: 'forks',
+  setupFiles: ['test/support/setup.ts'],
+} as const;
 /** Unit tests that measure sound in real time. */
 const timed = ['cloud/farm/media/engines.test.ts', 'shared/media-engine/{process,ticker}.test.ts'];
 const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];

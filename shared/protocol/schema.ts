@@ -5,6 +5,12 @@ export const Id = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
 export const Name = Type.String({ minLength: 1, maxLength: 64, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
 export const At = Type.Integer({ minimum: 0, description: 'milliseconds since 1970-01-01T00:00Z' });
 export const Micro = Type.Integer({ description: 'money in millionths of the currency unit' });
+/** One payment in, or taken back: at most a million units of the currency. */
+export const Payment = Type.Integer({
+  minimum: -1_000_000_000_000,
+  maximum: 1_000_000_000_000,
+  description: 'money in millionths of the currency unit; negative takes it back',
+});
 export const E164 = Type.String({ pattern: '^\\+[1-9][0-9]{4,14}$', description: 'E.164 number' });
 /** A line id, an E.164 number or a SIP URI. */
 export const Party = Type.String({ minLength: 1, maxLength: 256, pattern: '^[^\\s<>"]+$' });

@@ -75,6 +75,12 @@ const table: readonly Bad[] = [
     code: 'unsupported_media_type',
   },
   {
+    what: 'payment one past its limit',
+    ask: () => post(`/v1/homes/${home}/balance`, { mode: 'prepaid', add: 1_000_000_000_001 }),
+    code: 'bad_request',
+    pointer: '/add',
+  },
+  {
     what: 'body one octet too large',
     ask: () => post('/v1/homes', `{"name":"${'x'.repeat(256 * 1024 - 10)}"}`, json),
     code: 'too_large',

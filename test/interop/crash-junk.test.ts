@@ -11,6 +11,7 @@ import { digestHa1 } from '#shared/sip/digest.ts';
 import type { Credentials, Flow, InviteOptions } from '#shared/sip/types.ts';
 import { mutate, seeded } from '#test/support/mutate.ts';
 import { type Agent, agent } from '#test/support/sip-agent.ts';
+import { seed } from '../support/seed.ts';
 import { dialled } from './crash-flows.ts';
 import { eventually, House, pause } from './crash-house.ts';
 
@@ -19,7 +20,6 @@ const JUNK_FOR = 450;
 const GROWTH = 32;
 /** The source of junk: not that of the phones, which have proved themselves. */
 const STRANGER = '127.0.0.66';
-const seed = Number(process.env.HEARTHLINE_SEED ?? Math.floor(Math.random() * 1e6));
 
 const INVITE =
   'INVITE sip:100@hearthline SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.66:5060;branch=z9hG4bKjunk;rport\r\nMax-Forwards: 70\r\nFrom: <sip:a@hearthline>;tag=x\r\nTo: <sip:100@hearthline>\r\nCall-ID: junk@127.0.0.66\r\nCSeq: 1 INVITE\r\nContact: <sip:a@127.0.0.66>\r\nContent-Type: application/sdp\r\nContent-Length: 95\r\n\r\nv=0\r\no=- 1 1 IN IP4 127.0.0.66\r\ns=-\r\nc=IN IP4 127.0.0.66\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\n';

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { levelOf } from '#shared/rtp/measure.ts';
 import { Seeded } from '#simulator/random.ts';
+import { seed } from '../support/seed.ts';
 import { diesAt, killedAfter } from './crash-cases.ts';
 import { dialled, flows, type Session } from './crash-flows.ts';
 import { eventually, House, pause } from './crash-house.ts';
@@ -16,7 +17,6 @@ const POINTS: Readonly<Record<string, number>> = {
   'device legs in it': 70,
 };
 const KILLS = 10;
-const seed = Number(process.env.HEARTHLINE_SEED ?? Math.floor(Math.random() * 1e6));
 
 describe(`kill -9 of the cloud (HEARTHLINE_SEED=${seed})`, { timeout: 240_000 }, () => {
   const random = new Seeded(seed);

@@ -5,9 +5,9 @@ import { diesAt, killedAfter } from '../interop/crash-cases.ts';
 import { flows } from '../interop/crash-flows.ts';
 import { House } from '../interop/crash-house.ts';
 import { judge } from '../interop/crash-judge.ts';
+import { seed } from '../support/seed.ts';
 
 const KILLS = 300;
-const seed = Number(process.env.HEARTHLINE_SEED ?? Math.floor(Math.random() * 1e6));
 
 describe(`kill -9 of the cloud (HEARTHLINE_SEED=${seed})`, { timeout: 3_600_000 }, () => {
   let house: House;

@@ -18,6 +18,9 @@ export interface Balance {
 /** Milliseconds beyond its talk for which a reservation is kept: ringing, and a session manager that restarts. */
 const LEASE = 180_000;
 
+/** Micro-units that a balance reaches by payments, up or down: a thousand million units, exact in a double. */
+export const BALANCE_LIMIT = 1_000_000_000_000_000;
+
 /** How a home stands; one that nobody has set pays afterwards. */
 export async function readBalance(store: Store, home: string): Promise<Balance> {
   const row = await store.one<{ mode: Balance['mode']; balance: number }>(

@@ -7,6 +7,7 @@ import { openLocalStore } from '#cloud/store/local.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { VirtualWorld } from '#simulator/world.ts';
+import { BALANCE_LIMIT, setBalance } from './accounts.ts';
 import { billing } from './server.ts';
 
 let world: VirtualWorld;
@@ -211,6 +212,16 @@ describe('reservations', () => {
 });
 
 describe('balance.set', () => {
+  it('refuses what would pass the limit of a balance, and keeps what was', async () => {
+    await store.commit([setBalance('home_1', 'prepaid', BALANCE_LIMIT - 1)]);
+    expect((await get('balance.set', { home: 'home_1', mode: 'prepaid', add: 1 })).balance).toBe(BALANCE_LIMIT);
+    expect(await ask('balance.set', { home: 'home_1', mode: 'prepaid', add: 1 })).toMatchObject({
+      fault: { code: 'limit_reached' },
+    });
+    expect((await get('balance.get', { home: 'home_1' })).balance).toBe(BALANCE_LIMIT);
+    expect((await get('balance.set', { home: 'home_1', mode: 'postpaid' })).mode).toBe('postpaid');
+  });
+
   it('adds once per idempotency key, and only to homes that exist and are seen', async () => {
     const keyed = { ...OPERATOR, idempotency: { scope: 't', key: 'k', bodyHash: 'h' } };
     const request = { home: 'home_1', mode: 'prepaid', add: 500 } as const;

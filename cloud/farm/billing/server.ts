@@ -6,7 +6,7 @@ import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import type { Timer } from '#shared/kernel/world.ts';
 import { fault } from '#shared/protocol/fault.ts';
-import { Reservations, readBalance, setBalance } from './accounts.ts';
+import { BALANCE_LIMIT, Reservations, readBalance, setBalance } from './accounts.ts';
 import { listCdrs } from './cdr-list.ts';
 import { makeRecords } from './records.ts';
 
@@ -110,7 +110,12 @@ function handlers(
       if (before !== undefined) return before;
       if (!sees(asked.principal, home) || (await homeById(store, home)) === undefined) return err(fault('not_found'));
       const known = await readBalance(store, home);
-      const outcome = ok({ ...known, mode, balance: known.balance + add });
+      const balance = known.balance + add;
+      if (add !== 0 && Math.abs(balance) > BALANCE_LIMIT)
+        return err(
+          fault('limit_reached', `A balance lies between -${BALANCE_LIMIT} and ${BALANCE_LIMIT} micro-units.`),
+        );
+      const outcome = ok({ ...known, mode, balance });
       await store.commit([setBalance(home, mode, add), ...remember<'balance.set'>(asked, outcome, world.clock.wall())]);
       return outcome;
     },

@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { At, Cursor, Empty, Id, listOf, literals, Micro, request } from '../schema.ts';
+import { At, Cursor, Empty, Id, listOf, literals, Micro, Payment, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
 
 export const Cdr = Type.Object({
@@ -50,9 +50,9 @@ export const billingVerbs = verbTable({
     orientation: 'non-voice',
     server: 'billing',
     about: 'Makes a home pay in advance (with an amount added to its balance) or afterwards.',
-    request: request({ home: Id, mode: literals('prepaid', 'postpaid'), add: Type.Optional(Micro) }),
+    request: request({ home: Id, mode: literals('prepaid', 'postpaid'), add: Type.Optional(Payment) }),
     reply: Type.Object({ home: Id, mode: literals('prepaid', 'postpaid'), balance: Micro, reserved: Micro }),
-    faults: [],
+    faults: ['limit_reached'],
     scope: 'billing:write',
     roles: ['operator'],
     http: { method: 'POST', path: '/v1/homes/{home}/balance', status: 200 },
