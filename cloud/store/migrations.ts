@@ -2,6 +2,7 @@
 import type { Migration } from './migration.ts';
 import { billingSchema } from './schema/billing.ts';
 import { directorySchema } from './schema/directory.ts';
+import { eventSchema } from './schema/event.ts';
 import { farmSchema } from './schema/farm.ts';
 import { homeNetworkingSchema } from './schema/home-networking.ts';
 import { sessionSchema } from './schema/session.ts';
@@ -12,4 +13,5 @@ export const migrations: readonly Migration[] = [
   billingSchema,
   farmSchema,
   homeNetworkingSchema,
+  eventSchema,
 ];

@@ -20,7 +20,19 @@ export type IdPrefix =
   | 'room'
   | 'chn'
   | 'rsv'
-  | 'aud';
+  | 'aud'
+  | 'evt'
+  | 'mail'
+  | 'grp'
+  | 'hook'
+  | 'dlv'
+  | 'key'
+  | 'qos'
+  | 'rec'
+  | 'app'
+  | 'ins'
+  | 'con'
+  | 'rol';
 
 /** Makes an identifier from the wall clock (ms since 1970) and 10 random bytes. */
 export function newId(prefix: IdPrefix, wall: number, random: Uint8Array): string {

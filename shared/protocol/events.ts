@@ -15,6 +15,8 @@ export interface BusEvents {
   'pairing.progress': { readonly gateway: string; readonly home: string; readonly state: string };
   /** Somebody pressed a digit (RFC 4733) on the phone of a leg; `duration` in ms. */
   'leg.digit': { readonly session: string; readonly leg: string; readonly digit: string; readonly duration: number };
+  /** The platform’s event log (`cloud/store/event-log.ts`) grew. */
+  'event.appended': { readonly home?: string; readonly session?: string };
   /** A server of the farm started, stopped or changed its health. */
   'farm.changed': { readonly server: string; readonly state: string };
 }
