@@ -7,9 +7,9 @@ import { defineConfig } from 'vitest/config';
 const common = {
   testTimeout: 30_000,
   hookTimeout: 30_000,
-  pool: 'forks',
+  pool: 'forks' as const,
   setupFiles: ['test/support/setup.ts'],
-} as const;
+};
 /** Unit tests that measure sound in real time. */
 const timed = ['cloud/farm/media/engines.test.ts', 'shared/media-engine/{process,ticker}.test.ts'];
 const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];
