@@ -5,13 +5,15 @@ import { defineConfig } from 'vitest/config';
  * browser, real processes) come after all others, one file at a time, since they hear when the machine is busy.
  */
 const common = {
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   hookTimeout: 30_000,
   pool: 'forks' as const,
   setupFiles: ['test/support/setup.ts'],
 };
 /** Unit tests that measure sound in real time. */
 const timed = ['cloud/farm/media/engines.test.ts', 'shared/media-engine/{process,ticker}.test.ts'];
+/** Tests that applications bring along: `test/scenario/apps.test.ts` runs them, as `hearthline app test` does. */
+const applications = ['apps/*/app.test.ts'];
 const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];
 
 export default defineConfig({
@@ -22,7 +24,7 @@ export default defineConfig({
           ...common,
           name: 'rooms',
           include: ['{shared,cloud,device,cli,simulator,apps}/**/*.test.ts', 'test/{law,scenario,api}/**/*.test.ts'],
-          exclude: timed,
+          exclude: [...timed, ...applications],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },

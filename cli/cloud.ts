@@ -14,6 +14,12 @@ const options = {
   sip: { kind: 'address', value: 'HOST:PORT', about: 'direct phones, SIP over UDP and TCP', fallback: ':5060' },
   sips: { kind: 'address', value: 'HOST:PORT', about: 'gateways and phones, SIP over TLS', fallback: ':5061' },
   media: { kind: 'ports', value: 'HOST:LOW-HIGH', about: 'RTP ports', fallback: ':20000-29999' },
+  smtp: { kind: 'address', value: 'HOST:PORT', about: 'mail from other servers (default: closed)' },
+  submission: { kind: 'address', value: 'HOST:PORT', about: 'mail from people’s mail programs (default: closed)' },
+  relay: { kind: 'text', value: 'URL', about: 'smtp:// or smtps:// server that takes mail for other domains' },
+  mx: { kind: 'flag', about: 'without --relay: bring mail to other domains’ own servers' },
+  'mail-domain': { kind: 'text', value: 'NAME', about: 'domain of the mailboxes (default: --domain)' },
+  'mail-dns': { kind: 'text', value: 'HOST:PORT', about: 'DNS server for mail (default: the system’s)' },
   public: { kind: 'text', value: 'ADDRESS', about: 'what SDP and Contact advertise (default: the SIP address)' },
   domain: { kind: 'text', value: 'NAME', about: 'SIP domain and digest realm', fallback: 'hearthline' },
   bus: {
@@ -23,6 +29,7 @@ const options = {
     fallback: 'in-process',
   },
   store: { kind: 'text', value: 'URL', about: 'what keeps the data; this version: sqlite', fallback: 'sqlite' },
+  'private-webhooks': { kind: 'flag', about: 'webhooks of subscribers may go to http and to private addresses' },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens' },
   log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
   'crash-at': {
@@ -35,6 +42,20 @@ const options = {
 
 const address = (values: Values, name: string): Address =>
   readAddress(values[name] ?? '') ?? { host: '127.0.0.1', port: 0 };
+
+/** Where mail comes in and goes out. */
+function mailSettings(values: Values) {
+  const { relay, mx } = values;
+  const [domain, dns] = [values['mail-domain'], values['mail-dns']];
+  return {
+    ...(domain === undefined ? {} : { domain }),
+    ...(values.smtp === undefined ? {} : { smtp: address(values, 'smtp') }),
+    ...(values.submission === undefined ? {} : { submission: address(values, 'submission') }),
+    ...(relay === undefined ? {} : { relay }),
+    ...(mx === 'true' ? { mx: true } : {}),
+    ...(dns === undefined ? {} : { dns }),
+  };
+}
 
 export const cloudCommand: Command = {
   about: 'Runs the cloud: session manager, farm, gateways’ edge, open API and portal.',
@@ -52,6 +73,7 @@ export const cloudCommand: Command = {
     const { startCloud } = await import('#cloud/main.ts');
     const { openStore } = await import('#cloud/store/server.ts');
     const { processEngine } = await import('#cloud/farm/media/server.ts');
+    const { processSandbox } = await import('#shared/applet/adapter-process.ts');
     const world = hostWorld({ level: (values.log as 'warn') ?? 'warn' });
     const data = resolve(values.data ?? '');
     try {
@@ -81,9 +103,11 @@ export const cloudCommand: Command = {
           media: ports,
           ...(values.public === undefined ? {} : { publicHost: values.public }),
           ...(values.domain === undefined ? {} : { domain: values.domain }),
+          ...(values['private-webhooks'] === 'true' ? { privateWebhooks: true } : {}),
+          mail: mailSettings(values),
           portal: resolve(import.meta.dirname, '../dist/portal'),
         },
-        { store, engineFor: processEngine },
+        { store, engineFor: processEngine, sandbox: processSandbox },
       );
       const { bound, publicHost, authority } = cloud.config;
       const shown = (at: Address | undefined) =>
@@ -96,6 +120,8 @@ export const cloudCommand: Command = {
         ...(bound.https === undefined ? {} : { https: `${bound.https}#sha256-${authority.keyHash}` }),
         mqtt: shown(bound.mqtt),
         sip: { udp: shown(bound.sipUdp), tcp: shown(bound.sipTcp), tls: shown(bound.sips) },
+        ...(bound.smtp === undefined ? {} : { smtp: shown(bound.smtp) }),
+        ...(bound.submission === undefined ? {} : { submission: shown(bound.submission) }),
         operatorToken: cloud.operatorToken,
         ca: authority.certificate,
       });

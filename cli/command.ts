@@ -8,6 +8,8 @@ export interface Command {
   readonly about: string;
   readonly usage: string;
   readonly options: Options;
+  /** Rewrites the words of the command line before they are read: short flags. */
+  flags?(argv: readonly string[]): string[];
   run(input: Parsed, io: Io): Promise<ExitCode>;
 }
 

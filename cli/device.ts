@@ -22,6 +22,11 @@ const options = {
   sip: { kind: 'address', value: 'HOST:PORT', about: 'phones of the house, SIP over UDP and TCP', fallback: ':5060' },
   media: { kind: 'ports', value: 'HOST:LOW-HIGH', about: 'RTP ports', fallback: ':20000-29999' },
   page: { kind: 'address', value: 'HOST:PORT', about: 'the gateway’s own page', fallback: '127.0.0.1:8081' },
+  console: {
+    kind: 'text',
+    value: 'TTY[:BAUD]',
+    about: 'a serial line for the technician’s console, such as /dev/ttyS0:9600',
+  },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens, and again when the code changes' },
   log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
 } as const satisfies Options;
@@ -37,10 +42,15 @@ export const deviceCommand: Command = {
   usage: 'hearthline device --state DIR --cloud URL [options]',
   options,
   async run({ values }, io) {
-    const { profiles, runDevice } = await import('#device/main.ts');
+    const { profiles, qrText, readSerial, runDevice } = await import('#device/main.ts');
     const profile = profiles.find((name) => name === values.profile);
     if (profile === undefined) {
       io.error(`hearthline device: --profile ${values.profile}: is one of ${profiles.join(', ')}`);
+      return 3;
+    }
+    const line = values.console === undefined ? undefined : readSerial(values.console);
+    if (values.console !== undefined && line === undefined) {
+      io.error(`hearthline device: --console ${values.console}: is a path such as /dev/ttyS0, or /dev/ttyS0:9600`);
       return 3;
     }
     const world = hostWorld({ level: (values.log as 'warn') ?? 'warn' });
@@ -52,6 +62,7 @@ export const deviceCommand: Command = {
         sip: address(values, 'sip'),
         media: readPorts(values.media ?? '') ?? { host: '0.0.0.0', low: 20_000, high: 29_999 },
         page: address(values, 'page'),
+        ...(line === undefined ? {} : { console: line }),
       });
       const patience = world.clock.mono() + CODE_WITHIN;
       let shown = '';
@@ -71,7 +82,7 @@ export const deviceCommand: Command = {
         if (text === shown) return;
         shown = text;
         writing = writing.then(() => writeReady(world, values.ready, content));
-        const { code } = content.pairing ?? {};
+        const { code, qr } = content.pairing ?? {};
         const state =
           code === null ? (pairing.problem ?? 'Looking for the cloud.') : `Code ${code} (${pairing.words}).`;
         io.out(
@@ -79,6 +90,7 @@ export const deviceCommand: Command = {
             ? `${pairing.gateway}: paired; phones register at ${content.sip.udp}.`
             : `${pairing.gateway}: not paired. ${state} Page ${device.page}.`,
         );
+        if (typeof qr === 'string') io.out(`${qrText(qr)}\n${qr}`);
       };
       device.gateway.onChange(tell);
       world.clock.at(patience, tell);

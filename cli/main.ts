@@ -1,7 +1,7 @@
 /** The `hearthline` command. What belongs to cloud or simulator is loaded only when asked for: the device carries neither. */
 import { helpText, readConfig } from '#shared/host/config.ts';
 import type { Command, ExitCode, Io } from './command.ts';
-import { verbCommands } from './verb-command.ts';
+import { technicianWords } from './technician/words.ts';
 
 /** Commands of their own, by their words; each loads its file when it runs. */
 const own: Readonly<Record<string, () => Promise<Command>>> = {
@@ -9,7 +9,21 @@ const own: Readonly<Record<string, () => Promise<Command>>> = {
   device: async () => (await import('./device.ts')).deviceCommand,
   pair: async () => (await import('./pair.ts')).pairCommand,
   tour: async () => (await import('./tour.ts')).tourCommand,
+  'sim run': async () => (await import('./sim.ts')).simRunCommand,
+  'sim list': async () => (await import('./sim.ts')).simListCommand,
+  'app new': async () => (await import('./app.ts')).appNew,
+  'app test': async () => (await import('./app.ts')).appTest,
+  'app pack': async () => (await import('./app.ts')).appPack,
+  'app publish': async () => (await import('./app.ts')).appPublish,
+  'app dev': async () => (await import('./app.ts')).appDev,
+  'serial monitor': async () => (await import('./technician/monitor.ts')).monitorCommand,
   docs: async () => (await import('./docs.ts')).docsCommand,
+  ...Object.fromEntries(
+    technicianWords.map((words) => [
+      words,
+      async () => (await import('./technician/commands.ts')).technicianCommand(words),
+    ]),
+  ),
 };
 
 const io: Io = {
@@ -19,13 +33,16 @@ const io: Io = {
 };
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
-  const derived = verbCommands();
+  // Commands of their own first: they start without the verb table, which costs more than all the rest.
   for (const count of [2, 1]) {
-    const words = argv.slice(0, count);
-    if (words.length < count || words.some((word) => word.startsWith('-'))) continue;
-    const name = words.join(' ');
-    const load = Object.hasOwn(own, name) ? own[name] : undefined;
-    const command = derived.get(name) ?? (load === undefined ? undefined : await load());
+    const name = wordsOf(argv, count);
+    const load = name !== undefined && Object.hasOwn(own, name) ? own[name] : undefined;
+    if (load !== undefined) return run(await load(), argv.slice(count));
+  }
+  const derived = (await import('./verb-command.ts')).verbCommands();
+  for (const count of [2, 1]) {
+    const name = wordsOf(argv, count);
+    const command = name === undefined ? undefined : derived.get(name);
     if (command !== undefined) return run(command, argv.slice(count));
   }
   const asked = argv.length === 0 || argv[0] === '--help' || argv[0] === 'help';
@@ -46,6 +63,12 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   return asked ? 0 : 3;
 }
 
+/** The first words of the line; undefined where they are fewer, or flags. */
+function wordsOf(argv: readonly string[], count: number): string | undefined {
+  const words = argv.slice(0, count);
+  return words.length < count || words.some((word) => word.startsWith('-')) ? undefined : words.join(' ');
+}
+
 function firstSentence(text: string): string {
   return /^.*?(?=[.:;](?:\s|$))/.exec(text)?.[0] ?? text;
 }
@@ -55,7 +78,7 @@ async function run(command: Command, argv: readonly string[]): Promise<ExitCode>
     io.out(helpText(command.usage, command.about, command.options));
     return 0;
   }
-  const input = readConfig(argv, command.options, io.environment);
+  const input = readConfig(command.flags?.(argv) ?? argv, command.options, io.environment);
   if (!input.ok) {
     io.error(`hearthline: ${input.fault}`);
     return 3;

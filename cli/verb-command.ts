@@ -57,7 +57,7 @@ function verbCommand(words: string, entry: VerbEntry, http: NonNullable<VerbEntr
         const text = input.values[name];
         if (text !== undefined) body[name] = fromText(text, property);
       }
-      return send(http, body, input, io);
+      return send(http, body, input, io, entry.columns);
     },
   };
 }
@@ -82,6 +82,7 @@ async function send(
   body: Record<string, unknown>,
   input: Parsed,
   io: Io,
+  columns: readonly string[] = [],
 ): Promise<ExitCode> {
   const path = http.path.replace(/\{([^}]+)\}/g, (_whole, name: string) => {
     const value = body[name];
@@ -96,6 +97,7 @@ async function send(
     { method: http.method, path: query === '' ? path : `${path}?${query}`, ...(hasBody ? { body } : {}) },
     input,
     io,
+    columns,
   );
 }
 
@@ -108,6 +110,7 @@ export async function request(
   }: { readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'; readonly path: string; readonly body?: unknown },
   input: Parsed,
   io: Io,
+  columns: readonly string[] = [],
 ): Promise<ExitCode> {
   const { cloud = '', token = '', json } = input.values;
   const [url = '', fragment] = cloud.split('#');
@@ -130,7 +133,7 @@ export async function request(
     });
     const value: unknown = reply.body === '' ? {} : JSON.parse(reply.body);
     if (reply.status >= 400) return printFault(value, io, json === 'true');
-    io.out(json === 'true' ? JSON.stringify(value) : table(value));
+    io.out(json === 'true' ? JSON.stringify(value) : table(value, columns));
     return 0;
   } catch (error) {
     const why = error instanceof NetError ? `${error.code}: ${error.message}` : String(error);

@@ -1,13 +1,17 @@
 /** The cloud's composition root: settings, credentials, store, bus, and every part in its order. */
 
+import { shippedServices } from '#apps/services/index.ts';
+import type { Sandbox } from '#shared/applet/sandbox.ts';
 import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
+import { createAppHost } from './application-server/app-host/server.ts';
+import { createECenter } from './application-server/e-center/server.ts';
 import { ensureOperatorToken } from './application-server/open-api/credentials.ts';
 import type { FarmControl } from './application-server/open-api/farm.ts';
 import { createOpenApi } from './application-server/open-api/server.ts';
 import { loadCredentials } from './authority.ts';
-import type { CloudConfig } from './bus/config.ts';
+import type { CloudConfig, MailSettings } from './bus/config.ts';
 import { createBus, type InProcessBus } from './bus/in-process.ts';
 import type { Part, PartContext } from './bus/part.ts';
 import { farm } from './farm/farm.ts';
@@ -29,13 +33,18 @@ export interface CloudSettings {
   readonly publicHost?: string;
   /** SIP domain and digest realm; default `hearthline`. */
   readonly domain?: string;
+  readonly mail?: MailSettings;
   readonly portal?: string;
+  /** Webhooks may go to http and to private addresses, whoever makes them; otherwise only the operator's may. */
+  readonly privateWebhooks?: boolean;
 }
 
 /** What differs between the real world and the virtual one. */
 export interface CloudPieces {
   readonly store: Store;
   readonly engineFor: EngineFor;
+  /** Makes a sandbox for cloud halves; default: in this thread, counted in fuel, as the virtual world needs it. */
+  readonly sandbox?: () => Sandbox;
   /** The open API as a part: listening, or answering inside the process. */
   readonly openApi?: (farm: FarmControl) => Part;
 }
@@ -57,6 +66,7 @@ export async function startCloud(world: World, settings: CloudSettings, pieces: 
     ...new Set([
       publicHost,
       domain,
+      ...(settings.mail?.domain === undefined ? [] : [settings.mail.domain]),
       'localhost',
       '127.0.0.1',
       '::1',
@@ -74,7 +84,9 @@ export async function startCloud(world: World, settings: CloudSettings, pieces: 
     publicHost,
     domain,
     ...(await loadCredentials(world, settings.data, names)),
+    ...(settings.mail === undefined ? {} : { mail: settings.mail }),
     ...(settings.portal === undefined ? {} : { portal: settings.portal }),
+    ...(settings.privateWebhooks === true ? { privateWebhooks: true } : {}),
     bound: {},
   };
   const bus = createBus(world);
@@ -88,9 +100,11 @@ export async function startCloud(world: World, settings: CloudSettings, pieces: 
     stop: (name) => supervisor.stopServer(name),
     start: (name) => supervisor.startServer(name),
   };
+  const sandbox = pieces.sandbox === undefined ? {} : { sandbox: pieces.sandbox };
+  const applications = [createECenter({ ...sandbox, services: shippedServices }), createAppHost(sandbox)];
   const openApi = pieces.openApi ?? ((farm: FarmControl) => createOpenApi({ farm }));
   try {
-    await supervisor.start([...servers, sessionManager, gatewayEdge, openApi(control)]);
+    await supervisor.start([...servers, sessionManager, gatewayEdge, ...applications, openApi(control)]);
   } catch (error) {
     await pieces.store.close();
     throw error;

@@ -2,6 +2,8 @@
  * The gateway as a whole: pairing and the agent, the SIP edge, the watch over the LAN. It runs on any World; the composition root
  * (`main.ts`) gives it the real one.
  */
+
+import type { Sandbox } from '#shared/applet/sandbox.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
@@ -9,13 +11,16 @@ import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { type Agent, createAgent } from './agent/agent.ts';
+import { Applets } from './applets/applets.ts';
 import { type Appliance, startAppliance } from './appliance/server.ts';
+import { Diagnostics } from './diagnostics/diagnostics.ts';
 import { type HomeNetwork, watchHomeNetwork } from './home-network/discovery.ts';
 import type { DeviceFacts } from './home-network/inventory.ts';
 import type { Cloud } from './pairing/discovery.ts';
 import { createPairing, type Pairing } from './pairing/pairing.ts';
 import type { Identity } from './pairing/states.ts';
 import type { PairingStatus } from './pairing/status.ts';
+import type { Onlooker } from './sip-edge/insight.ts';
 import { type SipEdge, startSipEdge } from './sip-edge/server.ts';
 
 export const profiles = ['residential-gateway', 'personal-computer', 'ip-appliance'] as const;
@@ -29,6 +34,8 @@ export interface GatewaySettings {
   readonly cloudUrl: string;
   readonly profile: Profile;
   readonly sip: Address;
+  /** Where user applets run; absent: this gateway runs none and says so. */
+  readonly sandbox?: Sandbox;
 }
 
 export interface GatewayStatus {
@@ -44,6 +51,10 @@ export interface Gateway {
   onChange(listener: () => void): void;
   /** The agent, while there is an identity. */
   agent(): Agent | undefined;
+  /** Answers whoever looks for a fault. */
+  readonly diagnostics: Diagnostics;
+  /** The user applets, where this gateway runs some. */
+  readonly applets: Applets | undefined;
   stop(): Promise<void>;
 }
 
@@ -60,11 +71,13 @@ class UserAgent implements Gateway {
   readonly #engine: MediaEngine;
   readonly #listeners: (() => void)[] = [];
   readonly #pairing: Pairing;
+  readonly diagnostics: Diagnostics;
+  readonly applets: Applets | undefined;
   #edge: SipEdge | undefined;
   /** The same as `#edge` on a device that is itself one SIP endpoint. */
   #appliance: Appliance | undefined;
   /** Facts of house calls for which there was no agent yet. */
-  readonly #untold: VerbRequest<'voice.report'>[] = [];
+  readonly #untold: { readonly call: VerbRequest<'voice.report'>; done(): void }[] = [];
   #network: HomeNetwork | undefined;
   #agent: Agent | undefined;
   #identity: Identity | undefined;
@@ -73,11 +86,14 @@ class UserAgent implements Gateway {
   #voice: VoiceDocument | undefined;
 
   constructor(world: World, settings: GatewaySettings, engine: MediaEngine) {
-    this.#world = world;
+    const { cloudUrl, state, profile } = settings;
+    this.diagnostics = new Diagnostics({ world, engine, cloudUrl, state, profile, version: VERSION });
+    this.#world = { ...world, log: this.diagnostics.log };
     this.#settings = settings;
     this.#engine = engine;
+    this.applets = this.#startApplets();
     this.#pairing = createPairing({
-      world,
+      world: this.#world,
       cloudUrl: settings.cloudUrl,
       state: settings.state,
       profile: settings.profile,
@@ -98,12 +114,29 @@ class UserAgent implements Gateway {
       listen: sip,
       identity: () => this.#credentials(),
       changed: () => this.#voiceChanged(),
+      onlooker: this.#onlooker(),
     };
     if (profile === 'ip-appliance') this.#edge = this.#appliance = await startAppliance({ ...common, state });
-    else this.#edge = await startSipEdge({ ...common, report: (call) => this.#tell(call) });
+    else
+      this.#edge = await startSipEdge({
+        ...common,
+        state: `${state}/sip`,
+        report: (call) => this.#tell(call),
+        submit: (message) => this.#submit(message),
+        helped: () => this.applets?.mayRing() ?? false,
+      });
     // A PC or an appliance is a guest on its LAN and does not watch it.
     if (profile === 'residential-gateway')
       this.#network = await watchHomeNetwork(this.#world, (devices) => this.#lanChanged(devices));
+    await this.diagnostics.start({
+      pairing: () => this.#pairing.status(),
+      cloud: () => this.#pairing.cloud(),
+      identity: () => this.#pairing.identity() ?? this.#identity,
+      agent: () => this.#agent,
+      edge: () => this.#edge,
+      network: () => this.#network,
+      devices: () => this.#devices,
+    });
     await this.#pairing.start();
   }
 
@@ -123,14 +156,65 @@ class UserAgent implements Gateway {
 
   async stop(): Promise<void> {
     await this.#edge?.stop();
+    await this.applets?.stop();
     await this.#network?.stop();
     await this.#pairing.stop();
+    await this.diagnostics.stop();
   }
 
   /** The certificate in force; before pairing there is no document that would ask for a flow. */
   #credentials() {
     const identity = this.#pairing.identity() ?? this.#identity;
     return { certificate: identity?.certificate ?? '', key: identity?.key ?? '', ca: identity?.authority ?? '' };
+  }
+
+  #startApplets(): Applets | undefined {
+    const { sandbox, state, cloudUrl, profile } = this.#settings;
+    if (sandbox === undefined || profile === 'ip-appliance') return undefined;
+    const applets = new Applets({
+      world: this.#world,
+      sandbox,
+      folder: `${state}/applets`,
+      cloudUrl,
+      agent: () => this.#agent,
+      devices: () => this.#devices,
+      ring: (call, numbers) => this.#edge?.ring?.(call, numbers) ?? false,
+    });
+    this.#engine.onEvent((event) => {
+      if (event.on !== 'dtmf') return;
+      const [call = '', leg] = event.owner.split('/');
+      applets.tell({ on: 'digit', call, by: leg === 'caller' ? 'caller' : 'callee', digit: event.digit });
+    });
+    return applets;
+  }
+
+  /** Who looks on at calls: the diagnosis, and applets that may. */
+  #onlooker(): Onlooker {
+    const { onlooker } = this.diagnostics;
+    return {
+      message: (direction, peer, text) => onlooker.message(direction, peer, text),
+      call: (note) => {
+        onlooker.call(note);
+        if (note.at === 'started')
+          this.applets?.tell({ on: 'ringing', call: note.call, from: note.from, to: note.to, at: note.wall });
+        else if (note.at === 'answered') this.applets?.tell({ on: 'answered', call: note.call, at: note.wall });
+        else if (note.at === 'over')
+          this.applets?.tell({ on: 'ended', call: note.call, reason: note.reason, at: note.wall });
+      },
+    };
+  }
+
+  #attachApplets(agent: Agent): void {
+    const { applets } = this;
+    const none = err(fault('gateway_refused', 'This gateway runs no applets.'));
+    agent.onDesired('applets', async (document) => {
+      if (applets === undefined) return document.installs.length === 0 ? ok({}) : err('this gateway runs no applets');
+      applets.apply(document);
+      return ok({});
+    });
+    agent.onCommand('applet.deliver', async (said) => applets?.deliver(said) ?? none);
+    agent.onCommand('applet.status.local', async () => ok(applets?.status() ?? { items: [] }));
+    agent.onCommand('applet.control.local', async (asked) => applets?.control(asked) ?? none);
   }
 
   #newAgent(identity: Identity, cloud: Cloud): Agent {
@@ -152,12 +236,6 @@ class UserAgent implements Gateway {
       this.#voice = document;
       return ok(this.#edge?.status());
     });
-    agent.onCommand('device.wake.local', async ({ mac }) => {
-      const network = this.#network;
-      return network === undefined
-        ? err(fault('gateway_refused', `A ${profile} does not wake devices.`))
-        : ok({ sent: await network.wake(mac) });
-    });
     agent.onCommand('inventory.scan', async () => {
       const network = this.#network;
       return network === undefined
@@ -176,21 +254,37 @@ class UserAgent implements Gateway {
         why: 'Node.js cannot set the DSCP of a UDP socket; mark the media ports by the firewall of the image',
       }),
     );
+    this.#attachApplets(agent);
+    this.diagnostics.attach(agent);
     agent.onState(() => this.#changed());
     this.#agent = agent;
-    for (const call of this.#untold.splice(0)) void this.#tell(call);
+    for (const { call, done } of this.#untold.splice(0)) void this.#tell(call).then(done);
     this.#lanChanged(this.#devices);
     return agent;
   }
 
-  /** Facts of a house call: into the agent's outbox, or kept for the next agent where there is none or it is just stopping. */
+  /**
+   * Facts of a house call: into the agent's outbox, or kept for the next agent where there is none or it is just stopping. Resolves
+   * once the outbox has them on its disk, or they are given up; until then the edge keeps them on its own.
+   */
   async #tell(call: VerbRequest<'voice.report'>): Promise<void> {
     const agent = this.#agent;
     const told = await agent?.report('voice.report', call, { priority: 'voice' });
     if (told !== undefined && (told.ok || told.fault.code !== 'timeout')) return;
     if (this.#agent !== agent) return this.#tell(call);
-    this.#untold.push(call);
-    if (this.#untold.length > UNTOLD_LIMIT) this.#untold.shift();
+    await new Promise<void>((done) => {
+      this.#untold.push({ call, done });
+      if (this.#untold.length > UNTOLD_LIMIT) this.#untold.shift()?.done();
+    });
+  }
+
+  /** A message into the agent's outbox; messages of one line are told in their order. */
+  async #submit(message: VerbRequest<'message.submit'>): Promise<boolean> {
+    const kept = await this.#agent?.report('message.submit', message, {
+      priority: 'voice',
+      order: `message ${message.line}`,
+    });
+    return kept?.ok ?? false;
   }
 
   /** After an undone pairing the phones of what was its home are served no longer. */
@@ -198,7 +292,8 @@ class UserAgent implements Gateway {
     if (this.#voice !== undefined) this.#edge?.apply({ ...this.#voice, lines: [] });
     this.#voice = undefined;
     this.#voiceVersion = 0;
-    this.#untold.length = 0;
+    for (const { done } of this.#untold.splice(0)) done();
+    this.applets?.forget();
   }
 
   #voiceChanged(): void {

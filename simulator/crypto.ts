@@ -4,6 +4,7 @@
  * world that made the key. Nothing here protects anything.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { ed25519Key, isEd25519, signEd25519, verifyEd25519 } from '#shared/host/ed25519.ts';
 import { fromHex, hex } from '#shared/kernel/bytes.ts';
 import type { CertificateFacts, Crypto, IssueOptions, KeyPair, Random } from '#shared/kernel/world.ts';
 
@@ -48,15 +49,19 @@ export function virtualCrypto(random: Random, ring: KeyRing): Crypto {
     hmac: (name, key, data) => new Uint8Array(createHmac(name, key).update(data).digest()),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
     passwordHash: async (password, salt) => digest('password', salt, password),
-    async createKey(): Promise<KeyPair> {
+    async createKey(kind): Promise<KeyPair> {
+      // Ed25519 signatures are not random, so that the real ones serve, and a package signed outside can be checked.
+      if (kind === 'Ed25519') return ed25519Key(random.bytes(32));
       const privateKey = pem('PRIVATE KEY', hex(random.bytes(32)));
       const publicKey = publicOf(privateKey);
       ring.set(publicKey, privateKey);
       const octets = fromHex(publicKey) ?? new Uint8Array();
       return { privateKey, publicKey: octets, keyHash: hex(digest(octets)) };
     },
-    sign: async (privateKey, data) => fromHex(sign(privateKey, data)) ?? new Uint8Array(),
-    verify: async (publicKey, data, signature) => check(hex(publicKey), data, hex(signature)),
+    sign: async (privateKey, data) =>
+      signEd25519(privateKey, data) ?? fromHex(sign(privateKey, data)) ?? new Uint8Array(),
+    verify: async (publicKey, data, signature) =>
+      isEd25519(publicKey) ? verifyEd25519(publicKey, data, signature) : check(hex(publicKey), data, hex(signature)),
     async createRequest(key, subject) {
       const body = JSON.stringify({ subject, publicKey: hex(key.publicKey) });
       return pem('CERTIFICATE REQUEST', JSON.stringify({ body, signature: sign(key.privateKey, body) }));

@@ -55,6 +55,14 @@ export class VirtualDisk implements Disk {
       if (name === path || name.startsWith(`${path}/`)) this.files.delete(name);
   }
 
+  async room(_folder: string): Promise<{ free: number; size: number } | undefined> {
+    const size = this.faults.capacity;
+    if (size === undefined) return undefined;
+    let used = 0;
+    for (const file of this.files.values()) used += file.length;
+    return { free: Math.max(0, size - used), size };
+  }
+
   async list(folder: string): Promise<string[]> {
     const names = new Set<string>();
     for (const name of this.files.keys())

@@ -38,9 +38,12 @@ export interface Scheduler {
 }
 
 interface Bound {
+  readonly key: string;
   readonly host: string;
+  readonly local: Address;
   readonly receive: (data: Uint8Array, from: Address) => void;
-  readonly multicast: string | undefined;
+  /** Where datagrams for it are sent: its own address, and that of its group. */
+  readonly places: readonly string[];
 }
 
 interface Listening {
@@ -54,11 +57,16 @@ interface Listening {
 const STREAM_PATIENCE = 30_000;
 const RETRANSMISSION = 200;
 
+/** The LAN of an address: its first 24 bits. */
+const lanOf = (host: string) => host.slice(0, host.lastIndexOf('.'));
+
 export class VirtualNetwork {
   readonly #scheduler: Scheduler;
   readonly #random: Seeded;
   readonly #owners = new Map<string, string>();
   readonly #udp = new Map<string, Bound>();
+  /** The sockets of `#udp` by where datagrams for them are sent. */
+  readonly #places = new Map<string, Set<Bound>>();
   readonly #listeners = new Map<string, Listening>();
   readonly #links = new Map<string, LinkProfile>();
   readonly #streams = new Map<VirtualStream, string>();
@@ -127,7 +135,7 @@ export class VirtualNetwork {
 
   /** Closes everything that a host has open. `silent`: the others learn nothing (power cut); else they see a reset. */
   drop(name: string, silent: boolean): void {
-    for (const [key, bound] of this.#udp) if (bound.host === name) this.#udp.delete(key);
+    for (const bound of this.#udp.values()) if (bound.host === name) this.#unbind(bound);
     for (const [key, listening] of this.#listeners) if (listening.host === name) this.#listeners.delete(key);
     for (const [stream, owner] of [...this.#streams]) {
       if (owner !== name) continue;
@@ -164,39 +172,48 @@ export class VirtualNetwork {
   ): UdpSocket {
     const port = options.port === 0 ? this.#freePort() : options.port;
     const group = options.multicast?.group;
-    const key = options.shared === true ? `${host}:${port}#${name}` : `${host}:${port}`;
-    if (this.#udp.has(key)) throw new NetError('EADDRINUSE', `UDP ${host}:${port} is taken`);
     const local = { host, port };
-    const bound: Bound = {
-      host: name,
-      receive: onMessage,
-      multicast: group === undefined ? undefined : `${group}:${port}`,
-    };
+    const own = `${host}:${port}`;
+    const key = options.shared === true ? `${own}#${name}` : own;
+    if (this.#udp.has(key)) throw new NetError('EADDRINUSE', `UDP ${own} is taken`);
+    const places = group === undefined ? [own] : [own, `${group}:${port}`];
+    const bound: Bound = { key, host: name, local, receive: onMessage, places };
     this.#udp.set(key, bound);
+    for (const place of places) this.#places.set(place, (this.#places.get(place) ?? new Set()).add(bound));
     return {
       local,
       send: (data, to) => {
-        if (this.#udp.get(key) === bound) this.#sendUdp(name, local, to, data.slice());
+        if (this.#udp.get(key) === bound) this.#sendUdp(bound, to, data.slice());
       },
       close: async () => {
-        if (this.#udp.get(key) === bound) this.#udp.delete(key);
+        if (this.#udp.get(key) === bound) this.#unbind(bound);
       },
     };
   }
 
-  #sendUdp(name: string, from: Address, to: Address, data: Uint8Array): void {
-    for (const [key, bound] of this.#udp) {
-      const direct = key === `${to.host}:${to.port}` || key.startsWith(`${to.host}:${to.port}#`);
-      if (!direct && bound.multicast !== `${to.host}:${to.port}`) continue;
-      if (!direct && bound.host === name && key === `${from.host}:${from.port}`) continue;
+  #unbind(bound: Bound): void {
+    this.#udp.delete(bound.key);
+    for (const place of bound.places) {
+      const there = this.#places.get(place);
+      there?.delete(bound);
+      if (there?.size === 0) this.#places.delete(place);
+    }
+  }
+
+  #sendUdp(from: Bound, to: Address, data: Uint8Array): void {
+    const name = from.host;
+    for (const bound of this.#places.get(`${to.host}:${to.port}`) ?? []) {
+      const direct = bound.local.host === to.host;
+      // A group is heard on the own LAN, and not by who speaks.
+      if (!direct && (bound === from || lanOf(bound.local.host) !== lanOf(from.local.host))) continue;
       const profile = this.#profile(name, bound.host);
       const copies = this.#random.fraction() < profile.duplicate ? 2 : 1;
       for (let i = 0; i < copies; i++) {
         if (this.#random.fraction() < profile.loss) continue;
         this.#scheduler.after(profile.delay + profile.jitter * this.#random.fraction(), () => {
-          if (this.#udp.get(key) !== bound || !this.reachable(name, bound.host)) return;
-          this.#scheduler.trace('udp', from, to, data);
-          bound.receive(data, from);
+          if (this.#udp.get(bound.key) !== bound || !this.reachable(name, bound.host)) return;
+          this.#scheduler.trace('udp', from.local, to, data);
+          bound.receive(data, from.local);
         });
       }
     }

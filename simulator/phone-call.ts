@@ -32,6 +32,8 @@ export class PhoneCall {
   offer: string | undefined;
   /** Bodies of INFO heard. */
   readonly infos: string[] = [];
+  /** Bodies of NOTIFY heard. */
+  readonly notified: string[] = [];
   /** Telephone events of the other side. */
   eventType: number | undefined;
 
@@ -60,7 +62,23 @@ export class PhoneCall {
     return this.rtp.heard();
   }
 
+  /** Digits that the other side sent as telephone events. */
+  get digits(): string {
+    return this.rtp.digits;
+  }
+
   press(digit: string): void {
     if (this.eventType !== undefined) this.rtp.press(digit, this.eventType);
   }
+}
+
+/** A Refer-To value: a number, or the far side of another call by its dialog (Replaces, RFC 3891). */
+export function referTo(
+  domain: string,
+  target: string | PhoneCall,
+  dialog: { readonly callId: string; readonly localTag: string; readonly remoteTag?: string } | undefined,
+): string {
+  if (typeof target === 'string') return `<sip:${target}@${domain}>`;
+  const name = `${dialog?.callId};to-tag=${dialog?.remoteTag};from-tag=${dialog?.localTag}`;
+  return `<sip:far@${domain}?Replaces=${encodeURIComponent(name)}>`;
 }

@@ -2,6 +2,8 @@
  * A SIP phone on any World: registers with digest, calls, answers, holds, hangs up, talks and keeps what it hears. It is our own
  * stack's user like any other and knows nothing of softswitch or gateway.
  */
+
+import { originOf } from '#shared/call/direction.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { hex } from '#shared/kernel/bytes.ts';
@@ -21,7 +23,8 @@ import type {
   TransactionHandle,
 } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
-import { type CallOwner, PhoneCall } from './phone-call.ts';
+import { type CallOwner, PhoneCall, referTo } from './phone-call.ts';
+import { PhoneMessages } from './phone-messages.ts';
 
 export { PhoneCall } from './phone-call.ts';
 
@@ -44,6 +47,10 @@ export interface PhoneOptions {
   readonly believes?: string;
   readonly tls?: TlsClientOptions;
   readonly manner?: Manner;
+  /** The name that stays when it starts anew (RFC 5626), such as `urn:uuid:…`. */
+  readonly instance?: string;
+  /** It refuses every change of a call (re-INVITE). */
+  readonly fixed?: boolean;
   /** Milliseconds of ringing before it answers by itself. */
   readonly answerAfter?: number;
   /** What it says, 8 kHz samples, over and over; default silence. */
@@ -59,6 +66,9 @@ const EXPIRES = 300;
 
 export class Phone implements CallOwner {
   readonly calls: PhoneCall[] = [];
+  /** The `o=` lines of descriptions heard. */
+  readonly origins: string[] = [];
+  readonly messages: PhoneMessages;
   readonly #options: PhoneOptions;
   readonly #endpoint: Endpoint;
   readonly #transport: SipTransport;
@@ -76,6 +86,12 @@ export class Phone implements CallOwner {
     const { world, username, domain, password, trace } = options;
     this.#options = options;
     this.manner = options.manner ?? 'answer';
+    this.messages = new PhoneMessages({
+      world,
+      domain,
+      own: () => this.#own(),
+      send: (request) => this.#send(request),
+    });
     const hash = sipHash(world.crypto);
     this.#endpoint = new Endpoint({ random: world.random, hash });
     this.#credentials = {
@@ -108,7 +124,7 @@ export class Phone implements CallOwner {
 
   /** Registers, and keeps registered; resolves with the final status (0: no answer). */
   register(expires = EXPIRES): Promise<number> {
-    const { domain } = this.#options;
+    const { domain, instance } = this.#options;
     const own = this.#own();
     if (this.#registerId === '') this.#registerId = hex(this.#options.world.random.bytes(8));
     // A challenge takes a number of its own.
@@ -118,7 +134,7 @@ export class Phone implements CallOwner {
       ['To', own],
       ['Call-ID', this.#registerId],
       ['CSeq', `${this.#registerSeq} REGISTER`],
-      ['Contact', `<${this.#contact()}>`],
+      ['Contact', `<${this.#contact()}>${instance === undefined ? '' : `;+sip.instance="<${instance}>"`}`],
       ['Expires', String(expires)],
     ]);
     this.#refresh?.cancel();
@@ -143,6 +159,19 @@ export class Phone implements CallOwner {
     return this.#await((now, out) =>
       this.#endpoint.requestInDialog(call.handle, 'INFO', { contentType, body }, now, out),
     );
+  }
+
+  /** Sends a text in a call; resolves with the final status. */
+  sendInCall(call: PhoneCall, text: string): Promise<number> {
+    const content = this.messages.compose(`sip:${this.#options.domain}`, text, {});
+    return this.#await((now, out) => this.#endpoint.requestInDialog(call.handle, 'MESSAGE', content, now, out));
+  }
+
+  /** Asks by REFER that the other side of a call be transferred: to a number, or with another call of this phone to its far side. */
+  refer(call: PhoneCall, target: string | PhoneCall): Promise<number> {
+    const dialog = typeof target === 'string' ? undefined : this.#endpoint.dialogId(target.handle);
+    const headers = [['Refer-To', referTo(this.#options.domain, target, dialog)] as const];
+    return this.#await((now, out) => this.#endpoint.requestInDialog(call.handle, 'REFER', { headers }, now, out));
   }
 
   #send(request: SipMessage): Promise<number> {
@@ -253,11 +282,13 @@ export class Phone implements CallOwner {
   /** Talks to where a description of the other side says. */
   #hear(call: PhoneCall, sdp: string): void {
     const remote = readRemote(sdp);
+    this.origins.push(originOf(sdp) ?? '');
     if (remote === undefined) return;
     call.held = !remote.receives;
     call.rtp.target = remote.receives ? remote.address : undefined;
     call.rtp.codec = remote.codec;
     call.eventType = remote.eventType;
+    call.rtp.eventType = remote.eventType;
     call.rtp.play(this.#options.voice ?? new Int16Array(0), true);
   }
 
@@ -274,8 +305,11 @@ export class Phone implements CallOwner {
     else if (output.do === 'response') this.#responded(output.transaction, output.message);
     else if (output.do === 'no-response') this.#settle(output.transaction, 0);
     else if (output.do === 'request' || output.do === 'in-dialog') {
+      const call = output.do === 'in-dialog' ? this.calls.find((one) => one.handle === output.call) : undefined;
       if (output.do === 'in-dialog') this.#note(output.call, output.message);
-      this.#act((now, out) => this.#endpoint.reply(output.transaction, 200, {}, now, out));
+      const { message } = output;
+      const status = message.method === 'MESSAGE' ? this.messages.take(message, call?.callId) : 200;
+      this.#act((now, out) => this.#endpoint.reply(output.transaction, status, {}, now, out));
     } else {
       const call = this.calls.find((one) => one.handle === output.call);
       if (call !== undefined) this.#inCall(call, output);
@@ -293,6 +327,7 @@ export class Phone implements CallOwner {
   }
 
   #note(handle: CallHandle, message: SipMessage): void {
+    if (message.method === 'NOTIFY') this.calls.find((one) => one.handle === handle)?.notified.push(message.body);
     if (message.method === 'INFO') this.calls.find((one) => one.handle === handle)?.infos.push(message.body);
   }
 
@@ -346,7 +381,7 @@ export class Phone implements CallOwner {
   #offered(call: PhoneCall, sdp: string | undefined): void {
     call.version++;
     const answer = sdp === undefined ? makeOffer(this.#media(call)) : makeAnswer(sdp, this.#media(call));
-    if (answer === undefined) {
+    if (answer === undefined || this.#options.fixed === true) {
       this.#act((now, out) => this.#endpoint.refuseOffer(call.handle, 488, now, out));
       return;
     }

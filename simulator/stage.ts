@@ -1,91 +1,59 @@
 /**
  * A stage for scenarios: an operator's cloud and homes with real gateway code and simulated phones, on either world. A scenario
- * is written once; `virtualStage` runs it in virtual time with a trace hash, `realStage` on loopback sockets in real time.
+ * is written once; `virtualStage` runs it in virtual time with a trace hash, `realStage` on loopback sockets in real time, and
+ * the simulator's command against a cloud process of its own.
  */
-import { type Cloud, type CloudPieces, type CloudSettings, startCloud } from '#cloud/main.ts';
-import { type Gateway, type Profile, startGateway } from '#device/gateway.ts';
-import type { World } from '#shared/kernel/world.ts';
-import type { MediaEngine } from '#shared/media-engine/engine.ts';
+import type { Cloud } from '#cloud/main.ts';
+import type { Profile } from '#device/gateway.ts';
 import { type VerbName, type VerbReply, type VerbRequest, verbEntry } from '#shared/protocol/verbs/index.ts';
+import type { Ground, StageLine } from './ground.ts';
+import { Home, type HomePhoneOptions, type StageHome } from './home.ts';
 import { Phone, type PhoneOptions } from './phone.ts';
 
-/** What the two worlds do differently. */
-export interface Ground {
-  /** The world as a host sees it; `address` is the host's own. */
-  host(name: string): { readonly world: World; readonly address: string };
-  /** A cloud's pieces and settings; the same data again finds the same store. */
-  cloud(): Promise<{ readonly pieces: CloudPieces; readonly settings: CloudSettings }>;
-  /** Folder for the state of a gateway. */
-  folder(name: string): string;
-  engine(world: World): Promise<MediaEngine>;
-  /** Where gateways find the cloud. */
-  url(cloud: Cloud): string;
-  /** Lets time pass. */
-  pass(ms: number): Promise<void>;
-  /** Lets time pass until the condition holds; throws after `limit` ms. */
-  until(condition: () => boolean | Promise<boolean>, limit: number, what: string): Promise<void>;
-  /** Lets time pass until a promise settles. */
-  settle<T>(promise: Promise<T>): Promise<T>;
-  /** Calls the open API. */
-  request(
-    cloud: Cloud,
-    method: string,
-    path: string,
-    body: unknown,
-  ): Promise<{ readonly status: number; readonly body: unknown }>;
-  close(): Promise<void>;
-}
+export type { StageLine } from './ground.ts';
+export type { StageHome } from './home.ts';
 
-export interface StageLine {
-  readonly id: string;
-  readonly number: string;
-  readonly sip: { readonly username: string; readonly password?: string; readonly domain: string };
-}
+/** A stage whatever its cloud is made of. */
+export type AnyStage = Stage<unknown>;
 
-export interface StageHome {
-  readonly id: string;
-  readonly name: string;
-  readonly gateway: Gateway;
-  /** The media engine of its gateway. */
-  readonly engine: MediaEngine;
-  readonly world: World;
-  readonly address: string;
-  readonly lines: StageLine[];
-  /** A phone in the house, registered at the gateway. */
-  phone(
-    options?: Partial<Pick<PhoneOptions, 'manner' | 'answerAfter' | 'voice' | 'protocol'>> & {
-      readonly kind?: 'phone' | 'appliance';
-    },
-  ): Promise<Phone>;
-}
-
-export class Stage implements AsyncDisposable {
-  readonly ground: Ground;
+export class Stage<C = Cloud> implements AsyncDisposable {
+  readonly ground: Ground<C>;
   readonly homes: StageHome[] = [];
   readonly phones: Phone[] = [];
-  cloud: Cloud;
-  #engines: MediaEngine[] = [];
+  cloud: C;
+  /** Called with every duration worth knowing, ms. */
+  onMeasure: (name: 'pairing', ms: number) => void = () => {};
+  /** Every home that was switched on, paired or not, in that order. */
+  readonly started: StageHome[] = [];
   #phoneCount = 0;
+  #cloudUp = true;
 
-  private constructor(ground: Ground, cloud: Cloud) {
+  private constructor(ground: Ground<C>, cloud: C) {
     this.ground = ground;
     this.cloud = cloud;
   }
 
-  static async open(ground: Ground): Promise<Stage> {
-    return new Stage(ground, await Stage.#start(ground));
-  }
-
-  static async #start(ground: Ground): Promise<Cloud> {
-    const { world } = ground.host('cloud');
-    const { pieces, settings } = await ground.settle(ground.cloud());
-    return ground.settle(startCloud(world, settings, pieces));
+  static async open<C>(ground: Ground<C>): Promise<Stage<C>> {
+    return new Stage(ground, await ground.settle(ground.start()));
   }
 
   /** Stops the cloud (cleanly) and starts it again on the same data. */
   async restartCloud(): Promise<void> {
-    await this.ground.settle(this.cloud.stop());
-    this.cloud = await Stage.#start(this.ground);
+    await this.ground.settle(this.ground.stop(this.cloud));
+    await this.startCloud();
+  }
+
+  /** Ends the cloud in the middle of whatever it does. */
+  async killCloud(): Promise<void> {
+    if (!this.#cloudUp) return;
+    this.#cloudUp = false;
+    await this.ground.settle(this.ground.kill(this.cloud));
+  }
+
+  /** Starts the cloud again on what its disk holds. */
+  async startCloud(): Promise<void> {
+    this.cloud = await this.ground.settle(this.ground.start());
+    this.#cloudUp = true;
   }
 
   /** Calls a verb by its HTTP route as the operator; throws on a problem. */
@@ -114,31 +82,17 @@ export class Stage implements AsyncDisposable {
 
   /** A home with its gateway paired; `listen` is the address for its phones, where that is not the gateway's first. */
   async home(name: string, profile: Profile = 'residential-gateway', listen?: string): Promise<StageHome> {
-    const { id } = await this.api('home.create', { name });
-    const { world, address } = this.ground.host(name);
-    const engine = await this.ground.settle(this.ground.engine(world));
-    this.#engines.push(engine);
-    const settings = {
-      state: this.ground.folder(name),
-      cloudUrl: this.ground.url(this.cloud),
-      profile,
-      sip: { host: listen ?? address, port: 0 },
-    };
-    const gateway = await this.ground.settle(startGateway(world, settings, engine));
-    await this.ground.until(() => gateway.status().pairing.code !== undefined, 15_000, `${name} to show a code`);
-    await this.api('gateway.claim', { home: id, code: gateway.status().pairing.code ?? '' });
-    await this.ground.until(() => gateway.status().pairing.at === 'paired', 20_000, `${name} to be paired`);
-    const lines: StageLine[] = [];
-    const home: StageHome = {
-      id,
-      name,
-      gateway,
-      engine,
-      world,
-      address,
-      lines,
-      phone: (options) => this.#phone(home, options ?? {}),
-    };
+    const { ground } = this;
+    const options = { name, profile, cloudUrl: ground.url(this.cloud), ...(listen === undefined ? {} : { listen }) };
+    const home = new Home(ground, options, (one, phone) => this.#phone(one, phone));
+    home.id = (await this.api('home.create', { name })).id;
+    this.started.push(home);
+    await home.powerOn();
+    await ground.until(() => home.gateway.status().pairing.code !== undefined, 15_000, `${name} to show a code`);
+    const since = ground.clock.mono();
+    await this.api('gateway.claim', { home: home.id, code: home.gateway.status().pairing.code ?? '' });
+    await ground.until(() => home.gateway.status().pairing.at === 'paired', 20_000, `${name} to be paired`);
+    this.onMeasure('pairing', ground.clock.mono() - since);
     this.homes.push(home);
     return home;
   }
@@ -146,7 +100,7 @@ export class Stage implements AsyncDisposable {
   /** A phone registered straight at the softswitch. */
   async directPhone(line: StageLine, options: Partial<PhoneOptions> = {}): Promise<Phone> {
     const { world, address } = this.ground.host(`direct${++this.#phoneCount}`);
-    const server = this.cloud.config.bound.sipUdp ?? { host: '', port: 0 };
+    const server = this.ground.sip(this.cloud);
     return this.#register({ world, host: address, server, ...credentials(line), ...options });
   }
 
@@ -163,18 +117,17 @@ export class Stage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { settle } = this.ground;
     for (const phone of this.phones) await settle(phone.close());
-    for (const home of this.homes) await settle(home.gateway.stop());
-    for (const engine of this.#engines) await settle(engine.close(true));
-    await settle(this.cloud.stop());
+    for (const home of this.started) await home.stop();
+    if (this.#cloudUp) await settle(this.ground.stop(this.cloud));
     await this.ground.close();
   }
 
-  async #phone(home: StageHome, { kind, ...options }: Parameters<StageHome['phone']>[0] & object): Promise<Phone> {
+  async #phone(home: StageHome, { kind, ...options }: HomePhoneOptions): Promise<Phone> {
     const line = await this.line(home, {
       name: `${home.name} ${home.lines.length + 1}`,
       ...(kind === undefined ? {} : { kind }),
     });
-    const { world, address } = this.ground.host(`${home.name}-phone${home.lines.length}`);
+    const { world, address } = this.ground.host(`${home.name}-phone${home.lines.length}`, home.name);
     const server = home.gateway.status().sip.udp;
     // The gateway learns of the line by its next document.
     await this.ground.pass(500);

@@ -201,6 +201,8 @@ export class VirtualWorld implements Disposable {
       await pass(server === undefined ? 1 : (request.timeout ?? 10_000));
       throw new NetError(server === undefined ? 'ECONNREFUSED' : 'ETIMEDOUT', `${url.origin} cannot be reached`);
     }
+    if (request.allow?.(url.hostname) === false)
+      throw new NetError('EACCES', `${url.origin}: its address is not allowed`);
     await pass(this.network.delay(from, server.host));
     const reply = await server.handler({ ...request, path: url.pathname + url.search, from });
     await pass(this.network.delay(server.host, from));

@@ -2,7 +2,7 @@
 import { type FaultCode, faults } from '#shared/protocol/fault.ts';
 import type { Family, VerbEntry } from '#shared/protocol/verb.ts';
 import { type VerbName, verbEntry, verbs } from '#shared/protocol/verbs/index.ts';
-import { defaultRoles } from './open-api/access.ts';
+import { rolesOf } from './open-api/access.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 interface PublicVerb {
@@ -15,7 +15,7 @@ const families: Readonly<Record<Family, string>> = {
   narrowband: 'Voice: calls, conferences and channels.',
   broadband: 'Non-voice: media on demand, devices and quality of service.',
   messaging: 'Messages.',
-  operations: 'Homes, lines, gateways, accounts, sessions, billing and the farm.',
+  operations: 'Homes, lines, gateways, accounts, sessions, events, keys, consents, billing and the farm.',
 };
 
 /** Faults that every operation may answer. */
@@ -37,9 +37,10 @@ export function faultsOf(entry: VerbEntry): FaultCode[] {
   if (entry.http?.open === true) more.push('unauthorized', 'wrong_origin');
   else more.push('unauthorized', 'forbidden');
   if (entry.http?.method !== 'GET') more.push('wrong_origin', 'conflict');
+  if (entry.http?.method !== 'GET' && entry.http?.path.includes('{') === true) more.push('precondition_failed');
   if (entry.http?.path.includes('{') === true || entry.http?.method === 'POST') more.push('not_found');
-  if (entry.http?.method === 'POST')
-    more.push('idempotency_in_flight', 'idempotency_mismatch', 'too_large', 'unsupported_media_type');
+  if (entry.http?.method === 'POST') more.push('idempotency_in_flight', 'idempotency_mismatch');
+  if (entry.http?.method === 'POST' || entry.http?.method === 'PUT') more.push('too_large', 'unsupported_media_type');
   return [...new Set([...entry.faults, ...more, ...common])];
 }
 
@@ -85,7 +86,8 @@ function operation({ name, entry, http }: PublicVerb): Schema {
     ...inPath.map((field) => parameter('path', field, fields, true)),
     ...query.map((field) => parameter('query', field, fields, requiredOf(entry.request).includes(field))),
     ...(http.method === 'POST' && http.open !== true ? [idempotencyHeader] : []),
-    ...(http.stream === true ? [lastEventHeader] : []),
+    ...(http.stream === undefined ? [] : [lastEventHeader]),
+    ...(http.method === 'GET' ? [] : [ifMatchHeader]),
   ];
   return {
     operationId: name,
@@ -93,7 +95,7 @@ function operation({ name, entry, http }: PublicVerb): Schema {
     tags: [entry.family],
     'x-orientation': entry.orientation,
     'x-server': entry.server,
-    'x-roles': entry.roles ?? defaultRoles,
+    'x-roles': rolesOf(entry),
     ...(entry.scope === undefined ? {} : { 'x-scope': entry.scope }),
     ...(http.open === true ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
@@ -118,8 +120,16 @@ const lastEventHeader: Schema = {
   name: 'Last-Event-ID',
   in: 'header',
   required: false,
-  description: 'The last seq that was seen; the stream goes on behind it.',
-  schema: { type: 'string', pattern: '^\\d{1,15}$' },
+  description: 'The id of the last event that was seen; the stream goes on behind it.',
+  schema: { type: 'string', maxLength: 64 },
+};
+
+const ifMatchHeader: Schema = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'The ETag that GET gave for the resource; another one now is answered 412 and nothing is changed.',
+  schema: { type: 'string' },
 };
 
 function requestBody(entry: VerbEntry, names: readonly string[]): Schema {
@@ -145,7 +155,10 @@ function responses(entry: VerbEntry, http: NonNullable<VerbEntry['http']>): Sche
   if (http.status !== 204)
     good.content = { [type]: { schema: http.stream === true ? { type: 'string' } : entry.reply } };
   if (http.stream === true) good.description = 'Server-sent events; each `data` is one event of the session.';
+  if (http.stream === 'on-request')
+    good.content = { 'application/json': { schema: entry.reply }, 'text/event-stream': { schema: { type: 'string' } } };
   const all: Record<string, unknown> = { [http.status]: good };
+  if (http.method === 'GET' && http.stream !== true) all['304'] = { description: 'Unchanged since If-None-Match.' };
   if (http.stream === true) all['204'] = { description: 'The session has ended and nothing is left to stream.' };
   for (const code of faultsOf(entry)) {
     const status = String(faults[code].http);
@@ -198,7 +211,19 @@ export function apiPage(): string {
     '',
     'Send `Authorization: Bearer TOKEN`. Bodies are JSON. Lists are `{items, next?}`; send `next` as `after` for the following',
     'page. Errors are problems (RFC 9457) with `code`, `next` (what to do) and, where it helps, `pointer` and `server`. Every POST',
-    'takes an `Idempotency-Key`: the same key with the same request gives the first reply for 24 hours.',
+    'takes an `Idempotency-Key`: the same key with the same request gives the first reply for 24 hours. GET gives an `ETag`:',
+    '`If-None-Match` answers 304, and a change with `If-Match` is refused with 412 once the resource has changed. `RateLimit` tells',
+    'what is left, `Retry-After` how long to wait; `traceparent` and `x-correlator` come back.',
+    '',
+    'Events are CloudEvents 1.0, the same octets on every way: `GET /v1/events` (a page behind `after`; with `Accept: text/event-stream`',
+    'a stream whose `Last-Event-ID` resumes), WebSocket at `/v1/events/ws` (after each batch a message `{"cursor"}` to come back with as',
+    '`?after=`), and webhooks (Standard Webhooks: verify `webhook-signature`, drop a `webhook-id` that you know, expect order within a',
+    'session). What a webhook’s receiver does not take within 24 hours is dead and can be replayed.',
+    '',
+    'Whoever asks is a person (`POST /v1/sign-in`), an API key (`POST /v1/keys`: scopes, homes, an end), or an application by OAuth 2 below',
+    '`/oauth` (authorization code with PKCE, client credentials, device code; `/oauth/.well-known/openid-configuration` names the endpoints).',
+    'Scopes are `resource:read` and `resource:write`, always bound to homes; events of a resource need the scope that reads it. A',
+    'consent that is revoked ends tokens and webhooks at once.',
   ];
   const all = publicVerbs();
   for (const [family, about] of Object.entries(families)) {

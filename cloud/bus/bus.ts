@@ -26,6 +26,8 @@ export type Principal =
       /** The homes it may see. */
       readonly homes: readonly string[] | 'all';
       readonly scopes: readonly string[] | 'all';
+      /** The consent by which an application acts for the account; absent for the person, their keys and the operator. */
+      readonly consent?: string;
     };
 
 /** A key that makes a command idempotent: the handler commits its reply under it, with the effect, in one transaction. */

@@ -1,6 +1,22 @@
 /** Settings of the cloud as the composition root hands them to every part (flags and defaults: `hearthline cloud --help`). */
 import type { Address } from '#shared/kernel/world.ts';
 
+/** Where mail comes in and goes out; an address that is left out is not opened. */
+export interface MailSettings {
+  /** Domain of the mailboxes; default the SIP domain. */
+  readonly domain?: string;
+  /** Where other servers bring mail. */
+  readonly smtp?: Address;
+  /** Where people's mail programs send. */
+  readonly submission?: Address;
+  /** `smtp://host:port`: what takes mail for other domains. */
+  readonly relay?: string;
+  /** Without a relay: other domains' own servers are asked. */
+  readonly mx?: boolean;
+  /** DNS server (`host:port`) for mail; default the system's. */
+  readonly dns?: string;
+}
+
 export interface CloudConfig {
   /** Folder of everything that lasts. */
   readonly data: string;
@@ -17,8 +33,25 @@ export interface CloudConfig {
   /** The operator's authority: PEM of certificate and key, and a server certificate made by it. */
   readonly authority: { readonly certificate: string; readonly key: string; readonly keyHash: string };
   readonly server: { readonly certificate: string; readonly key: string };
+  /** Webhooks may go to http and to private addresses, whoever makes them. */
+  readonly privateWebhooks?: boolean;
+  readonly mail?: MailSettings;
   /** Folder of the built portal; absent in the virtual world. */
   readonly portal?: string;
   /** Addresses really bound, filled in by the parts as they listen (port 0 becomes a number). */
-  readonly bound: { http?: string; https?: string; mqtt?: Address; sipUdp?: Address; sipTcp?: Address; sips?: Address };
+  readonly bound: {
+    http?: string;
+    https?: string;
+    mqtt?: Address;
+    sipUdp?: Address;
+    sipTcp?: Address;
+    sips?: Address;
+    smtp?: Address;
+    submission?: Address;
+  };
+}
+
+/** The domain of the mailboxes, in lower case. */
+export function mailDomainOf({ mail, domain }: Pick<CloudConfig, 'mail' | 'domain'>): string {
+  return (mail?.domain ?? domain ?? 'hearthline').toLowerCase();
 }

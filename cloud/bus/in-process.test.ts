@@ -21,12 +21,15 @@ beforeEach(() => {
 });
 afterEach(() => virtual[Symbol.dispose]());
 
-const qosWith = (list: Handlers<'qos'>['qos.list']): Handlers<'qos'> => ({
-  'qos.list': list,
-  'qos.reserve': async () => err(fault('uplink_full')),
-  'qos.release': async () => ok({}),
-  'qos.mark': async () => ok({ marked: false }),
-});
+const qosWith = (list: Handlers<'qos'>['qos.list']): Handlers<'qos'> => {
+  const some: Partial<Handlers<'qos'>> = {
+    'qos.list': list,
+    'qos.reserve': async () => err(fault('uplink_full')),
+    'qos.release': async () => ok({}),
+    'qos.mark': async () => ok({ marked: false }),
+  };
+  return some as Handlers<'qos'>;
+};
 const ask = () => virtual.settle(bus.request('qos.list', {}, SELF));
 
 describe('requests', () => {

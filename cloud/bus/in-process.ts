@@ -5,6 +5,7 @@
  * Order: events reach each subscriber in the order of publication, never inside the publisher's own call. Time: a
  * request's timeout runs on the world's clock; a reply that comes later is dropped.
  */
+
 import { err, type Result } from '#shared/kernel/result.ts';
 import { within } from '#shared/kernel/time.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
@@ -13,6 +14,7 @@ import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { ServerName } from '#shared/protocol/servers.ts';
 import { type VerbName, type VerbRequest, verbs } from '#shared/protocol/verbs/index.ts';
 import type { Bus, Context, Handlers, Outcome } from './bus.ts';
+import { copyData } from './copy.ts';
 
 /** Milliseconds that a request may take unless it says otherwise. */
 export const REQUEST_TIMEOUT = 10_000;
@@ -60,7 +62,7 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
     context: Context,
   ): Promise<Result<unknown, Fault>> {
     try {
-      return structuredClone(await handler(structuredClone(request), structuredClone(context)));
+      return copyData(await handler(copyData(request), copyData(context)));
     } catch (error) {
       log.error('bus.handler-failed', { verb, error: describe(error) });
       return err(fault('internal', `The part that serves ${verb} failed.`));
@@ -105,7 +107,7 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
       const known = subscribers.get(event);
       if (known === undefined) return;
       for (const handler of known) {
-        const copy = structuredClone(data);
+        const copy = copyData(data);
         queueMicrotask(() => deliver(event, handler, copy));
       }
     },

@@ -24,16 +24,16 @@ test('a lease ends with its own connection only, and a higher epoch wins whoever
   presence.begin(second, 's2');
   presence.begin(first, 's1');
   expect(presence.lease('gw_1')).toBe(second);
-  presence.end('gw_1', first.connection);
+  presence.end('gw_1', first.connection, 'it closed');
   expect(presence.lease('gw_1')).toBe(second);
-  presence.end('gw_1', second.connection);
+  presence.end('gw_1', second.connection, 'it closed');
   expect(presence.list()).toEqual([]);
-  presence.end('gw_1', second.connection);
+  presence.end('gw_1', second.connection, 'it closed');
   await cloud.virtual.run(100);
   const told = cloud.asked.filter(({ verb }) => verb === 'gateway.seen').map(({ body }) => body);
   expect(told).toEqual([
     { gateway: 'gw_1', online: true, epoch: 5, certificateSerial: 's2' },
-    { gateway: 'gw_1', online: false, epoch: 5 },
+    { gateway: 'gw_1', online: false, epoch: 5, why: 'it closed' },
   ]);
   presence.stop();
   await cloud.edge.stop();

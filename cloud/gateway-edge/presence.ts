@@ -17,6 +17,8 @@ export interface Lease {
 
 /** Milliseconds between two tries to tell oamp. */
 const TELL_AGAIN = 5000;
+/** Characters of a reason that are told. */
+const WHY_LIMIT = 120;
 
 export class Presence {
   readonly #bus: Bus;
@@ -43,15 +45,15 @@ export class Presence {
     const held = this.#leases.get(lease.gateway);
     if (held !== undefined && held.epoch > lease.epoch) return;
     this.#leases.set(lease.gateway, lease);
-    this.#tell(lease, true, certificateSerial);
+    this.#tell(lease, { online: true, certificateSerial });
   }
 
-  /** Ends the lease of this connection; another connection's stays. */
-  end(gateway: string, connection: Connection): void {
+  /** Ends the lease of this connection, and why; another connection's stays. */
+  end(gateway: string, connection: Connection, why: string): void {
     const lease = this.#leases.get(gateway);
     if (lease?.connection !== connection) return;
     this.#leases.delete(gateway);
-    this.#tell(lease, false);
+    this.#tell(lease, { online: false, why: why.slice(0, WHY_LIMIT) });
   }
 
   stop(): void {
@@ -59,10 +61,12 @@ export class Presence {
     this.#untold.clear();
   }
 
-  #tell({ gateway, home, epoch }: Lease, online: boolean, certificateSerial?: string): void {
-    const serial = certificateSerial === undefined ? {} : { certificateSerial };
-    this.#untold.set(gateway, { gateway, online, epoch, ...serial });
-    this.#bus.publish('gateway.presence', { gateway, home, online, epoch });
+  #tell(
+    { gateway, home, epoch }: Lease,
+    facts: Pick<VerbRequest<'gateway.seen'>, 'online' | 'certificateSerial' | 'why'>,
+  ): void {
+    this.#untold.set(gateway, { gateway, epoch, ...facts });
+    this.#bus.publish('gateway.presence', { gateway, home, online: facts.online, epoch });
     void this.#say(gateway);
   }
 

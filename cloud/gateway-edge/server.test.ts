@@ -112,7 +112,7 @@ describe('a gateway', () => {
     const serial = (await cloud.world.crypto.readCertificate(gw.made.certificate))?.serial;
     expect(asked('gateway.seen').map(({ body }) => body)).toEqual([
       { gateway: 'gw_1', online: true, epoch: 1, certificateSerial: serial },
-      { gateway: 'gw_1', online: false, epoch: 1 },
+      { gateway: 'gw_1', online: false, epoch: 1, why: expect.any(String) },
     ]);
     expect(events).toEqual([
       [true, 1],
@@ -138,7 +138,7 @@ describe('a gateway', () => {
     await cloud.virtual.run(10_000);
     expect(asked('gateway.seen').map(({ body }) => body as object)).toMatchObject([
       { online: true, epoch: 1 },
-      { online: false, epoch: 1 },
+      { online: false, epoch: 1, why: expect.any(String) },
       { online: true, epoch: 2 },
     ]);
   });
@@ -181,7 +181,12 @@ describe('a gateway', () => {
     await cloud.virtual.run(12_000);
     back();
     await cloud.virtual.run(6000);
-    expect(asked('gateway.seen').at(-1)?.body).toEqual({ gateway: 'gw_1', online: false, epoch: 1 });
+    expect(asked('gateway.seen').at(-1)?.body).toEqual({
+      gateway: 'gw_1',
+      online: false,
+      epoch: 1,
+      why: expect.any(String),
+    });
   });
 });
 

@@ -136,7 +136,7 @@ class Edge implements RunningPart {
     if (this.#connections.get(id) === connection) this.#connections.delete(id);
     this.#exchange.end(connection);
     this.#commands.lost(connection);
-    if (identity.kind === 'gateway') this.#presence.end(identity.gateway, connection);
+    if (identity.kind === 'gateway') this.#presence.end(identity.gateway, connection, why);
   }
 
   #greeted(connection: Connection, epoch: number): void {

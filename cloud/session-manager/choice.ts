@@ -1,6 +1,6 @@
 /**
  * Which server of the farm serves a leg: first by orientation (a voice-oriented request goes to softswitch or conference
- * server, a non-voice-oriented one to media or home networking server), then by what the leg needs. The reason names
+ * server, a non-voice-oriented one to media, home networking or messaging server), then by what the leg needs. The reason names
  * the losers, so that a session shows why it is built as it is. Pure.
  */
 import { err, ok, type Result } from '#shared/kernel/result.ts';
@@ -46,7 +46,7 @@ export interface Facts {
 /** Load from which a server counts as full for anything that can be had cheaper. */
 export const FULL = 0.9;
 
-export type Need = 'two parties' | 'a room' | 'an item of the library' | 'a device';
+export type Need = 'two parties' | 'a room' | 'an item of the library' | 'a device' | 'a text';
 
 interface Candidate {
   readonly server: FarmServerName;
@@ -59,6 +59,7 @@ const CANDIDATES: readonly Candidate[] = [
   { server: 'conference', orientation: 'voice', can: 'a room' },
   { server: 'media', orientation: 'non-voice', can: 'an item of the library' },
   { server: 'home-networking', orientation: 'non-voice', can: 'a device' },
+  { server: 'messaging', orientation: 'non-voice', can: 'a text' },
 ];
 
 /** The winner for a need, with its reason; `server_unavailable` with its name when it does not run. */

@@ -1,8 +1,9 @@
 /** Which request reserves, opens, joins and releases what, for a leg of a session. Pure; the verbs are in `shared/protocol`. */
 import type { FarmServerName } from '#shared/protocol/servers.ts';
 import { type VerbName, type VerbRequest, verbs } from '#shared/protocol/verbs/index.ts';
+import { openCommands } from './command-state.ts';
 import type { Command, Reserved, ReserveStep } from './events.ts';
-import { type LegState, liveLegs, type SessionState } from './session.ts';
+import type { LegState, SessionState } from './session.ts';
 
 /** Milliseconds that a phone rings before its leg ends with `no_answer`. */
 export const RING_FOR = 30_000;
@@ -54,8 +55,9 @@ function dscpOf(leg: LegState): { dscp?: number } {
   return leg.reserved.dscp === undefined ? {} : { dscp: leg.reserved.dscp.value };
 }
 
-/** The instruction to the softswitch that opens a leg's channel. */
+/** The instruction to the softswitch that opens a leg's channel, or brings one of another session. */
 export function openCommand(session: SessionState, leg: LegState): Command {
+  if (leg.moves !== undefined) return command('channel.move', { session: session.id, leg: leg.id, from: leg.moves });
   return command('channel.open', {
     session: session.id,
     leg: leg.id,
@@ -87,8 +89,11 @@ export function releaseCommands(session: SessionState, leg: LegState, reason: st
   const owner = { session: session.id, leg: leg.id };
   const commands: Command[] = [];
   if (session.room !== undefined && leg.state === 'up') commands.push(command('conference.party.remove', owner));
+  // A call that waits for an application is held by the softswitch from its start.
   const opened =
-    leg.channel === 'switched' || (leg.channel === 'instructed' && !['planned', 'reserved'].includes(leg.state));
+    leg.channel === 'switched' ||
+    leg.waiting !== undefined ||
+    (leg.channel === 'instructed' && !['planned', 'reserved'].includes(leg.state));
   if (opened && !closed) commands.push(command('channel.close', { ...owner, reason: reason.slice(0, 64) }));
   for (const step of leg.reserve.toReversed()) commands.push(...undoCommands(owner, step));
   return commands;
@@ -113,7 +118,7 @@ export function joinCommands(session: SessionState, leg: LegState): Command[] {
   }
   if (leg.channel !== 'instructed' || endpoint === undefined) return [];
   if (session.room !== undefined) return [seat(session, leg, endpoint)];
-  return callCommands(session, leg, endpoint);
+  return [];
 }
 
 function seat(session: SessionState, leg: LegState, node: string): Command {
@@ -137,21 +142,28 @@ export function enterCommands(session: SessionState): { leg: string; command: Co
   });
 }
 
-/** Two parties called by us: the first hears ringback until the second answers, then both hear each other. */
-function callCommands(session: SessionState, leg: LegState, endpoint: string): Command[] {
-  const other = liveLegs(session).find((one) => one.id !== leg.id && one.kind === 'voice');
-  const far = other?.reserved.endpoint;
-  if (far === undefined) return [];
-  if (other?.state !== 'up') return [command('media.tone', { endpoint, tone: 'ringback' })];
-  return [
-    command('media.tone', { endpoint: far, tone: 'none' }),
-    command('media.endpoint.connect', { from: endpoint, to: far, connected: true }),
-    command('media.endpoint.connect', { from: far, to: endpoint, connected: true }),
-  ];
-}
-
 /** Has the home's gateway mark a leg's packets; undefined where nothing was reserved or no gateway is there. */
 export function markCommand(session: SessionState, leg: LegState, { dscp }: Reserved): Command | undefined {
   if (dscp === undefined || leg.gateway === undefined) return undefined;
   return command('qos.mark', { session: session.id, leg: leg.id, gateway: leg.gateway, dscp: dscp.value });
+}
+
+/** The sound of a leg on hold. */
+export const holdSound = (leg: string): string => `hold_${leg}`.slice(0, 64);
+
+/** What stops every sound of a session that ends. */
+export function silence(state: SessionState): Command[] {
+  const running = openCommands(state).filter((one) => one.state === 'running');
+  const commands = running.map(({ id: sound, recording }) =>
+    recording === undefined
+      ? command('media.sound.stop', { session: state.id, sound })
+      : command('media.record.stop', { session: state.id, recording }),
+  );
+  const held = state.legs.filter((leg) => leg.held === true && leg.state !== 'ended');
+  return [...commands, ...held.map((leg) => holdEnd(state, leg))];
+}
+
+/** What stops the music of a held leg that ends. */
+export function holdEnd(state: SessionState, leg: LegState): Command {
+  return command('media.sound.stop', { session: state.id, sound: holdSound(leg.id) });
 }

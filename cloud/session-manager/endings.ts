@@ -1,9 +1,10 @@
 /** How legs and sessions end: which legs go with which, what is released, and when the session itself is over. Pure. */
 import { NEVER } from '#shared/kernel/machine.ts';
-import { releaseCommands, sessionReleaseCommands, undoCommands } from './commands.ts';
+import { type FaultCode, faults, sipStatus } from '#shared/protocol/fault.ts';
+import { command, holdEnd, releaseCommands, sessionReleaseCommands, silence, undoCommands } from './commands.ts';
 import type { Command, JournalRow, SessionEvent } from './events.ts';
 import type { Live, Output, Started } from './live.ts';
-import { apply, type LegState, liveLegs, recordOf } from './session.ts';
+import { apply, findLeg, type LegState, liveLegs, recordOf, type SessionState } from './session.ts';
 
 /** Milliseconds that an ending session waits for its releases. */
 const CLOSING = 30_000;
@@ -43,11 +44,13 @@ export function endLeg(live: Live, to: Out, leg: LegState, reason: string, close
   if (leg.state === 'ended') return;
   const end = Math.round(to.now + live.offset);
   const joined = liveLegs(live.state).filter((one) => one.join === leg.id);
+  if (leg.referred === true && leg.state !== 'up') tellReferrer(live.state, leg, statusOf(reason), to);
   if (endsWith(live, leg)) {
     endSession(live, to, reason, { closed: closed ? leg.id : undefined });
     return;
   }
   const releases = [
+    ...(leg.held === true ? [holdEnd(live.state, leg)] : []),
     ...joined.flatMap((one) => releaseCommands(live.state, one, reason, false)),
     ...releaseCommands(live.state, leg, reason, closed),
   ];
@@ -57,15 +60,35 @@ export function endLeg(live: Live, to: Out, leg: LegState, reason: string, close
   release(to, releases, leg.id);
 }
 
+/** Tells the phone that asked for a transfer what came of it. */
+export function tellReferrer(state: SessionState, leg: LegState, status: number, to: Out): void {
+  const asker = leg.replaces === undefined ? undefined : findLeg(state, leg.replaces);
+  if (asker === undefined || asker.state === 'ended') return;
+  const told = command('channel.notify', { session: state.id, leg: asker.id, status });
+  to.list.push({ do: 'send', leg: asker.id, purpose: 'other', command: told });
+}
+
+const statusOf = (reason: string): number => (Object.hasOwn(faults, reason) ? sipStatus(reason as FaultCode) : 480);
+
 /** True where this leg's end is the session's: a party of a two-party call, or the last leg that carries sound. */
 function endsWith(live: Live, leg: LegState): boolean {
   const { state } = live;
   if (leg.kind === 'device') return false;
-  const parties = state.kind === 'call' || state.kind === 'house-call' ? state.legs.slice(0, 2) : [];
-  if (parties.length > 0 && state.room === undefined) return parties.includes(leg);
+  if ((state.kind === 'call' || state.kind === 'house-call') && state.room === undefined) return partsWith(state, leg);
   const others = liveLegs(state).filter((one) => one !== leg && one.join !== leg.id);
   if (state.kind === 'media') return !others.some((one) => one.kind === 'media' || one.kind === 'voice');
   return leg.kind === 'voice' && !others.some((one) => one.kind === 'voice');
+}
+
+/** Whether a call without a room cannot go on without this leg: not while a transfer brings another party for it. */
+function partsWith(state: SessionState, leg: LegState): boolean {
+  if (leg.kind !== 'voice') return false;
+  const voices = liveLegs(state).filter((one) => one !== leg && one.kind === 'voice');
+  if (voices.some((one) => one.replaces === leg.id)) return false;
+  // A third party that was asked in and did not come.
+  if (leg.state !== 'up' && voices.filter((one) => one.state === 'up').length > 1) return false;
+  // A party that was only coming leaves those who talk as they were.
+  return leg.replaces === undefined || leg.state === 'up' || !voices.some((one) => one.id === leg.replaces);
 }
 
 /**
@@ -81,7 +104,10 @@ export function endSession(
   const { state } = live;
   const end = Math.round(to.now + live.offset);
   const legs = liveLegs(state);
-  const releases = how.started === undefined ? allReleases(live, reason, how.closed) : undo(state.id, how.started);
+  const releases =
+    how.started === undefined
+      ? [...silence(state), ...allReleases(live, reason, how.closed)]
+      : undo(state.id, how.started);
   const records = legs.map((leg) => recordOf(leg, end, reason));
   forget(live, legs);
   live.alone = NEVER;

@@ -5,6 +5,8 @@
 import type { LegRecord } from '#cloud/store/leg-record.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 
+import type { CommandEvents } from './command-state.ts';
+
 export type SessionView = VerbReply<'session.get'>;
 export type LegView = SessionView['legs'][number];
 export type SessionKind = SessionView['kind'];
@@ -50,6 +52,14 @@ export interface LegPlan {
   readonly join?: string;
   /** The waiting call that the channel answers instead of ringing a line. */
   readonly waiting?: string;
+  /** The leg whose party this one takes the place of, once it answers. */
+  readonly replaces?: string;
+  /** The line whose features say where the call goes next. */
+  readonly governedBy?: string;
+  /** The channel of another session that becomes this leg's. */
+  readonly moves?: { readonly session: string; readonly leg: string };
+  /** The phone of the replaced leg asked for it and wants to hear what comes of it. */
+  readonly referred?: boolean;
   /** What the phone shows as the caller. */
   readonly caller?: { readonly number: string; readonly name?: string };
   /** Why the leg is not marked, when that is known already. */
@@ -73,7 +83,10 @@ export interface Carried {
   readonly notes?: Readonly<Record<string, string>>;
 }
 
-interface EventData {
+interface EventData extends CommandEvents {
+  /** A call that phones made is ours to steer: its legs have endpoints now. */
+  readonly taken: { readonly legs: Readonly<Record<string, { readonly endpoint: string }>> };
+  readonly flagged: { readonly held?: boolean; readonly muted?: boolean };
   readonly created: {
     readonly kind: SessionKind;
     readonly request: unknown;

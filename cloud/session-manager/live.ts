@@ -1,6 +1,7 @@
 /** What the session machine is made of: a living session, what it is told, and what it wants done. */
 import { NEVER } from '#shared/kernel/machine.ts';
 import type { Fault } from '#shared/protocol/fault.ts';
+import type { CommandPlan, CommandResult } from './command-state.ts';
 import type { Carried, Command, JournalRow, LegPlan, Reserved, ReserveStep } from './events.ts';
 import type { SessionState } from './session.ts';
 
@@ -44,6 +45,20 @@ export type Input =
   | { readonly on: 'noted'; readonly leg: string; readonly dscp: string }
   | { readonly on: 'credit'; readonly leg: string; readonly until: number }
   | Report
+  /** A live command; `stop-command` ends one, `sound` says that what it plays or records has ended. */
+  | { readonly on: 'command'; readonly plan: CommandPlan }
+  | { readonly on: 'stop-command'; readonly command: string; readonly result: CommandResult }
+  | { readonly on: 'sound'; readonly sound: string; readonly failed: boolean }
+  | { readonly on: 'digit'; readonly leg: string; readonly digit: string; readonly duration: number }
+  | {
+      readonly on: 'flag';
+      readonly leg: string;
+      readonly held?: boolean;
+      readonly muted?: boolean;
+      readonly item?: string;
+    }
+  /** The softswitch gave a call of phones into our hands. */
+  | { readonly on: 'taken'; readonly legs: Readonly<Record<string, { readonly endpoint: string }>> }
   | { readonly on: 'end'; readonly reason: string }
   | { readonly on: 'remove'; readonly leg: string; readonly reason: string }
   /** Reconciliation: a server has the leg, or has it no longer. */
@@ -68,8 +83,8 @@ export interface Started {
   readonly step: ReserveStep | 'room';
 }
 
-/** What a command's outcome means: `open` and `join` may fail the leg, `mark` is noted, `credit` renews; others are told nobody. */
-export type Purpose = 'open' | 'join' | 'mark' | 'credit' | 'release' | 'other';
+/** What a command's outcome means: `open` and `join` may fail the leg, `mark` is noted, `credit` renews, `sound` may fail a live command; others are told nobody. */
+export type Purpose = 'open' | 'join' | 'mark' | 'credit' | 'sound' | 'release' | 'other';
 
 export type Output =
   | { readonly do: 'append'; readonly row: JournalRow }

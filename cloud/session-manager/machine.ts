@@ -7,10 +7,12 @@
  */
 import { type Machine, NEVER, type Tick } from '#shared/kernel/machine.ts';
 import { command, enterCommands, joinCommands, markCommand, openCommand, RING_FOR, serverOf } from './commands.ts';
-import { endLeg, endSession, finish, type Out, record, settle } from './endings.ts';
+import { endLeg, endSession, finish, type Out, record, settle, tellReferrer } from './endings.ts';
 import type { Command } from './events.ts';
 import type { Input, Live, Output, Purpose, Report, Reservations } from './live.ts';
 import { findLeg, type LegState, liveLegs, type SessionState } from './session.ts';
+import { soundCommands, soundPlan } from './sound.ts';
+import { settleCommands, steer, steeringDue, steeringTick } from './steering.ts';
 
 /** Milliseconds that a leg may be missing at its server before it counts as lost. */
 export const LEASE = 30_000;
@@ -24,7 +26,7 @@ const CREDIT_MARGIN = 20_000;
 export const sessionMachine: Machine<Live, Input, Output> = { name: 'session', step, due };
 
 function due(live: Live): number {
-  let earliest = Math.min(live.alone, live.closing);
+  let earliest = Math.min(live.alone, live.closing, steeringDue(live));
   for (const at of live.ring.values()) earliest = Math.min(earliest, at);
   for (const at of live.lease.values()) earliest = Math.min(earliest, at);
   for (const { ask, end } of live.credit.values()) earliest = Math.min(earliest, ask, end);
@@ -38,10 +40,17 @@ function step(live: Live, input: Input | Tick, now: number, out: Output[]): void
     if (input.on === 'released' || (input.on === 'tick' && now >= live.closing)) finish(live, to);
     return;
   }
+  const [before, room] = [soundPlan(live.state), live.state.room];
   take(live, input, to);
   settle(live, to);
-  if (live.state.state === 'created' || live.state.state === 'active') advance(live, to);
+  if (isAlive(live.state)) advance(live, to);
+  if (isAlive(live.state)) settleCommands(live, to);
+  // Taking seats in a room has its own order; what ends takes its sound with it.
+  if (room !== live.state.room || !isAlive(live.state)) return;
+  for (const one of soundCommands(live.state, before, soundPlan(live.state))) send(to, 'join', one.command, one.leg);
 }
+
+const isAlive = ({ state }: SessionState): boolean => state === 'created' || state === 'active';
 
 function take(live: Live, input: Input | Tick, to: Out): void {
   switch (input.on) {
@@ -68,6 +77,14 @@ function take(live: Live, input: Input | Tick, to: Out): void {
       recovered(live, to);
       return;
     case 'released':
+      return;
+    case 'command':
+    case 'stop-command':
+    case 'sound':
+    case 'digit':
+    case 'flag':
+    case 'taken':
+      steer(live, input, to);
       return;
     case 'report':
       withLeg(live, input.leg, (leg) => report(live, leg, input, to));
@@ -150,7 +167,8 @@ function report(live: Live, leg: LegState, input: Report, to: Out): void {
 /** The leg talks: the row first, then what lets its sound flow. A switched call's caller is up by the same fact. */
 function answered(live: Live, leg: LegState, to: Out, at: number, callId: string | undefined): void {
   const state = live.state;
-  const also = liveLegs(state).filter((one) => one.channel === 'switched' && leg.channel === 'switched' && one !== leg);
+  const isSwitched = (one: LegState) => one.channel === 'switched' && one.role === 'caller';
+  const also = liveLegs(state).filter((one) => isSwitched(one) && leg.channel === 'switched' && one !== leg);
   live.ring.delete(leg.id);
   record(live, to, {
     type: 'answered',
@@ -166,6 +184,15 @@ function answered(live: Live, leg: LegState, to: Out, at: number, callId: string
     if (one.reserved.metered && one.reserved.until !== undefined) setCredit(live, one, one.reserved.until);
     for (const join of joinCommands(state, one)) send(to, 'join', join, one.id);
   }
+  takePlace(live, leg, to);
+}
+
+/** The party that a transfer brought is there: the one whose place it takes goes, and a phone that asked for it is told. */
+function takePlace(live: Live, leg: LegState, to: Out): void {
+  const old = leg.replaces === undefined ? undefined : findLeg(live.state, leg.replaces);
+  if (old === undefined || old.state === 'ended') return;
+  if (leg.referred === true) tellReferrer(live.state, leg, 200, to);
+  endLeg(live, to, old, 'transferred');
 }
 
 /** Has gateways mark what was admitted, before the first packet comes. */
@@ -234,6 +261,7 @@ function tick(live: Live, to: Out): void {
     if (to.now >= end) withLeg(live, id, (leg) => endLeg(live, to, leg, 'insufficient_credit'));
     else if (to.now >= ask) withLeg(live, id, (leg) => askCredit(live, leg, to));
   }
+  steeringTick(live, to);
   if (to.now >= live.alone) endSession(live, to, 'no_answer');
 }
 

@@ -11,10 +11,13 @@ import { correct } from './create.ts';
 import type { LegPlan } from './events.ts';
 import { listSessions, readRows, readSession } from './journal.ts';
 import type { Live } from './live.ts';
+import { EVERYBODY, messageLines } from './message-leg.ts';
+import { SELF } from './outbox.ts';
 import { planAdded, ROOM_SIZE } from './plan-conference.ts';
 import { as, type Resolver } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
 import { findLeg, newLeg, type SessionState } from './session.ts';
+import type { Finder } from './take-over.ts';
 import { legView, view } from './view.ts';
 
 /** Legs that a session may have had, ended ones too. */
@@ -30,6 +33,7 @@ export function manageHandlers(
   { store, bus, world }: PartContext,
   runtime: Runtime,
   resolver: Resolver,
+  takeOver: Finder['takeOver'],
 ): Pick<Handlers<'session-manager'>, Verbs> {
   /** The session, if the asker may see it. */
   async function find(id: string, { principal }: Context): Promise<SessionState | undefined> {
@@ -37,13 +41,20 @@ export function manageHandlers(
     return state !== undefined && seesSession(principal, state.homes) ? state : undefined;
   }
 
-  /** Lists or wakes by the home networking server, as the one who asked; nothing for legs of other kinds. */
-  async function useDevice(
+  /** What a leg without a channel does at once: lists or wakes by the home networking server as the one who asked, or sends a text. */
+  async function use(
+    state: SessionState,
     request: VerbRequest<'leg.add'>,
     plan: LegPlan,
     asked: Context,
   ): Promise<Result<unknown, Fault>> {
     const home = plan.home ?? '';
+    if (plan.kind === 'message') {
+      const lines = messageLines(state, plan, asked.principal);
+      if (!lines.ok) return lines;
+      const text = request.text ?? '';
+      return bus.request('message.leg', { session: state.id, leg: plan.id, text, ...lines.value }, SELF);
+    }
     if (plan.kind !== 'device') return ok(undefined);
     if (request.device === undefined) return bus.request('device.list', { home }, as(asked));
     return bus.request('device.wake', { home, device: request.device }, as(asked));
@@ -63,7 +74,7 @@ export function manageHandlers(
       await runtime.step(id, { on: 'leg-refused', leg: plan.id, fault: refused.fault }, correct(asked, refused));
       return refused;
     };
-    const used = await useDevice(request, plan, asked);
+    const used = await use(live.state, request, plan, asked);
     if (!used.ok) return refuse(used);
     const taken = await runtime.reserve(live, [added]);
     if (!taken.ok) return refuse(err(taken.fault.fault));
@@ -121,11 +132,15 @@ export function manageHandlers(
       }
       const full = request.home === undefined ? { ...request, ...ownHome(state, request, asked) } : request;
       if (full.kind === 'device' && full.home !== undefined && !sees(asked.principal, full.home)) return NOT_FOUND;
-      const party = request.party === undefined ? undefined : await resolver.party(request.party);
+      const everybody = request.kind === 'message' && request.party === EVERYBODY;
+      const party = request.party === undefined || everybody ? undefined : await resolver.party(request.party);
       if (request.kind === 'media' && party !== undefined) {
         const refused = notTheirs(asked.principal, party);
         if (refused !== undefined) return err(refused);
       }
+      // A call that a phone dialled becomes one that a third party can be asked into.
+      const ours = request.kind === 'voice' ? await takeOver(live) : ok({});
+      if (!ours.ok) return ours;
       const plan = planAdded(live.state, full, party, await resolver.facts());
       return plan.ok ? addLeg(live, full, plan.value, asked) : plan;
     },

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Handlers } from '#cloud/bus/bus.ts';
 import { createBus, type InProcessBus } from '#cloud/bus/in-process.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import type { Store } from '#cloud/store/store.ts';
@@ -48,6 +49,7 @@ const open = () =>
   });
 const serve = () =>
   bus.serve('qos', {
+    // The session manager asks for nothing else of it.
     'qos.release': async ({ leg }) => {
       begun.push(leg);
       await sleep(host.clock, takes[leg] ?? 0);
@@ -56,7 +58,7 @@ const serve = () =>
     'qos.reserve': async () => err(fault('uplink_full')),
     'qos.list': async () => ok({ items: [] }),
     'qos.mark': async () => ok({ marked: false }),
-  });
+  } as Partial<Handlers<'qos'>> as Handlers<'qos'>);
 
 /** Puts commands into the store, as a step's commit does, and hands them over. */
 async function send(purpose: Purpose, ...legs: string[]): Promise<OutboxEntry[]> {

@@ -7,11 +7,14 @@ import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { choose, type Facts, FULL, firstMissing, homesOf, type PartyFacts, unknownParty } from './choice.ts';
 import type { LegPlan } from './events.ts';
+import { planMessage } from './message-leg.ts';
 import { instructed, mediaChannel, type Plan } from './plan.ts';
 import { findLeg, type SessionState } from './session.ts';
 
 /** What a phone shows as the caller when the conference calls. */
 const CONFERENCE_CALLER = { number: '800', name: 'Conference' } as const;
+/** Who a leg is from where it is nobody's but the room's: that of whoever invites. */
+const ROOM = 'conference';
 /** Parties that a room holds at the most; legs may be added up to it. */
 export const ROOM_SIZE = 64;
 
@@ -58,12 +61,13 @@ export function planConference(
 function conferenceChannel(party: PartyFacts, host: PartyFacts, facts: Facts): Result<LegPlan, Fault> {
   const server = choose('a room', facts);
   if (!server.ok) return server;
+  const from = party === host ? ROOM : (host.line?.number ?? host.asked);
   const leg = instructed(party, facts, {
     kind: 'voice',
     channel: 'instructed',
     ...server.value,
     role: 'conference channel',
-    from: host.line?.number ?? host.asked,
+    from,
     to: party.line?.number ?? party.asked,
     caller: CONFERENCE_CALLER,
     ...(host.line === undefined ? {} : { payer: host.line.home }),
@@ -137,7 +141,7 @@ function roomStream(item: string, reason: string, first: LegPlan | undefined, fa
   };
 }
 
-/** A leg for a session that lives: a voice leg into its room, an item for a party or the room, a device. */
+/** A leg for a session that lives: a voice leg into its room, an item for a party or the room, a device, a text. */
 export function planAdded(
   session: SessionState,
   request: VerbRequest<'leg.add'>,
@@ -153,14 +157,13 @@ export function planAdded(
       return addMedia(session, request.item, party, facts);
     case 'device':
       return addDevice(request, facts);
+    case 'message':
+      return planMessage(request, party, facts);
   }
 }
 
 function addVoice(session: SessionState, party: PartyFacts | undefined, facts: Facts): Result<LegPlan, Fault> {
   if (party === undefined) return err(fault('bad_request', 'A voice leg needs a party.', { pointer: '/party' }));
-  if (session.legs.some((leg) => leg.channel === 'switched' && leg.state !== 'ended')) {
-    return err(fault('conflict', 'This call was dialled by a phone, which talks to one party; make a conference.'));
-  }
   if (session.legs.some((leg) => leg.kind === 'voice' && leg.line === party.line?.id && leg.state !== 'ended')) {
     return err(fault('conflict', 'This line is in the conference already.'));
   }
@@ -172,7 +175,8 @@ function addVoice(session: SessionState, party: PartyFacts | undefined, facts: F
   const [first] = session.legs;
   const payer = session.legs.find((one) => one.payer !== undefined)?.payer ?? first?.home;
   const { payer: _, ...free } = leg.value;
-  return ok({ ...free, from: first?.from ?? free.from, ...(payer === undefined ? {} : { payer }) });
+  const from = first?.from === ROOM ? first.to : (first?.from ?? free.from);
+  return ok({ ...free, from, ...(payer === undefined ? {} : { payer }) });
 }
 
 function addMedia(

@@ -93,6 +93,20 @@ describe('what each request gets', () => {
   });
 });
 
+describe('who a record says called whom', () => {
+  const parties = (outcome: ReturnType<typeof planCall>) =>
+    planOf(outcome).legs.map(({ from, to }) => `${from} > ${to}`);
+  const [a, b] = [one.line?.number, two.line?.number];
+  it.each([
+    ['a call', planCall(one, two, facts()), [`${a} > ${b}`, `${a} > ${b}`]],
+    ['an item that was asked for', planMedia(one, 'rain', facts()), [`media:rain > ${a}`]],
+    ['an item that was dialled', planMedia(one, 'rain', facts(), 'call'), [`${a} > media:rain`]],
+    ['a conference', planConference([one, two], undefined, facts()), [`conference > ${a}`, `${a} > ${b}`]],
+  ])('%s', (_name, outcome, expected) => {
+    expect(parties(outcome)).toEqual(expected);
+  });
+});
+
 describe('servers that are stopped', () => {
   const call = (f: Facts) => planCall(one, two, f);
   const media = (f: Facts) => planMedia(one, 'rain', f);
@@ -215,7 +229,6 @@ describe('a leg for a living session', () => {
   };
   const room = session(planConference([one, two], undefined, facts()));
   const call = session(planCall(one, two, facts()));
-  const dialled = session(planRoute(one, two, facts()));
   const add = (state: SessionState, request: object, who?: PartyFacts, f = facts()) =>
     planAdded(state, { session: 'ses_1', ...request } as never, who, f);
 
@@ -247,7 +260,6 @@ describe('a leg for a living session', () => {
   });
 
   it.each([
-    ['conflict', dialled, { kind: 'voice' }, three],
     ['conflict', room, { kind: 'voice' }, two],
     ['conflict', call, { kind: 'media', item: 'rain' }, undefined],
     ['bad_request', room, { kind: 'voice' }, undefined],

@@ -107,7 +107,9 @@ export function planMedia(to: PartyFacts, item: string, facts: Facts, waiting?: 
     role: 'media channel',
     ...(waiting === undefined ? {} : { waiting }),
   });
-  return ok({ kind: 'media', homes: homesOf([to]), legs: [leg] });
+  // Who dialled the item called it; who is rung is called by it.
+  const dialled = waiting === undefined ? {} : { from: leg.to, to: leg.from };
+  return ok({ kind: 'media', homes: homesOf([to]), legs: [{ ...leg, ...dialled }] });
 }
 
 type Chosen = Pick<LegPlan, 'server' | 'orientation' | 'why' | 'role'>;

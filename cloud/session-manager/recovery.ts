@@ -10,7 +10,8 @@
  * | any | server away | nothing: absence proves nothing |
  */
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { command, reserveCommand, undoCommands } from './commands.ts';
+import { openCommands } from './command-state.ts';
+import { command, holdSound, reserveCommand, undoCommands } from './commands.ts';
 import type { Command } from './events.ts';
 import { type LegState, liveLegs, type SessionState } from './session.ts';
 
@@ -32,6 +33,8 @@ export type Decision =
       readonly callId?: string;
     }
   | { readonly do: 'missing'; readonly session: string; readonly leg: string }
+  /** What a live command played or recorded is no longer there. */
+  | { readonly do: 'silent'; readonly session: string; readonly sound: string; readonly failed: boolean }
   | { readonly do: 'send'; readonly command: Command };
 
 type Owner = { readonly session: string; readonly leg: string };
@@ -43,9 +46,11 @@ export function reconcile(sessions: readonly SessionState[], existing: Existing)
   const wanted = new Set<string>();
   const rooms = existing.rooms && new Set(existing.rooms.map((room) => room.session));
   for (const session of sessions) {
+    decisions.push(...forCommands(session, existing, wanted));
     const lostRoom = session.room !== undefined && rooms?.has(session.id) === false;
     for (const leg of liveLegs(session)) {
       wanted.add(keyOf({ session: session.id, leg: leg.id }));
+      if (leg.held === true) wanted.add(keyOf({ session: session.id, leg: holdSound(leg.id) }));
       decisions.push(...forLeg(session, leg, existing, lostRoom));
     }
   }
@@ -53,6 +58,18 @@ export function reconcile(sessions: readonly SessionState[], existing: Existing)
     sessions.filter((one) => one.roomSize !== undefined && one.state !== 'ended').map((one) => one.id),
   );
   return [...decisions, ...orphans(existing, wanted), ...orphanRooms(existing, open)];
+}
+
+/** What live commands play or record: where it is gone, the command has ended. */
+function forCommands(session: SessionState, existing: Existing, wanted: Set<string>): Decision[] {
+  const there = keys(existing.media);
+  return openCommands(session).flatMap(({ id, state, recording, gather, since }): Decision[] => {
+    const owner = { session: session.id, leg: id };
+    wanted.add(keyOf(owner));
+    const silent = gather !== undefined && since !== undefined;
+    if (state !== 'running' || silent || there === undefined || there.has(keyOf(owner))) return [];
+    return [{ do: 'silent', session: session.id, sound: id, failed: recording === undefined }];
+  });
 }
 
 function forLeg(session: SessionState, leg: LegState, existing: Existing, lostRoom: boolean): Decision[] {
@@ -90,13 +107,20 @@ function orphans(existing: Existing, wanted: ReadonlySet<string>): Decision[] {
   // Without the list of channels nobody knows which sound belongs to an adopted call.
   for (const item of existing.channels === undefined ? [] : (existing.media ?? [])) {
     if (item.kind === 'room' || wanted.has(keyOf(item)) || adopted.has(keyOf(item))) continue;
-    commands.push(...undoCommands(item, item.kind === 'player' ? 'player' : 'endpoint'));
+    commands.push(...undoMedia(item));
   }
   for (const item of existing.qos ?? []) if (!wanted.has(keyOf(item))) commands.push(...undoCommands(item, 'qos'));
   for (const item of existing.billing ?? []) {
     if (!wanted.has(keyOf(item))) commands.push(...undoCommands(item, 'billing'));
   }
   return commands.map((one) => ({ do: 'send', command: one }));
+}
+
+/** Sounds of live commands bear the command's name. */
+function undoMedia(item: Owner & { readonly kind: string }): Command[] {
+  const { session, leg: sound } = item;
+  if (sound.startsWith('cmd_') || sound.startsWith('hold_')) return [command('media.sound.stop', { session, sound })];
+  return undoCommands(item, item.kind === 'player' ? 'player' : 'endpoint');
 }
 
 function orphanRooms(existing: Existing, open: ReadonlySet<string>): Decision[] {

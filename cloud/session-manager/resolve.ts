@@ -1,12 +1,12 @@
 /** Looks up what a plan needs to know: who the parties are, where their phones are, and how the farm is. */
 import type { Context } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
-import { gatewaysOfHome, type LineRow, lineById, lineByUser } from '#cloud/store/directory.ts';
+import { gatewaysOfHome, isOurs, type LineRow, lineById, lineByParty } from '#cloud/store/directory.ts';
 import { type Dialled, readDialled } from '#shared/call/numbers.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { type FarmServerName, farmServers } from '#shared/protocol/servers.ts';
-import { parseUri } from '#shared/sip/uri.ts';
 import type { Facts, LineFacts, PartyFacts, ServerFacts } from './choice.ts';
+import { Known } from './known.ts';
 import { SELF } from './outbox.ts';
 
 /** Milliseconds for which the farm's health may be taken as read. */
@@ -24,10 +24,17 @@ export interface Resolver {
   caller(line: string, direct: boolean): Promise<PartyFacts | undefined>;
   /** How the farm is; `quick` asks nobody and knows no load. */
   facts(quick?: boolean): Promise<Facts>;
+  stop(): void;
 }
 
 export function createResolver({ bus, store, world, config }: PartContext): Resolver {
   let farm: { at: number; servers: Map<FarmServerName, ServerFacts> } | undefined;
+  const lines = new Known<LineRow>();
+  const gateways = new Known<string>();
+  const leave = [
+    bus.subscribe('lines.changed', () => lines.forget()),
+    bus.subscribe('gateway.presence', () => gateways.forget()),
+  ];
   const legId = () => newId('leg', world.clock.wall(), world.random.bytes(10));
 
   function running(): Map<FarmServerName, ServerFacts> {
@@ -56,21 +63,8 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
     return servers;
   }
 
-  async function find(asked: string): Promise<LineRow | undefined> {
-    const dialled = readDialled(asked);
-    if (dialled === undefined || !ours(asked)) return undefined;
-    if (dialled.kind === 'name') return (await lineByUser(store, dialled.name)) ?? lineById(store, dialled.name);
-    return dialled.kind === 'media' ? undefined : lineByUser(store, dialled.number);
-  }
-
-  function ours(asked: string): boolean {
-    const uri = asked.includes(':') ? parseUri(asked) : undefined;
-    if (uri === undefined || (uri.scheme !== 'sip' && uri.scheme !== 'sips')) return true;
-    return uri.host === config.domain || uri.host === config.publicHost;
-  }
-
   async function gatewayOf(home: string): Promise<string | undefined> {
-    return (await gatewaysOfHome(store, home)).find((row) => row.online === 1)?.id;
+    return gateways.get(home, async () => (await gatewaysOfHome(store, home)).find((row) => row.online === 1)?.id);
   }
 
   async function whereabouts(
@@ -82,7 +76,7 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   }
 
   async function parties(asked: readonly string[]): Promise<PartyFacts[]> {
-    const rows = await Promise.all(asked.map(find));
+    const rows = await Promise.all(asked.map((one) => lines.get(one, () => lineByParty(store, one, config))));
     const where = await whereabouts(rows.filter((row) => row !== undefined));
     return Promise.all(
       rows.map(async (row, i): Promise<PartyFacts> => {
@@ -104,14 +98,17 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   return {
     parties,
     party: async (asked) => (await parties([asked]))[0] ?? { asked, direct: false },
-    dialled: (to) => (ours(to) ? readDialled(to) : undefined),
+    dialled: (to) => (isOurs(to, config) ? readDialled(to) : undefined),
     async caller(line, direct) {
-      const row = await lineById(store, line);
+      const row = await lines.get(line, () => lineById(store, line));
       if (row === undefined) return undefined;
       const gateway = direct ? undefined : await gatewayOf(row.home);
       return { asked: row.number, line: lineFacts(row), direct, ...(gateway === undefined ? {} : { gateway }) };
     },
     facts: async (quick = false) => ({ servers: quick ? running() : await healthy(), legId }),
+    stop: () => {
+      for (const one of leave) one();
+    },
   };
 }
 

@@ -203,6 +203,9 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
 /** What a command's outcome means to its session; undefined for nothing. */
 function inputOf(entry: OutboxEntry, outcome: CommandOutcome, live: Live): Input | undefined {
   const { leg, purpose } = entry;
+  if (purpose === 'sound' && !outcome.ok && 'sound' in entry.command.request) {
+    return { on: 'sound', sound: entry.command.request.sound, failed: true };
+  }
   if (leg === undefined) return undefined;
   switch (purpose) {
     case 'open':

@@ -1,13 +1,19 @@
 /** The service session manager: serves its verbs, keeps every living session, and reconciles with the farm. */
 import type { Part, PartContext } from '#cloud/bus/part.ts';
 import type { Timer } from '#shared/kernel/world.ts';
+import { callHandlers } from './call-verbs.ts';
 import { createHandlers, SESSIONS } from './create.ts';
+import { Features, featureHandlers } from './features.ts';
+import { CallRoutes, incomingHandlers } from './incoming.ts';
 import { manageHandlers } from './manage.ts';
 import { SELF, sendCommand } from './outbox.ts';
 import { type Existing, reconcile } from './recovery.ts';
 import { createResolver } from './resolve.ts';
+import { routeHandlers } from './route.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { liveLegs } from './session.ts';
+import { createFinder } from './take-over.ts';
+import { transferHandlers } from './transfer.ts';
 import { voiceHandlers } from './voice.ts';
 
 /** Milliseconds between two reconciliations. */
@@ -22,16 +28,34 @@ export const sessionManager: Part = {
   async start(context) {
     const runtime = await createRuntime(context);
     const resolver = createResolver(context);
+    const finder = createFinder(context, runtime);
+    const routes = new CallRoutes(context.store);
+    const features = new Features(context.store);
     const leave = context.bus.serve('session-manager', {
       ...createHandlers(context, runtime, resolver),
       ...voiceHandlers(context, runtime, resolver),
-      ...manageHandlers(context, runtime, resolver),
+      ...routeHandlers(context, { runtime, resolver, routes, features }),
+      ...featureHandlers(context, features, resolver),
+      ...manageHandlers(context, runtime, resolver, finder.takeOver),
+      ...callHandlers(context, runtime, finder),
+      ...transferHandlers(context, runtime, resolver, finder),
+      ...incomingHandlers(context, runtime, finder, routes),
+    });
+    const forget = context.bus.subscribe('leg.digit', ({ session, leg, digit, duration }) => {
+      // A step that fails is in the log.
+      runtime.step(session, { on: 'digit', leg, digit, duration }).catch(() => undefined);
+    });
+    const unheed = context.bus.subscribe('leg.muted', ({ session, leg, muted }) => {
+      runtime.step(session, { on: 'flag', leg, muted }).catch(() => undefined);
     });
     const stopReconciling = keepReconciled(context, runtime);
     return {
       health: () => ({ state: 'running', load: runtime.lives.size / SESSIONS, legs: legs(runtime) }),
       async stop() {
         leave();
+        forget();
+        resolver.stop();
+        unheed();
         stopReconciling();
         await runtime.stop();
       },
@@ -58,6 +82,8 @@ function keepReconciled({ bus, world }: PartContext, runtime: Runtime): () => vo
     const sessions = [...runtime.lives.values()].map((live) => live.state);
     for (const decision of reconcile(sessions, existing)) {
       if (decision.do === 'send') await sendCommand(bus, decision.command);
+      else if (decision.do === 'silent')
+        await runtime.step(decision.session, { on: 'sound', sound: decision.sound, failed: decision.failed });
       else if (decision.do === 'missing') await runtime.step(decision.session, { on: 'missing', leg: decision.leg });
       else {
         const { session, do: _, ...seen } = decision;

@@ -32,6 +32,42 @@ const input: fc.Arbitrary<Input | { on: 'wait'; ms: number }> = fc.oneof(
   fc.constant<Input>({ on: 'recovered' }),
   fc.record({ on: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 40_000 }) }),
   fc.record({ on: fc.constant('end' as const), reason: fc.constant('api') }),
+  fc.record({
+    on: fc.constant('added' as const),
+    plan: legId.map((replaces) => plan('y', { replaces, referred: replaces === 'b' })),
+    homes: fc.constant(['h3']),
+  }),
+  fc.constant<Input>({ on: 'taken', legs: { a: { endpoint: 'ep_a' }, b: { endpoint: 'ep_b' } } }),
+  fc.record({ on: fc.constant('flag' as const), leg: legId, held: fc.boolean() }),
+  fc.record({ on: fc.constant('flag' as const), leg: legId, muted: fc.boolean() }),
+  fc.record({
+    on: fc.constant('command' as const),
+    plan: fc.record({
+      id: fc.constantFrom('cmd_1', 'cmd_2', 'cmd_3'),
+      verb: fc.constantFrom('call.play' as const, 'call.gather' as const),
+      legs: fc.subarray(['a', 'b', 'x'], { minLength: 1 }),
+      room: fc.boolean(),
+      queue: fc.boolean(),
+      item: fc.constant('rain'),
+      gather: fc.constant({ min: 1, max: 2, finish: '#', first: 5000, between: 1000, interrupt: true }),
+    }),
+  }),
+  fc.constant<Input>({
+    on: 'command',
+    plan: { id: 'cmd_9', verb: 'call.record', legs: ['a'], room: false, queue: false, recording: 'rec_1', limit: 5000 },
+  }),
+  fc.record({ on: fc.constant('sound' as const), sound: fc.constantFrom('cmd_1', 'cmd_9'), failed: fc.boolean() }),
+  fc.record({
+    on: fc.constant('digit' as const),
+    leg: legId,
+    digit: fc.constantFrom('1', '#'),
+    duration: fc.constant(100),
+  }),
+  fc.record({
+    on: fc.constant('stop-command' as const),
+    command: fc.constantFrom('cmd_1', 'cmd_2', 'cmd_9'),
+    result: fc.constant('stopped' as const),
+  }),
 );
 
 const asJson = (value: unknown) => JSON.parse(JSON.stringify(value));

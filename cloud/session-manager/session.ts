@@ -6,6 +6,15 @@
  * changes nothing but `seq`. The same rows always give the same state.
  */
 import type { LegRecord } from '#cloud/store/leg-record.ts';
+import {
+  begin as beginCommand,
+  type CommandState,
+  end as endCommand,
+  findCommand,
+  newCommand,
+  openCommands,
+  takeDigit,
+} from './command-state.ts';
 import type {
   Carried,
   JournalRow,
@@ -17,7 +26,11 @@ import type {
   SessionView,
 } from './events.ts';
 
-export interface LegState extends Omit<LegPlan, 'dscp'> {
+export interface LegState extends Omit<LegPlan, 'dscp' | 'channel' | 'reserve'> {
+  channel: LegPlan['channel'];
+  reserve: LegPlan['reserve'];
+  held?: boolean;
+  muted?: boolean;
   state: LegView['state'];
   startedAt: number;
   answeredAt?: number;
@@ -42,6 +55,9 @@ export interface SessionState {
   legs: LegState[];
   room?: string;
   instructions: SessionView['instructions'];
+  /** Live commands so far, and digits that were journalled. */
+  commands?: CommandState[];
+  digits?: number;
   /** Of the newest row folded in. */
   seq: number;
 }
@@ -112,7 +128,18 @@ function change(state: SessionState, event: SessionEvent): void {
       return;
     case 'ending':
     case 'ended':
+      for (const command of openCommands(state)) endCommand(command, 'hangup', event.at);
       end(state, event);
+      return;
+    case 'taken':
+      takeOver(state, event.data.legs);
+      return;
+    case 'commanded':
+    case 'command-started':
+    case 'prompted':
+    case 'digit':
+    case 'command-ended':
+      changeCommand(state, event);
       return;
     case 'leg-ended':
       endLegs(state, event.data.records);
@@ -124,7 +151,7 @@ function change(state: SessionState, event: SessionEvent): void {
 
 function changeLeg(
   state: SessionState,
-  event: Extract<SessionEvent, { type: 'instructed' | 'opened' | 'ringing' | 'answered' | 'noted' }>,
+  event: Extract<SessionEvent, { type: 'instructed' | 'opened' | 'ringing' | 'answered' | 'noted' | 'flagged' }>,
 ): void {
   const leg = findLeg(state, event.leg ?? '');
   if (leg === undefined || leg.state === 'ended') return;
@@ -148,7 +175,43 @@ function changeLeg(
       return;
     case 'noted':
       leg.dscp = event.data.dscp;
+      return;
+    case 'flagged':
+      if (event.data.held !== undefined) leg.held = event.data.held;
+      if (event.data.muted !== undefined) leg.muted = event.data.muted;
   }
+}
+
+/** Legs of a call that phones made are channels like any others from now on, with endpoints that are ours to give back. */
+function takeOver(state: SessionState, legs: Readonly<Record<string, { readonly endpoint: string }>>): void {
+  for (const leg of state.legs) {
+    const taken = Object.hasOwn(legs, leg.id) ? legs[leg.id] : undefined;
+    if (taken === undefined || leg.state === 'ended' || leg.channel !== 'switched') continue;
+    leg.channel = 'instructed';
+    leg.reserve = [...leg.reserve, 'endpoint'];
+    leg.reserved = { ...leg.reserved, endpoint: taken.endpoint };
+  }
+}
+
+function changeCommand(
+  state: SessionState,
+  event: Extract<SessionEvent, { type: 'commanded' | 'command-started' | 'prompted' | 'digit' | 'command-ended' }>,
+): void {
+  if (event.type === 'commanded') {
+    state.commands ??= [];
+    state.commands.push(newCommand(event.data.command, event.at, event.data.queued));
+    return;
+  }
+  if (event.type === 'digit') {
+    state.digits = (state.digits ?? 0) + 1;
+    takeDigit(state, event.leg ?? '', event.data.digit, event.at);
+    return;
+  }
+  const command = findCommand(state, event.data.command);
+  if (command === undefined) return;
+  if (event.type === 'command-started') beginCommand(command, event.at);
+  else if (event.type === 'prompted') command.since = event.at;
+  else endCommand(command, event.data.result, event.at);
 }
 
 function answer(leg: LegState | undefined, at: number): void {

@@ -36,6 +36,8 @@ const SHOWN = [
   'reason',
   'callId',
   'item',
+  'held',
+  'muted',
   'dscp',
   'startedAt',
   'answeredAt',

@@ -3,22 +3,19 @@ import type { Handlers } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
-import { base32, newId } from '#shared/kernel/ids.ts';
+import { base32 } from '#shared/kernel/ids.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { PartyFacts } from './choice.ts';
 import { command } from './commands.ts';
-import { overLimit } from './create.ts';
 import type { JournalRow, LegPlan } from './events.ts';
-import { SELF, sendCommand } from './outbox.ts';
-import { type Plan, planMedia, planRoute } from './plan.ts';
+import { sendCommand } from './outbox.ts';
 import type { Resolver } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
 import { findLeg, recordOf, type SessionState } from './session.ts';
 
-type Verbs = 'session.route' | 'leg.report' | 'voice.report';
-type Route = VerbRequest<'session.route'>;
+type Verbs = 'leg.report' | 'voice.report';
 
 export function voiceHandlers(
   context: PartContext,
@@ -26,66 +23,8 @@ export function voiceHandlers(
   resolver: Resolver,
 ): Pick<Handlers<'session-manager'>, Verbs> {
   const { world, bus, store } = context;
-  const newSession = () => newId('ses', world.clock.wall(), world.random.bytes(10));
-
-  async function ring(request: Route, caller: PartyFacts | undefined, emergency: boolean) {
-    const [to, facts] = await Promise.all([resolver.party(request.to), resolver.facts(true)]);
-    const plan = planRoute(caller, to, facts, emergency);
-    if (!plan.ok) return plan;
-    const full = emergency || caller?.line?.metered === false ? undefined : overLimit(runtime, plan.value);
-    if (full !== undefined) return err(full);
-    const id = newSession();
-    const { live, durable } = begin(id, plan.value, request);
-    const taken = await runtime.reserve(live, live.state.legs);
-    if (!taken.ok) {
-      await runtime.step(id, { on: 'refused', ...taken.fault });
-      return err(taken.fault.fault);
-    }
-    const { legs } = taken.value;
-    const metered = Object.values(legs).some((leg) => leg.metered);
-    const noted = runtime.step(id, metered ? { on: 'reserved', legs } : { on: 'admitted', legs });
-    if (metered) await Promise.all([durable, noted]);
-    const [callerLeg, ...callees] = live.state.legs;
-    const targets = callees.map((leg) => ({ leg: leg.id, line: leg.line ?? '' }));
-    return ok({ do: 'ring' as const, session: id, callerLeg: callerLeg?.id ?? '', targets });
-  }
-
-  /** Journals a call without making it wait; a journal that fails is logged by its store's caller here. */
-  function begin(id: string, plan: Plan, { callId, ...request }: Route) {
-    const begun = runtime.begin(id, plan, { ...request, callId });
-    begun.durable.catch((error) => world.log.error('session.begin-failed', { session: id, error: String(error) }));
-    return begun;
-  }
-
-  async function play(request: Route, caller: PartyFacts, index: number) {
-    const library = await bus.request('media.list', {}, SELF);
-    if (!library.ok) return library;
-    const item = library.value.items[index];
-    if (item === undefined) return err(fault('media_item_unknown', `No item has the short code ${request.to}.`));
-    const plan = planMedia(caller, item.id, await resolver.facts(), request.call);
-    if (!plan.ok) return plan;
-    const full = overLimit(runtime, plan.value);
-    if (full !== undefined) return err(full);
-    const id = newSession();
-    const { live } = begin(id, plan.value, request);
-    const taken = await runtime.reserve(live, live.state.legs);
-    if (!taken.ok) {
-      await runtime.step(id, { on: 'refused', ...taken.fault });
-      return err(taken.fault.fault);
-    }
-    // The softswitch has to hold the call before it can be told to answer it.
-    world.clock.at(world.clock.mono(), () => void runtime.step(id, { on: 'reserved', ...taken.value }));
-    return ok({ do: 'wait' as const, session: id, leg: live.state.legs[0]?.id ?? '' });
-  }
 
   return {
-    async 'session.route'(request) {
-      const caller = request.line === undefined ? undefined : await resolver.caller(request.line, request.direct);
-      const dialled = resolver.dialled(request.to);
-      if (dialled?.kind !== 'media') return ring(request, caller, dialled?.kind === 'emergency');
-      return caller === undefined ? err(fault('forbidden')) : play(request, caller, dialled.index);
-    },
-
     async 'leg.report'({ session, ...report }) {
       const live = runtime.lives.get(session);
       const leg = live === undefined ? undefined : findLeg(live.state, report.leg);

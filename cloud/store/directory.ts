@@ -3,10 +3,12 @@
  * sign-in makes); softswitch, session manager, edge and open API read them here, so that the SQL stands once.
  */
 import type { Principal } from '#cloud/bus/bus.ts';
+import { readDialled } from '#shared/call/numbers.ts';
 import { hex, utf8 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
 import type { Crypto, World } from '#shared/kernel/world.ts';
 import type { Role } from '#shared/protocol/verb.ts';
+import { parseUri } from '#shared/sip/uri.ts';
 import { type Store, sql } from './store.ts';
 
 export interface HomeRow {
@@ -47,6 +49,9 @@ export interface GatewayRow {
   readonly epoch: number;
   /** 1 while a presence lease is held. */
   readonly online: number;
+  /** Wall clock, ms, at which the last lease ended, and why; null while one is held. */
+  readonly seen_at: number | null;
+  readonly away_because: string | null;
 }
 
 export interface AccountRow {
@@ -66,6 +71,13 @@ export interface TokenRow {
   readonly role: Role;
   readonly created_at: number;
   readonly expires_at: number | null;
+  /** A sign-in, an API key, or an application's access token. */
+  readonly kind: 'session' | 'key' | 'oauth';
+  /** JSON lists that bound what the account may; null: all of it. */
+  readonly scopes: string | null;
+  readonly homes: string | null;
+  /** The consent by which an application got it. */
+  readonly consent: string | null;
 }
 
 export function homeById(store: Store, id: string): Promise<HomeRow | undefined> {
@@ -88,6 +100,25 @@ export function lineByUsername(store: Store, username: string): Promise<LineRow 
 /** The line that the user part of a Request-URI names: a number or a username. */
 export async function lineByUser(store: Store, user: string): Promise<LineRow | undefined> {
   return (await lineByNumber(store, user)) ?? (await lineByUsername(store, user));
+}
+
+/** The line that people mean by a line id, a number or a SIP URI; undefined for an address of another host. */
+export async function lineByParty(
+  store: Store,
+  asked: string,
+  hosts: { readonly domain: string; readonly publicHost: string },
+): Promise<LineRow | undefined> {
+  const dialled = readDialled(asked);
+  if (dialled === undefined || !isOurs(asked, hosts)) return undefined;
+  if (dialled.kind === 'name') return (await lineByUser(store, dialled.name)) ?? lineById(store, dialled.name);
+  return dialled.kind === 'media' ? undefined : lineByUser(store, dialled.number);
+}
+
+/** False for a SIP URI of another host than the operator's; anything else is meant for us. */
+export function isOurs(asked: string, hosts: { readonly domain: string; readonly publicHost: string }): boolean {
+  const uri = asked.includes(':') ? parseUri(asked) : undefined;
+  if (uri === undefined || (uri.scheme !== 'sip' && uri.scheme !== 'sips')) return true;
+  return uri.host === hosts.domain || uri.host === hosts.publicHost;
 }
 
 /** Oldest first; at most the 64 lines that a home may have. */
@@ -186,14 +217,33 @@ export async function principalOfToken(
 ): Promise<Extract<Principal, { kind: 'account' }> | undefined> {
   const row = await tokenByHash(store, tokenHash(world.crypto, token), world.clock.wall());
   if (row === undefined) return undefined;
-  const homes = await homesOfRole(store, row);
-  return { kind: 'account', account: row.account, role: row.role, homes, scopes: 'all' };
+  const homes = boundedHomes(await homesOfRole(store, row, world.clock.wall()), row.homes);
+  return {
+    kind: 'account',
+    account: row.account,
+    role: row.role,
+    homes,
+    scopes: row.scopes === null ? 'all' : (JSON.parse(row.scopes) as string[]),
+    ...(row.consent === null ? {} : { consent: row.consent }),
+  };
 }
 
-/** A technician gets at no home by account: only its owner's consent would name one. */
-async function homesOfRole(store: Store, row: TokenRow): Promise<readonly string[] | 'all'> {
+/** A technician gets at no home by account: only its owner's consent names one, and only until it runs out at `wall`. */
+async function homesOfRole(store: Store, row: TokenRow, wall: number): Promise<readonly string[] | 'all'> {
   if (row.role === 'operator') return 'all';
-  return row.role === 'technician' ? [] : homesOfAccount(store, row.account);
+  if (row.role !== 'technician') return homesOfAccount(store, row.account);
+  const rows = await store.all<{ home: string }>(
+    'SELECT DISTINCT home FROM technician_consent WHERE account = ? AND until > ? ORDER BY home',
+    [row.account, wall],
+  );
+  return rows.map(({ home }) => home);
+}
+
+/** The homes of an account that a token is bound to: one that the account lost is lost to the token too. */
+function boundedHomes(own: readonly string[] | 'all', bound: string | null): readonly string[] | 'all' {
+  if (bound === null) return own;
+  const named = JSON.parse(bound) as string[];
+  return own === 'all' ? named : own.filter((home) => named.includes(home));
 }
 
 /** Whether a principal may see a home. A technician sees the homes whose owner has consented, which `homes` then names. */

@@ -1,10 +1,16 @@
 /** The one set of migrations, in order; a released one is never changed. */
 import type { Migration } from './migration.ts';
 import { billingSchema } from './schema/billing.ts';
+import { callSchema } from './schema/call.ts';
 import { directorySchema } from './schema/directory.ts';
+import { eCenterSchema } from './schema/e-center.ts';
+import { emailSchema } from './schema/email.ts';
 import { eventSchema } from './schema/event.ts';
 import { farmSchema } from './schema/farm.ts';
+import { gatewaySeenSchema } from './schema/gateway-seen.ts';
 import { homeNetworkingSchema } from './schema/home-networking.ts';
+import { messagingSchema } from './schema/messaging.ts';
+import { platformSchema } from './schema/platform.ts';
 import { sessionSchema } from './schema/session.ts';
 
 export const migrations: readonly Migration[] = [
@@ -14,4 +20,10 @@ export const migrations: readonly Migration[] = [
   farmSchema,
   homeNetworkingSchema,
   eventSchema,
+  messagingSchema,
+  emailSchema,
+  platformSchema,
+  eCenterSchema,
+  callSchema,
+  gatewaySeenSchema,
 ];

@@ -5,7 +5,7 @@
 import { err, type Result } from '#shared/kernel/result.ts';
 import type { World } from '#shared/kernel/world.ts';
 import { misfit } from '#shared/protocol/check.ts';
-import type { DocumentName, SystemDocument, VoiceDocument } from '#shared/protocol/documents.ts';
+import type { AppletsDocument, DocumentName, SystemDocument, VoiceDocument } from '#shared/protocol/documents.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import { downChannels, gatewayDown, gatewayFilter, gatewayUp } from '#shared/protocol/topics.ts';
 import {
@@ -15,7 +15,7 @@ import {
   type VerbsOf,
   verbEntry,
 } from '#shared/protocol/verbs/index.ts';
-import { Reporter, type ReportOptions } from './reporter.ts';
+import { type OutboxLoad, Reporter, type ReportOptions } from './reporter.ts';
 import { type LinkStatus, Session } from './session.ts';
 import { type Apply, Twin } from './twin.ts';
 
@@ -47,6 +47,7 @@ export type CommandHandler<V extends CommandVerb> = (body: VerbRequest<V>) => Pr
 interface DocumentTypes {
   voice: VoiceDocument;
   system: SystemDocument;
+  applets: AppletsDocument;
 }
 
 export interface Agent {
@@ -67,11 +68,31 @@ export interface Agent {
   onState(handler: (status: LinkStatus) => void): () => void;
   /** Connects anew with another certificate of the same gateway. */
   changeIdentity(identity: GatewayIdentity): void;
+  /** What a technician wants to know of the bond. */
+  insight(): AgentInsight;
+}
+
+export interface AgentInsight {
+  readonly link: LinkStatus;
+  /** Monotonic ms at which the link came into its state. */
+  readonly since: number;
+  /** Monotonic ms of the latest times that the link became ready, oldest first. */
+  readonly greeted: readonly number[];
+  /** The cloud's wall clock minus ours, ms. */
+  readonly offset: number;
+  /** Why the last connection ended, or the last try failed. */
+  readonly lastEnd?: string;
+  readonly outbox: OutboxLoad;
+  /** Versions of the documents in force; why the newest version of others was refused. */
+  readonly applied: Readonly<Record<string, number>>;
+  readonly refused: Readonly<Record<string, string>>;
 }
 
 const REQUEST_TIMEOUT = 10_000;
 const CONNECT_TIMEOUT = 15_000;
 const KEEPALIVE = 30;
+/** Greetings that are remembered. */
+const GREETED_LIMIT = 32;
 
 export function createAgent(options: AgentOptions): Agent {
   return new UserAgent(options);
@@ -84,6 +105,9 @@ class UserAgent implements Agent {
   readonly #twin: Twin;
   readonly #handlers = new Map<string, (body: never) => Promise<Result<unknown, Fault>>>();
   readonly #listeners = new Set<(status: LinkStatus) => void>();
+  readonly #greeted: number[] = [];
+  #since = 0;
+  #lastEnd: string | undefined;
   #identity: GatewayIdentity;
 
   constructor(options: AgentOptions) {
@@ -171,6 +195,19 @@ class UserAgent implements Agent {
     this.#session.reconnect();
   }
 
+  insight(): AgentInsight {
+    return {
+      link: this.#session.status,
+      since: this.#since,
+      greeted: [...this.#greeted],
+      offset: this.#session.offset,
+      ...(this.#lastEnd === undefined ? {} : { lastEnd: this.#lastEnd }),
+      outbox: this.#reporter.load,
+      applied: this.#twin.applied,
+      refused: this.#twin.refused,
+    };
+  }
+
   #target() {
     const { mqtt, ca, serverName, keepalive = KEEPALIVE } = this.#options;
     const { gateway, certificate, key } = this.#identity;
@@ -187,6 +224,9 @@ class UserAgent implements Agent {
   #changed(status: LinkStatus): void {
     const { at, epoch, why } = status;
     this.#options.world.log.info('agent.state', { at, epoch, why });
+    this.#since = this.#options.world.clock.mono();
+    if (why !== undefined) this.#lastEnd = why;
+    if (at === 'ready' && this.#greeted.push(this.#since) > GREETED_LIMIT) this.#greeted.shift();
     if (at === 'ready') this.#reporter.hurry();
     for (const listener of this.#listeners) listener(status);
   }

@@ -1,5 +1,5 @@
 /** Runs the outbox on the world: keeps it on the disk, sends what goes next while the link is ready, takes the answers in. */
-import { newId } from '#shared/kernel/ids.ts';
+import { newId, timeOfId } from '#shared/kernel/ids.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Timer, World } from '#shared/kernel/world.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
@@ -23,6 +23,15 @@ const ANSWER_TIMEOUT = 30_000;
 const DAY = 86_400_000;
 /** Octets of one report. */
 export const REPORT_LIMIT = 60 * 1024;
+
+export interface OutboxLoad {
+  readonly waiting: number;
+  readonly octets: number;
+  /** Given up since the gateway's first day. */
+  readonly lost: number;
+  /** When the oldest was made, wall clock, ms. */
+  readonly since?: number;
+}
 
 export interface ReporterOptions {
   readonly world: World;
@@ -48,6 +57,15 @@ export class Reporter {
 
   get range() {
     return this.#outbox.range;
+  }
+
+  /** What waits: entries, their octets, how many were given up, and when the oldest was made (wall clock, ms). */
+  get load(): OutboxLoad {
+    const [oldest] = this.#outbox.entries();
+    const since = oldest === undefined ? undefined : timeOfId(oldest.id);
+    const { lost } = this.#outbox.range;
+    const { size: waiting, octets } = this.#outbox;
+    return { waiting, octets, lost, ...(since === undefined ? {} : { since }) };
   }
 
   async start(): Promise<void> {

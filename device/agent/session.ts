@@ -62,6 +62,11 @@ export class Session {
     return this.#options.world.clock.wall() + this.#state.offset;
   }
 
+  /** The cloud's wall clock minus ours when it last told, ms. */
+  get offset(): number {
+    return this.#state.offset;
+  }
+
   start(): void {
     this.#step({ on: 'start' });
   }

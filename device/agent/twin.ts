@@ -15,6 +15,9 @@ export type Apply<D> = (document: D, version: number) => Promise<Result<unknown,
 
 export type Report = VerbRequest<'gateway.reported'>;
 
+/** Documents (by name) whose refusal is remembered. */
+const REFUSED_LIMIT = 16;
+
 interface Good {
   readonly version: number;
   readonly body: unknown;
@@ -31,6 +34,8 @@ export class Twin {
   readonly #options: TwinOptions;
   readonly #appliers = new Map<string, Apply<never>>();
   readonly #good = new Map<string, Good>();
+  /** Why the newest version of a document was refused, until a good one comes. */
+  readonly #refused = new Map<string, string>();
   /** Settles when everything received so far is dealt with. */
   #order: Promise<void> = Promise.resolve();
 
@@ -46,6 +51,11 @@ export class Twin {
   /** Versions of the documents in force. */
   get applied(): Record<string, number> {
     return Object.fromEntries([...this.#good].map(([doc, { version }]) => [doc, version]));
+  }
+
+  /** Documents whose newest version was refused, with the reason. */
+  get refused(): Record<string, string> {
+    return Object.fromEntries(this.#refused);
   }
 
   /** Applies what was good at the last run. */
@@ -81,10 +91,12 @@ export class Twin {
       const applied = this.#good.get(doc)?.version ?? 0;
       const error = `version ${wanted.version}: ${outcome.fault}`.slice(0, 256);
       this.#options.log.warn('twin.rejected', { doc, version: wanted.version, error });
+      if (this.#refused.size < REFUSED_LIMIT) this.#refused.set(doc.slice(0, 32), error);
       await this.#options.report({ doc, applied, state: 'rejected', error, body: {} });
       return;
     }
     this.#good.set(doc, wanted);
+    this.#refused.delete(doc);
     if (fresh) await this.#keep(doc, wanted);
     await this.#options.report({ doc, applied: wanted.version, state: 'applied', body: outcome.value ?? {} });
   }

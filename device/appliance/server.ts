@@ -16,12 +16,13 @@ import { writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
 import { bindPhones } from '../sip-edge/bind.ts';
 import { contactOn, readHostPort } from '../sip-edge/contact.ts';
+import { type EdgeInsight, peerText } from '../sip-edge/insight.ts';
 import type { SipEdge, SipEdgeOptions } from '../sip-edge/server.ts';
 import { UpstreamFlow } from '../sip-edge/upstream-flow.ts';
 import { chime } from './chime.ts';
 import { StationCalls } from './station-calls.ts';
 
-export interface ApplianceOptions extends Omit<SipEdgeOptions, 'report'> {
+export interface ApplianceOptions extends Omit<SipEdgeOptions, 'report' | 'submit'> {
   /** Folder for the chime's file. */
   readonly state: string;
 }
@@ -61,6 +62,7 @@ class Station implements Appliance {
       endpoint,
       onOutput: (output) => this.#take(output),
       onFlowClosed: (flow) => void this.#upstream.closed(flow),
+      trace: (direction, flow, text) => options.onlooker?.message(direction, peerText(flow), text),
     });
     this.#port = {
       endpoint,
@@ -88,7 +90,7 @@ class Station implements Appliance {
   }
 
   async bind(): Promise<void> {
-    this.#bound = await bindPhones(this.#transport, this.#o.listen);
+    this.#bound = await bindPhones(this.#o.world.net, this.#transport, this.#o.listen);
   }
 
   apply({ domain, sips, lines }: VoiceDocument): string | undefined {
@@ -111,6 +113,23 @@ class Station implements Appliance {
     const registrations =
       up && this.#line !== undefined ? [{ line: this.#line.id, contacts: 1, since: this.#since }] : [];
     return { flow: up ? 'up' : 'down', registrations, calls: this.#calls.size };
+  }
+
+  secrets(): string[] {
+    return this.#line === undefined ? [] : [this.#line.ha1.md5, this.#line.ha1.sha256];
+  }
+
+  insight(): EdgeInsight {
+    const { lines, ...upstream } = this.#upstream.insight();
+    const line = this.#line;
+    return {
+      ...(line === undefined ? {} : { domain: this.#domain }),
+      lines: line === undefined ? [] : [{ ...line, phones: [], upstream: lines.get(line.id) ?? 'none' }],
+      upstream,
+      refusals: [],
+      counts: this.#transport.counts(),
+      calls: [],
+    };
   }
 
   async press(to: string): Promise<Result<string, string>> {

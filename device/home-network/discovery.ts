@@ -28,6 +28,8 @@ export interface HomeNetwork {
   scan(): Promise<DeviceFacts[]>;
   /** Sends the packet that wakes a card to every LAN; how many were sent. */
   wake(mac: string): Promise<number>;
+  /** The LANs that are watched: of each the interface, its address, and how many of its three sockets (searcher, SSDP, mDNS) are open. */
+  lans(): { readonly name: string; readonly address: string; readonly sockets: number }[];
   stop(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export async function watchHomeNetwork(world: World, onChange: (devices: DeviceF
   return {
     scan: () => watcher.scan(),
     wake: (mac) => watcher.wake(mac),
+    lans: () => watcher.lans(),
     async stop() {
       for (const stop of stops) stop();
       await watcher.close();
@@ -109,6 +112,14 @@ class Watcher {
       await socket.close();
     }
     return sent;
+  }
+
+  lans(): ReturnType<HomeNetwork['lans']> {
+    return [...this.#lans.values()].map(({ address: { name, host }, sockets }) => ({
+      name,
+      address: host,
+      sockets: sockets.length,
+    }));
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import { latin1, utf8 } from '#shared/kernel/bytes.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import type { PairingStatus } from '../pairing/status.ts';
 import { causeText, renderPage } from './page.ts';
-import { qrSvg } from './qr.ts';
+import { qrSvg, qrText } from './qr.ts';
 import { HEAD_LIMIT, readHead } from './request.ts';
 import { CONNECTIONS, type LocalPage, REQUEST_TIME, startLocalPage } from './server.ts';
 
@@ -70,6 +70,33 @@ describe('the page', () => {
     // The three finder patterns have 33 dark modules each; their corners and centres are dark.
     for (const module of ['0,0', '3,3', `${size - 1},0`, `0,${size - 1}`]) expect(dark.has(module)).toBe(true);
     for (const module of ['1,1', '7,7', `${size - 2},1`]) expect(dark.has(module)).toBe(false);
+  });
+
+  test('writes the QR on a console: two rows a line, light modules drawn, its border whole', () => {
+    const lines = qrText(announced.qr ?? '').split('\n');
+    const width = lines[0]?.length ?? 0;
+    expect(lines.map((line) => line.length)).toEqual(lines.map(() => width));
+    expect([lines.length, (width - 8) % 4]).toEqual([Math.ceil(width / 2), 1]);
+    const isLight = (x: number, y: number) =>
+      ((y + 4) % 2 === 0 ? '█▀' : '█▄').includes(lines[(y + 4) >> 1]?.[x + 4] ?? '?');
+    const size = width - 8;
+    for (const [x, y] of [
+      [-1, 0],
+      [0, -1],
+      [size, 0],
+      [0, size],
+      [1, 1],
+      [7, 7],
+    ] as const)
+      expect(isLight(x, y)).toBe(true);
+    for (const [x, y] of [
+      [0, 0],
+      [3, 3],
+      [size - 1, 0],
+      [0, size - 1],
+      [6, 6],
+    ] as const)
+      expect(isLight(x, y)).toBe(false);
   });
 });
 

@@ -57,6 +57,30 @@ export class Anchor {
     return this.#try(async (): Promise<AnchorReply> => ((await this.#remote(end, answer)) ? {} : { failed: 488 }));
   }
 
+  /** The session id that our descriptions of an end carry (RFC 4566 section 5.2), to be kept over a restart. */
+  idOf(end: Pick<Anchored, 'call' | 'leg'>): number {
+    return this.#idOf(end);
+  }
+
+  /** Takes up an end that an earlier process had: its descriptions go on under that id. */
+  restore({ call, leg }: Pick<Anchored, 'call' | 'leg'>, id: number): void {
+    this.#ids.set(nodeOf(call, leg), id);
+  }
+
+  /** The ends that the engine still has; all others of an earlier process are freed. `mine` is whether a call (the group) is known. */
+  async alive(mine: (call: string) => boolean): Promise<ReadonlySet<string>> {
+    const alive = new Set<string>();
+    try {
+      for (const { id, group } of await this.#engine.list()) {
+        if (mine(group)) alive.add(id);
+        else await this.#engine.release(id);
+      }
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+    }
+    return alive;
+  }
+
   /** Lets sound flow from one end of a call to another. */
   connect(call: string, from: string, to: string): Promise<void> {
     return this.#engine.connect(nodeOf(call, from), nodeOf(call, to), true);
@@ -92,7 +116,7 @@ export class Anchor {
     return true;
   }
 
-  #idOf({ call, leg }: Anchored): number {
+  #idOf({ call, leg }: Pick<Anchored, 'call' | 'leg'>): number {
     const node = nodeOf(call, leg);
     const known = this.#ids.get(node);
     if (known !== undefined) return known;

@@ -51,6 +51,8 @@ export interface Pairing {
   status(): PairingStatus;
   /** Who this gateway is; undefined until it is paired. */
   identity(): Identity | undefined;
+  /** Where the cloud was last found. */
+  cloud(): Cloud | undefined;
   /** Called after every change of the status. */
   onChange(listener: (status: PairingStatus) => void): void;
   /** Renews the certificate now; the fault is a word for the log. */
@@ -134,6 +136,10 @@ class Driver implements Pairing {
       problem: this.#finder.problem,
       homeName: this.#homeName,
     });
+  }
+
+  cloud(): Cloud | undefined {
+    return this.#finder.cloud;
   }
 
   onChange(listener: (status: PairingStatus) => void): void {

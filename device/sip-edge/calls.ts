@@ -4,17 +4,23 @@
  */
 import { CALLER, type CallOutput, type Party } from '#shared/call/call.ts';
 import { CallDriver, type CallHooks, type MediaReply, type SipPort } from '#shared/host/call-driver.ts';
-import type { World } from '#shared/kernel/world.ts';
+import { type Answer, isTaken } from '#shared/host/sip-messaging.ts';
+import type { Timer, World } from '#shared/kernel/world.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
 import type { CallHandle, Flow, InviteOptions } from '#shared/sip/types.ts';
-import { writeNameAddr } from '#shared/sip/uri.ts';
+import { parseNameAddr, parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import type { Anchor, Anchored } from '../media-relay/anchor.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, newEdgeCall, type Ring } from './edge-call.ts';
 import type { House, HouseLine } from './house.ts';
+import type { CallNote } from './insight.ts';
+import type { EdgeMessages } from './messages.ts';
 
 /** Milliseconds for which phones of the house ring; the cloud's own limit for calls from outside is shorter or longer as it likes. */
 const RING_FOR = 60_000;
 const RING_FROM_CLOUD = 180_000;
+/** Milliseconds for which a service code that leads nowhere now waits for an applet to name phones of the house. */
+export const STRANDED_FOR = 2_000;
 
 export interface EdgeCallsOptions {
   readonly world: World;
@@ -24,14 +30,22 @@ export interface EdgeCallsOptions {
   readonly domain: () => string;
   /** The kept flow, while there is one. */
   readonly upstream: () => Flow | undefined;
-  readonly report: (call: VerbRequest<'voice.report'>) => void;
+  /** A call inside the house is over; after `over`. */
+  readonly report: (call: EdgeCall, facts: VerbRequest<'voice.report'>) => void;
+  readonly noted: (note: CallNote) => void;
+  /** A call is up: the moment to keep it. */
+  readonly up: (call: EdgeCall) => void;
   /** A call is forgotten. */
   readonly over: (call: EdgeCall) => void;
+  /** Whether an applet could name phones for a service code while there is no way to the cloud. */
+  readonly helped: () => boolean;
 }
 
 export class EdgeCalls {
   readonly driver: CallDriver<Ring, EdgeCall>;
   readonly #o: EdgeCallsOptions;
+  /** Calls of service codes that found no way, with the end of their patience. */
+  readonly #stranded = new Map<string, { readonly call: EdgeCall; readonly timer: Timer }>();
   #serial = 0;
 
   constructor(options: EdgeCallsOptions) {
@@ -45,10 +59,13 @@ export class EdgeCalls {
       },
       release: (call, leg) => options.anchor.release(call.id, leg),
       report: async (call, report) => {
-        if (report.event === 'answered' && report.leg === CALLEE_LEG) call.answeredAt ??= options.world.clock.wall();
+        if (report.event !== 'answered' || report.leg !== CALLEE_LEG || call.answeredAt !== undefined) return;
+        call.answeredAt = options.world.clock.wall();
+        options.noted({ at: 'answered', call: call.id, wall: call.answeredAt });
       },
       inviteOptions: (call, invite) => this.#inviteOptions(call, invite.to, invite.sdp),
-      up: () => {},
+      invited: (call, { branch }) => this.#invited(call, branch),
+      up: (call) => options.up(call),
       over: (call, { reason }) => this.#over(call, reason),
     };
     this.driver = new CallDriver({ sip: options.sip, clock: options.world.clock, log: options.world.log, hooks });
@@ -72,6 +89,9 @@ export class EdgeCalls {
       id: `c${++this.#serial}x${Math.floor(this.#o.world.clock.wall()).toString(36)}`,
       startedAt: this.#o.world.clock.wall(),
     });
+    const { id, callId, shown, dialled, startedAt } = call;
+    const from = call.from?.number ?? parseUri(parseNameAddr(shown)?.uri ?? '')?.user ?? '';
+    this.#o.noted({ at: 'started', call: id, callId, from, to: dialled, wall: startedAt });
     this.driver.add(call, handle);
     this.driver.feed(call, { on: 'invite', ...(offer === undefined ? {} : { sdp: offer }) });
   }
@@ -92,6 +112,22 @@ export class EdgeCalls {
     return undefined;
   }
 
+  /** A MESSAGE inside a call goes to its other side; between phones of the house the cloud is told of it. */
+  async message(handle: CallHandle, message: SipMessage, messages: EdgeMessages): Promise<Answer> {
+    const found = this.driver.ofHandle(handle);
+    if (found === undefined) return { status: 481 };
+    const { call, party } = found;
+    const peer = call.handles.get(party === CALLER ? (call.state.winner ?? '') : CALLER);
+    if (peer === undefined || call.state.at !== 'up') return { status: 480 };
+    const answer = await messages.inCall(message, peer);
+    const [caller, callee] = [call.from, call.inside];
+    if (isTaken(answer) && caller !== undefined && callee !== undefined) {
+      const [from, to] = party === CALLER ? [caller, callee] : [callee, caller];
+      messages.told(message, from.id, to.id, call.callId);
+    }
+    return answer;
+  }
+
   /** A new flow to the softswitch: calls that run over it go on, unless a softswitch that started again does not know them. */
   moveTo(flow: Flow): void {
     const { sip } = this.#o;
@@ -100,6 +136,18 @@ export class EdgeCalls {
         if (!this.#isUpstream(call, party)) continue;
         sip.endpoint.moveCall(handle, flow);
         sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
+      }
+    }
+  }
+
+  /** A phone's new connection: calls with that contact whose connection broke go on over it. */
+  phoneBack(flow: Flow, contacts: ReadonlySet<string>): void {
+    const { sip } = this.#o;
+    for (const call of this.driver.all()) {
+      for (const [party, handle] of call.handles) {
+        if (this.#isUpstream(call, party)) continue;
+        const target = sip.endpoint.snapshot(handle)?.remoteTarget;
+        if (target !== undefined && contacts.has(target)) sip.endpoint.moveCall(handle, flow);
       }
     }
   }
@@ -121,21 +169,49 @@ export class EdgeCalls {
     }));
     const flow = upstream();
     // A line of this home whose phone is at another gateway is reached through the softswitch.
-    if (branches.length === 0 && call.from !== undefined && flow !== undefined && line !== call.from)
+    if (branches.length === 0 && call.from !== undefined && flow !== undefined && line?.id !== call.from.id)
       branches.push({ branch: 'cloud', to: { kind: 'softswitch', dialled: call.dialled, flow } });
     if (branches.length === 0) {
-      this.driver.feed(call, { on: 'refused', ...noWay(call, line) });
+      // Numbers are never an applet's: what is an emergency is refused at once, so that the phone tries elsewhere.
+      if (call.from !== undefined && call.dialled.startsWith('*') && this.#o.helped()) this.#strand(call);
+      else this.driver.feed(call, { on: 'refused', ...noWay(call, line) });
       return;
     }
     if (phones.length > 0 && line !== undefined && call.from !== undefined) call.inside = line;
-    const ringFor = call.from === undefined || call.inside === undefined ? RING_FROM_CLOUD : RING_FOR;
-    this.driver.feed(call, {
-      on: 'routed',
-      callerLeg: CALLER_LEG,
-      targets: [{ leg: CALLEE_LEG, branches }],
-      ringFor,
-      relay: true,
+    this.#routed(call, branches, call.from === undefined || call.inside === undefined ? RING_FROM_CLOUD : RING_FOR);
+  }
+
+  #routed(call: EdgeCall, branches: readonly { branch: string; to: Ring }[], ringFor: number): void {
+    const targets = [{ leg: CALLEE_LEG, branches: [...branches] }];
+    this.driver.feed(call, { on: 'routed', callerLeg: CALLER_LEG, targets, ringFor, relay: true });
+  }
+
+  #strand(call: EdgeCall): void {
+    const { clock } = this.#o.world;
+    const timer = clock.at(clock.mono() + STRANDED_FOR, () => {
+      if (this.#stranded.delete(call.id)) this.driver.feed(call, { on: 'refused', ...noWay(call, undefined) });
     });
+    this.#stranded.set(call.id, { call, timer });
+  }
+
+  /** An applet names lines of the house for a call that found no way; false where the call does not wait, or no phone is there. */
+  ring(id: string, numbers: readonly string[]): boolean {
+    const { house, world } = this.#o;
+    const waiting = this.#stranded.get(id);
+    if (waiting === undefined) return false;
+    const { call, timer } = waiting;
+    const lines = new Set(numbers.flatMap((number) => house.dialled(number) ?? []));
+    const branches = [...lines]
+      .filter((line) => line.id !== call.from?.id)
+      .flatMap((line) => house.phones(line.id, world.clock.mono()).map((phone) => ({ phone, line })))
+      .map((to, i) => ({ branch: `p${i}`, to: { kind: 'phone' as const, ...to } }));
+    const [first] = branches;
+    if (first === undefined) return false;
+    timer.cancel();
+    this.#stranded.delete(id);
+    call.inside = first.to.line;
+    this.#routed(call, branches, RING_FOR);
+    return true;
   }
 
   async #media(call: EdgeCall, ask: Extract<CallOutput<Ring>, { do: 'media' }>): Promise<MediaReply> {
@@ -189,16 +265,25 @@ export class EdgeCalls {
     };
   }
 
+  #invited(call: EdgeCall, branch: Party): void {
+    const handle = call.handles.get(branch);
+    const callId = handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId;
+    if (callId !== undefined) this.#o.noted({ at: 'invited', call: call.id, callId });
+  }
+
   #over(call: EdgeCall, reason: string): void {
+    this.#stranded.get(call.id)?.timer.cancel();
+    this.#stranded.delete(call.id);
     this.#o.over(call);
+    this.#o.noted({ at: 'over', call: call.id, reason, wall: this.#o.world.clock.wall() });
     if (call.inside === undefined || call.from === undefined) return;
-    this.#o.report({
+    this.#o.report(call, {
       callId: call.callId,
       from: call.from.number,
       to: call.inside.number,
       startedAt: call.startedAt,
       ...(call.answeredAt === undefined ? {} : { answeredAt: call.answeredAt }),
-      endedAt: this.#o.world.clock.wall(),
+      endedAt: call.lastedUntil ?? this.#o.world.clock.wall(),
       reason,
     });
   }
@@ -207,6 +292,6 @@ export class EdgeCalls {
 /** Why a call rings nobody. */
 function noWay(call: EdgeCall, line: HouseLine | undefined): { readonly status: number; readonly reason: string } {
   if (call.from !== undefined && line === undefined) return { status: 503, reason: 'server_unavailable' };
-  if (call.from !== undefined && line === call.from) return { status: 486, reason: 'callee_busy' };
+  if (call.from !== undefined && line?.id === call.from.id) return { status: 486, reason: 'callee_busy' };
   return { status: 480, reason: 'callee_offline' };
 }

@@ -104,4 +104,25 @@ describe('the house', () => {
     expect(House.owns(own, invite(other.username))).toBe(false);
     expect(House.owns(own, invite(other.number))).toBe(false);
   });
+
+  it('keeps its phones over a restart, each for the time that it was last granted', () => {
+    const made = house();
+    enter(made, 1, 'sip:u1@10.0.0.9', flow('a'), 0);
+    enter(made, 2, 'sip:u2@10.0.0.8', flow('b'), 500_000, 60);
+    enter(made, 2, 'sip:u2@10.0.0.7', { ...flow('c'), protocol: 'tcp' }, 500_000);
+    const kept = made.kept();
+    expect(kept.map(({ line: of, granted }) => [of, granted])).toEqual([
+      ['line_1', 600_000],
+      ['line_2', 60_000],
+    ]);
+    const next = new House();
+    for (const phone of kept) next.restore(phone, { ...phone.flow, id: `new-${phone.flow.id}` }, 1_000, 5);
+    next.apply([line(1)]);
+    expect(next.phones('line_1', 600_999).map(({ flow: { id } }) => id)).toEqual(['new-a']);
+    expect(next.phones('line_1', 601_001)).toEqual([]);
+    expect(next.phones('line_2', 1_001)).toEqual([]);
+    expect(next.kept()).toHaveLength(1);
+    expect(next.present(601_001)).toEqual([]);
+    expect(next.kept()).toEqual([]);
+  });
 });

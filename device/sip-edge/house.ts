@@ -3,8 +3,17 @@
 import { readDialled } from '#shared/call/numbers.ts';
 import { type Account, mayRegister, names } from '#shared/call/register.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
+import { deviceOf } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { type Bindings, type RegisterOutcome, register, removeExpired } from '#shared/sip/registrar.ts';
+import {
+  type Bindings,
+  bindingOf,
+  type PlainBinding,
+  plainBinding,
+  type RegisterOutcome,
+  register,
+  removeExpired,
+} from '#shared/sip/registrar.ts';
 import type { Flow } from '#shared/sip/types.ts';
 
 export type HouseLine = VoiceDocument['lines'][number] & Account;
@@ -16,6 +25,15 @@ export interface Phone {
   readonly path: readonly string[];
 }
 
+/** A phone as it is kept over a restart. */
+export interface KeptPhone {
+  readonly line: string;
+  readonly binding: PlainBinding;
+  readonly flow: Flow;
+  /** Milliseconds for which its last registration was granted. */
+  readonly granted: number;
+}
+
 /** Seconds that a phone's registration may last. */
 export const REGISTER_SECONDS = { min: 60, max: 3600 } as const;
 
@@ -25,6 +43,8 @@ export class House {
   /** Flows by id, as bindings name them. */
   readonly #flows = new Map<string, Flow>();
   readonly #since = new Map<string, number>();
+  /** Milliseconds that a contact was last granted, by line and URI. */
+  readonly #granted = new Map<string, number>();
 
   get lines(): readonly HouseLine[] {
     return this.#lines;
@@ -68,7 +88,37 @@ export class House {
       this.#flows.set(flow.id, flow);
       if (!this.#since.has(line.id)) this.#since.set(line.id, wall);
     }
+    for (const { uri, callId, cseq, expiresAt } of bindings) {
+      if (callId === message.callId && cseq === message.cseq.n) this.#granted.set(`${line.id} ${uri}`, expiresAt - now);
+    }
     return outcome;
+  }
+
+  /** The phones that came over UDP; a connection ends with its process, and whoever had it registers again. */
+  kept(): KeptPhone[] {
+    const kept: KeptPhone[] = [];
+    const granted = new Map(this.#granted);
+    this.#granted.clear();
+    for (const [line, bindings] of this.#bindings) {
+      for (const binding of bindings) {
+        const flow = this.#flows.get(binding.flow);
+        const ms = granted.get(`${line} ${binding.uri}`);
+        if (flow === undefined || ms === undefined) continue;
+        this.#granted.set(`${line} ${binding.uri}`, ms);
+        if (flow.protocol === 'udp') kept.push({ line, binding: plainBinding(binding), flow, granted: ms });
+      }
+    }
+    return kept;
+  }
+
+  /** Puts back a phone that an earlier process knew. It was there at the end of that, so it has its whole time to come again. */
+  restore({ line, binding, granted }: KeptPhone, flow: Flow, now: number, wall: number): void {
+    const bindings = this.#bindings.get(line) ?? [];
+    bindings.push(bindingOf({ ...binding, flow: flow.id }, now + granted));
+    this.#bindings.set(line, bindings);
+    this.#flows.set(flow.id, flow);
+    this.#granted.set(`${line} ${binding.uri}`, granted);
+    this.#since.set(line, wall);
   }
 
   phones(line: string, now: number): Phone[] {
@@ -78,6 +128,19 @@ export class House {
       if (flow !== undefined && expiresAt > now) phones.push({ uri, flow, path });
     }
     return phones;
+  }
+
+  /** As `phones`, each with the name by which it is told from others. */
+  devices(
+    line: string,
+    now: number,
+    sha256: (text: string) => string,
+  ): { readonly phone: Phone; readonly device: string }[] {
+    const bindings = this.#bindings.get(line) ?? [];
+    return this.phones(line, now).flatMap((phone) => {
+      const binding = bindings.find((one) => one.uri === phone.uri && one.flow === phone.flow.id);
+      return binding === undefined ? [] : [{ phone, device: deviceOf(binding, sha256) }];
+    });
   }
 
   /** A connection is gone, and what came over it. */

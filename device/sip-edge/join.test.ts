@@ -6,10 +6,11 @@ import { localEngine } from '#shared/media-engine/local.ts';
 import { digestHa1 } from '#shared/sip/digest.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import { makeOffer } from '#shared/sip/offer-answer.ts';
+import { readDialogName } from '#shared/sip/refer.ts';
 import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { Phone } from '#simulator/phone.ts';
 import { VirtualWorld } from '#simulator/world.ts';
-import { JOIN_LIMIT, readJoin } from './join.ts';
+import { JOIN_LIMIT } from './join.ts';
 import { type SipEdge, startSipEdge } from './server.ts';
 
 describe('the Join header', () => {
@@ -20,7 +21,7 @@ describe('the Join header', () => {
     [';to-tag=a;from-tag=b', undefined],
     ['', undefined],
   ] as const)('%s', (value, target) => {
-    expect(readJoin(value)).toEqual(target);
+    expect(readDialogName(value)).toEqual(target && { ...target, earlyOnly: false });
   });
 });
 
@@ -69,8 +70,10 @@ describe('channels that join a call', () => {
         world: gateway,
         engine,
         listen: { host: '10.1.0.1', port: 5060 },
+        state: '/state/elm/sip',
         identity: () => ({ certificate, key: key.privateKey, ca: certificate }),
-        report: () => {},
+        report: async () => {},
+        submit: async () => false,
         changed: () => {},
       }),
     );
@@ -97,6 +100,8 @@ describe('channels that join a call', () => {
   });
 
   afterEach(async () => {
+    for (const call of phone.calls) phone.hangup(call);
+    await world.run(1_000);
     await world.settle(phone.close());
     await world.settle(edge.stop());
     expect(await world.settle(engine.list())).toEqual([]);

@@ -5,10 +5,12 @@
 import { revised } from '#shared/call/direction.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { Log } from '#shared/kernel/world.ts';
+import { readDialogName } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
 import type { Anchor, Anchored, AnchorReply } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
+import type { SavedChannel } from './saved-call.ts';
 
 /** Channels that one call may have beside its own; more are refused. */
 export const JOIN_LIMIT = 4;
@@ -16,23 +18,9 @@ export const JOIN_LIMIT = 4;
 interface Channel {
   readonly call: EdgeCall;
   readonly end: Anchored;
+  readonly flow: Flow;
   /** Version of our last description (RFC 3264 section 8). */
   version: number;
-}
-
-export interface JoinTarget {
-  readonly callId: string;
-  readonly toTag: string;
-  readonly fromTag: string;
-}
-
-/** Reads a Join header: `call-id;to-tag=…;from-tag=…`; undefined where a tag is missing. */
-export function readJoin(value: string): JoinTarget | undefined {
-  const [callId = '', ...params] = value.split(';').map((part) => part.trim());
-  const param = (name: string) =>
-    params.find((part) => part.toLowerCase().startsWith(`${name}=`))?.slice(name.length + 1);
-  const [toTag, fromTag] = [param('to-tag'), param('from-tag')];
-  return callId === '' || toTag === undefined || fromTag === undefined ? undefined : { callId, toTag, fromTag };
 }
 
 export class Joins {
@@ -41,13 +29,22 @@ export class Joins {
   readonly #anchor: Anchor;
   readonly #calls: () => EdgeCalls;
   readonly #log: Log;
+  /** The channels of a call changed. */
+  readonly #changed: (call: EdgeCall) => void;
   #serial = 0;
 
-  constructor(sip: SipPort, anchor: Anchor, calls: () => EdgeCalls, log: Log) {
+  constructor(
+    sip: SipPort,
+    anchor: Anchor,
+    calls: () => EdgeCalls,
+    log: Log,
+    changed: (call: EdgeCall) => void = () => {},
+  ) {
     this.#sip = sip;
     this.#anchor = anchor;
     this.#calls = calls;
     this.#log = log;
+    this.#changed = changed;
   }
 
   get size(): number {
@@ -56,7 +53,7 @@ export class Joins {
 
   /** An INVITE from the softswitch with a Join header. */
   async start(handle: CallHandle, flow: Flow, value: string, offer: string | undefined): Promise<void> {
-    const target = readJoin(value);
+    const target = readDialogName(value);
     // "to-tag" is ours, since the header is written from the receiver's side (RFC 3911 section 4).
     const found =
       target === undefined ? undefined : this.#calls().ofDialog(target.callId, target.toTag, target.fromTag);
@@ -66,7 +63,7 @@ export class Joins {
     const { call, phoneLeg } = found;
     const leg = `join${++this.#serial}`;
     const end = { call: call.id, leg, host: flow.local.host };
-    this.#channels.set(handle, { call, end, version: 1 });
+    this.#channels.set(handle, { call, end, flow, version: 1 });
     call.joined.add(leg);
     const reply = await this.#join(end, phoneLeg, offer);
     // The call or the channel may have ended meanwhile; whoever ended it has freed the end.
@@ -77,6 +74,24 @@ export class Joins {
     }
     const { sdp } = reply;
     this.#sip.act((endpoint, now, out) => endpoint.answer(handle, { sdp, contact: this.#sip.contact(flow) }, now, out));
+    this.#changed(call);
+  }
+
+  /** The channels that joined a call, to be kept with it. */
+  saved(call: EdgeCall): SavedChannel[] {
+    return [...this.#channels].flatMap(([handle, { call: joined, end, flow, version }]) => {
+      const dialog = joined === call ? this.#sip.endpoint.snapshot(handle) : undefined;
+      return dialog === undefined ? [] : [{ leg: end.leg, dialog, flow, version, origin: this.#anchor.idOf(end) }];
+    });
+  }
+
+  /** Takes up a channel of an earlier process. */
+  restore(call: EdgeCall, { leg, flow, version, origin }: SavedChannel, handle: CallHandle): void {
+    const end = { call: call.id, leg, host: flow.local.host };
+    this.#anchor.restore(end, origin);
+    this.#channels.set(handle, { call, end, flow, version });
+    call.joined.add(leg);
+    this.#serial = Math.max(this.#serial, Number(leg.replace('join', '')));
   }
 
   /** Media of a channel, heard by the phone; a phone that has no media yet cannot be joined. */
@@ -96,8 +111,10 @@ export class Joins {
   take(output: Extract<EndpointOutput, { call: CallHandle }>): boolean {
     const channel = this.#channels.get(output.call);
     if (channel === undefined) return false;
-    if (output.do === 'ended') this.#forget(output.call);
-    else if (output.do === 'offer') void this.#reoffered(output.call, channel, output.sdp);
+    if (output.do === 'ended') {
+      this.#forget(output.call);
+      this.#changed(channel.call);
+    } else if (output.do === 'offer') void this.#reoffered(output.call, channel, output.sdp);
     return true;
   }
 

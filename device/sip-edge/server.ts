@@ -13,6 +13,7 @@ import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import type { VoiceDocument, VoiceReport } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
+import { writeDevices } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { parseUri, writeNameAddr } from '#shared/sip/uri.ts';
@@ -20,20 +21,32 @@ import { Anchor } from '../media-relay/anchor.ts';
 import { bindPhones } from './bind.ts';
 import { EdgeCalls } from './calls.ts';
 import { contactOn, readHostPort } from './contact.ts';
+import { Continuity } from './continuity.ts';
 import { House, type HouseLine } from './house.ts';
+import { InCall } from './in-call.ts';
+import { type EdgeInsight, type Onlooker, peerText, REFUSALS_LIMIT, type Refusal } from './insight.ts';
 import { Joins } from './join.ts';
+import { EdgeMessages, type Submit } from './messages.ts';
 import { UpstreamFlow } from './upstream-flow.ts';
 
 export interface SipEdgeOptions {
   readonly world: World;
   readonly engine: MediaEngine;
   readonly listen: Address;
+  /** Folder for calls and phones that outlive the process. */
+  readonly state: string;
   /** Certificate and key of the gateway for the kept flow; asked for at every connection, since they change. */
   readonly identity: () => { readonly certificate: string; readonly key: string; readonly ca: string };
-  /** Facts of a call that was switched inside the house. */
-  readonly report: (call: VerbRequest<'voice.report'>) => void;
+  /** Facts of a call that was switched inside the house; resolves once they are safe elsewhere. */
+  readonly report: (call: VerbRequest<'voice.report'>) => Promise<void>;
+  /** A message that was switched in the house, or must wait for the WAN; false where it cannot be kept. */
+  readonly submit: (message: Submit) => Promise<boolean>;
   /** Phones registered or left, the flow came or went. */
   readonly changed: () => void;
+  /** Sees messages and calls pass. */
+  readonly onlooker?: Onlooker;
+  /** Whether an applet could name phones for a service code that leads nowhere while the WAN is cut. */
+  readonly helped?: () => boolean;
 }
 
 export interface SipEdge {
@@ -41,10 +54,18 @@ export interface SipEdge {
   /** Takes the lines and the softswitch's address; a refusal says why and changes nothing. */
   apply(document: VoiceDocument): string | undefined;
   status(): VoiceReport;
-  /** Hangs up what is left and closes. */
+  /** What a technician wants to know. */
+  insight(): EdgeInsight;
+  /** An applet names lines of the house for a call that waits for that; false where it does not, or no phone is there. */
+  ring?(call: string, numbers: readonly string[]): boolean;
+  /** The lines' secrets, so that whoever shows things can hide them. */
+  secrets(): string[];
+  /** Ends what is not established and closes; what is up stays, for the next process on this state and this engine. */
   stop(): Promise<void>;
 }
 
+/** Seconds between refreshes of a call (RFC 4028), unless the other side wants less. */
+const SESSION_EXPIRES = 1800;
 /** Milliseconds between looks for expired registrations. */
 const SWEEP = 5_000;
 
@@ -61,9 +82,13 @@ class Edge implements SipEdge {
   readonly #port: SipPort;
   readonly #house = new House();
   readonly #calls: EdgeCalls;
+  readonly #others: InCall;
   readonly #joins: Joins;
   readonly #upstream: UpstreamFlow;
+  readonly #messages: EdgeMessages;
+  readonly #continuity: Continuity;
   readonly #stopSweep: () => void;
+  readonly #refusals: Refusal[] = [];
   #door: Door | undefined;
   #document: VoiceDocument | undefined;
   #bound: { udp: Address; tcp: Address } | undefined;
@@ -76,11 +101,14 @@ class Edge implements SipEdge {
       hash: sipHash(world.crypto),
       supported: ['join'],
       backToBack: true,
+      sessionExpires: SESSION_EXPIRES,
+      reliable: true,
     });
     this.#transport = new SipTransport(world, {
       endpoint: this.#endpoint,
       onOutput: (output) => this.#take(output),
       onFlowClosed: (flow) => this.#closed(flow),
+      trace: (direction, flow, text) => options.onlooker?.message(direction, peerText(flow), text),
     });
     this.#port = {
       endpoint: this.#endpoint,
@@ -88,6 +116,16 @@ class Edge implements SipEdge {
       contact: (flow) => contactOn(flow, 'hl'),
     };
     const anchor = new Anchor(options.engine, world.random);
+    this.#continuity = new Continuity({
+      ...{ world, state: options.state, sip: this.#port, anchor, house: this.#house, report: options.report },
+      calls: () => this.#calls,
+      joins: () => this.#joins,
+      datagrams: (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }),
+    });
+    const sha256 = (text: string) => sipHash(world.crypto)('SHA-256', text);
+    const upstream = () => this.#upstream.flow;
+    const common = { world, sip: this.#port, house: this.#house, domain: () => this.#domain(), upstream };
+    this.#messages = new EdgeMessages({ ...common, sha256, submit: options.submit });
     this.#upstream = new UpstreamFlow({
       world,
       transport: this.#transport,
@@ -96,19 +134,29 @@ class Edge implements SipEdge {
       contact: (flow, line) => contactOn(flow, this.#house.byId(line)?.username ?? 'hl'),
       address: (line) => this.#addressOf(line),
       domain: () => this.#domain(),
+      params: (line) => `;${writeDevices(this.#messages.devices(line))}`,
       onFlow: (flow) => this.#flowChanged(flow),
     });
     this.#calls = new EdgeCalls({
-      world,
-      sip: this.#port,
-      house: this.#house,
+      ...common,
       anchor,
-      domain: () => this.#domain(),
-      upstream: () => this.#upstream.flow,
-      report: options.report,
-      over: (call) => this.#joins.callOver(call),
+      report: (call, facts) => this.#continuity.tell(call.id, facts),
+      noted: (note) => options.onlooker?.call(note),
+      up: (call) => this.#continuity.keep(call),
+      helped: () => options.helped?.() ?? false,
+      over: (call) => {
+        this.#joins.callOver(call);
+        this.#continuity.over(call);
+      },
     });
-    this.#joins = new Joins(this.#port, anchor, () => this.#calls, world.log);
+    this.#others = new InCall(this.#port, this.#calls);
+    this.#joins = new Joins(
+      this.#port,
+      anchor,
+      () => this.#calls,
+      world.log,
+      (call) => this.#continuity.keep(call),
+    );
     this.#stopSweep = every(world.clock, SWEEP, () => this.#sweep());
   }
 
@@ -118,7 +166,8 @@ class Edge implements SipEdge {
   }
 
   async bind(): Promise<void> {
-    this.#bound = await bindPhones(this.#transport, this.#o.listen);
+    const takeUp = await this.#continuity.before();
+    this.#bound = await bindPhones(this.#o.world.net, this.#transport, this.#o.listen, takeUp);
   }
 
   apply(document: VoiceDocument): string | undefined {
@@ -147,12 +196,43 @@ class Edge implements SipEdge {
     return { flow: this.#upstream.flow === undefined ? 'down' : 'up', registrations, calls: this.#calls.driver.size };
   }
 
+  ring(call: string, numbers: readonly string[]): boolean {
+    return this.#calls.ring(call, numbers);
+  }
+
+  secrets(): string[] {
+    return this.#house.lines.flatMap(({ ha1 }) => [ha1.md5, ha1.sha256]);
+  }
+
+  insight(): EdgeInsight {
+    const { lines, ...upstream } = this.#upstream.insight();
+    const now = this.#o.world.clock.mono();
+    return {
+      ...(this.#document === undefined ? {} : { domain: this.#document.domain }),
+      lines: this.#house.lines.map(({ id, number, username, name, kind }) => ({
+        id,
+        number,
+        username,
+        kind,
+        ...(name === undefined ? {} : { name }),
+        phones: this.#house.phones(id, now).map(({ flow }) => peerText(flow)),
+        upstream: lines.get(id) ?? 'none',
+      })),
+      upstream,
+      refusals: [...this.#refusals],
+      counts: this.#transport.counts(),
+      calls: [...this.#calls.driver.all()].map(({ id }) => id),
+    };
+  }
+
   async stop(): Promise<void> {
     this.#stopSweep();
-    for (const call of [...this.#calls.driver.all()])
-      this.#calls.driver.feed(call, { on: 'close', reason: 'server_unavailable', status: 503 });
+    const { driver } = this.#calls;
+    for (const call of [...driver.all()])
+      if (call.state.at !== 'up') driver.feed(call, { on: 'close', reason: 'server_unavailable', status: 503 });
     await this.#upstream.stop();
-    this.#calls.driver.rest();
+    driver.rest();
+    await this.#continuity.stop();
     await this.#transport.close();
   }
 
@@ -168,9 +248,13 @@ class Edge implements SipEdge {
   #take(output: UserOutput): void {
     if (output.do === 'incoming') this.#incoming(output);
     else if (output.do === 'request') this.#request(output);
-    else if (output.do === 'response') this.#upstream.response(output.transaction, output.message);
-    else if (output.do === 'no-response') this.#upstream.noResponse(output.transaction);
-    else if (output.do === 'in-dialog') this.#reply(output.transaction, output.message.method === 'INFO' ? 200 : 501);
+    else if (output.do === 'response' || output.do === 'no-response') {
+      if (this.#messages.heard(output) || this.#others.heard(output)) return;
+      if (output.do === 'response') this.#upstream.response(output.transaction, output.message);
+      else this.#upstream.noResponse(output.transaction);
+    } else if (output.do === 'in-dialog' && output.message.method === 'MESSAGE') void this.#inCall(output);
+    else if (output.do === 'in-dialog')
+      void this.#others.take(output.call, output.message).then((status) => this.#reply(output.transaction, status));
     else if (!this.#calls.driver.take(output)) this.#joins.take(output);
   }
 
@@ -200,9 +284,13 @@ class Edge implements SipEdge {
 
   #request({ transaction, message, flow }: Extract<UserOutput, { do: 'request' }>): void {
     if (message.method === 'OPTIONS') return void this.#reply(transaction, 200);
-    if (message.method !== 'REGISTER' || flow.id === this.#upstream.flow?.id) return void this.#reply(transaction, 501);
+    const fromCloud = flow.id === this.#upstream.flow?.id;
+    if (message.method === 'MESSAGE' && fromCloud) return void this.#messages.fromCloud(transaction, message);
+    if ((message.method !== 'REGISTER' && message.method !== 'MESSAGE') || fromCloud)
+      return void this.#reply(transaction, 501);
     const sender = this.#sender(message, flow);
     if (!('line' in sender)) return void this.#reply(transaction, sender.status, sender.headers);
+    if (message.method === 'MESSAGE') return void this.#messages.fromPhone(transaction, message, sender.line, flow);
     const { clock } = this.#o.world;
     const outcome = this.#house.register(sender.line, message, flow, clock.mono(), clock.wall());
     const contacts = outcome.contacts.map((value): [string, string] => ['Contact', value]);
@@ -216,7 +304,14 @@ class Edge implements SipEdge {
         out,
       ),
     );
-    if (outcome.changed) this.#sweep();
+    if (!outcome.changed) return;
+    if (flow.protocol !== 'udp') this.#calls.phoneBack(flow, new Set(message.contacts.map(({ uri }) => uri)));
+    this.#sweep();
+  }
+
+  async #inCall({ call, transaction, message }: Extract<UserOutput, { do: 'in-dialog' }>): Promise<void> {
+    const answer = await this.#calls.message(call, message, this.#messages);
+    this.#reply(transaction, answer.status === 0 ? 503 : answer.status);
   }
 
   /** The line that a phone proved to be, or how it is refused. */
@@ -228,9 +323,20 @@ class Edge implements SipEdge {
     const claimed = this.#door.claimed(message);
     const line = claimed === undefined ? undefined : this.#house.byUsername(claimed.username);
     const verdict: Verdict = this.#door.judge(message, claimed, line, flow.remote.host, this.#o.world.clock.wall());
+    if (!verdict.ok) this.#refused(flow, claimed?.username, verdict);
     if (!verdict.ok)
       return { status: verdict.status, headers: verdict.challenges.map((value) => ['WWW-Authenticate', value]) };
     return line !== undefined && House.owns(line, message) ? { line } : { status: 403, headers: [] };
+  }
+
+  /** Remembers who gave wrong credentials; a first question, and one with an old nonce, is no failure. */
+  #refused(flow: Flow, username: string | undefined, { status, challenges }: Exclude<Verdict, { ok: true }>): void {
+    if (username === undefined || challenges.some((challenge) => /stale=true/i.test(challenge))) return;
+    const { clock, log } = this.#o.world;
+    const source = flow.remote.host;
+    log.warn('edge.credentials-refused', { source, username: username.slice(0, 64), status });
+    this.#refusals.push({ at: clock.wall(), source, username: username.slice(0, 64), status });
+    if (this.#refusals.length > REFUSALS_LIMIT) this.#refusals.shift();
   }
 
   #reply(transaction: string, status: number, headers: [string, string][] = []): void {
@@ -240,6 +346,7 @@ class Edge implements SipEdge {
   /** Tells the softswitch which lines have a phone now. */
   #sweep(): void {
     const present = this.#house.present(this.#o.world.clock.mono());
+    this.#continuity.phones();
     if (this.#upstream.want(new Set(present.map(({ line }) => line)))) this.#o.changed();
   }
 

@@ -21,12 +21,22 @@ export interface UpstreamFlowOptions {
   /** Address of record of a line; undefined for one that is gone. */
   readonly address: (line: string) => string | undefined;
   readonly domain: () => string;
+  /** Further parameters of a line's contact. */
+  readonly params?: (line: string) => string;
   readonly onFlow: (flow: Flow | undefined) => void;
+}
+
+export interface UpstreamInsight {
+  readonly target?: Address;
+  readonly flow: 'stopped' | 'down' | 'opening' | 'up';
+  readonly lines: ReadonlyMap<string, 'asking' | 'held' | 'refused'>;
 }
 
 export class UpstreamFlow {
   readonly #o: UpstreamFlowOptions;
   readonly #state = newUpstream();
+  /** Parameters with which each line was last registered. */
+  readonly #params = new Map<string, string>();
   readonly #asked = new Map<TransactionHandle, string>();
   /** Call-ID and last CSeq of each line's registration (RFC 3261 section 10.2.4), and its address, for taking it away. */
   readonly #dialogs = new Map<string, { readonly callId: string; seq: number; readonly address: string }>();
@@ -40,6 +50,12 @@ export class UpstreamFlow {
 
   get flow(): Flow | undefined {
     return this.#flow;
+  }
+
+  /** The softswitch's address, how the flow stands, and the registration of each line that has a phone. */
+  insight(): UpstreamInsight {
+    const lines = new Map([...this.#state.lines].map(([line, { at }]) => [line, at]));
+    return { ...(this.#target === undefined ? {} : { target: this.#target }), flow: this.#state.flow, lines };
   }
 
   /** Keeps a flow to this address from now on. */
@@ -63,6 +79,9 @@ export class UpstreamFlow {
       if (this.#state.wanted.has(line)) continue;
       this.#feed({ on: 'line', line, wanted: true });
       changed = true;
+    }
+    for (const line of lines) {
+      if (this.#params.get(line) !== this.#paramsOf(line)) this.#feed({ on: 'renew', line });
     }
     return changed;
   }
@@ -168,16 +187,22 @@ export class UpstreamFlow {
       this.#dialogs.set(line, dialog);
     }
     dialog.seq++;
+    const parameters = this.#paramsOf(line);
+    this.#params.set(line, parameters);
     const message = newRequest('REGISTER', `sip:${domain()}`, [
       ['From', `<${of}>;tag=${hex(world.random.bytes(6))}`],
       ['To', `<${of}>`],
       ['Call-ID', dialog.callId],
       ['CSeq', `${dialog.seq} REGISTER`],
-      ['Contact', `<${contact(flow, line)}>;expires=${expires}`],
+      ['Contact', `<${contact(flow, line)}>;expires=${expires}${parameters}`],
       ['Supported', 'path, outbound, join'],
     ]);
     const handle = port.act((endpoint, now, out) => endpoint.request(message, flow, now, out));
     if (expires > 0) this.#asked.set(handle, line);
     else if (address(line) === undefined) this.#dialogs.delete(line);
+  }
+
+  #paramsOf(line: string): string {
+    return this.#o.params?.(line) ?? '';
   }
 }

@@ -37,6 +37,8 @@ export type UpstreamInput =
   | { readonly on: 'closed'; readonly jitter: number }
   /** A line has a phone now, or has none any more. */
   | { readonly on: 'line'; readonly line: string; readonly wanted: boolean }
+  /** What is registered for a line has changed. */
+  | { readonly on: 'renew'; readonly line: string }
   /** The answer to a REGISTER; `seconds` is what the registrar granted. */
   | { readonly on: 'registered'; readonly line: string; readonly seconds: number }
   | { readonly on: 'refused'; readonly line: string };
@@ -81,6 +83,9 @@ function step(state: UpstreamState, input: UpstreamInput | Tick, now: number, ou
       return;
     case 'line':
       want(state, input.line, input.wanted, out);
+      return;
+    case 'renew':
+      if (state.flow === 'up' && state.wanted.has(input.line)) register(state, input.line, out);
       return;
     case 'registered': {
       const held = state.lines.get(input.line);

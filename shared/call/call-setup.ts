@@ -56,9 +56,11 @@ export function routed<T>(
     state.at = 'held';
     state.owned = false;
     state.deadline = now + input.limit;
+    if (input.ring === true) out.push({ do: 'progress', status: 180 });
     return;
   }
   state.relay = input.relay || state.offer === undefined;
+  state.again = input.again === true;
   if (state.relay) askForCaller(state, state.callerLeg, now, out);
   else if (state.offer !== undefined) state.callerLeg.sdp = state.offer;
   ring(state, input.targets, input.ringFor, now, out);
@@ -75,7 +77,32 @@ function nameTheDead<T>(
   if (state.callerLeg !== undefined) endLeg(state, state.callerLeg, state.reason, out);
 }
 
+/** Another one rings in place of who did not take the call. */
+export function rerouted<T>(
+  state: CallState<T>,
+  input: Extract<CallInput<T>, { on: 'rerouted' }>,
+  now: number,
+  out: Out<T>,
+): void {
+  if (state.at !== 'rerouting') {
+    // The caller gave up meanwhile: the leg was named, so it gets its report.
+    const leg = newLeg(input.target.leg);
+    state.legs.set(leg.id, leg);
+    endLeg(state, leg, state.reason, out);
+    return;
+  }
+  const reason = state.lostBy?.reason ?? 'no_answer';
+  state.again = input.again;
+  delete state.lostBy;
+  delete state.best;
+  delete state.early;
+  state.earlyAccepted = false;
+  for (const leg of state.legs.values()) endLeg(state, leg, reason, out);
+  ring(state, [input.target], input.ringFor, now, out);
+}
+
 export function routeRefused<T>(state: CallState<T>, status: number, reason: EndReason, out: Out<T>): void {
+  if (state.at === 'rerouting') finish(state, state.lostBy ?? { status, reason }, out);
   if (!state.routing) return;
   state.routing = false;
   if (state.at === 'routing') finish(state, { status, reason }, out);
@@ -100,6 +127,7 @@ function ring<T>(state: CallState<T>, targets: Routed<T>['targets'], ringFor: nu
     for (const { branch, to } of target.branches) state.branches.set(branch, { leg: leg.id, to, at: 'planned' });
   }
   for (const leg of [...state.legs.values()]) {
+    if (leg.at !== 'preparing') continue;
     if (![...state.branches.values()].some((branch) => branch.leg === leg.id)) {
       const status = targets.find((one) => one.leg === leg.id)?.otherwise ?? 480;
       state.best = better(state.best, status);
@@ -171,6 +199,7 @@ function passUp<T>(
     }
     if (state.branches.size === 1) {
       state.early = name;
+      state.earlySdp = sdp;
       out.push({ do: 'progress', status, sdp });
       return;
     }
@@ -207,9 +236,10 @@ export function win<T>(state: CallState<T>, name: string, sdp: string | undefine
   state.deadline = NEVER;
   dropLosers(state, name, out);
   if (!state.relay) {
-    if (sdp === undefined) finish(state, { status: 488, reason: 'no_codec' }, out);
+    const final = sdp ?? (state.early === name ? state.earlySdp : undefined);
+    if (final === undefined) finish(state, { status: 488, reason: 'no_codec' }, out);
     else {
-      if (state.callerLeg !== undefined) state.callerLeg.sdp = sdp;
+      if (state.callerLeg !== undefined) state.callerLeg.sdp = final;
       record(state, leg, now, out);
     }
   } else if (sdp !== undefined) ask(state, leg, { use: 'final', want: 'accept', party: name, sdp }, now, out);

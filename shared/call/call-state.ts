@@ -46,12 +46,17 @@ export interface Side {
   busy: boolean;
   /** It asked for an offer of ours, and its ACK brings the answer. */
   late: boolean;
+  /** The offer under way is a `renew`. */
+  renewing: boolean;
 }
 
 export interface CallState<T> {
-  at: 'idle' | 'routing' | 'held' | 'ringing' | 'answering' | 'up' | 'ending' | 'over';
+  at: 'idle' | 'routing' | 'held' | 'ringing' | 'rerouting' | 'answering' | 'up' | 'ending' | 'over';
   /** Deadline of the phase (monotonic ms). */
   deadline: number;
+  /** Whoever does not take the call is asked about again, and how the call would end. */
+  again: boolean;
+  lostBy?: { readonly status: number; readonly reason: EndReason };
   /** `route` is not answered yet. */
   routing: boolean;
   relay: boolean;
@@ -69,6 +74,8 @@ export interface CallState<T> {
   winner?: string;
   early?: string;
   earlyAccepted: boolean;
+  /** Pass mode: the description that came early; a 2xx after a reliable one need not repeat it (RFC 3262 section 5). */
+  earlySdp?: string;
   best?: number;
   readonly passed: number[];
   /** The `answered` report waits to be recorded. */
@@ -86,6 +93,7 @@ export function newCall<T>(): CallState<T> {
   return {
     at: 'idle',
     deadline: NEVER,
+    again: false,
     routing: false,
     relay: true,
     owned: true,
@@ -130,7 +138,7 @@ export function restoredCall<T>(from: {
 }
 
 export function newSide(): Side {
-  return { told: 'sendrecv', wanted: 'sendrecv', busy: false, late: false };
+  return { told: 'sendrecv', wanted: 'sendrecv', busy: false, late: false, renewing: false };
 }
 
 export function legOf<T>(state: CallState<T>, party: Party): Leg | undefined {
@@ -235,10 +243,29 @@ export function lostBranch<T>(state: CallState<T>, legId: LegId, reason: EndReas
   for (const branch of state.branches.values()) if (branch.leg === legId && branch.at !== 'gone') return;
   const leg = state.legs.get(legId);
   if (leg === undefined) return;
+  let others = false;
+  for (const other of state.legs.values()) if (other !== leg && other.at !== 'ended') others = true;
+  const cause = { status: callerStatus(state.best ?? 480), reason };
+  // The leg stands until it is known whether another takes its place.
+  if (state.at === 'ringing' && !others && reroute(state, cause, out)) return;
   endLeg(state, leg, reason, out);
-  if (state.at !== 'ringing') return;
-  for (const other of state.legs.values()) if (other.at !== 'ended') return;
-  finish(state, { status: callerStatus(state.best ?? 480), reason }, out);
+  if (state.at === 'ringing' && !others) finish(state, cause, out);
+}
+
+/** Nobody took the call: asks for another way, where there may be one. True while that is awaited. */
+export function reroute<T>(
+  state: CallState<T>,
+  cause: { readonly status: number; readonly reason: EndReason },
+  out: CallOutput<T>[],
+): boolean {
+  const last = [...state.legs.values()].findLast((leg) => leg.at !== 'ended');
+  if (!state.again || state.caller !== 'waiting' || last === undefined) return false;
+  state.at = 'rerouting';
+  state.lostBy = cause;
+  // The step that brought us here sets it.
+  state.deadline = NEVER;
+  out.push({ do: 'reroute', leg: last.id, reason: cause.reason });
+  return true;
 }
 
 /** Ends everything, or one leg while others still ring. */

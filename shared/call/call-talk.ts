@@ -30,10 +30,12 @@ export function offered<T>(state: CallState<T>, party: Party, sdp: string | unde
 /** Without relay the offer goes to the other side as it is; one without SDP cannot be passed on. */
 function passOffer<T>(state: CallState<T>, party: Party, sdp: string | undefined, out: Out<T>): void {
   const peer = other(state, party);
+  const leg = peer === undefined ? undefined : legOf(state, peer);
   if (sdp === undefined || peer === undefined) out.push({ do: 'refuse-offer', party, status: 488 });
   else if (state.exchange !== undefined) out.push({ do: 'refuse-offer', party, status: 491 });
   else {
     state.exchange = party;
+    if (leg !== undefined) leg.sdp = sdp;
     out.push({ do: 'reoffer', party: peer, sdp });
   }
 }
@@ -51,6 +53,8 @@ export function reoffered<T>(
     const from = state.exchange;
     delete state.exchange;
     if (from === undefined || from === party) return;
+    const told = legOf(state, from);
+    if (result.ok && told !== undefined && result.sdp !== undefined) told.sdp = result.sdp;
     if (result.ok && result.sdp !== undefined) out.push({ do: 'accept-offer', party: from, sdp: result.sdp });
     else out.push({ do: 'refuse-offer', party: from, status: result.ok ? 488 : callerStatus(result.status) });
     return;
@@ -59,7 +63,7 @@ export function reoffered<T>(
   const leg = legOf(state, party);
   if (result.ok && result.sdp !== undefined && leg !== undefined) {
     ask(state, leg, { use: 'told', want: 'accept', party, sdp: result.sdp }, now, out);
-  }
+  } else renewed(side, party, false, out);
   tell(state, party, side, now, out);
 }
 
@@ -101,9 +105,18 @@ export function talkMedia<T>(
     out.push({ do: 'accept-offer', party, sdp: reply.sdp });
     if (asked.sdp !== undefined) follow(state, party, asked.sdp, now, out);
   } else if (use === 'tell') {
-    if (reply.sdp === undefined) side.busy = false;
-    else out.push({ do: 'reoffer', party, sdp: reply.sdp });
-  }
+    if (reply.sdp === undefined) {
+      side.busy = false;
+      renewed(side, party, false, out);
+    } else out.push({ do: 'reoffer', party, sdp: reply.sdp });
+  } else if (use === 'told') renewed(side, party, reply.failed === undefined, out);
+}
+
+/** Says what came of a `renew`. */
+function renewed<T>(side: Side, party: Party, ok: boolean, out: Out<T>): void {
+  if (!side.renewing) return;
+  side.renewing = false;
+  out.push({ do: 'renewed', party, ok });
 }
 
 /** What one side said of its direction, the other is told. */

@@ -22,6 +22,8 @@ export interface Routed<T> {
   /** Milliseconds until unanswered legs are given up. */
   readonly ringFor: number;
   readonly relay: boolean;
+  /** A call that nobody takes is asked about again (`reroute`) before it ends. */
+  readonly again?: boolean;
 }
 
 export type CallInput<T> =
@@ -29,9 +31,11 @@ export type CallInput<T> =
   | { readonly on: 'invite'; readonly sdp?: string }
   /** Instead of an INVITE: ring these targets for an endpoint that somebody else owns. */
   | { readonly on: 'open'; readonly target: Target<T>; readonly ringFor: number }
-  /** Answers of `route`: ring, hold the caller until `admit`, or refuse. */
+  /** Answers of `route`: ring, hold the caller (who hears ringing with `ring`) until `admit`, or refuse. */
   | ({ readonly on: 'routed' } & Routed<T>)
-  | { readonly on: 'held'; readonly callerLeg: LegId; readonly limit: number }
+  | { readonly on: 'held'; readonly callerLeg: LegId; readonly limit: number; readonly ring?: boolean }
+  /** Answer of `reroute`: ring this one; `refused` ends the call as it was left. */
+  | { readonly on: 'rerouted'; readonly target: Target<T>; readonly ringFor: number; readonly again: boolean }
   | { readonly on: 'refused'; readonly status: number; readonly reason: EndReason }
   /** The held caller is to be answered with the media endpoint of its leg. */
   | { readonly on: 'admit' }
@@ -55,11 +59,21 @@ export type CallInput<T> =
   | { readonly on: 'media'; readonly op: number; readonly sdp?: string; readonly failed?: number }
   /** Answer of `report answered`: it is durable, or given up. */
   | { readonly on: 'recorded' }
+  /** From now on each side talks to a media endpoint of its own leg, or again straight to the other; `renew` tells the sides. */
+  | { readonly on: 'relay'; readonly relay: boolean }
+  /** The side gets a new offer of its leg's endpoint; `leg` gives the leg another name first. `renewed` says what came of it. */
+  | { readonly on: 'renew'; readonly party: Party; readonly leg?: LegId }
+  /** The side gets this description again, as it was before `renew`. */
+  | { readonly on: 'restore'; readonly party: Party; readonly sdp: string }
+  /** The called side is taken out: it goes on as a call of its own, and both as channels that somebody else instructs. */
+  | { readonly on: 'part' }
   /** Ends the call, or with `leg` that leg alone while others still ring. */
   | { readonly on: 'close'; readonly reason: EndReason; readonly leg?: LegId; readonly status?: number };
 
 export type CallOutput<T> =
   | { readonly do: 'route' }
+  /** This leg was not taken, for this reason: is there another way? */
+  | { readonly do: 'reroute'; readonly leg: LegId; readonly reason: EndReason }
   | { readonly do: 'invite'; readonly branch: string; readonly leg: LegId; readonly to: T; readonly sdp: string }
   /** 101..199 to the caller. */
   | { readonly do: 'progress'; readonly status: number; readonly sdp?: string }
@@ -95,6 +109,8 @@ export type CallOutput<T> =
       readonly branch?: string;
       readonly reason?: EndReason;
     }
+  /** A side took the new offer of its endpoint, or refused it and talks as before. */
+  | { readonly do: 'renewed'; readonly party: Party; readonly ok: boolean }
   /** Both sides are joined and the caller has its 2xx: the moment for a snapshot. `branch` is the winner. */
   | { readonly do: 'up'; readonly branch?: string }
   /** All is done; forget the state. */

@@ -3,7 +3,8 @@
  * number of callee *legs*, each ringing at several contacts (*branches*) in parallel. The softswitch and the gateway's
  * edge drive the same machine; they carry out its outputs by `SipEndpoint` and feed back what happens.
  *
- * Life: `invite` -> `route` is asked for -> `routed` -> media is asked for, then every branch is invited -> the first
+ * Life: `invite` -> `route` is asked for -> `routed` -> media is asked for, then every branch is invited (and where nobody
+ * takes the call, others by `reroute`) -> the first
  * answer wins, the others are cancelled -> the `answered` report is recorded -> the caller gets its 2xx -> offers pass
  * between the two sides -> one side ends it, the other is hung up. Every name of a leg that came in gets exactly one
  * `ended` report, every INVITE one final answer, every media endpoint one release, and `over` comes last, once.
@@ -18,8 +19,9 @@
  * through untouched; needs an offer in the INVITE). With `owned: false` endpoints belong to somebody else and are not released.
  */
 import { type Machine, NEVER, type Tick } from '../kernel/machine.ts';
-import { admit, fail, media, open, progress, routed, routeRefused, start, win } from './call-setup.ts';
-import { type CallState, close, finish, partyEnded, sweep } from './call-state.ts';
+import { part, relay, renew, restore } from './call-part.ts';
+import { admit, fail, media, open, progress, rerouted, routed, routeRefused, start, win } from './call-setup.ts';
+import { type CallState, close, finish, partyEnded, ROUTE_LIMIT, reroute, sweep } from './call-state.ts';
 import { confirmed, offered, reoffered } from './call-talk.ts';
 import type { CallInput, CallOutput } from './call-types.ts';
 
@@ -38,6 +40,9 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
     case 'routed':
     case 'held':
       routed(state, input, now, out);
+      break;
+    case 'rerouted':
+      rerouted(state, input, now, out);
       break;
     case 'refused':
       routeRefused(state, input.status, input.reason, out);
@@ -66,6 +71,18 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
     case 'confirmed':
       confirmed(state, input.party, input.sdp, now, out);
       break;
+    case 'relay':
+      relay(state, input.relay);
+      break;
+    case 'renew':
+      renew(state, input.party, input.leg, now, out);
+      break;
+    case 'restore':
+      restore(state, input.party, input.sdp, out);
+      break;
+    case 'part':
+      part(state);
+      break;
     case 'close':
       close(state, input, out);
       break;
@@ -75,6 +92,7 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
     default:
       media(state, input, now, out);
   }
+  if (state.at === 'rerouting' && state.deadline === NEVER) state.deadline = now + ROUTE_LIMIT;
   sweep(state, out);
 }
 
@@ -86,7 +104,10 @@ function expire<T>(state: CallState<T>, now: number, out: CallOutput<T>[]): void
   if (state.deadline > now) return;
   state.deadline = NEVER;
   if (state.at === 'routing') routeRefused(state, 503, 'server_unavailable', out);
-  else if (state.at === 'ringing') finish(state, { status: 480, reason: 'no_answer' }, out);
+  else if (state.at === 'ringing') {
+    const cause = { status: 480, reason: 'no_answer' };
+    if (!reroute(state, cause, out)) finish(state, cause, out);
+  } else if (state.at === 'rerouting') routeRefused(state, 480, 'no_answer', out);
   else if (state.at === 'held') finish(state, { status: 480, reason: 'timeout' }, out);
   else if (state.at === 'answering') media(state, { on: 'recorded' }, now, out);
   else if (state.at === 'ending') state.routing = false;

@@ -21,16 +21,22 @@ export function versionOf(sdp: string): number {
   return Number.isSafeInteger(version) ? version : 0;
 }
 
+/** The `o=` line of a description; undefined where it has none. */
+export function originOf(sdp: string): string | undefined {
+  return parseSdp(sdp)?.lines.find(({ type }) => type === 'o')?.value;
+}
+
 /**
  * The same description as a later one of its dialog: with that version in `o=` (RFC 3264 section 8: one more than before) and,
- * where given, another direction. What cannot be read comes back as it was.
+ * where given, another direction. `before`: the `o=` of the description before, which stays but for its version. What cannot be read
+ * comes back as it was.
  */
-export function revised(sdp: string, version: number, direction?: Direction): string {
+export function revised(sdp: string, version: number, direction?: Direction, before?: string): string {
   const session = parseSdp(sdp);
   if (session === undefined) return sdp;
   for (const [i, line] of session.lines.entries()) {
     if (line.type !== 'o') continue;
-    const origin = line.value.split(' ');
+    const origin = (before ?? line.value).split(' ');
     if (origin.length === 6) origin[2] = String(version);
     session.lines[i] = { type: 'o', value: origin.join(' ') };
   }

@@ -4,7 +4,7 @@
  * gateway's edge, so that both switch calls by the same code.
  */
 import { CALLER, type CallInput, type CallOutput, type CallState, callMachine, type Party } from '#shared/call/call.ts';
-import { revised, versionOf } from '#shared/call/direction.ts';
+import { originOf, revised, versionOf } from '#shared/call/direction.ts';
 import { reasonHeader } from '#shared/call/outcome.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
@@ -28,6 +28,8 @@ export interface DrivenCall<T> {
   readonly handles: Map<Party, CallHandle>;
   /** Version of the last description sent to a party (RFC 3264 section 8). */
   readonly versions: Map<Party, number>;
+  /** The `o=` line that a party was shown while descriptions passed untouched: it stays when they no longer do. */
+  origins?: Map<Party, string>;
   timer?: Timer;
   due: number;
 }
@@ -40,6 +42,8 @@ export type MediaReply = { readonly sdp?: string } | { readonly failed: number }
 export interface CallHooks<T, C extends DrivenCall<T>> {
   /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
   route(call: C): Promise<void>;
+  /** Looks for another way and feeds `rerouted` or `refused`; absent where calls are never routed `again`. */
+  reroute?(call: C, leg: string, reason: string): Promise<void>;
   media(call: C, ask: Media<T>): Promise<MediaReply>;
   connect(call: C, caller: string, leg: string): Promise<void>;
   release(call: C, leg: string): Promise<void>;
@@ -49,6 +53,8 @@ export interface CallHooks<T, C extends DrivenCall<T>> {
   /** An INVITE is out. */
   invited?(call: C, invite: Invite<T>): void;
   up(call: C): void;
+  /** A side took a new offer of its endpoint, or did not. */
+  renewed?(call: C, party: Party, ok: boolean): void;
   /** The call is forgotten. */
   over(call: C, outcome: { readonly answered: boolean; readonly reason: string }): void;
 }
@@ -104,6 +110,17 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   bind(call: C, party: Party, handle: CallHandle): void {
     call.handles.set(party, handle);
     this.#byHandle.set(handle, { call, party });
+  }
+
+  /** A side of a call goes on as another call, which has been added. */
+  hand(from: C, party: Party, to: C): void {
+    const handle = from.handles.get(party);
+    if (handle === undefined) return;
+    from.handles.delete(party);
+    this.bind(to, party, handle);
+    to.versions.set(party, from.versions.get(party) ?? 1);
+    const origin = from.origins?.get(party);
+    if (origin !== undefined) to.origins = new Map([[party, origin]]);
   }
 
   /** Inputs that come while outputs are carried out wait for their turn, so that outputs stay in order. */
@@ -170,11 +187,13 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   #carryOut(call: C, o: CallOutput<T>): void {
     const hooks = this.#hooks;
     if (o.do === 'route') this.later(hooks.route(call));
+    else if (o.do === 'reroute') this.later(hooks.reroute?.(call, o.leg, o.reason) ?? Promise.resolve());
     else if (o.do === 'media') this.later(hooks.media(call, o).then((reply) => this.#answered(call, o, reply)));
     else if (o.do === 'connect') this.later(hooks.connect(call, o.caller, o.leg));
     else if (o.do === 'release') this.later(hooks.release(call, o.leg));
     else if (o.do === 'report') this.later(hooks.report(call, o).then(() => this.#recorded(call, o)));
     else if (o.do === 'over') this.#over(call, o);
+    else if (o.do === 'renewed') hooks.renewed?.(call, o.party, o.ok);
     else if (o.do === 'invite') this.#invite(call, o);
     else if (o.do === 'up') {
       this.#dropLosers(call);
@@ -212,7 +231,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
         case 'progress':
           return endpoint.progress(handle, o.status, { ...contact, ...sdpOf(o) }, now, out);
         case 'answer':
-          call.versions.set(CALLER, versionOf(o.sdp));
+          this.#describes(call, CALLER, o.sdp);
           return endpoint.answer(handle, { contact: '', ...contact, sdp: o.sdp }, now, out);
         case 'reject':
           return endpoint.reject(handle, o.status, { headers: [['Reason', reasonHeader(o.reason)]] }, now, out);
@@ -233,16 +252,28 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     this.#sip.act((endpoint, now, out) => {
       // The handle is known before anything of the call can be heard.
       this.bind(call, o.branch, endpoint.invite(options, now, out));
-      call.versions.set(o.branch, versionOf(o.sdp));
+      this.#describes(call, o.branch, o.sdp);
     });
     this.#hooks.invited?.(call, o);
   }
 
+  /** The first description that a party gets. */
+  #describes(call: C, party: Party, sdp: string): void {
+    call.versions.set(party, versionOf(sdp));
+    const origin = call.state.relay ? undefined : originOf(sdp);
+    if (origin === undefined) return;
+    call.origins ??= new Map();
+    call.origins.set(party, origin);
+  }
+
   #nextVersion(call: C, party: Party, sdp: string): string {
-    const version = Math.max(versionOf(sdp), (call.versions.get(party) ?? 0) + 1);
+    const before = call.origins?.get(party);
+    // Versions of one `o=` line grow by one; where the session is ours alone they may also jump.
+    const next = (call.versions.get(party) ?? 0) + 1;
+    const version = before === undefined || !call.state.relay ? Math.max(versionOf(sdp), next) : next;
     call.versions.set(party, version);
     // What passes from phone to phone counts its own versions.
-    return call.state.relay ? revised(sdp, version) : sdp;
+    return call.state.relay ? revised(sdp, version, undefined, before) : sdp;
   }
 
   /** Branches that lost are of no use once a call is up, and their names go. */

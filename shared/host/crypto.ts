@@ -4,6 +4,7 @@ import {
   createHmac,
   createPrivateKey,
   generateKeyPairSync,
+  randomBytes,
   scrypt,
   sign,
   timingSafeEqual,
@@ -11,6 +12,7 @@ import {
 } from 'node:crypto';
 import type { Crypto, KeyPair } from '../kernel/world.ts';
 import { certificateFacts, createRequest, issue, keyHashOf, readPublicKey, readRequest } from './crypto-x509.ts';
+import { ed25519Key, isEd25519, signEd25519, verifyEd25519 } from './ed25519.ts';
 
 /** Cost of a password's hash: 16 MiB and some 50 ms each. */
 const SCRYPT = { N: 2 ** 14, r: 8, p: 1 } as const;
@@ -22,10 +24,14 @@ export function hostCrypto(): Crypto {
     hmac: (name, key, data) => Uint8Array.from(createHmac(name, key).update(data).digest()),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
     passwordHash,
-    createKey: async () => createKey(),
-    sign: async (privateKey, data) =>
-      Uint8Array.from(sign('sha256', data, { key: createPrivateKey(privateKey), dsaEncoding: 'ieee-p1363' })),
+    createKey: async (kind) => (kind === 'Ed25519' ? ed25519Key(randomBytes(32)) : createKey()),
+    sign: async (privateKey, data) => {
+      const edwards = signEd25519(privateKey, data);
+      if (edwards !== undefined) return edwards;
+      return Uint8Array.from(sign('sha256', data, { key: createPrivateKey(privateKey), dsaEncoding: 'ieee-p1363' }));
+    },
     verify: async (publicKey, data, signature) => {
+      if (isEd25519(publicKey)) return verifyEd25519(publicKey, data, signature);
       const key = readPublicKey(publicKey);
       return key !== undefined && verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
     },

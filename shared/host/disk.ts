@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { AppendFile, Disk } from '#shared/kernel/world.ts';
 
@@ -46,6 +46,14 @@ export function hostDisk(): Disk {
     },
     async remove(path) {
       await rm(path, { recursive: true, force: true });
+    },
+    async room(folder) {
+      try {
+        const { bavail, blocks, bsize } = await statfs(folder);
+        return { free: bavail * bsize, size: blocks * bsize };
+      } catch {
+        return undefined;
+      }
     },
     async list(folder) {
       try {

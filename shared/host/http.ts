@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { checkServerIdentity, type DetailedPeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
@@ -11,18 +12,38 @@ export function hostHttp(): HttpClient {
   return {
     async request(request) {
       const url = new URL(request.url);
-      const socket = await open(url, request);
+      const socket = await open(url, await addressOf(url, request), request);
+      const late = new NetError('ETIMEDOUT', `${url.origin}: no whole answer in time`);
+      // A reply that may be cut is wanted soon, not whole: octets that trickle in give no more time.
+      const timer =
+        request.cut === true ? setTimeout(() => socket.destroy(late), request.timeout ?? 10_000) : undefined;
       try {
         return await exchange(url, request, socket);
       } finally {
+        clearTimeout(timer);
         socket.destroy();
       }
     },
   };
 }
 
-function open(url: URL, request: HttpRequest): Promise<Socket> {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
+/** The address to connect to where not every one is allowed: looked up once and then used, so that no second answer can differ. */
+async function addressOf(url: URL, { allow }: HttpRequest): Promise<string> {
+  const host = hostOf(url);
+  if (allow === undefined) return host;
+  const found = isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
+  if (found.length === 0) throw new NetError('ENOTFOUND', `${url.origin}: the name is not known`);
+  const address = found.find((one) => allow(one.address))?.address;
+  if (address === undefined) throw new NetError('EACCES', `${url.origin}: its address is not allowed`);
+  return address;
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+function open(url: URL, address: string, request: HttpRequest): Promise<Socket> {
+  const host = hostOf(url);
   const secure = url.protocol === 'https:';
   if (!secure && url.protocol !== 'http:') return Promise.reject(new NetError('EPROTO', `${url.protocol} is not http`));
   const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
@@ -30,13 +51,13 @@ function open(url: URL, request: HttpRequest): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = secure
       ? tlsConnect({
-          host,
+          host: address,
           port,
           rejectUnauthorized: !pinned,
           ...(isIP(host) === 0 ? { servername: host } : {}),
           ...(request.ca === undefined ? {} : { ca: request.ca }),
         })
-      : netConnect({ host, port });
+      : netConnect({ host: address, port });
     socket.setTimeout(request.timeout ?? 10_000, () =>
       socket.destroy(new NetError('ETIMEDOUT', `${url.origin}: no answer in time`)),
     );
@@ -89,7 +110,7 @@ function exchange(url: URL, request: HttpRequest, socket: Socket): Promise<HttpR
     const outgoing = httpRequest(
       { method: request.method, path: url.pathname + url.search, headers, createConnection: () => socket },
       (reply) => {
-        collect(reply, request.limit ?? 1024 * 1024).then(resolve, reject);
+        collect(reply, request.limit ?? 1024 * 1024, request.cut === true).then(resolve, reject);
       },
     );
     outgoing.on('error', (error) => reject(error instanceof NetError ? error : netError(error, url.origin)));
@@ -97,21 +118,27 @@ function exchange(url: URL, request: HttpRequest, socket: Socket): Promise<HttpR
   });
 }
 
-function collect(reply: IncomingMessage, limit: number): Promise<HttpReply> {
+function collect(reply: IncomingMessage, limit: number, cut: boolean): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
-    reply.on('data', (part: Buffer) => {
-      size += part.length;
-      if (size > limit) reply.destroy(new NetError('ETOOLARGE', `the reply is larger than ${limit} octets`));
-      else parts.push(part);
-    });
-    reply.on('error', reject);
-    reply.on('end', () => {
+    const finish = () => {
       const headers: Record<string, string> = {};
       for (const [name, value] of Object.entries(reply.headers))
         if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
       resolve({ status: reply.statusCode ?? 0, headers, body: Buffer.concat(parts).toString('utf8') });
+    };
+    reply.on('data', (part: Buffer) => {
+      const room = limit - size;
+      size += part.length;
+      if (part.length <= room) parts.push(part);
+      else if (cut) {
+        parts.push(part.subarray(0, room));
+        reply.destroy();
+        finish();
+      } else reply.destroy(new NetError('ETOOLARGE', `the reply is larger than ${limit} octets`));
     });
+    reply.on('error', reject);
+    reply.on('end', finish);
   });
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { Log, World } from '#shared/kernel/world.ts';
 import { hostClock } from './clock.ts';
 import { hostCrypto } from './crypto.ts';
@@ -21,11 +21,31 @@ export function hostWorld(options: HostOptions = {}): World {
   const log: Log = jsonLog(write, options.level ?? 'warn', () => clock.wall());
   return {
     clock,
-    random: { bytes: (n) => new Uint8Array(randomBytes(n)), fraction: () => Math.random() },
+    random: { bytes: pooledBytes(), fraction: () => Math.random() },
     net: hostNet(),
     disk: hostDisk(),
     crypto: hostCrypto(),
     http: hostHttp(),
     log,
+  };
+}
+
+/** Octets drawn at once: ids and tags need a few each, and every call of the generator has its price. */
+const POOL = 4096;
+
+/** Octets of the system's generator, from a pool; what was given out is wiped there. */
+function pooledBytes(): World['random']['bytes'] {
+  const pool = new Uint8Array(POOL);
+  let used = POOL;
+  return (n) => {
+    if (n > POOL / 4) return randomFillSync(new Uint8Array(n));
+    if (used + n > POOL) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    const taken = pool.slice(used, used + n);
+    pool.fill(0, used, used + n);
+    used += n;
+    return taken;
   };
 }

@@ -18,11 +18,14 @@ export type IdPrefix =
   | 'alm'
   | 'ep'
   | 'room'
+  | 'rte'
+  | 'cmd'
   | 'chn'
   | 'rsv'
   | 'aud'
   | 'evt'
   | 'mail'
+  | 'mbx'
   | 'grp'
   | 'hook'
   | 'dlv'
@@ -32,7 +35,8 @@ export type IdPrefix =
   | 'app'
   | 'ins'
   | 'con'
-  | 'rol';
+  | 'rol'
+  | 'clt';
 
 /** Makes an identifier from the wall clock (ms since 1970) and 10 random bytes. */
 export function newId(prefix: IdPrefix, wall: number, random: Uint8Array): string {
@@ -44,6 +48,12 @@ export function newId(prefix: IdPrefix, wall: number, random: Uint8Array): strin
     rest = Math.floor(rest / 32);
   }
   return `${prefix}_${time}${base32(random.subarray(0, 10))}`;
+}
+
+/** The wall clock (ms) at which an identifier was made; undefined for text that `newId` cannot have made. */
+export function timeOfId(id: string): number | undefined {
+  const time = /^[a-z]+_([0-9a-hjkmnp-tv-z]{10})[0-9a-hjkmnp-tv-z]{16}$/.exec(id)?.[1];
+  return time === undefined ? undefined : [...time].reduce((sum, digit) => sum * 32 + ALPHABET.indexOf(digit), 0);
 }
 
 /** Base 32 (Crockford's alphabet, lower case, no padding) of any octets; 5 octets become 8 characters. */

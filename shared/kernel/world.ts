@@ -166,6 +166,8 @@ export interface Disk {
   remove(path: string): Promise<void>;
   /** Names in a folder, sorted; empty when there is none. */
   list(folder: string): Promise<string[]>;
+  /** Octets that are free for us and in all where the folder lies; undefined where nobody knows. */
+  room(folder: string): Promise<{ readonly free: number; readonly size: number } | undefined>;
 }
 
 export interface AppendFile {
@@ -216,9 +218,9 @@ export interface Crypto {
   equal(a: Uint8Array, b: Uint8Array): boolean;
   /** scrypt with N = 2^14, r = 8, p = 1, 32 octets. */
   passwordHash(password: string, salt: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
-  /** A P-256 key pair. */
-  createKey(): Promise<KeyPair>;
-  /** ECDSA with SHA-256, IEEE P1363 form. */
+  /** A P-256 key pair, or an Ed25519 one (RFC 8032) for signatures over documents. */
+  createKey(kind?: 'P-256' | 'Ed25519'): Promise<KeyPair>;
+  /** By the key's kind: ECDSA with SHA-256 in IEEE P1363 form, or EdDSA. */
   sign(privateKey: string, data: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
   verify(publicKey: Uint8Array, data: Uint8Array, signature: Uint8Array): Promise<boolean>;
   /** A PKCS #10 request for `subject`, signed by the key it asks for. */
@@ -243,6 +245,10 @@ export interface HttpRequest {
   readonly timeout?: number;
   /** Most octets of a reply that are taken, default 1 MiB. */
   readonly limit?: number;
+  /** A longer reply is cut at `limit`, not refused. */
+  readonly cut?: boolean;
+  /** Whether an address that the name stands for may be asked; default any. Asked again for every connection; none: EACCES. */
+  readonly allow?: (address: string) => boolean;
 }
 
 export interface HttpReply {

@@ -82,6 +82,13 @@ class EngineClient implements MediaEngine {
     this.#owners.set(args[0].id, args[0].owner);
     return this.#command('player', args);
   }
+  recorder(...args: Parameters<MediaEngine['recorder']>): Promise<void> {
+    this.#owners.set(args[0].id, args[0].owner);
+    return this.#command('recorder', args);
+  }
+  press(...args: Parameters<MediaEngine['press']>): Promise<void> {
+    return this.#command('press', args);
+  }
   start(...args: Parameters<MediaEngine['start']>): Promise<void> {
     return this.#command('start', args);
   }

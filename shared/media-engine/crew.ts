@@ -42,7 +42,8 @@ export class Crew {
         this.#ending = true;
         return await this.#all('end');
       case 'endpoint':
-      case 'player': {
+      case 'player':
+      case 'recorder': {
         const spec = args[0] as { id: string; owner: string; group: string };
         return await this.#create(name, args, spec.id, spec.owner, spec.group);
       }

@@ -1,12 +1,13 @@
 /** An endpoint: a pair of sockets, the stream that comes in and the stream that goes out. */
 import type { Address } from '#shared/kernel/world.ts';
-import { DtmfReceiver } from '#shared/rtp/dtmf.ts';
+import { DtmfReceiver, EVENT_SIZE } from '#shared/rtp/dtmf.ts';
 import { type LawTables, lawOf, transcode } from '#shared/rtp/g711.ts';
 import { JitterBuffer } from '#shared/rtp/jitter-buffer.ts';
 import { FRAME, newHeader, RTP_HEADER, readHeader } from '#shared/rtp/packet.ts';
 import { ReceptionStatistics } from '#shared/rtp/statistics.ts';
 import type { EndpointSpec, EndpointStats, RemoteSpec } from './engine.ts';
 import type { GraphHost, GraphSocket } from './graph-host.ts';
+import { Keys } from './keys.ts';
 import { Reporter } from './reporter.ts';
 import { RtpSender } from './sender.ts';
 import { SourceGate } from './source-gate.ts';
@@ -44,6 +45,7 @@ export class EndpointNode {
   readonly #reporter: Reporter;
   readonly #dtmf: DtmfReceiver;
   readonly #jitter = new JitterBuffer();
+  readonly #keys = new Keys();
   #gate: SourceGate | undefined;
   #tables: LawTables = lawOf('PCMU');
   #ssrc = -1;
@@ -129,9 +131,28 @@ export class EndpointNode {
   sendFrame(sum: Int32Array, tick: number, now: number): void {
     const remote = this.remote;
     const target = this.#gate?.target;
-    if (remote === undefined || target === undefined) return;
+    if (remote === undefined || target === undefined || this.#keys.busy) return;
     const packet = this.sender.frame(sum, remote.codec, remote.payloadType, tick, now);
     this.#rtp.send(packet, RTP_HEADER + FRAME, target.host, target.port);
+  }
+
+  /** Digits wait or are being sent. */
+  get pressing(): boolean {
+    return this.#keys.busy;
+  }
+
+  press(digits: string): void {
+    this.#keys.press(digits);
+  }
+
+  /** This tick's part of the digits. */
+  sendKey(now: number): void {
+    const key = this.#keys.next();
+    const target = this.#gate?.target;
+    const type = this.remote?.eventType;
+    if (key === undefined || target === undefined || type === undefined) return;
+    const packet = this.sender.event(key.digit, type, key.first, key.end, key.duration, now);
+    this.#rtp.send(packet, RTP_HEADER + EVENT_SIZE, target.host, target.port);
   }
 
   /** Once a second: silence, lost ends of digits, RTCP. */
@@ -198,7 +219,7 @@ export class EndpointNode {
 
   #pass(source: EndpointNode, data: Uint8Array, type: number, codes: Uint8Array | undefined, now: number): void {
     const target = this.#gate?.target;
-    if (this.remote?.receives !== true || target === undefined) return;
+    if (this.remote?.receives !== true || target === undefined || this.#keys.busy) return;
     const packet = this.sender.relay(source, header, data, type, codes, now);
     if (packet === undefined) return;
     this.#rtp.send(packet, RTP_HEADER + header.payloadEnd - header.payloadStart, target.host, target.port);

@@ -1,6 +1,6 @@
 /**
  * The media engine: a directed graph of nodes on a 20 ms clock. Endpoints send and receive RTP, rooms mix (each endpoint
- * connected both ways hears all but itself), players produce an item or a tone. An endpoint with one source of the same
+ * connected both ways hears all but itself), players produce an item or a tone, recorders write what they hear. An endpoint with one source of the same
  * codec relays packets at once, without the clock; with several it mixes.
  *
  * Engines: `node` (a child process with a worker per core, `process.ts`), `local` (in this thread, for the virtual world).
@@ -50,9 +50,19 @@ export interface PlayerSpec {
   readonly gain: number;
 }
 
+export interface RecorderSpec {
+  readonly id: string;
+  readonly owner: string;
+  readonly group: string;
+  /** The WAV file (8 kHz mono, mu-law) that it writes; one that exists is replaced. */
+  readonly file: string;
+  /** It ends by itself after so many ms of sound. */
+  readonly limit: number;
+}
+
 export interface NodeInfo {
   readonly id: string;
-  readonly kind: 'endpoint' | 'room' | 'player';
+  readonly kind: 'endpoint' | 'room' | 'player' | 'recorder';
   readonly owner: string;
   readonly group: string;
   /** Endpoints: the local RTP address. */
@@ -76,6 +86,8 @@ export interface EndpointStats {
 
 export type EngineEvent =
   | { readonly on: 'player-ended'; readonly id: string; readonly owner: string }
+  /** A recorder has reached its limit, or its file cannot be written (`failed`). It waits to be released. */
+  | { readonly on: 'recorder-ended'; readonly id: string; readonly owner: string; readonly failed: boolean }
   | {
       readonly on: 'dtmf';
       readonly id: string;
@@ -97,7 +109,11 @@ export interface MediaEngine {
   player(spec: PlayerSpec): Promise<void>;
   /** Starts a player from its beginning. */
   start(id: string): Promise<void>;
-  /** Sound flows (or no longer flows) from a node to an endpoint or room of the same group. */
+  /** Writes what the nodes connected to it say, mixed, from now on until `release`, which resolves once the file is complete. */
+  recorder(spec: RecorderSpec): Promise<void>;
+  /** Sends telephone events (RFC 4733) from an endpoint, 100 ms each with a pause between; its other sound waits meanwhile. Rejects with `no_events`. */
+  press(id: string, digits: string): Promise<void>;
+  /** Sound flows (or no longer flows) from a node to an endpoint, room or recorder of the same group. */
   connect(from: string, to: string, connected: boolean): Promise<void>;
   /** Frees a node and its connections; harmless when it is gone. */
   release(id: string): Promise<void>;
@@ -117,6 +133,8 @@ export type EngineFault =
   | 'other_group'
   | 'not_connectable'
   | 'bad_file'
+  /** The other side takes no telephone events. */
+  | 'no_events'
   | 'gone';
 
 /** Rejected commands carry one of these codes. */

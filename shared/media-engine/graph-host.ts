@@ -9,6 +9,13 @@ export interface GraphSocket {
   close(): void;
 }
 
+/** A file being written; one write at a time. */
+export interface GraphFile {
+  /** Writes at an offset, octets. */
+  write(at: number, data: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
 export type GraphReceiver = (data: Uint8Array, host: string, port: number) => void;
 
 export interface GraphHost {
@@ -22,6 +29,8 @@ export interface GraphHost {
   bind(host: string, port: number, receive: GraphReceiver): Promise<GraphSocket>;
   /** A whole file of at most `limit` octets; undefined when there is none or it is larger. */
   file(path: string, limit: number): Promise<Uint8Array | undefined>;
+  /** Opens a file for writing from its beginning; folders are made as needed. */
+  create(path: string): Promise<GraphFile>;
   event(event: EngineEvent): void;
   /** Called when `due()` of the graph may have become earlier. */
   wake(): void;

@@ -10,12 +10,14 @@ import {
   EngineError,
   type NodeInfo,
   type PlayerSpec,
+  type RecorderSpec,
   type RemoteSpec,
 } from './engine.ts';
 import { type GraphHost, type GraphOptions, type GraphSocket, NODES, NODES_PER_GROUP } from './graph-host.ts';
-import { type GraphNode, Group, RoomNode } from './group.ts';
+import { type Ending, type GraphNode, Group, RoomNode } from './group.ts';
 import { PlayerNode } from './player.ts';
 import { PortRange } from './ports.ts';
+import { RecorderNode } from './recorder.ts';
 import { Sounds } from './sounds.ts';
 import { Ticker } from './ticker.ts';
 
@@ -61,6 +63,23 @@ export class Graph {
     });
   }
 
+  async recorder(spec: RecorderSpec): Promise<void> {
+    await this.#make(spec.id, 'recorder', spec.group, async () => {
+      const file = await this.#host.create(spec.file).catch(() => undefined);
+      if (file === undefined) throw new EngineError('bad_file', 'the file cannot be written');
+      return new RecorderNode(spec, file);
+    });
+  }
+
+  press(id: string, digits: string): void {
+    const node = this.#find(id, 'endpoint') as EndpointNode;
+    if (node.remote?.eventType === undefined || !node.ready) {
+      throw new EngineError('no_events', 'the other side takes no telephone events');
+    }
+    node.press(digits);
+    this.#changed(node.group);
+  }
+
   remote(id: string, spec: RemoteSpec): void {
     const node = this.#find(id, 'endpoint') as EndpointNode;
     node.setRemote(spec, this.#host.mono());
@@ -81,7 +100,8 @@ export class Graph {
       throw new EngineError('unknown_node', 'one of the two nodes does not exist');
     }
     if (source.group !== sink.group) throw new EngineError('other_group', 'the nodes belong to different groups');
-    if (sink.kind === 'player' || (sink.kind === 'room' && source.kind === 'room')) {
+    const rooms = sink.kind === 'room' && source.kind === 'room';
+    if (source.kind === 'recorder' || sink.kind === 'player' || rooms) {
       throw new EngineError('not_connectable', `sound cannot flow from a ${source.kind} to a ${sink.kind}`);
     }
     this.#groups.get(source.group)?.connect(source, sink, connected);
@@ -105,6 +125,7 @@ export class Graph {
       this.#ticker.unplace(group);
       this.#groups.delete(group.name);
     }
+    if (node.kind === 'recorder') await node.finish();
     this.#changed(node.group);
   }
 
@@ -132,11 +153,16 @@ export class Graph {
 
   /** Sends what is due at `now`. */
   step(now: number): void {
-    const ended: PlayerNode[] = [];
+    const ended: Ending[] = [];
     this.#ticker.run(now, (group, index) => group.tick(index, now, ended));
-    for (const player of ended) {
-      this.#host.event({ on: 'player-ended', id: player.id, owner: player.owner });
-      this.#changed(player.group);
+    for (const node of ended) {
+      const { id, owner } = node;
+      this.#host.event(
+        node.kind === 'player'
+          ? { on: 'player-ended', id, owner }
+          : { on: 'recorder-ended', id, owner, failed: node.failed },
+      );
+      this.#changed(node.group);
     }
     if (now >= this.#nextCare) this.#care(now);
   }

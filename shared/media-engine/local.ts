@@ -34,6 +34,22 @@ export function localEngine(world: World, options: LocalOptions): MediaEngine {
       const data = await read(path);
       return data === undefined || data.length > limit ? undefined : data;
     },
+    async create(path) {
+      let whole = new Uint8Array(64 * 1024);
+      let size = 0;
+      return {
+        async write(at, data) {
+          size = Math.max(size, at + data.length);
+          if (size > whole.length) {
+            const more = new Uint8Array(2 * size);
+            more.set(whole);
+            whole = more;
+          }
+          whole.set(data, at);
+        },
+        close: () => world.disk.write(path, whole.slice(0, size)),
+      };
+    },
     event: (event) => {
       for (const handler of handlers) handler(event);
     },
@@ -66,6 +82,8 @@ export function localEngine(world: World, options: LocalOptions): MediaEngine {
     remote: async (id, spec) => graph.remote(id, spec),
     room: (id, owner, group) => graph.room(id, owner, group),
     player: (spec) => graph.player(spec),
+    recorder: (spec) => graph.recorder(spec),
+    press: async (id, digits) => graph.press(id, digits),
     start: async (id) => graph.start(id),
     connect: async (from, to, connected) => graph.connect(from, to, connected),
     release: (id) => graph.release(id),

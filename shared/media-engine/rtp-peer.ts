@@ -3,7 +3,7 @@
  * by the simulator's phones and by tests; it knows nothing of the engine.
  */
 import type { Address, Timer, UdpSocket, World } from '#shared/kernel/world.ts';
-import { EVENT_SIZE, writeEvent } from '#shared/rtp/dtmf.ts';
+import { DtmfReceiver, EVENT_SIZE, writeEvent } from '#shared/rtp/dtmf.ts';
 import { lawOf } from '#shared/rtp/g711.ts';
 import { FRAME, newHeader, RTP_HEADER, readHeader, timestampDistance, writeHeader } from '#shared/rtp/packet.ts';
 import type { AudioCodec } from './engine.ts';
@@ -31,6 +31,13 @@ export class RtpPeer {
   /** Packets of RTP that came, whatever they carried, and the source of the last. */
   received = 0;
   lastFrom: Address | undefined;
+  /** Telephone events that came, in order. */
+  digits = '';
+  readonly #dtmf = new DtmfReceiver((digit) => {
+    this.digits += digit;
+  });
+  /** The payload type of events, where they are agreed. */
+  eventType: number | undefined;
   /** Payload types that came. */
   readonly types = new Set<number>();
 
@@ -124,8 +131,10 @@ export class RtpPeer {
     this.received++;
     this.lastFrom = from;
     this.types.add(header.payloadType);
-    if (header.payloadType !== 0 && header.payloadType !== 8) return;
     const now = this.#world.clock.mono();
+    if (header.payloadType === this.eventType)
+      this.#dtmf.push(header.timestamp, data, header.payloadStart, header.payloadEnd, now);
+    if (header.payloadType !== 0 && header.payloadType !== 8) return;
     if (this.#first?.ssrc !== header.ssrc) {
       // Another source goes on where time has got to.
       const passed = this.#first === undefined ? 0 : Math.round((now - this.#first.at) * 8);

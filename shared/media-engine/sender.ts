@@ -2,6 +2,7 @@
  * The outgoing RTP stream of an endpoint: one SSRC, whatever feeds it. Relayed packets keep the gaps and order of their
  * source, mixed frames follow the tick; every change between them goes on in sequence and time.
  */
+import { EVENT_SIZE, writeEvent } from '#shared/rtp/dtmf.ts';
 import { type Law, lawOf } from '#shared/rtp/g711.ts';
 import { encodeInto } from '#shared/rtp/mix.ts';
 import { FRAME, RTP_HEADER, type RtpHeader, sequenceDistance, writeHeader } from '#shared/rtp/packet.ts';
@@ -11,6 +12,9 @@ export const PAYLOAD_LIMIT = 480;
 
 /** Packets of one endpoint that may be on their way at once; its buffers are used again after as many sends. */
 export const BUFFERS = 8;
+
+/** Level of the events that we send, below 0 dBm0. */
+const EVENT_VOLUME = 10;
 
 export class RtpSender {
   readonly ssrc: number;
@@ -84,6 +88,24 @@ export class RtpSender {
     writeHeader(packet, fresh, payloadType, this.#sequence, this.timestamp, this.ssrc);
     encodeInto(packet, RTP_HEADER, sum, lawOf(law).encode);
     this.#count(FRAME, now);
+    return packet;
+  }
+
+  /**
+   * A packet of a telephone event; all of one event carry the timestamp at which it began (`first`). Whatever feeds the stream
+   * afterwards goes on in sequence and time. Length = `RTP_HEADER` + `EVENT_SIZE`.
+   */
+  event(digit: string, payloadType: number, first: boolean, end: boolean, duration: number, now: number): Uint8Array {
+    if (first) this.timestamp = this.#resume(now) >>> 0;
+    this.#feed = undefined;
+    this.#sequence = (this.#sequence + 1) & 0xffff;
+    const packet = this.#next();
+    writeHeader(packet, first, payloadType, this.#sequence, this.timestamp, this.ssrc);
+    writeEvent(packet, RTP_HEADER, digit, end, EVENT_VOLUME, duration);
+    this.sent++;
+    this.octets += EVENT_SIZE;
+    // The time of the event's beginning, which the timestamp belongs to, stays.
+    if (first) this.at = now;
     return packet;
   }
 

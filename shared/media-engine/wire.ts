@@ -5,7 +5,7 @@
 import { EngineError, type EngineEvent, type EngineFault, type MediaEngine } from './engine.ts';
 
 /** Changes whenever parent and process of different versions would misunderstand each other. */
-export const WIRE_VERSION = 1;
+export const WIRE_VERSION = 2;
 
 /** The value of the first answer (n = 0): what the process is. */
 export interface Greeting {

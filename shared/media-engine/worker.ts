@@ -1,9 +1,10 @@
 /** A worker of the engine process: one graph with its own sockets and its own clock. Entry of a `worker_threads` thread. */
 import { randomBytes } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { bindDatagram } from './adapter-dgram.ts';
-import type { EndpointSpec, PlayerSpec, RemoteSpec } from './engine.ts';
+import type { EndpointSpec, PlayerSpec, RecorderSpec, RemoteSpec } from './engine.ts';
 import { Graph } from './graph.ts';
 import type { GraphHost, GraphOptions } from './graph-host.ts';
 import { gridClock } from './grid-clock.ts';
@@ -24,6 +25,17 @@ const host: GraphHost = {
     if (facts === undefined || !facts.isFile() || facts.size > limit) return undefined;
     return await readFile(path);
   },
+  async create(path) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const file = await open(path, 'w', 0o600);
+    return {
+      write: async (at, data) => void (await file.write(data, 0, data.length, at)),
+      close: async () => {
+        await file.sync();
+        await file.close();
+      },
+    };
+  },
   event: (event) => answer({ event }),
   wake: () => clock.wake(),
 };
@@ -41,6 +53,10 @@ async function run({ do: name, args }: Command): Promise<unknown> {
       return await graph.room(args[0] as string, args[1] as string, args[2] as string);
     case 'player':
       return await graph.player(args[0] as PlayerSpec);
+    case 'recorder':
+      return await graph.recorder(args[0] as RecorderSpec);
+    case 'press':
+      return graph.press(args[0] as string, args[1] as string);
     case 'start':
       return graph.start(args[0] as string);
     case 'connect':

@@ -3,6 +3,7 @@
  * the last good one on disk, and reports `{applied, state, error?}` with a body of its own.
  */
 import Type from 'typebox';
+import { AppId, AppVersion } from './applet-manifest.ts';
 import { At, Id, literals, request } from './schema.ts';
 
 /** What a gateway needs to serve its house's phones and to reach the softswitch. HA1 = H(username:realm:password), realm = domain. */
@@ -29,11 +30,32 @@ export const SystemDocument = request({
   reportEvery: Type.Integer({ minimum: 5_000 }),
 });
 
+/** The applets that a home's gateways run. */
+export const AppletsDocument = request({
+  /** Key (SubjectPublicKeyInfo, base 64) whose countersignature a package must carry. */
+  operatorKey: Type.String({ maxLength: 128 }),
+  installs: Type.Array(
+    request({
+      install: Id,
+      application: AppId,
+      version: AppVersion,
+      /** Applet versions that the cloud half works with. */
+      matches: Type.String({ maxLength: 64 }),
+      /** SHA-256 of the package's canonical text. */
+      sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+      /** Names of the permissions that the subscriber has consented to. */
+      grants: Type.Array(Type.String({ maxLength: 32 }), { maxItems: 32 }),
+    }),
+    { maxItems: 32 },
+  ),
+});
+
 /** Documents by name; the version stands beside, not inside. */
-export const documents = { voice: VoiceDocument, system: SystemDocument } as const;
+export const documents = { voice: VoiceDocument, system: SystemDocument, applets: AppletsDocument } as const;
 export type DocumentName = keyof typeof documents;
 export type VoiceDocument = Type.Static<typeof VoiceDocument>;
 export type SystemDocument = Type.Static<typeof SystemDocument>;
+export type AppletsDocument = Type.Static<typeof AppletsDocument>;
 
 /** Body of a message of channel `desired`. */
 export const Desired = Type.Object({

@@ -11,10 +11,18 @@ export interface BusEvents {
   };
   /** A home's lines or their credentials changed. */
   'lines.changed': { readonly home: string };
+  /** The phones of a line that can be reached: somebody registered, perhaps anew. */
+  'line.registered': { readonly line: string; readonly devices: readonly string[] };
+  /** An application was installed in a home, updated or removed. */
+  'install.changed': { readonly home: string; readonly install: string };
+  /** An applet said something to its cloud half. */
+  'applet.said': { readonly install: string };
   /** Pairing of a gateway moved on. */
   'pairing.progress': { readonly gateway: string; readonly home: string; readonly state: string };
   /** Somebody pressed a digit (RFC 4733) on the phone of a leg; `duration` in ms. */
   'leg.digit': { readonly session: string; readonly leg: string; readonly digit: string; readonly duration: number };
+  /** Somebody muted a leg in its room, or let it be heard again, past the session manager. */
+  'leg.muted': { readonly session: string; readonly leg: string; readonly muted: boolean };
   /** The platform’s event log (`cloud/store/event-log.ts`) grew. */
   'event.appended': { readonly home?: string; readonly session?: string };
   /** A server of the farm started, stopped or changed its health. */

@@ -3,11 +3,23 @@
  * MQTT answers and CLI texts all come from here. A fault is a value; it is thrown by nobody.
  */
 import { commonFaults } from './faults/common.ts';
+import { eCenterFaults } from './faults/e-center.ts';
+import { emailFaults } from './faults/email.ts';
+import { messagingFaults } from './faults/messaging.ts';
 import { oampFaults } from './faults/oamp.ts';
+import { platformFaults } from './faults/platform.ts';
 import { voiceFaults } from './faults/voice.ts';
 import type { ServerName } from './servers.ts';
 
-export const faults = { ...commonFaults, ...oampFaults, ...voiceFaults };
+export const faults = {
+  ...commonFaults,
+  ...oampFaults,
+  ...platformFaults,
+  ...voiceFaults,
+  ...messagingFaults,
+  ...emailFaults,
+  ...eCenterFaults,
+};
 
 export type FaultCode = keyof typeof faults;
 

@@ -39,14 +39,18 @@ export interface VerbEntry {
     readonly method: 'GET' | 'POST' | 'DELETE' | 'PUT';
     readonly path: `/v1/${string}`;
     readonly status: 200 | 201 | 202 | 204;
-    /** The reply is a stream of server-sent events of this schema. */
-    readonly stream?: boolean;
+    /** The reply is a stream of server-sent events of this schema; `on-request`: to those who accept text/event-stream. */
+    readonly stream?: true | 'on-request';
     /** No credential is needed (sign-in). */
     readonly open?: boolean;
+    /** Octets of a request's body, where the usual limit is too small. */
+    readonly bodyLimit?: number;
   };
   readonly gateway?: readonly GatewayChannel[];
   /** Words of the `hearthline` command, for example `line create`. */
   readonly cli?: string;
+  /** Fields of a list's items that a console shows before all others, as long as they fit; default: in the order of the reply. */
+  readonly columns?: readonly string[];
   /** A valid request, for docs and tests. */
   readonly example: Readonly<Record<string, unknown>>;
 }

@@ -5,6 +5,11 @@ export function add(sum: Int32Array, frame: Int16Array): void {
   for (let i = 0; i < frame.length; i++) sum[i] = (sum[i] as number) + (frame[i] as number);
 }
 
+/** sum += gain * frame. */
+export function addScaled(sum: Int32Array, frame: Int16Array, gain: number): void {
+  for (let i = 0; i < frame.length; i++) sum[i] = (sum[i] as number) + gain * (frame[i] as number);
+}
+
 /** sum -= frame: a member's own voice leaves the mix that it hears (N-1). */
 export function subtract(sum: Int32Array, frame: Int16Array): void {
   for (let i = 0; i < frame.length; i++) sum[i] = (sum[i] as number) - (frame[i] as number);

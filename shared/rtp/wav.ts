@@ -66,17 +66,19 @@ function samples(view: DataView, start: number, size: number, format: Format): R
   return ok(out);
 }
 
-/** A file of these samples, coded by `law` or, without one, as 16-bit linear. */
-export function writeWav(pcm: Int16Array, law?: Law): Uint8Array<ArrayBuffer> {
+/** Octets before the sound in a file of `writeWav`. */
+export const WAV_HEADER = 44;
+
+/** What stands before `size` octets of sound, coded by `law` or, without one, as 16-bit linear. */
+export function wavHeader(size: number, law?: Law): Uint8Array<ArrayBuffer> {
   const octets = law === undefined ? 2 : 1;
-  const size = pcm.length * octets;
-  const file = new Uint8Array(44 + size + (size & 1));
-  const view = new DataView(file.buffer);
+  const header = new Uint8Array(WAV_HEADER);
+  const view = new DataView(header.buffer);
   const word = (at: number, text: string): void => {
     for (let i = 0; i < text.length; i++) view.setUint8(at + i, text.charCodeAt(i));
   };
   word(0, 'RIFF');
-  view.setUint32(4, file.length - 8, true);
+  view.setUint32(4, WAV_HEADER - 8 + size + (size & 1), true);
   word(8, 'WAVEfmt ');
   view.setUint32(16, 16, true);
   view.setUint16(20, law === undefined ? 1 : law === 'PCMU' ? 7 : 6, true);
@@ -87,10 +89,20 @@ export function writeWav(pcm: Int16Array, law?: Law): Uint8Array<ArrayBuffer> {
   view.setUint16(34, octets * 8, true);
   word(36, 'data');
   view.setUint32(40, size, true);
-  if (law === undefined) for (let i = 0; i < pcm.length; i++) view.setInt16(44 + 2 * i, pcm[i] as number, true);
-  else {
+  return header;
+}
+
+/** A file of these samples, coded by `law` or, without one, as 16-bit linear. */
+export function writeWav(pcm: Int16Array, law?: Law): Uint8Array<ArrayBuffer> {
+  const size = pcm.length * (law === undefined ? 2 : 1);
+  const file = new Uint8Array(WAV_HEADER + size + (size & 1));
+  file.set(wavHeader(size, law));
+  if (law === undefined) {
+    const view = new DataView(file.buffer);
+    for (let i = 0; i < pcm.length; i++) view.setInt16(WAV_HEADER + 2 * i, pcm[i] as number, true);
+  } else {
     const { encode } = lawOf(law);
-    for (let i = 0; i < pcm.length; i++) file[44 + i] = encode[(pcm[i] as number) & 0xffff] as number;
+    for (let i = 0; i < pcm.length; i++) file[WAV_HEADER + i] = encode[(pcm[i] as number) & 0xffff] as number;
   }
   return file;
 }

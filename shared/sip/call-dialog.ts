@@ -4,8 +4,10 @@ import { tagged } from './build.ts';
 import type { Call, CallHooks } from './call.ts';
 import { ended, refuse, refusePending, sendCancel } from './call-end.ts';
 import { acked, REPEAT_PROVISIONAL, repeatOk } from './call-in.ts';
-import { refuseOffer, takeOffer, tryReoffer } from './call-offer.ts';
+import { refuseOffer, takeOffer, tryReoffer, wishOffer } from './call-offer.ts';
 import { giveUp } from './call-out.ts';
+import { repeatReliable, servePrack } from './call-reliable.ts';
+import { keepSession } from './call-session.ts';
 import type { Dialog } from './dialog.ts';
 import type { SipMessage } from './message.ts';
 import type { Failure, ServerTransaction } from './transaction.ts';
@@ -42,6 +44,9 @@ export function serveInDialog(
       return true;
     case 'UPDATE':
       takeOffer(call, transaction, message, now, out);
+      return true;
+    case 'PRACK':
+      servePrack(call, transaction, message, now, out);
       return true;
     default:
       return false;
@@ -91,6 +96,13 @@ function tick(call: Call, now: number, out: EndpointOutput[]): void {
     return;
   }
   repeatOk(call, now, out);
+  repeatReliable(call, now, out, () => {
+    ended(call, 'timeout', out);
+    call.forget(now);
+  });
+  keepSession(call, now, out, () => {
+    if (call.described !== undefined && call.reoffer === undefined) wishOffer(call, call.described, now, out);
+  });
   if (now >= call.ringBy) unansweredTooLong(call, now, out);
   if (now >= call.repeatAt) {
     call.repeatAt = now + REPEAT_PROVISIONAL;

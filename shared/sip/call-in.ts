@@ -5,6 +5,8 @@ import { Call, type Core } from './call.ts';
 import { byeAndForget, ended, refusePending } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
 import { RING_LIMIT } from './call-out.ts';
+import { awaitPrack, isReliable, mayFollow, reliableHeaders } from './call-reliable.ts';
+import { answerWithTimer } from './call-session.ts';
 import { dialogOfInvite } from './dialog.ts';
 import { newResponse, type SipMessage } from './message.ts';
 import { nextGap, T1, TRY_TIME } from './timers.ts';
@@ -51,9 +53,14 @@ export function sendProgress(
   if (call.outgoing || call.at !== 'ringing' || status <= 100 || status >= 200) return;
   const body = options.sdp ?? options.body;
   const type = options.sdp === undefined ? options.contentType : 'application/sdp';
-  const response = answerTo(call, status, { ...options, body, type });
+  const reliable = isReliable(call, body !== undefined);
+  // One reliable response at a time (RFC 3262 section 3).
+  if (reliable && !mayFollow(call, (later, list) => sendProgress(call, status, options, later, list))) return;
+  const headers = reliable ? [...(options.headers ?? []), ...reliableHeaders(call)] : options.headers;
+  const response = answerTo(call, status, { ...options, ...(headers && { headers }), body, type });
   if (!response || !call.server) return;
   call.core.transactions.reply(call.server, response, now, out);
+  if (reliable) awaitPrack(call, response, now);
   call.repeatAt = now + REPEAT_PROVISIONAL;
   call.plan();
 }
@@ -91,8 +98,13 @@ export function sendOk(
   out: EndpointOutput[],
 ): void {
   const transaction = call.server;
+  // A 2xx waits for the PRACK of early sound (RFC 3262 section 3).
+  if (call.at === 'ringing' && !mayFollow(call, (later, list) => sendOk(call, sdp, parts, later, list))) return;
   const seq = transaction?.request?.cseq.n ?? 0;
-  const response = answerTo(call, 200, { ...parts, body: sdp, type: 'application/sdp' });
+  const timer = transaction?.request ? answerWithTimer(call, transaction.request, now) : [];
+  const headers = [...(parts.headers ?? []), ...timer];
+  const response = answerTo(call, 200, { ...parts, headers, body: sdp, type: 'application/sdp' });
+  call.described = sdp;
   if (!transaction || !response) return;
   call.server = undefined;
   call.offerBy = NEVER;

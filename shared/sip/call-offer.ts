@@ -4,6 +4,7 @@ import { retryWithCredentials } from './auth.ts';
 import { contactValue, type HeaderLine, sdpOf, tagged } from './build.ts';
 import type { Call } from './call.ts';
 import { byeAndForget, ended, refuse } from './call-end.ts';
+import { answerWithTimer, offerWithTimer, takeTimer } from './call-session.ts';
 import { dialogRequest, refreshTarget } from './dialog.ts';
 import { newResponse, type SipMessage } from './message.ts';
 import { TRY_TIME } from './timers.ts';
@@ -41,8 +42,10 @@ export function tryReoffer(call: Call, now: number, out: EndpointOutput[]): void
   const headers: HeaderLine[] = [
     ['Contact', contactValue(call.contact, call.flow)],
     ...core.capabilities,
+    ...offerWithTimer(call),
     ['Content-Type', 'application/sdp'],
   ];
+  call.described = reoffer.sdp;
   const request = dialogRequest(dialog, 'INVITE', headers, reoffer.sdp);
   call.client = core.transactions.start(request, call.flow, new Reinvite(call), now, out);
   call.ringBy = now + REOFFER_LIMIT;
@@ -90,6 +93,7 @@ class Reinvite implements ClientUser {
     this.#ack = core.transactions.sendAck(ack, flow, out);
     if (call.at === 'over') return;
     call.client = undefined;
+    takeTimer(call, message, now);
     this.#settle(true, message.status, sdpOf(message), now, out);
   }
 
@@ -182,7 +186,8 @@ function refreshOnly(
   out: EndpointOutput[],
 ): void {
   const contact: HeaderLine = ['Contact', contactValue(call.contact, transaction.flow)];
-  const response = tagged(message, 200, call.localTag, [contact, ...call.core.capabilities]);
+  const timer = answerWithTimer(call, message, now);
+  const response = tagged(message, 200, call.localTag, [contact, ...call.core.capabilities, ...timer]);
   call.core.transactions.reply(transaction, response, now, out);
 }
 

@@ -5,8 +5,11 @@ import { contactValue, type HeaderLine, MAX_FORWARDS, sdpOf } from './build.ts';
 import { Call, type Core } from './call.ts';
 import { byeAndForget, ended, sendBye, sendCancel } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
+import { takeReliable } from './call-reliable.ts';
+import { offerWithTimer, takeTimer } from './call-session.ts';
 import { addRoutes, type Dialog, type DialogSeed, dialogOfResponse, dialogRequest } from './dialog.ts';
 import { newRequest, type SipMessage } from './message.ts';
+import { neededInterval, offerTimer } from './session-timer.ts';
 import { TRY_TIME } from './timers.ts';
 import { type ClientTransaction, type ClientUser, type Failure, sendAgain } from './transaction.ts';
 import type { CallHandle, EndpointOutput, InviteOptions } from './types.ts';
@@ -29,7 +32,9 @@ export function startCall(
   const callId = headerOf(options, 'call-id') ?? core.tokens.next(16);
   const call = new Call(core, { handle, outgoing: true, at: 'calling', flow, contact, callId, localTag });
   call.credentials = options.credentials;
-  const invite = inviteOf(core, options, { callId, localTag });
+  const headers = [...(options.headers ?? []), ...offerWithTimer(call)];
+  call.described = options.sdp;
+  const invite = inviteOf(core, { ...options, headers }, { callId, localTag });
   const seed = { callId, localTag, local: invite.header('From') ?? '', uri: invite.uri };
   const user = new OutgoingInvite(call, seed, options.sdp !== undefined);
   call.client = core.transactions.start(invite, flow, user, now, out);
@@ -66,6 +71,7 @@ class OutgoingInvite implements ClientUser {
   /** ACKs of the 2xx, as sent, by To tag; undefined while the user owes the answer to a late offer. */
   readonly #acks = new Map<string, string | undefined>();
   #challenged = 0;
+  #lengthened = false;
 
   constructor(call: Call, seed: DialogSeed, offered: boolean) {
     this.#call = call;
@@ -93,6 +99,7 @@ class OutgoingInvite implements ClientUser {
     call.ringBy = now + RING_LIMIT;
     if (call.silent || call.at !== 'ringing' || message.status === 100) return;
     if (message.to.params.has('tag') && !this.#early(message)) return;
+    if (!takeReliable(call, call.dialog, message, now, out)) return;
     const sdp = sdpOf(message);
     out.push({ do: 'progress', call: call.handle, status: message.status, message, ...(sdp !== undefined && { sdp }) });
   }
@@ -151,6 +158,7 @@ class OutgoingInvite implements ClientUser {
     const call = this.#call;
     const sdp = sdpOf(message);
     const seq = message.cseq.n;
+    takeTimer(call, message, now);
     if (this.#offered || sdp === undefined) {
       this.#ack(dialog, undefined, out, seq);
       call.at = 'confirmed';
@@ -185,7 +193,7 @@ class OutgoingInvite implements ClientUser {
 
   #failure(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
     const call = this.#call;
-    const again = call.silent ? undefined : this.#retry(transaction, message);
+    const again = call.silent ? undefined : (this.#retry(transaction, message) ?? this.#longer(transaction, message));
     if (!again) {
       this.#end(message.status, now, out, message);
       return;
@@ -195,6 +203,19 @@ class OutgoingInvite implements ClientUser {
     call.dialog = undefined;
     call.forks = undefined;
     call.client = call.core.transactions.start(again, call.flow, this, now, out);
+  }
+
+  /** Our session interval was too short for the other side (422, RFC 4028 section 7.4): once more with what it needs. */
+  #longer(transaction: ClientTransaction, message: SipMessage): SipMessage | undefined {
+    const { request } = transaction;
+    const needed = message.status === 422 && !this.#lengthened ? neededInterval(message) : undefined;
+    if (needed === undefined || request === undefined) return undefined;
+    this.#lengthened = true;
+    const again = request.clone();
+    again.remove('Via');
+    for (const [name, value] of offerTimer(needed, undefined, needed)) again.set(name, value);
+    again.set('CSeq', `${request.cseq.n + 1} INVITE`);
+    return again;
   }
 
   /** A challenge is answered once, and once more where only the nonce had grown stale. */

@@ -9,7 +9,7 @@ import type { SipMessage } from './message.ts';
 import type { Tokens } from './tokens.ts';
 import type { ClientTransaction, Failure, ServerTransaction, ServerUser } from './transaction.ts';
 import type { OnFlow, Transactions } from './transactions.ts';
-import type { CallHandle, Credentials, EndpointOutput, Flow } from './types.ts';
+import type { CallHandle, Credentials, EndpointOutput, Flow, SessionTimer } from './types.ts';
 
 /** How much one endpoint holds at once; what comes beyond it from outside gets 503. */
 export interface EndpointLimits {
@@ -26,10 +26,32 @@ export interface Core {
   /** Allow and Supported, on messages that make or refresh a dialog. */
   readonly capabilities: readonly HeaderLine[];
   readonly hash: DigestHash;
+  /** Seconds between refreshes of a call (RFC 4028); undefined: no session timers. */
+  readonly sessionExpires: number | undefined;
+  /** Reliable provisional responses are sent and acknowledged (RFC 3262). */
+  readonly reliable: boolean;
   readonly calls: Map<CallHandle, Call>;
   /** By our tag, which is random and ours alone. */
   readonly byTag: Map<string, Call>;
   readonly hooks: CallHooks;
+}
+
+/** A provisional response that waits for its PRACK (RFC 3262). */
+export interface Unpracked {
+  readonly rseq: number;
+  readonly seq: number;
+  readonly response: SipMessage;
+  resendAt: number;
+  gap: number;
+  readonly endAt: number;
+}
+
+/** What an incoming call knows of its reliable responses. */
+export interface ReliableState {
+  rseq: number;
+  unpracked: Unpracked | undefined;
+  /** Sent once the PRACK of the one before has come: the next response, or the final one. */
+  readonly waiting: ((now: number, out: EndpointOutput[]) => void)[];
 }
 
 /** How a call's deadlines and transactions reach the code that knows what to do. */
@@ -99,6 +121,13 @@ export class Call implements Timed, OnFlow, ServerUser {
   repeatAt = NEVER;
   offerBy = NEVER;
   flowBy = NEVER;
+  /** Session timer: refresh, and end without a refresh. */
+  refreshAt = NEVER;
+  expireAt = NEVER;
+  session: SessionTimer | undefined;
+  /** Our last description, to refresh with. */
+  described: string | undefined;
+  rel: ReliableState | undefined;
   readonly handle: CallHandle;
   readonly outgoing: boolean;
   readonly callId: string;
@@ -123,7 +152,10 @@ export class Call implements Timed, OnFlow, ServerUser {
     if (this.at === 'over') return NEVER;
     const resendAt = this.unacked?.resendAt ?? NEVER;
     const endAt = this.unacked?.endAt ?? NEVER;
-    return Math.min(resendAt, endAt, this.retryAt, this.ringBy, this.repeatAt, this.offerBy, this.flowBy);
+    const { retryAt, ringBy, repeatAt, offerBy, flowBy, refreshAt, expireAt } = this;
+    const waits = this.rel?.unpracked;
+    const prackAt = waits === undefined ? NEVER : Math.min(waits.resendAt, waits.endAt);
+    return Math.min(resendAt, endAt, retryAt, ringBy, repeatAt, offerBy, flowBy, refreshAt, expireAt, prackAt);
   }
 
   tick(now: number, out: EndpointOutput[]): void {

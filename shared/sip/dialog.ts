@@ -21,6 +21,8 @@ export interface Dialog {
   /** The highest that the other end used; -1 before its first. */
   remoteSeq: number;
   readonly secure: boolean;
+  /** Of the last reliable provisional response that the other end sent (RFC 3262). */
+  rseq?: number;
 }
 
 /** What a caller's dialogs have in common, whatever fork answers. */

@@ -7,6 +7,7 @@ import { hangup } from './call-end.ts';
 import { rejectCall, sendOk, sendProgress } from './call-in.ts';
 import { refuseOffer, wishOffer } from './call-offer.ts';
 import { refuseLateOffer, startCall } from './call-out.ts';
+import { runTimer } from './call-session.ts';
 import type { Abilities } from './checks.ts';
 import { dialogFromSnapshot, dialogToSnapshot } from './dialog.ts';
 import type { DigestHash } from './digest.ts';
@@ -37,6 +38,10 @@ export interface EndpointOptions {
   readonly supported?: readonly string[];
   /** For an element that sends calls on: refuses Max-Forwards 0 (RFC 7332 section 3). */
   readonly backToBack?: boolean;
+  /** Session timers (RFC 4028): the interval that is asked for, seconds, at least 90. Default: none. */
+  readonly sessionExpires?: number;
+  /** Sends and acknowledges reliable provisional responses (RFC 3262). Default: no. */
+  readonly reliable?: boolean;
   readonly limits?: Partial<EndpointLimits>;
 }
 
@@ -68,9 +73,13 @@ export class Endpoint implements SipEndpoint {
   #calls = 0;
 
   constructor(options: EndpointOptions) {
+    const { sessionExpires, reliable = false } = options;
+    const supported = [...(options.supported ?? ['join', 'replaces'])];
+    if (sessionExpires !== undefined) supported.push('timer');
+    if (reliable) supported.push('100rel');
     const abilities: Abilities = {
-      allow: options.allow ?? ALLOW,
-      supported: options.supported ?? ['join', 'replaces'],
+      allow: reliable ? [...(options.allow ?? ALLOW), 'PRACK'] : (options.allow ?? ALLOW),
+      supported,
       backToBack: options.backToBack ?? false,
     };
     const capabilities: HeaderLine[] = [['Allow', abilities.allow.join(', ')]];
@@ -83,6 +92,8 @@ export class Endpoint implements SipEndpoint {
       limits: { ...ENDPOINT_LIMITS, ...options.limits },
       capabilities,
       hash: options.hash,
+      sessionExpires,
+      reliable,
       calls: new Map(),
       byTag: new Map(),
       hooks: callHooks,
@@ -206,15 +217,26 @@ export class Endpoint implements SipEndpoint {
   snapshot(call: CallHandle): CallSnapshot | undefined {
     const found = this.#core.calls.get(call);
     if (!found?.dialog || (found.at !== 'confirmed' && found.at !== 'answered')) return undefined;
-    return dialogToSnapshot(found.dialog, found.outgoing, found.contact);
+    const { session, described } = found;
+    const snapshot = dialogToSnapshot(found.dialog, found.outgoing, found.contact);
+    if (session === undefined) return snapshot;
+    return {
+      ...snapshot,
+      session: { ...session, ...(session.byUpdate || described === undefined ? {} : { described }) },
+    };
   }
 
-  restore(snapshot: CallSnapshot, flow: Flow): CallHandle {
+  restore(snapshot: CallSnapshot, flow: Flow, now?: number): CallHandle {
     const { initiator: outgoing, contact, callId, localTag } = snapshot;
     const handle = this.#newHandle();
     const call = new Call(this.#core, { handle, outgoing, at: 'confirmed', flow, contact, callId, localTag });
     call.dialog = dialogFromSnapshot(snapshot);
     call.dialog.localSeq += RESTORE_GAP;
+    if (snapshot.session !== undefined && now !== undefined) {
+      call.described = snapshot.session.described;
+      runTimer(call, snapshot.session, now);
+      call.plan();
+    }
     return handle;
   }
 

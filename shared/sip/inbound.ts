@@ -7,6 +7,7 @@ import { check, type Refusal } from './checks.ts';
 import type { SipMessage } from './message.ts';
 import { parse } from './parse.ts';
 import type { PlainRequests } from './plain-requests.ts';
+import { MIN_SE, tooShort } from './session-timer.ts';
 import type { ServerPlace, ServerTransaction } from './transaction.ts';
 import { serverKey } from './transactions.ts';
 import type { CallHandle, EndpointOutput, Flow } from './types.ts';
@@ -72,7 +73,12 @@ export class Inbound {
 
   #refusalOf(message: SipMessage, inDialog: boolean): Refusal | undefined {
     const refusal = check(message, this.#core.abilities);
-    if (refusal || inDialog) return refusal;
+    if (refusal) return refusal;
+    const timed = message.method === 'INVITE' || message.method === 'UPDATE';
+    if (timed && this.#core.sessionExpires !== undefined && tooShort(message)) {
+      return { status: 422, headers: [['Min-SE', String(MIN_SE)]] };
+    }
+    if (inDialog) return undefined;
     if (this.#core.transactions.isMerged(message)) return { status: 482, headers: [] };
     if (message.method === 'INVITE' && this.#core.calls.size >= this.#core.limits.calls) {
       return { status: 503, headers: [['Retry-After', '10']] };

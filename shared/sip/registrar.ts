@@ -24,6 +24,20 @@ export interface Binding {
   readonly path: readonly string[];
 }
 
+/** A binding as plain data for a disk or a store; its time is left out, since that is of one process's clock. */
+export interface PlainBinding extends Omit<Binding, 'params' | 'expiresAt'> {
+  readonly params: readonly (readonly [string, string | null])[];
+}
+
+export function plainBinding({ params, expiresAt: _time, ...rest }: Binding): PlainBinding {
+  return { ...rest, params: [...params].map(([name, value]) => [name, value ?? null] as const) };
+}
+
+/** The binding again; `expiresAt` on this process's clock. */
+export function bindingOf({ params, ...rest }: PlainBinding, expiresAt: number): Binding {
+  return { ...rest, params: new Map(params.map(([name, value]) => [name, value ?? undefined])), expiresAt };
+}
+
 /** The contacts of one address of record, oldest first. */
 export type Bindings = Binding[];
 

@@ -122,6 +122,15 @@ export type EndpointOutput =
       readonly message: SipMessage;
     };
 
+/** The session timer of a call (RFC 4028): who refreshes, and how often. */
+export interface SessionTimer {
+  /** Milliseconds. */
+  readonly interval: number;
+  readonly refresher: 'us' | 'them';
+  /** The other side takes UPDATE; without it the refresh is a re-INVITE. */
+  readonly byUpdate: boolean;
+}
+
 /** A confirmed dialog as plain data, enough to go on with re-INVITE and BYE after a restart. */
 export interface CallSnapshot {
   readonly callId: string;
@@ -137,6 +146,8 @@ export interface CallSnapshot {
   /** True where we sent the INVITE. */
   readonly initiator: boolean;
   readonly contact: string;
+  /** The session timer (RFC 4028), and where the other side takes no UPDATE, the description to refresh with. */
+  readonly session?: SessionTimer & { readonly described?: string };
 }
 
 /**
@@ -214,7 +225,8 @@ export interface SipEndpoint {
    */
   probe(call: CallHandle, now: number, out: EndpointOutput[]): void;
   snapshot(call: CallHandle): CallSnapshot | undefined;
-  restore(snapshot: CallSnapshot, flow: Flow): CallHandle;
+  /** With `now` its session timer runs anew from then on. */
+  restore(snapshot: CallSnapshot, flow: Flow, now?: number): CallHandle;
   /** Call-ID and tags, for Join and records; tags are absent until known. */
   dialogId(
     call: CallHandle,

@@ -52,7 +52,7 @@ const table: readonly Bad[] = [
   {
     what: 'technician without consent',
     ask: () => ({ url: `/v1/homes/${home}`, token: technician }),
-    code: 'forbidden',
+    code: 'not_found',
   },
   { what: 'unknown home', ask: () => ({ url: '/v1/homes/home_none' }), code: 'not_found' },
   { what: 'another home', ask: () => ({ url: `/v1/homes/${other}`, token: subscriber }), code: 'not_found' },

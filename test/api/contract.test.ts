@@ -63,6 +63,83 @@ function strict(schema: unknown): unknown {
 }
 
 describe('replies are what the document says', () => {
+  test('messages and groups', async () => {
+    const home = String((await check('home.create', { name: 'Oak Street 2' })).body.id);
+    const [from, to] = [await cloud.call('line.create', { home }), await cloud.call('line.create', { home })];
+    const sent = await check('message.send', {
+      from: from.id,
+      to: to.number,
+      text: 'Dinner is ready.',
+      receipts: true,
+    });
+    const message = String(sent.body.id);
+    await check('message.send', { from: from.id, to: '+15559999999', text: 'x' });
+    await check('message.list', { home, line: to.id });
+    await check('message.get', { message });
+    await check('message.read', { message });
+    const group = String(
+      (await check('group.create', { home, name: 'Family', members: [from.id, to.number] })).body.id,
+    );
+    await check('group.list', { home });
+    await check('group.get', { group });
+    await check('group.update', { group, name: 'All' });
+    await check('message.send', { from: from.id, group, text: 'x', expiresIn: 60_000 });
+    await check('group.delete', { group });
+    await check('message.delete', { message });
+    await check('message.get', { message });
+  });
+
+  test('a walk through events, webhooks, keys, applications and consents', async () => {
+    const home = String((await check('home.create', { name: 'Ash Lane 3' })).body.id);
+    const token = await cloud.subscriber('eve', [home]);
+    await cloud.subscriber('tim', [], 'technician');
+    await check('event.list', {});
+    const webhook = String((await check('webhook.create', { home, url: 'https://example.org/x' }, { token })).body.id);
+    await check('webhook.create', { home, url: 'http://example.org/x' }, { token });
+    await check('webhook.list', {});
+    await check('webhook.get', { webhook });
+    await check('webhook.update', { webhook, state: 'paused', about: 'x', types: ['home.*'] });
+    const delivery = String((await check('webhook.test', { webhook })).body.id);
+    await check('delivery.list', { webhook, state: 'pending' });
+    await check('delivery.replay', { webhook, delivery });
+    await check('webhook.delete', { webhook });
+    await check('webhook.get', { webhook });
+    const key = String((await check('key.create', { name: 'k', scopes: ['homes:read'] }, { token })).body.id);
+    await check('key.list', {}, { token });
+    await check('key.revoke', { key }, { token });
+    const registered = { name: 'c', scopes: ['homes:read'], redirects: ['https://example.org/'], confidential: true };
+    const client = String((await check('client.create', registered, { token })).body.id);
+    await check('client.list', {}, { token });
+    await check('client.delete', { client }, { token });
+    await check('consent.technician.grant', { home, account: 'tim', minutes: 5 }, { token });
+    const { body } = await check('consent.list', {}, { token });
+    const [given] = body.items as { id: string }[];
+    await check('consent.revoke', { consent: given?.id ?? '' }, { token });
+    await check('consent.revoke', { consent: 'con_none' }, { token });
+  });
+
+  test('a walk through presence, quality, alarms and audit', async () => {
+    const home = String((await check('home.create', { name: 'Yew Lane 4' })).body.id);
+    await check('line.create', { home, name: 'Hall' });
+    await check('presence.get', { home });
+    await check('qos.profile.list', { home });
+    const qos = String((await check('qos.session.create', { home, profile: 'video', duration: 60 })).body.id);
+    await check('qos.session.create', { home, profile: 'video', duration: 60 });
+    await check('qos.session.list', { home });
+    await check('qos.session.get', { qos });
+    await check('qos.session.extend', { qos, seconds: 5 });
+    await check('qos.session.delete', { qos });
+    await check('qos.session.get', { qos });
+    await check('farm.stop', { server: 'conference' });
+    await cloud.world.run(100);
+    const alarm = String(((await check('alarm.list', { open: true })).body.items as { id: string }[])[0]?.id);
+    await check('alarm.get', { alarm });
+    await check('alarm.acknowledge', { alarm });
+    await check('alarm.close', { alarm });
+    await check('farm.start', { server: 'conference' });
+    await check('audit.check', {});
+  });
+
   test('a walk through the directory', async () => {
     const home = String((await check('home.create', { name: 'Elm Street 1' })).body.id);
     await check('home.list', {});
@@ -102,6 +179,31 @@ describe('replies are what the document says', () => {
     await check('home.create', { name: 'no' }, { token });
     await check('auth.sign-out', {}, { token });
     await check('auth.self', {}, { token });
+  });
+
+  test('a walk through mail', async () => {
+    const home = (await cloud.call('home.create', { name: 'Mail' })).id;
+    const mailbox = String((await check('mailbox.create', { home, address: 'contract' })).body.id);
+    await check('mailbox.create', { home, address: 'contract' });
+    await check('mailbox.list', { home });
+    await check('mailbox.get', { mailbox });
+    await check('mailbox.set', { mailbox, notices: false });
+    await check('mailbox.password', { mailbox });
+    const file = { name: 'a.txt', type: 'text/plain', content: 'YQ==' };
+    const letter = { mailbox, subject: 'Hi', text: 'there', html: '<b>there</b>', attachments: [file] };
+    const mail = String((await check('mail.send', { ...letter, to: ['contract@hearthline'] })).body.id);
+    await check('mail.send', { ...letter, to: ['nobody@hearthline'] });
+    await check('mail.send', { ...letter, to: ['a@other.example'] });
+    await check('mail.list', { mailbox, folder: 'inbox', unseen: true });
+    await check('mail.get', { mail });
+    await check('mail.attachment', { mail, attachment: 'att_1' });
+    await check('mail.attachment', { mail, attachment: 'att_2' });
+    await check('mail.mark', { mail, seen: false });
+    await check('mail.delete', { mail });
+    await check('mail.get', { mail });
+    await check('mail.queue.list', {});
+    await check('mail.queue.retry', { domain: 'other.example' });
+    await check('mail.domain', {});
   });
 
   test('a walk through calls, media and a conference', async () => {

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
+import { methodsOf } from '#cloud/application-server/open-api/routes.ts';
 import { threadEngine } from '#cloud/farm/media/server.ts';
 import { type Cloud, startCloud } from '#cloud/main.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import { type Gateway, startGateway } from '#device/gateway.ts';
+import { localSandbox } from '#shared/applet/local.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import type { Address } from '#shared/kernel/world.ts';
 import { localEngine } from '#shared/media-engine/local.ts';
@@ -91,9 +93,22 @@ export class Rig {
     const low = 42_200 + 100 * this.#gateways.length;
     const engine = localEngine(this.world, { low, high: low + 99 });
     const state = join(this.folder, `gateway-${this.#gateways.length}`);
-    const settings = { state, cloudUrl: this.base, profile: 'residential-gateway', sip: local } as const;
+    const settings = {
+      ...{ state, cloudUrl: this.base, profile: 'residential-gateway' as const, sip: local },
+      sandbox: localSandbox(),
+    } as const;
     const gateway = await startGateway(this.world, settings, engine);
     this.#gateways.push(gateway);
+    return gateway;
+  }
+
+  /** A gateway of a home, paired and online. */
+  async paired(home: string): Promise<Gateway> {
+    const gateway = await this.gateway();
+    await until(() => gateway.status().pairing.code !== undefined);
+    await this.ask('gateway.claim', { home, code: gateway.status().pairing.code ?? '' });
+    const online = async () => (await this.ask('gateway.list', { home })).items.some((one) => one.online);
+    await until(online);
     return gateway;
   }
 
@@ -107,8 +122,11 @@ export class Rig {
       if (message.text().includes('Content Security Policy')) this.complaints.push(message.text());
     });
     page.on('request', (request) => {
-      if (!request.url().startsWith(`${this.base}/`) && !request.url().startsWith('data:'))
+      if (!request.url().startsWith(`${this.base}/`) && !/^(data|blob):/.test(request.url()))
         this.complaints.push(`request to ${request.url()}`);
+      const { pathname } = new URL(request.url());
+      if (pathname.startsWith('/v1') && !methodsOf(pathname).includes(request.method()))
+        this.complaints.push(`${request.method()} ${pathname} is no verb's`);
     });
     await page.goto(this.base + path);
     return page;
@@ -127,7 +145,16 @@ export class Rig {
   }
 }
 
-const flags = [
+/** Waits up to 15 s for something to become true. */
+async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  for (let n = 0; n < 150; n++) {
+    if (await check()) return;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error('it did not happen within 15 s');
+}
+
+export const flags = [
   ...['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];

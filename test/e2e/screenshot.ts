@@ -1,9 +1,12 @@
-/** Takes `docs/images/portal.png`: a conference with media between two homes, live. Run: `bin/node test/e2e/screenshot.ts [FILE]`. */
+/**
+ * Takes the pictures of `docs/images/`: a conference with media between two homes, live; a gateway's health; messages on a phone's screen.
+ * Run: `bin/node test/e2e/screenshot.ts [FOLDER]`.
+ */
 import { join } from 'node:path';
 import type { Gateway } from '#device/gateway.ts';
 import { Rig } from './rig.ts';
 
-const file = process.argv[2] ?? join(import.meta.dirname, '../../docs/images/portal.png');
+const folder = process.argv[2] ?? join(import.meta.dirname, '../../docs/images');
 const rig = await Rig.start();
 
 /** Waits until a condition holds, 20 s at most. */
@@ -34,6 +37,7 @@ async function furnish(name: string, phones: readonly string[]): Promise<string[
 
 try {
   const elm = await furnish('Elm Street 1', ['Kitchen', 'Study']);
+  const elmHome = (await rig.ask('home.list', {})).items[0]?.id ?? '';
   const oak = await furnish('Oak Lane 2', ['Hall']);
   await pause(2000);
   const participants = [elm[0] ?? '', oak[0] ?? ''];
@@ -43,7 +47,19 @@ try {
   const page = await rig.operatorPage(`/sessions/${session.id}`, { width: 1280, height: 900 });
   await page.getByRole('heading', { level: 1, name: 'Conference with media' }).waitFor();
   await pause(2500);
-  await page.screenshot({ path: file });
+  await page.screenshot({ path: join(folder, 'portal.png') });
+  await rig.ask('message.send', { from: elm[1] ?? '', to: oak[0] ?? '', text: 'Dinner is ready.', receipts: true });
+  await rig.ask('message.send', { from: oak[0] ?? '', to: elm[0] ?? '', text: 'On our way!' });
+  const gateway = (await rig.ask('gateway.list', { home: elmHome })).items[0]?.id ?? '';
+  for (const [name, path, heading, size] of [
+    ['gateway', `/gateways/${gateway}`, 'Gateway', { width: 1280, height: 900 }],
+    ['messages', '/messages', 'Messages', { width: 390, height: 844 }],
+  ] as const) {
+    const one = await rig.operatorPage(path, size);
+    await one.getByRole('heading', { level: 1, name: heading }).waitFor();
+    await pause(2500);
+    await one.screenshot({ path: join(folder, `${name}.png`) });
+  }
   await rig.ask('session.end', { session: session.id });
 } finally {
   await rig.stop();

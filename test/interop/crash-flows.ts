@@ -5,7 +5,8 @@ import type { PhoneCall } from '#simulator/phone.ts';
 import { eventually, type House, isDead } from './crash-house.ts';
 
 export type Session = VerbReply<'session.get'>;
-export type Flow = (house: House) => Promise<void>;
+/** `begun` is called, and waited for, where a flow begins that which no other flow does before it. */
+export type Flow = (house: House, begun?: () => Promise<void>) => Promise<void>;
 
 /** Thrown by a flow whose cloud died under it. */
 export class Died extends Error {}
@@ -80,36 +81,49 @@ export async function dialled(house: House): Promise<PhoneCall> {
   return call;
 }
 
-const call: Flow = async (house) => {
-  const before = new Set((await house.all<Session>('/v1/sessions')).map(({ id }) => id));
+const call: Flow = async (house, begun) => {
+  await begun?.();
+  const live = async () => (await house.all<Session>('/v1/sessions?live=true')).map(({ id }) => id);
+  const before = new Set(await live());
   const made = await dialled(house);
+  let id: string | undefined;
+  const shown = async () => {
+    id = (await live()).find((one) => !before.has(one));
+    return id !== undefined;
+  };
+  await until(house, shown, 'the session to be seen');
   made.hangup();
-  const over = async () =>
-    (await house.all<Session>('/v1/sessions')).some(({ id, state }) => state === 'ended' && !before.has(id));
+  const over = async () => (await session(house, id ?? '')).state === 'ended';
   await until(house, over, 'the session to end');
+  await until(house, async () => (await records(house, id ?? '')) === 2, 'both records');
 };
 
-const media: Flow = async (house) => {
+const media: Flow = async (house, begun) => {
+  await begun?.();
   const id = await asked(house, '/v1/media-sessions', { to: numbers(house)[0], item: 'rain' });
   await legsUp(house, id, 1);
   await ended(house, id);
 };
 
-const conference: Flow = async (house) => {
+const conference: Flow = async (house, begun) => {
+  await begun?.();
   const id = await asked(house, '/v1/conferences', { participants: numbers(house) });
   await legsUp(house, id, 2);
   await ended(house, id);
 };
 
-const conferenceWithMedia: Flow = async (house) => {
+const conferenceWithMedia: Flow = async (house, begun) => {
+  await begun?.();
   const id = await asked(house, '/v1/conferences', { participants: numbers(house), media: 'rain' });
   await legsUp(house, id, 4);
   await ended(house, id);
 };
 
-const deviceLegs: Flow = async (house) => {
+/** Non-voice services reach both homes while a conference with media runs; how that comes about is the flow before. */
+const deviceLegs: Flow = async (house, begun) => {
   const id = await asked(house, '/v1/conferences', { participants: numbers(house), media: 'rain' });
   await legsUp(house, id, 4);
+  await begun?.();
   for (const home of house.homes) {
     const body = { kind: 'device', home: home.id, action: 'list' };
     await until(

@@ -13,8 +13,14 @@ import { tone } from '#simulator/voice.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const HOST = '127.0.0.1';
-/** Milliseconds between two looks at whatever is waited for. */
+/** Ports of a house: of RTP for the cloud and for each gateway; then those of signalling, which nobody else may get while their owner is dead. */
+const RTP_PORTS = 390;
+const PORTS = { http: 1_180, mqtt: 1_181, sip: 1_182, sips: 1_183, phones: 1_184 } as const;
+/** Milliseconds between two looks at whatever is waited for; at what costs the cloud work, fewer. */
 const LOOK = 25;
+const LOOK_ALL = 100;
+/** Compiled modules, shared by all processes of all houses: a start then costs half. */
+const MODULES = join(root, 'node_modules/.cache/modules');
 
 interface CloudReady {
   readonly pid: number;
@@ -66,8 +72,9 @@ export async function eventually(
   condition: () => boolean | Promise<boolean>,
   what: string,
   limit = 20_000,
+  look = LOOK,
 ): Promise<void> {
-  for (const end = Date.now() + limit; Date.now() < end; await pause(LOOK)) if (await condition()) return;
+  for (const end = Date.now() + limit; Date.now() < end; await pause(look)) if (await condition()) return;
   throw new Error(`${what}: not within ${limit} ms`);
 }
 
@@ -85,14 +92,13 @@ export class House implements AsyncDisposable {
   said = '';
   #low: number;
   #cloud: Running<CloudReady> | undefined;
-  #first: CloudReady | undefined;
   #keys = 0;
 
   private constructor(low: number) {
     this.#low = low;
   }
 
-  /** `low` is the first of 1,200 RTP ports. */
+  /** `low` is the first of 1,200 ports, best below those that the system gives to anybody (32,768). */
   static async open(low: number): Promise<House> {
     const house = new House(low);
     try {
@@ -116,52 +122,54 @@ export class House implements AsyncDisposable {
     return join(this.folder, 'cloud', 'hearthline.db');
   }
 
-  /** Starts the cloud on its data, at the ports that it had before. */
+  /** Starts the cloud on its data, always at the same ports. */
   async startCloud(crashAt?: number): Promise<void> {
-    const before = this.#first;
-    const at = (address: string | undefined) => address ?? `${HOST}:0`;
+    const at = (name: keyof typeof PORTS) => `${HOST}:${this.#low + PORTS[name]}`;
     this.#cloud = await this.#start<CloudReady>('cloud', [
       ...['cloud', '--data', join(this.folder, 'cloud'), '--public', HOST, '--log', 'error'],
-      ...['--http', at(before?.http.replace('http://', '')), '--mqtt', at(before?.mqtt)],
-      ...['--sip', at(before?.sip.udp), '--sips', at(before?.sip.tls)],
-      ...['--media', `${HOST}:${this.#low}-${this.#low + 399}`],
+      ...['--http', at('http'), '--mqtt', at('mqtt'), '--sip', at('sip'), '--sips', at('sips')],
+      ...['--media', `${HOST}:${this.#low}-${this.#low + RTP_PORTS - 1}`],
       ...(crashAt === undefined ? [] : ['--crash-at', String(crashAt), '--crash-on-signal']),
     ]);
-    this.#first ??= this.#cloud.ready;
   }
 
   /** Kills the cloud as `kill -9` does, if it still lives. */
   async killCloud(): Promise<void> {
-    if (isDead(this.cloud)) return;
-    const gone = new Promise((done) => this.cloud.child.once('exit', done));
-    this.cloud.child.kill('SIGKILL');
+    await this.kill(this.cloud);
+  }
+
+  /** Ends a process as `kill -9` does. */
+  async kill({ child }: { readonly child: ChildProcess }): Promise<void> {
+    if (isDead({ child })) return;
+    const gone = new Promise((done) => child.once('exit', done));
+    child.kill('SIGKILL');
     await gone;
   }
 
   /** Ends a process politely; how it ended, and after how many ms. */
   async end({ child }: { readonly child: ChildProcess }): Promise<{ code: number | null; took: number }> {
+    if (isDead({ child })) return { code: child.exitCode, took: 0 };
     const begun = Date.now();
     const gone = new Promise<number | null>((done) => child.once('exit', done));
     child.kill('SIGTERM');
     return { code: await gone, took: Date.now() - begun };
   }
 
-  async startDevice(index: number, before?: DeviceReady): Promise<Running<DeviceReady>> {
-    const low = this.#low + 400 * (index + 1);
+  async startDevice(index: number): Promise<Running<DeviceReady>> {
+    const low = this.#low + RTP_PORTS * (index + 1);
     return this.#start<DeviceReady>(`device-${index}`, [
       ...['device', '--state', join(this.folder, `device-${index}`), '--cloud', this.cloud.ready.http],
-      ...['--sip', before?.sip.udp ?? `${HOST}:0`, '--media', `${HOST}:${low}-${low + 399}`],
+      ...['--sip', `${HOST}:${this.#low + PORTS.phones + index}`, '--media', `${HOST}:${low}-${low + RTP_PORTS - 1}`],
       ...['--page', `${HOST}:0`, '--log', 'error'],
     ]);
   }
 
   /** Both gateways are connected and both phones known to the softswitch. */
   async reachable(limit = 60_000): Promise<void> {
-    await eventually(async () => (await this.#missing()).length === 0, 'both homes to be reachable', limit).catch(
-      async (error: unknown) => {
-        throw new Error(`${String(error)}; missing: ${await this.#missing()}`);
-      },
-    );
+    const whole = async () => (await this.#missing()).length === 0;
+    await eventually(whole, 'both homes to be reachable', limit, LOOK_ALL).catch(async (error: unknown) => {
+      throw new Error(`${String(error)}; missing: ${await this.#missing()}`);
+    });
   }
 
   /** What of the homes the cloud does not see. */
@@ -233,6 +241,12 @@ export class House implements AsyncDisposable {
       .length;
   }
 
+  /** Calls that a gateway keeps on its disk. */
+  keptCalls(index: number): number {
+    const folder = join(this.folder, `device-${index}`, 'sip', 'calls');
+    return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')).length : 0;
+  }
+
   /** Calls that phones are in. */
   busyPhones(): number {
     return this.homes.flatMap(({ phone }) => phone.calls).filter(({ state }) => state !== 'ended').length;
@@ -291,9 +305,9 @@ export class House implements AsyncDisposable {
       ...{ id, name, line, phone },
       device: () => device,
     });
-    this.#replace.push((next) => {
+    this.#replace[index] = (next) => {
       device = next;
-    });
+    };
   }
 
   readonly #replace: ((device: Running<DeviceReady>) => void)[] = [];
@@ -314,7 +328,7 @@ export class House implements AsyncDisposable {
   async restartDevice(index: number): Promise<void> {
     const home = this.homes[index];
     if (home === undefined) throw new Error('there is no such home');
-    const next = await this.startDevice(index, home.device().ready);
+    const next = await this.startDevice(index);
     this.#replace[index]?.(next);
   }
 
@@ -328,6 +342,7 @@ export class House implements AsyncDisposable {
     const child = spawn(process.execPath, [join(root, 'cli/main.ts'), ...words, '--ready', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
       cwd: root,
+      env: { ...process.env, NODE_COMPILE_CACHE: MODULES },
     });
     this.#children.add(child);
     child.stderr?.on('data', (data: Buffer) => {

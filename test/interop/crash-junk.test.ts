@@ -39,7 +39,7 @@ describe(`junk (HEARTHLINE_SEED=${seed})`, { timeout: 120_000 }, () => {
   const next = seeded(seed);
   let house: House;
   beforeAll(async () => {
-    house = await House.open(37_000);
+    house = await House.open(17_200);
   }, 90_000);
   afterAll(() => house?.[Symbol.asyncDispose]());
 

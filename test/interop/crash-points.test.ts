@@ -1,32 +1,23 @@
-/** The real cloud dies, again and again, and nothing that it said yes to is lost. The long suite dies at every point. */
+/** The real cloud dies, again and again, and nothing that it said yes to is lost: at every crash point of every flow, and at any instant. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { levelOf } from '#shared/rtp/measure.ts';
-import { Seeded } from '#simulator/random.ts';
 import { seed } from '../support/seed.ts';
-import { diesAt, killedAfter } from './crash-cases.ts';
+import { instants, Matrix } from './crash-cases.ts';
 import { dialled, flows, type Session } from './crash-flows.ts';
-import { eventually, House, pause } from './crash-house.ts';
-import { judge } from './crash-judge.ts';
+import { eventually } from './crash-house.ts';
+import { Houses } from './crash-houses.ts';
 
-/** Crash points that a flow has, about; the long suite finds out exactly. */
-const POINTS: Readonly<Record<string, number>> = {
-  call: 14,
-  'media on demand': 26,
-  conference: 50,
-  'conference with media': 60,
-  'device legs in it': 70,
-};
 const KILLS = 10;
 
-describe(`kill -9 of the cloud (HEARTHLINE_SEED=${seed})`, { timeout: 240_000 }, () => {
-  const random = new Seeded(seed);
-  let house: House;
+describe(`kill -9 of the cloud (HEARTHLINE_SEED=${seed})`, { timeout: 600_000 }, () => {
+  let houses: Houses;
   beforeAll(async () => {
-    house = await House.open(31_000);
-  }, 90_000);
-  afterAll(() => house?.[Symbol.asyncDispose]());
+    houses = await Houses.open(10_000);
+  }, 120_000);
+  afterAll(() => houses?.[Symbol.asyncDispose](), 60_000);
 
   it('a call goes on: its sound while the cloud is dead, its end and its records after the restart', async () => {
+    const house = houses.first;
     const call = await dialled(house);
     const theirs = house.homes[1]?.phone.calls.at(-1);
     const hears = async (when: string) => {
@@ -52,25 +43,16 @@ describe(`kill -9 of the cloud (HEARTHLINE_SEED=${seed})`, { timeout: 240_000 },
       [true, 'hangup'],
       [true, 'hangup'],
     ]);
-    await house.killCloud();
   });
 
-  it.each(Object.entries(flows))('at a crash point of the flow: %s', async (name, flow) => {
-    await diesAt(house, flow, 1 + random.below(POINTS[name] ?? 1));
-  });
-
-  it(`at ${KILLS} random instants`, async () => {
-    const all = Object.values(flows);
-    for (let n = 0; n < KILLS; n++) {
-      const flow = all[random.below(all.length)];
-      if (flow !== undefined) await killedAfter(house, flow, random.below(1500));
-    }
+  it(`at every crash point of every flow, and at ${KILLS} random instants`, async () => {
+    const matrix = new Matrix(flows, instants(flows, KILLS, 1500, seed));
+    await houses.die(matrix);
+    console.info(`crash points: ${JSON.stringify(matrix.points)}`);
+    for (const [name, points] of Object.entries(matrix.points)) expect(points, name).toBeGreaterThan(5);
   });
 
   it('after all of these: what was acknowledged is there, ended once, recorded once per leg, and nothing is held', async () => {
-    await house.startCloud();
-    await house.reachable();
-    await pause(100);
-    await judge(house);
+    await houses.judge();
   });
 });

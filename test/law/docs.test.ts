@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sdkTypes } from '#cloud/application-server/sdk-types.ts';
 import { root } from './source.ts';
 
 function pages(folder: string): string[] {
@@ -32,10 +33,15 @@ const all = [
   join(root, 'README.md'),
   join(root, 'CHANGELOG.md'),
   join(root, 'SECURITY.md'),
+  join(root, 'sdk/README.md'),
   ...pages(join(root, 'docs')),
 ];
 
 describe('the documents', () => {
+  it('and the SDK’s types are what the verb table says (`hearthline docs`)', () => {
+    expect(readFileSync(join(root, 'sdk/generated.ts'), 'utf8')).toBe(sdkTypes());
+  });
+
   it('link only to what is there', () => {
     expect(all.flatMap((path) => linkFaults(path, readFileSync(path, 'utf8')))).toEqual([]);
   });

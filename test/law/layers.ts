@@ -23,9 +23,13 @@ const ALLOWED: readonly (readonly [string, readonly string[]])[] = [
       'shared/media-engine',
     ],
   ],
+  ['shared/applet', ['shared/kernel', 'shared/protocol', 'shared/host', 'shared/applet']],
   ['device', ['shared', 'device']],
-  ['cloud', ['shared', 'cloud']],
-  ['cli', ['shared', 'cli', 'cloud', 'device', 'simulator']],
+  ['cloud', ['shared', 'cloud', 'apps/services']],
+  ['apps/services', ['shared', 'apps/services']],
+  ['apps', ['sdk', 'apps']],
+  ['sdk', ['sdk', 'simulator/app-kit.ts']],
+  ['cli', ['shared', 'cli', 'cloud', 'device', 'simulator', 'apps/services']],
   ['simulator', ['shared', 'cloud', 'device', 'simulator', 'apps']],
   ['bench', ['shared', 'cloud', 'device', 'simulator', 'bench', 'test/support', 'test/peers.ts']],
 ];
@@ -33,6 +37,15 @@ const ALLOWED: readonly (readonly [string, readonly string[]])[] = [
 /** Libraries that do I/O, and the files that may name them: `server.ts`, `adapter-*.ts`, or the rows here. */
 const IO_LIBRARIES = [
   'fastify',
+  'oidc-provider',
+  'ws',
+  'quickjs-emscripten-core',
+  'rolldown',
+  'smtp-server',
+  'nodemailer',
+  'mailauth',
+  'node:dns',
+  'node:dns/promises',
   'aedes',
   'mqtt',
   'node:sqlite',
@@ -50,7 +63,15 @@ const IO_LIBRARIES = [
   'node:fs',
   'node:fs/promises',
 ];
-const IO_FOLDERS = ['shared/host', 'shared/media-engine', 'cli', 'simulator', 'test', 'bench'] as const;
+const IO_FOLDERS = [
+  'shared/host',
+  'shared/media-engine',
+  'shared/applet',
+  'cli',
+  'simulator',
+  'test',
+  'bench',
+] as const;
 const IO_FILES = ['cloud/main.ts', 'device/main.ts'] as const;
 
 const under = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);

@@ -21,7 +21,8 @@ function sizeFaults(files: readonly SourceFile[]): string[] {
 }
 
 describe('file sizes', () => {
-  const tree = sources();
+  // Generated from the verb table; nobody reads or writes it by hand.
+  const tree = sources().filter(({ path }) => path !== 'sdk/generated.ts');
   it('stay within the limits', () => {
     expect(sizeFaults(tree)).toEqual([]);
   });

@@ -149,7 +149,7 @@ describe('other requests', () => {
     const statuses = [];
     for (const method of ['OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'NONSENSE'])
       statuses.push(await world.settle(alice.ask(method)));
-    expect(statuses).toEqual([200, 405, 405, 501]);
+    expect(statuses).toEqual([200, 404, 405, 501]);
   });
 });
 

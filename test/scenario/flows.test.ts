@@ -104,6 +104,7 @@ describe('the flows of the main job', () => {
     expect(roster.items.length).toBe(2);
     const [first] = (await get(id)).legs;
     await stage.api('conference.mute', { session: id, leg: first?.id ?? '', muted: true });
+    await until(async () => (await get(id)).legs[0]?.muted === true, 'the leg to be shown as muted', 1_000);
     const before = last(b).heard().length;
     await world.run(2000);
     expect(

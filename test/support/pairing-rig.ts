@@ -13,9 +13,9 @@ import { createPairing, type Pairing, type PairingOptions } from '#device/pairin
 import { err, ok } from '#shared/kernel/result.ts';
 import { DISCOVERY_PATH } from '#shared/protocol/pairing.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { mortal } from '#simulator/mortal.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { CLOUD_ADDRESS, MQTT_PORT, makeConfig } from './edge.ts';
-import { mortal } from './mortal.ts';
 import { OPERATOR } from './oamp.ts';
 
 export const CLOUD_URL = 'http://127.0.0.1:8080';

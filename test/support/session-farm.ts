@@ -192,7 +192,7 @@ export function scriptedServers(bus: InProcessBus, state: Script, host: World): 
     }),
     'channel.list': verb('channel.list', () => ({ items: [...state.channels.values()] })),
     'registration.list': verb('registration.list', ({ lines = [] }) => ({
-      items: lines.map((one) => ({ line: one, contacts: 1, direct: state.direct.has(one) })),
+      items: lines.map((one) => ({ line: one, contacts: 1, direct: state.direct.has(one), devices: [] })),
     })),
   };
   const node = (request: { session: string; leg: string }, kind: 'endpoint' | 'player') => {

@@ -28,7 +28,7 @@ export const KINDS: Record<string, Extract<JournalRow, { type: 'created' }>['dat
     request: {},
     homes: ['h1', 'h2'],
     legs: [
-      plan('a', { channel: 'switched', home: 'h1', reserve: ['qos'], gateway: 'gw_1' }),
+      plan('a', { channel: 'switched', role: 'caller', home: 'h1', reserve: ['qos'], gateway: 'gw_1' }),
       plan('b', { channel: 'switched', home: 'h2', reserve: ['billing', 'qos'], payer: 'h1' }),
     ],
   },

@@ -24,7 +24,9 @@ describe('mayCall', () => {
   test.each([
     ['home.list', account('operator'), undefined],
     ['home.list', account('subscriber'), undefined],
-    ['home.list', account('technician'), 'forbidden'],
+    ['home.list', account('technician'), undefined],
+    ['cdr.list', account('technician'), 'forbidden'],
+    ['line.create', account('technician'), 'forbidden'],
     ['home.list', account('developer'), 'forbidden'],
     ['home.list', undefined, 'unauthorized'],
     ['home.list', nobody, 'forbidden'],

@@ -1,18 +1,23 @@
 /** The open API on fastify: parsing and sending; every decision is made in `api.ts` and its neighbours. */
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { err } from '#shared/kernel/result.ts';
 import { type Fault, type FaultCode, fault } from '#shared/protocol/fault.ts';
+import { SOCKET_PATH, serveSockets } from '../events/adapter-ws.ts';
+import { addOAuth } from '../oauth/adapter-oidc.ts';
+import { startPlatform } from '../platform.ts';
 import { addPortal } from '../portal/server.ts';
 import { addPages, type ProcessFacts } from './adapter-pages.ts';
-import { type Admission, Api, type Incoming } from './api.ts';
+import { Api } from './api.ts';
 import { SESSION_LENGTH } from './credentials.ts';
 import { type FarmControl, farmHandlers } from './farm.ts';
 import { isOurHost, securityHeaders, sessionCookie } from './guard.ts';
 import { ourHosts } from './hosts.ts';
 import { RequestCounts } from './metrics.ts';
 import { type Answer, problemAnswer } from './problem.ts';
+import type { Admission, Incoming } from './request.ts';
 import { methodsOf, type Route, routes } from './routes.ts';
 import { signInHandlers } from './sign-in.ts';
 
@@ -56,16 +61,25 @@ export async function createApp(
     frameworkErrors: (error, request, reply) =>
       void sendProblem(request, reply.headers(securityHeaders), faultOf(error)),
   });
-  const api = new Api(context);
+  const platform = startPlatform(context);
+  const api = new Api(context, platform.feed);
   const counts = new RequestCounts();
   const hosts = ourHosts(context);
   const visits = new WeakMap<FastifyRequest, Visit>();
-  const leaveBus = context.bus.serve('application-server', { ...farmHandlers(farm), ...signInHandlers(context) });
+  const leaveBus = context.bus.serve('application-server', {
+    ...farmHandlers(farm),
+    ...signInHandlers(context),
+    ...platform.handlers,
+  });
+  const sockets = serveSockets({ world: context.world, api, hosts, incomingOf: incomingOfMessage });
+  sockets.attach(app.server);
   const open = new Set<() => void>();
 
   app.addHook('onClose', async () => {
     leaveBus();
     for (const close of open) close();
+    sockets.close();
+    await platform.stop();
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) =>
@@ -75,7 +89,7 @@ export async function createApp(
   app.addHook('onRequest', async (request, reply) => {
     const incoming = incomingOf(request);
     visits.set(request, { since: context.world.clock.mono(), incoming });
-    reply.headers({ ...securityHeaders, 'x-request-id': request.id });
+    reply.headers({ ...securityHeaders, 'x-request-id': request.id, ...correlation(incoming) });
     if (!isOurHost(incoming.header('host'), hosts())) return sendProblem(request, reply, fault('wrong_host'));
   });
   app.setNotFoundHandler((request, reply) => missing(request, reply));
@@ -87,14 +101,24 @@ export async function createApp(
   });
 
   for (const route of routes) addRoute(route);
+  app.get(SOCKET_PATH, (request, reply) =>
+    sendProblem(request, reply, fault('upgrade_required'), { upgrade: 'websocket' }),
+  );
   addPages(app, { ...context, api, counts, visitOf: (request) => incomingOf(request), ...options });
+  await addOAuth(app, {
+    ...context,
+    incomingOf,
+    overBudget: (incoming) => api.oauthBudget(incoming),
+    refuse: (request, reply, reason) => sendProblem(request, reply, reason),
+  });
   await addPortal(app, context);
 
   function addRoute(route: Route): void {
     app.route({
       method: route.http.method,
+      ...(route.http.bodyLimit === undefined ? {} : { bodyLimit: route.http.bodyLimit }),
       url: route.http.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      exposeHeadRoute: route.http.method === 'GET' && route.http.stream !== true,
+      exposeHeadRoute: route.http.method === 'GET' && route.http.stream === undefined,
       onRequest: async (request, reply) => {
         const visit = visits.get(request);
         const admitted = visit === undefined ? err(fault('internal')) : await api.admit(route, visit.incoming);
@@ -114,12 +138,13 @@ export async function createApp(
       body: request.body,
     };
     const answer = await api.run(route, visit.incoming, visit.admission, parts);
-    if ('stream' in answer) return stream(request, reply, answer.stream);
+    if ('stream' in answer) return stream(route.verb, request, reply, answer.stream);
     if (answer.outcome === 'ok') setCookie(route, visit.incoming, reply, answer);
     return send(request, reply, answer);
   }
 
   function stream(
+    verb: Route['verb'],
     request: FastifyRequest,
     reply: FastifyReply,
     events: { chunks: AsyncGenerator<string>; close(): void },
@@ -129,7 +154,7 @@ export async function createApp(
       open.delete(events.close);
       events.close();
     });
-    counts.add('session.events', 'ok', 0);
+    counts.add(verb, 'ok', 0);
     void reply.headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
     request.raw.socket.setTimeout?.(0);
     return reply.send(Readable.from(events.chunks, { objectMode: false, highWaterMark: 16 * 1024 }));
@@ -140,8 +165,14 @@ export async function createApp(
     counts.add(answer.verb, answer.outcome, context.world.clock.mono() - since);
     return reply
       .code(answer.status)
-      .headers({ 'cache-control': 'no-store', ...answer.headers })
+      .headers({ 'cache-control': 'no-store', ...limits(request, answer), ...answer.headers })
       .send(answer.body);
+  }
+
+  /** What is left of the asker's allowance; of one that is used up, nothing for as long as Retry-After says. */
+  function limits(request: FastifyRequest, { outcome, headers }: Answer): Readonly<Record<string, string>> {
+    if (outcome === 'rate_limited') return { ratelimit: `"default";r=0;t=${headers['retry-after'] ?? '1'}` };
+    return visits.get(request)?.admission?.limits ?? {};
   }
 
   function sendProblem(request: FastifyRequest, reply: FastifyReply, reason: Fault, more: Record<string, string> = {}) {
@@ -173,15 +204,29 @@ function pathOf(request: FastifyRequest): string {
 }
 
 function incomingOf(request: FastifyRequest): Incoming {
+  return { ...incomingOfMessage(request.raw), path: pathOf(request), source: request.socket.remoteAddress ?? 'none' };
+}
+
+function incomingOfMessage(message: IncomingMessage): Incoming {
   return {
-    method: request.method,
-    path: pathOf(request),
-    source: request.socket.remoteAddress ?? 'none',
-    secure: 'encrypted' in request.socket && request.socket.encrypted === true,
+    method: message.method ?? 'GET',
+    path: (message.url ?? '/').split('?', 1)[0] ?? '/',
+    source: message.socket.remoteAddress ?? 'none',
+    secure: 'encrypted' in message.socket && message.socket.encrypted === true,
     header: (name) => {
-      const value = request.headers[name];
+      const value = message.headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
     },
+  };
+}
+
+/** Names that a caller gave its request come back (W3C Trace Context; CAMARA's x-correlator). */
+function correlation({ header }: Incoming): Readonly<Record<string, string>> {
+  const trace = header('traceparent') ?? '';
+  const correlator = header('x-correlator') ?? '';
+  return {
+    ...(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(trace) ? { traceparent: trace } : {}),
+    ...(/^[A-Za-z0-9\-_:;./<>{}]{1,256}$/.test(correlator) ? { 'x-correlator': correlator } : {}),
   };
 }
 

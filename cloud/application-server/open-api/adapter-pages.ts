@@ -1,14 +1,16 @@
 /** Routes beside the verbs: health, metrics, the OpenAPI document, discovery for gateways, and a page for every fault. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PartContext } from '#cloud/bus/part.ts';
-import { fault, faults } from '#shared/protocol/fault.ts';
+import { fault } from '#shared/protocol/fault.ts';
 import { DISCOVERY_PATH, type Discovery } from '#shared/protocol/pairing.ts';
 import { farmServers, servers } from '#shared/protocol/servers.ts';
 import { openApiDocument } from '../docs.ts';
-import type { Api, Incoming } from './api.ts';
+import type { Api } from './api.ts';
+import { faultFacts, faultPage } from './error-page.ts';
 import { isLoopback } from './guard.ts';
 import { type Metric, metricText, type RequestCounts } from './metrics.ts';
 import { problemAnswer } from './problem.ts';
+import type { Incoming } from './request.ts';
 
 /** Gauges of the process. */
 export type ProcessFacts = () => {
@@ -99,13 +101,12 @@ function gauges({ bus, processFacts }: PagesContext): string {
 
 /** What a fault means, for people (HTML) and programs (JSON). */
 function errorPage(code: string, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const entry = Object.hasOwn(faults, code) ? faults[code as keyof typeof faults] : undefined;
-  if (entry === undefined) {
+  const facts = faultFacts(code);
+  if (facts === undefined) {
     const answer = problemAnswer(fault('not_found', 'No fault has this code.'), '/errors', 'none');
     return reply.code(answer.status).headers(answer.headers).send(answer.body);
   }
   if (!(request.headers.accept ?? '').includes('text/html'))
-    return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify({ code, ...entry }));
-  const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${code}</title><h1>${entry.title}</h1><p>${entry.next}</p><p>Code <code>${code}</code>, HTTP ${entry.http}, SIP ${entry.sip}.</p></html>`;
-  return reply.header('content-type', 'text/html; charset=utf-8').send(page);
+    return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(facts));
+  return reply.header('content-type', 'text/html; charset=utf-8').send(faultPage(facts));
 }

@@ -3,19 +3,22 @@
  * asked (`run`). The adapter calls `admit` before it reads a body, so that strangers cannot make us parse one.
  */
 import type { Context } from '#cloud/bus/bus.ts';
-import type { PartContext } from '#cloud/bus/part.ts';
 import { repeated } from '#cloud/store/idempotency.ts';
+import { Budget, type Rate } from '#shared/kernel/budget.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
-import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { VerbName, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { Feed } from '../events/feed.ts';
 import { homeFault, mayCall, nobody } from './access.ts';
-import { Budget, type Rate } from './budget.ts';
 import { type Credential, identify } from './credentials.ts';
-import { type EventStream, eventStream } from './event-stream.ts';
+import { etagOf, names, shownBy, Turns } from './etag.ts';
 import { cookieName, isSameOrigin, readBearer, readCookie } from './guard.ts';
 import { InFlight, readKey } from './once.ts';
+import { ownerFault } from './owner.ts';
 import { type Answer, problemAnswer } from './problem.ts';
+import type { Admission, ApiContext, Incoming } from './request.ts';
 import { locationOf, mergeRequest, type RequestParts, type Route } from './routes.ts';
+import { type Streaming, Streams } from './streams.ts';
 
 /** Requests of one credential. */
 export const TOKEN_RATE: Rate = { perSecond: 50, burst: 100 };
@@ -23,45 +26,30 @@ export const TOKEN_RATE: Rate = { perSecond: 50, burst: 100 };
 export const OPERATOR_RATE: Rate = { perSecond: 10_000, burst: 20_000 };
 /** Requests without a good credential, per source address. */
 export const STRANGER_RATE: Rate = { perSecond: 10, burst: 60 };
-/** Event streams open at once for one credential. */
-export const STREAMS_PER_TOKEN = 32;
 
-/** What the adapter knows of a request before its body. */
-export interface Incoming {
-  readonly method: string;
-  /** Without the query. */
-  readonly path: string;
-  /** Address of the other end of the connection. */
-  readonly source: string;
-  readonly secure: boolean;
-  header(name: string): string | undefined;
-}
+/** Requests to `/oauth`, per source address. */
+export const OAUTH_RATE: Rate = { perSecond: 50, burst: 200 };
 
-/** A request that may go on. */
-export interface Admission {
-  readonly credential: Credential | undefined;
-  readonly context: Context;
-}
-
-/** A stream of server-sent events instead of an answer. */
-export interface Streaming {
-  readonly stream: EventStream;
+interface Allowance {
+  readonly name: string;
+  readonly key: string;
+  readonly rate: Rate;
+  readonly from: Budget;
 }
 
 const unsafe = new Set(['POST', 'PUT', 'DELETE', 'PATCH']);
-
-/** What the API needs of its surroundings. */
-export type ApiContext = Pick<PartContext, 'world' | 'store' | 'bus'>;
 
 export class Api {
   readonly #context: ApiContext;
   readonly #budget = new Budget();
   readonly #strangers = new Budget();
   readonly #inFlight = new InFlight();
-  readonly #streams = new Map<string, number>();
+  readonly #turns = new Turns();
+  readonly streams: Streams;
 
-  constructor(context: ApiContext) {
+  constructor(context: ApiContext, feed = new Feed(context.store, context.bus)) {
     this.#context = context;
+    this.streams = new Streams(context, feed, (incoming) => this.credentialOf(incoming));
   }
 
   /** The credential of a request, from the bearer header or else the portal's cookie. */
@@ -78,7 +66,8 @@ export class Api {
   async admit(route: Route, incoming: Incoming): Promise<Result<Admission, Fault>> {
     const { credential, byCookie } = await this.credentialOf(incoming);
     const open = route.http.open === true;
-    const late = this.#overBudget(incoming, open ? undefined : credential);
+    const allowance = this.#allowance(incoming, open ? undefined : credential);
+    const late = this.#overBudget(allowance);
     if (late !== undefined) return err(late);
     const origin = incoming.header('origin');
     const fromElsewhere = !isSameOrigin(origin, incoming.header('host'), incoming.secure);
@@ -94,17 +83,35 @@ export class Api {
         ? { traceparent: trace }
         : {}),
     };
-    return ok({ credential, context });
+    return ok({ credential, context, limits: this.#limits(allowance) });
   }
 
-  #overBudget(incoming: Incoming, credential: Credential | undefined): Fault | undefined {
-    const now = this.#context.world.clock.mono();
-    const rate = credential?.principal.role === 'operator' ? OPERATOR_RATE : TOKEN_RATE;
-    const wait =
-      credential === undefined
-        ? this.#strangers.take(incoming.source, STRANGER_RATE, now)
-        : this.#budget.take(credential.tokenHash, rate, now);
+  /** Takes from a source's allowance for `/oauth`, where one server may ask for many people. */
+  oauthBudget({ source }: Incoming): Fault | undefined {
+    return this.#overBudget({ name: 'oauth', key: `oauth ${source}`, rate: OAUTH_RATE, from: this.#strangers });
+  }
+
+  /** Whose allowance a request uses up: reading and changing are counted apart. */
+  #allowance({ method, source }: Incoming, credential: Credential | undefined): Allowance {
+    if (credential === undefined) return { name: 'stranger', key: source, rate: STRANGER_RATE, from: this.#strangers };
+    const name = unsafe.has(method) ? 'write' : 'read';
+    const rate = credential.principal.role === 'operator' ? OPERATOR_RATE : TOKEN_RATE;
+    return { name, key: `${name} ${credential.tokenHash}`, rate, from: this.#budget };
+  }
+
+  #overBudget({ key, rate, from }: Allowance): Fault | undefined {
+    const wait = from.take(key, rate, this.#context.world.clock.mono());
     return wait === 0 ? undefined : fault('rate_limited', undefined, { retryAfter: wait });
+  }
+
+  /** What is left, after draft-ietf-httpapi-ratelimit-headers-10. */
+  #limits({ name, key, rate, from }: Allowance): Readonly<Record<string, string>> {
+    const left = from.left(key, rate, this.#context.world.clock.mono());
+    const full = Math.ceil((rate.burst - left) / rate.perSecond);
+    return {
+      'ratelimit-policy': `"${name}";q=${rate.burst};w=${Math.ceil(rate.burst / rate.perSecond)}`,
+      ratelimit: `"${name}";r=${Math.floor(left)};t=${full}`,
+    };
   }
 
   /** Carries out an admitted request. */
@@ -114,20 +121,50 @@ export class Api {
     if (!merged.ok) return refuse(merged.fault);
     const request = merged.value;
     if (route.http.stream === true) resume(request, incoming.header('last-event-id'));
-    const wrong = route.check(request) ?? homeFault(admission.context.principal, request);
+    const { principal } = admission.context;
+    const wrong =
+      route.check(request) ??
+      homeFault(principal, request) ??
+      (await ownerFault(this.#context.store, principal, request));
     if (wrong !== undefined) return refuse(wrong);
-    if (route.http.stream === true)
-      return this.#stream(route, incoming, admission, request as VerbRequest<'session.events'>);
+    const asked = { route, incoming, admission };
+    if (route.http.stream === true) return this.streams.session(asked, request as VerbRequest<'session.events'>);
+    if (route.http.stream === 'on-request' && (incoming.header('accept') ?? '').includes('text/event-stream'))
+      return this.streams.events(asked, request as VerbRequest<'event.list'>);
     const hash = admission.credential?.tokenHash ?? '';
     const key = readKey(this.#context.world, route, incoming.header('idempotency-key'), hash, request);
     if (!key.ok) return refuse(key.fault);
-    if (key.value === undefined) return this.#call(route, incoming, admission.context, request);
+    if (key.value === undefined) return this.#whenCurrent(route, incoming, admission.context, request);
     if (!this.#inFlight.enter(key.value)) return refuse(fault('idempotency_in_flight'));
     try {
-      return await this.#call(route, incoming, { ...admission.context, idempotency: key.value }, request);
+      return await this.#whenCurrent(route, incoming, { ...admission.context, idempotency: key.value }, request);
     } finally {
       this.#inFlight.leave(key.value);
     }
+  }
+
+  /** Carries out a request whose If-Match, if any, names what the resource is now. */
+  async #whenCurrent(
+    route: Route,
+    incoming: Incoming,
+    context: Context,
+    request: Readonly<Record<string, unknown>>,
+  ): Promise<Answer> {
+    const wanted = incoming.header('if-match');
+    const shown = wanted === undefined ? undefined : shownBy(route);
+    if (wanted === undefined || shown === undefined) return this.#call(route, incoming, context, request);
+    const about = Object.fromEntries(shown.params.map((name) => [name, request[name]]));
+    return this.#turns.run(`${shown.verb} ${JSON.stringify(about)}`, async () => {
+      const first = await repeated(this.#context.store, context);
+      if (first === undefined) {
+        const { idempotency: _key, ...reading } = context;
+        const now = await this.#ask(shown.verb, about, reading);
+        if (!now.ok) return problemAnswer(now.fault, incoming.path, route.verb);
+        if (!names(wanted, etagOf(this.#context.world, JSON.stringify(now.value)), 'strong'))
+          return problemAnswer(fault('precondition_failed'), incoming.path, route.verb);
+      }
+      return this.#call(route, incoming, context, request);
+    });
   }
 
   async #call(
@@ -141,7 +178,7 @@ export class Api {
     if (first === undefined) await this.#audit(route, context, request, outcome);
     const replayed: Record<string, string> = first === undefined ? {} : { 'idempotency-replayed': 'true' };
     if (!outcome.ok) return problemAnswer(outcome.fault, incoming.path, route.verb, replayed);
-    return this.#answer(route, incoming.path, outcome.value, replayed);
+    return this.#answer(route, incoming, outcome.value, replayed);
   }
 
   /** The route's check has matched the request to the verb's schema, which the compiler cannot see. */
@@ -150,13 +187,18 @@ export class Api {
     return bus.request(verb, { ...request } as VerbRequest<VerbName>, context, 20_000);
   }
 
-  #answer(route: Route, path: string, value: unknown, more: Readonly<Record<string, string>>): Answer {
-    const location = locationOf(route, path, value);
+  #answer(route: Route, incoming: Incoming, value: unknown, more: Readonly<Record<string, string>>): Answer {
+    const location = locationOf(route, incoming.path, value);
     const headers = { ...more, ...(location === undefined ? {} : { location }) };
     const base = { status: route.http.status, verb: route.verb, outcome: 'ok' };
     if (route.http.status === 204) return { ...base, headers, body: '' };
     const type = { 'content-type': 'application/json; charset=utf-8' };
-    return { ...base, headers: { ...type, ...headers }, body: JSON.stringify(value) };
+    const body = JSON.stringify(value);
+    if (route.http.method !== 'GET') return { ...base, headers: { ...type, ...headers }, body };
+    const etag = etagOf(this.#context.world, body);
+    if (names(incoming.header('if-none-match') ?? '', etag, 'weak'))
+      return { ...base, status: 304, headers: { etag }, body: '' };
+    return { ...base, headers: { ...type, ...headers, etag }, body };
   }
 
   /** Keeps who did what. A stopped OAM&P server must not stop the operator from starting it, so a failure is only logged. */
@@ -166,7 +208,9 @@ export class Api {
     request: Readonly<Record<string, unknown>>,
     outcome: Result<unknown, Fault>,
   ): Promise<void> {
-    if (route.http.method === 'GET' || route.entry.family !== 'operations' || principal.kind !== 'account') return;
+    if (route.entry.family !== 'operations' || principal.kind !== 'account') return;
+    // What a technician looks at by an owner's consent is kept as well.
+    if (route.http.method === 'GET' && principal.role !== 'technician') return;
     if (!outcome.ok && outcome.fault.code === 'rate_limited') return;
     const { bus, world } = this.#context;
     const target = targetOf(request, outcome);
@@ -181,54 +225,6 @@ export class Api {
       { principal: { kind: 'part', part: 'application-server' } },
     );
     if (!kept.ok) world.log.warn('api.audit-missed', { verb: route.verb, account: principal.account });
-  }
-
-  async #stream(
-    route: Route,
-    incoming: Incoming,
-    admission: Admission,
-    request: VerbRequest<'session.events'>,
-  ): Promise<Answer | Streaming> {
-    const owner = admission.credential?.tokenHash ?? '';
-    const refuse = (reason: Fault) => problemAnswer(reason, incoming.path, route.verb);
-    if ((this.#streams.get(owner) ?? 0) >= STREAMS_PER_TOKEN)
-      return refuse(fault('rate_limited', `At most ${STREAMS_PER_TOKEN} event streams at once.`, { retryAfter: 5000 }));
-    const { bus } = this.#context;
-    const after = request.after ?? 0;
-    const first = await bus.request('session.events', { session: request.session, after }, admission.context);
-    if (!first.ok) return refuse(first.fault);
-    if (await this.#isOver(request.session, admission.context, first.value))
-      return { status: 204, headers: {}, body: '', verb: route.verb, outcome: 'ok' };
-    const contextNow = async () => {
-      const { credential } = await this.credentialOf(incoming);
-      if (credential === undefined || mayCall(route.entry, credential.principal) !== undefined) return undefined;
-      return { ...admission.context, principal: credential.principal };
-    };
-    const stream = eventStream(this.#context, contextNow, request.session, after, first.value);
-    return { stream: this.#counted(owner, stream) };
-  }
-
-  /** Nothing is left to stream: 204 tells an EventSource not to come back. */
-  async #isOver(session: string, context: Context, page: VerbReply<'session.events'>): Promise<boolean> {
-    if (page.items.length > 0) return false;
-    const state = await this.#context.bus.request('session.get', { session }, context);
-    return state.ok && state.value.state === 'ended';
-  }
-
-  #counted(owner: string, stream: EventStream): EventStream {
-    this.#streams.set(owner, (this.#streams.get(owner) ?? 0) + 1);
-    let open = true;
-    return {
-      chunks: stream.chunks,
-      close: () => {
-        stream.close();
-        if (!open) return;
-        open = false;
-        const left = (this.#streams.get(owner) ?? 1) - 1;
-        if (left === 0) this.#streams.delete(owner);
-        else this.#streams.set(owner, left);
-      },
-    };
   }
 }
 

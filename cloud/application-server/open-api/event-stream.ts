@@ -5,9 +5,9 @@
  */
 import type { Context } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
-import type { Timer } from '#shared/kernel/world.ts';
 import type { Fault } from '#shared/protocol/fault.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
+import { Signal } from '../events/signal.ts';
 import { toProblem } from './problem.ts';
 
 /** Milliseconds between comments that keep a silent stream open. */
@@ -84,31 +84,4 @@ function toText(event: Page['items'][number]): string {
 
 function faultText(fault: Fault, session: string): string {
   return `event: problem\ndata: ${JSON.stringify(toProblem(fault, `/v1/sessions/${session}/events`))}\n\n`;
-}
-
-/** A flag that one reader waits for. */
-class Signal {
-  #raised = false;
-  #wake: (() => void) | undefined;
-
-  raise(): void {
-    this.#raised = true;
-    this.#wake?.();
-  }
-
-  /** Resolves with true once raised (and lowers it), with false after `limit` ms. */
-  async wait(clock: PartContext['world']['clock'], limit: number): Promise<boolean> {
-    if (!this.#raised) {
-      let timer: Timer | undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        timer = clock.at(clock.mono() + limit, resolve);
-      });
-      timer?.cancel();
-      this.#wake = undefined;
-    }
-    const raised = this.#raised;
-    this.#raised = false;
-    return raised;
-  }
 }

@@ -81,7 +81,7 @@ function coerce(entry: VerbEntry, name: string, text: string | readonly string[]
   const properties = (entry.request as { readonly properties?: Readonly<Record<string, { type?: unknown }>> })
     .properties;
   const type = properties !== undefined && Object.hasOwn(properties, name) ? properties[name]?.type : undefined;
-  if (type === 'array') return typeof text === 'string' ? [text] : [...text];
+  if (type === 'array') return typeof text === 'string' ? text.split(',') : [...text];
   if (typeof text !== 'string') return [...text];
   if ((type === 'integer' || type === 'number') && /^-?\d{1,16}(\.\d{1,16})?$/.test(text)) return Number(text);
   if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
@@ -99,15 +99,25 @@ export function methodsOf(path: string): string[] {
     );
   });
   const methods = new Set<string>(known.map((route) => route.http.method));
-  if (known.some((route) => route.http.method === 'GET' && route.http.stream !== true)) methods.add('HEAD');
+  if (known.some((route) => route.http.method === 'GET' && route.http.stream === undefined)) methods.add('HEAD');
   return [...methods].sort();
+}
+
+const itemsKnown = new Map<string, boolean>();
+
+/** Whether some verb has a path below the route's: that of one item of its collection. */
+function hasItems({ http }: Route): boolean {
+  const known = itemsKnown.get(http.path);
+  if (known !== undefined) return known;
+  const found = methodsOf(`${http.path.replaceAll(/\{\w+\}/g, 'x')}/x`).length > 0;
+  itemsKnown.set(http.path, found);
+  return found;
 }
 
 /** Where a created thing can be found: below the collection if some verb has that path; a session under its own. */
 export function locationOf(route: Route, path: string, reply: unknown): string | undefined {
   const id = isObject(reply) && typeof reply.id === 'string' ? reply.id : undefined;
   if (id === undefined || (route.http.status !== 201 && route.http.status !== 202)) return undefined;
-  const below = `${path.replace(/\/$/, '')}/${id}`;
-  if (route.http.method === 'POST' && methodsOf(below).length > 0) return below;
+  if (route.http.method === 'POST' && hasItems(route)) return `${path.replace(/\/$/, '')}/${id}`;
   return id.startsWith('ses_') ? `/v1/sessions/${id}` : undefined;
 }

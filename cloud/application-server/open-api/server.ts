@@ -56,6 +56,7 @@ async function listenSecure(app: FastifyInstance, { config }: PartContext) {
   const options = { cert: config.server.certificate, key: config.server.key, maxHeaderSize: HEADER_LIMIT };
   const server = createServer(options, (request, response) => app.routing(request, response));
   server.requestTimeout = 30_000;
+  server.on('upgrade', (request, socket, head) => app.server.emit('upgrade', request, socket, head));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new Error(explainListen(error, https, '--https'))));
     server.listen(https.port, https.host, resolve);

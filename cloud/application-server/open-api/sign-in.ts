@@ -3,11 +3,11 @@ import type { Context, Handler, Handlers, Outcome } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { accountById, createToken, homesOfAccount, removeToken } from '#cloud/store/directory.ts';
 import { checkPassword } from '#cloud/store/passwords.ts';
+import { Budget, type Rate } from '#shared/kernel/budget.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import type { Role } from '#shared/protocol/verb.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
-import { Budget, type Rate } from './budget.ts';
 import { identify, OPERATOR, SESSION_LENGTH } from './credentials.ts';
 
 /** Tries per account name and source. */

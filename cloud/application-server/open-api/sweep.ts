@@ -1,4 +1,4 @@
-/** Removes once an hour what has run out: sign-ins, and the idempotency keys of HTTP requests. */
+/** Removes once an hour what has run out: tokens, idempotency keys of HTTP requests, old events and deliveries. */
 import type { PartContext } from '#cloud/bus/part.ts';
 import { sql } from '#cloud/store/store.ts';
 import type { Timer } from '#shared/kernel/world.ts';
@@ -6,6 +6,9 @@ import { KEY_LIFE, KEY_SCOPE } from './once.ts';
 
 /** Milliseconds between two removals. */
 export const SWEEP = 3600 * 1000;
+
+/** Milliseconds that events, deliveries and consents that ran out are kept. */
+export const EVENTS_KEPT = 30 * 24 * 3600 * 1000;
 
 /** Starts sweeping; the result stops it. */
 export function sweep({ store, world }: Pick<PartContext, 'store' | 'world'>): () => void {
@@ -17,6 +20,10 @@ export function sweep({ store, world }: Pick<PartContext, 'store' | 'world'>): (
     const now = world.clock.wall();
     const statements = [
       sql('DELETE FROM token WHERE expires_at < ?', now),
+      sql('DELETE FROM event WHERE at < ?', now - EVENTS_KEPT),
+      sql('DELETE FROM delivery WHERE created_at < ?', now - EVENTS_KEPT),
+      sql('DELETE FROM technician_consent WHERE until < ?', now - EVENTS_KEPT),
+      sql('DELETE FROM oauth_item WHERE expires_at < ?', now),
       sql('DELETE FROM idempotency WHERE scope LIKE ? AND at < ?', `${KEY_SCOPE} %`, now - KEY_LIFE),
     ];
     void store.commit(statements).catch((error: unknown) => {

@@ -24,8 +24,8 @@ export const appPaths: readonly string[] = [
   '/homes/*',
   '/sessions',
   '/sessions/*',
-  '/records',
-  '/farm',
+  ...['/messages', '/mail', '/mail/*', '/apps', '/records', '/access', '/keys', '/more'],
+  ...['/gateways', '/gateways/*', '/alarms', '/farm', '/e-center'],
 ];
 
 /** Shown in place of the portal while it has not been built. */

@@ -84,7 +84,10 @@ export class Conference {
     if (!said.ok) return said;
     const outcome = ok({});
     const kept = await this.#rooms.mute(session, leg, muted, remember(context, outcome, this.#world.clock.wall()));
-    return kept.ok ? outcome : err(fault('conflict'));
+    if (!kept.ok) return err(fault('conflict'));
+    // The session manager knows of its own commands.
+    if (context.principal.kind !== 'part') this.#bus.publish('leg.muted', { session, leg, muted });
+    return outcome;
   }
 
   async roster({ session }: VerbRequest<'conference.roster'>, context: Context): Promise<Outcome<'conference.roster'>> {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
+import type { BusEvents } from '#shared/protocol/events.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
@@ -188,8 +189,12 @@ describe('conference', () => {
     const roster = (who: Context) => context.bus.request('conference.roster', { session: 'ses_1' }, who);
     const mute = (who: Context) =>
       context.bus.request('conference.mute', { session: 'ses_1', leg: 'leg_1', muted: true }, who);
+    const heard: BusEvents['leg.muted'][] = [];
+    context.bus.subscribe('leg.muted', (one) => heard.push(one));
     expect((await roster(subscriber('home_1'))).ok).toBe(true);
+    expect((await mute(asPart)).ok).toBe(true);
     expect((await mute(subscriber('home_1'))).ok).toBe(true);
+    expect(heard).toEqual([{ session: 'ses_1', leg: 'leg_1', muted: true }]);
     for (const who of [subscriber('home_2'), { principal: { kind: 'gateway', gateway: 'gw', home: 'h' } } as Context]) {
       expect(await roster(who)).toMatchObject({ fault: { code: 'not_found' } });
       expect(await mute(who)).toMatchObject({ fault: { code: 'not_found' } });

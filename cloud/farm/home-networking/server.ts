@@ -1,7 +1,7 @@
 /** The home networking server: the appliances of each home as its gateways report them, and waking them. */
 import type { Handlers } from '#cloud/bus/bus.ts';
 import type { Part, PartContext } from '#cloud/bus/part.ts';
-import { gatewayById, sees } from '#cloud/store/directory.ts';
+import { gatewayById, homeById, sees } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { type Statement, sql } from '#cloud/store/store.ts';
 import { err, ok } from '#shared/kernel/result.ts';
@@ -42,6 +42,26 @@ function handlers({ store, bus, world }: PartContext): Handlers<'home-networking
       const items = rows.slice(0, limit).map(view);
       const last = items.at(-1);
       return ok({ items, ...(rows.length > limit && last !== undefined ? { next: last.id } : {}) });
+    },
+
+    async 'presence.get'({ home }, context) {
+      if (!sees(context.principal, home) || (await homeById(store, home)) === undefined) return err(fault('not_found'));
+      const [lines, gateways] = await Promise.all([
+        bus.request('line.list', { home, limit: 500 }, context),
+        bus.request('gateway.list', { home, limit: 500 }, context),
+      ]);
+      if (!lines.ok) return lines;
+      if (!gateways.ok) return gateways;
+      const rows = await store.all<DeviceRow>('SELECT * FROM device WHERE home = ? ORDER BY id', [home]);
+      return ok({
+        home,
+        at: world.clock.wall(),
+        lines: lines.value.items.map(({ id, number, name, registered }) => {
+          return { id, number, registered, ...(name === undefined ? {} : { name }) };
+        }),
+        gateways: gateways.value.items.map(({ id, online }) => ({ id, online })),
+        devices: rows.map(view).map(({ id, name, kind, present, seenAt }) => ({ id, name, kind, present, seenAt })),
+      });
     },
 
     async 'device.wake'({ home, device }, context) {

@@ -11,6 +11,7 @@ const byCode: Readonly<Record<EngineFault, Fault>> = {
   other_group: fault('bad_request', 'The two nodes belong to different sessions.'),
   not_connectable: fault('bad_request', 'Sound cannot flow between nodes of these kinds.'),
   bad_file: fault('internal', 'A file of the media library cannot be played.'),
+  no_events: fault('conflict', 'This phone takes no telephone events (RFC 4733).'),
   gone: fault('server_unavailable', 'The media engine is restarting.', { server: 'media', retryAfter: 1000 }),
 };
 

@@ -19,7 +19,7 @@ export function readOwner(text: string): Owner {
   return { session: text.slice(0, slash), leg: text.slice(slash + 1) };
 }
 
-export type NodeKind = 'ep' | 'player';
+export type NodeKind = 'ep' | 'player' | 'snd';
 
 /** The node of that kind for a leg. */
 export function nodeId(crypto: Crypto, kind: NodeKind, owner: Owner): string {

@@ -6,7 +6,7 @@ import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import type { Endpoints } from './endpoints.ts';
 import { engineFault } from './faults.ts';
-import { isItem, itemFile } from './items.ts';
+import { playable } from './items.ts';
 import { nodeId, type Owner, ownerText } from './names.ts';
 
 /** An `item-ended` that nobody took is said again after this long, ms, while the player exists. */
@@ -19,15 +19,17 @@ export class Players {
   readonly #bus: Bus;
   readonly #engine: MediaEngine;
   readonly #endpoints: Endpoints;
+  readonly #data: string;
   /** Players that exist, and what they play as far as this run knows. */
   readonly #items = new Map<string, string | undefined>();
   readonly #retries = new Map<string, Timer>();
 
-  constructor(world: World, bus: Bus, engine: MediaEngine, endpoints: Endpoints) {
+  constructor(world: World, bus: Bus, engine: MediaEngine, endpoints: Endpoints, data: string) {
     this.#world = world;
     this.#bus = bus;
     this.#engine = engine;
     this.#endpoints = endpoints;
+    this.#data = data;
   }
 
   /** A player that the engine held before this run. */
@@ -51,7 +53,8 @@ export class Players {
     return {
       'media.prepare': ({ session, leg, item, into, loop }) =>
         engineFault(async () => {
-          if (!isItem(item)) return err(fault('media_item_unknown'));
+          const file = playable(item, this.#data);
+          if (file === undefined) return err(fault('media_item_unknown'));
           const owner = { session, leg };
           const player = nodeId(this.#world.crypto, 'player', owner);
           const known = this.#items.get(player);
@@ -60,7 +63,7 @@ export class Players {
             id: player,
             owner: ownerText(owner),
             group: session,
-            source: { file: itemFile(item) },
+            source: { file },
             loop: loop ?? into !== undefined,
             gain: 1,
           });

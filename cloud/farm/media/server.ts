@@ -12,7 +12,9 @@ import { items } from './items.ts';
 import { nodeId, type Owner, ownerText, readOwner } from './names.ts';
 import { Players } from './players.ts';
 import { quality } from './quality.ts';
+import { Recordings } from './recordings.ts';
 import { Silence } from './silence.ts';
+import { Sounds } from './sounds.ts';
 
 export { type EngineFor, processEngine, threadEngine } from './engines.ts';
 
@@ -36,14 +38,18 @@ class MediaServer implements RunningPart {
   readonly #endpoints: Endpoints;
   readonly #players: Players;
   readonly #silence: Silence;
+  readonly #recordings: Recordings;
+  readonly #sounds: Sounds;
   #leave: (() => void) | undefined;
 
   constructor(context: PartContext, engine: MediaEngine) {
-    const { world, bus, config } = context;
+    const { world, bus, config, store } = context;
     this.#context = context;
     this.#engine = engine;
     this.#endpoints = new Endpoints(world, config, engine);
-    this.#players = new Players(world, bus, engine, this.#endpoints);
+    this.#players = new Players(world, bus, engine, this.#endpoints, config.data);
+    this.#recordings = new Recordings(world, store, config);
+    this.#sounds = new Sounds(world, bus, engine, this.#recordings, config.data);
     this.#silence = new Silence(world.clock, engine, (owner) => this.#end(owner));
   }
 
@@ -51,6 +57,7 @@ class MediaServer implements RunningPart {
   async start(): Promise<void> {
     await this.#tryAddress();
     for (const node of await this.#engine.list()) {
+      if (this.#sounds.adopt(node)) continue;
       if (node.kind === 'endpoint') {
         this.#endpoints.owners.set(node.id, readOwner(node.owner));
         // The engine may have reported its silence while nobody listened.
@@ -58,6 +65,7 @@ class MediaServer implements RunningPart {
       }
       if (node.kind === 'player') this.#players.adopt(node.id);
     }
+    await this.#recordings.repair((owner) => this.#sounds.runs(owner));
     this.#engine.onEvent((event) => this.#onEvent(event));
     this.#leave = this.#context.bus.serve('media', this.#handlers());
   }
@@ -89,6 +97,7 @@ class MediaServer implements RunningPart {
     this.#leave?.();
     this.#leave = undefined;
     this.#players.stop();
+    this.#sounds.stop();
     this.#silence.stop();
     const nodes = await this.#engine.list().catch(() => []);
     await this.#engine.close(nodes.length === 0);
@@ -98,6 +107,8 @@ class MediaServer implements RunningPart {
     return {
       ...this.#endpoints.handlers(),
       ...this.#players.handlers(),
+      ...this.#sounds.handlers(),
+      ...this.#recordings.handlers(),
 
       'media.list': async () => ok({ items: items() }),
 
@@ -133,7 +144,10 @@ class MediaServer implements RunningPart {
     const { bus, world } = this.#context;
     switch (event.on) {
       case 'player-ended':
-        void this.#players.ended(event.id, owner);
+        if (!this.#sounds.ended(event.id, false)) void this.#players.ended(event.id, owner);
+        return;
+      case 'recorder-ended':
+        this.#sounds.ended(event.id, event.failed);
         return;
       case 'dtmf':
         bus.publish('leg.digit', { ...owner, digit: event.digit, duration: event.duration });
@@ -151,6 +165,7 @@ class MediaServer implements RunningPart {
 
   /** A part of the engine crashed: the calls whose sound is gone end with a reason rather than in silence. */
   #lost(id: string, owner: Owner): void {
+    if (this.#sounds.ended(id, true)) return;
     // An item that can play no more has ended, as far as its session is concerned.
     void this.#players.ended(id, owner);
     if (!this.#endpoints.owners.has(id)) return;

@@ -151,6 +151,8 @@ function newGateway(code: CodeRow, home: string, now: number): GatewayRow {
     paired_at: null,
     epoch: 0,
     online: 0,
+    seen_at: null,
+    away_because: null,
   };
 }
 

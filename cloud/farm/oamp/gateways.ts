@@ -19,6 +19,8 @@ export function toGateway(row: GatewayRow): GatewayView {
     ...(row.stage === null ? {} : { stage: row.stage }),
     ...(row.cause === null ? {} : { cause: row.cause }),
     online: row.online === 1,
+    ...(row.seen_at === null ? {} : { seenAt: row.seen_at }),
+    ...(row.away_because === null ? {} : { awayBecause: row.away_because }),
     ...(row.profile === null ? {} : { profile: row.profile as NonNullable<GatewayView['profile']> }),
     ...(row.version === null ? {} : { version: row.version }),
     ...(row.paired_at === null ? {} : { pairedAt: row.paired_at }),

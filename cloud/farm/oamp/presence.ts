@@ -149,17 +149,20 @@ async function seen(
   told: Told,
 ): Promise<Outcome<'gateway.seen'>> {
   if (principal.kind !== 'part') return err(fault('forbidden'));
-  const { store } = oamp;
+  const { store, world } = oamp;
+  const { online, why } = request;
   const statements = [
     sql(
-      'UPDATE gateway SET online = ?, epoch = ? WHERE id = ? AND epoch <= ?',
-      request.online ? 1 : 0,
+      'UPDATE gateway SET online = ?, epoch = ?, seen_at = ?, away_because = ? WHERE id = ? AND epoch <= ?',
+      online ? 1 : 0,
       request.epoch,
+      online ? null : Math.floor(world.clock.wall()),
+      online ? null : (why ?? null),
       request.gateway,
       request.epoch,
     ),
   ];
-  if (request.online && request.certificateSerial !== undefined) {
+  if (online && request.certificateSerial !== undefined) {
     statements.push(
       sql(
         'UPDATE gateway SET previous_serial = NULL WHERE id = ? AND certificate_serial = ?',
@@ -171,7 +174,7 @@ async function seen(
   await store.commit(statements);
   const versions = told.get(request.gateway);
   told.delete(request.gateway);
-  if (request.online && versions !== undefined) oamp.background(pushChanges(oamp, request.gateway, versions));
+  if (online && versions !== undefined) oamp.background(pushChanges(oamp, request.gateway, versions));
   return ok({});
 }
 
@@ -185,11 +188,16 @@ async function pushChanges(oamp: Oamp, gateway: string, versions: ReadonlyMap<st
 }
 
 /** After a restart of this part alone the edge still knows who is connected; without an edge nobody is. */
-export async function recoverPresence({ store, bus }: Oamp): Promise<void> {
+export async function recoverPresence({ store, bus, world }: Oamp): Promise<void> {
   const answer = bus.has('gateway-edge') ? await bus.request('presence.list', {}, AS_OAMP) : undefined;
   const online = answer?.ok ? answer.value.items : [];
   await store.commit([
-    sql('UPDATE gateway SET online = 0 WHERE online = 1'),
-    ...online.map((item) => sql('UPDATE gateway SET online = 1 WHERE id = ?', item.gateway)),
+    sql(
+      "UPDATE gateway SET online = 0, seen_at = ?, away_because = 'the cloud started again' WHERE online = 1",
+      Math.floor(world.clock.wall()),
+    ),
+    ...online.map((item) =>
+      sql('UPDATE gateway SET online = 1, seen_at = NULL, away_because = NULL WHERE id = ?', item.gateway),
+    ),
   ]);
 }

@@ -7,6 +7,7 @@ import { accountHandlers } from './accounts.ts';
 import { alarmHandlers } from './alarms.ts';
 import { auditHandlers, housekeeping } from './audit.ts';
 import { pushDocument, refreshVoice } from './desired.ts';
+import { diagnosisHandlers } from './diagnosis.ts';
 import { gatewayHandlers, release } from './gateways.ts';
 import { homeHandlers } from './homes.ts';
 import { lineHandlers } from './lines.ts';
@@ -58,6 +59,7 @@ function handlers(self: Oamp, pairing: Pairing): Handlers<'oamp'> {
     ...auditHandlers(self),
     ...pairing.handlers(),
     ...presenceHandlers(self, pairing),
+    ...diagnosisHandlers(self),
   };
 }
 

@@ -10,12 +10,19 @@ describe('alarms that oamp raises by itself', () => {
     const open = async () =>
       (await stage.api('alarm.list', { open: true })).items.map(({ cause, gateway }) => ({ cause, gateway }));
     const gateway = home.gateway.status().pairing.gateway;
+    const away = async () => {
+      const [shown] = (await stage.api('gateway.list', { home: home.id })).items;
+      return [shown?.online, (shown?.seenAt ?? 0) > 0, shown?.awayBecause];
+    };
     expect(await open()).toEqual([]);
+    expect(await away()).toEqual([true, false, undefined]);
     world.partition(['cloud']);
     await world.run(120_000);
+    expect(await away()).toEqual([false, true, expect.stringMatching(/\w+/)]);
     expect(await open()).toEqual([{ cause: 'gateway.offline', gateway }]);
     world.heal();
     await stage.ground.until(async () => (await open()).length === 0, 120_000, 'the alarm to clear');
+    expect(await away()).toEqual([true, false, undefined]);
     await world.run(AWAY_GRACE * 2);
     expect((await stage.api('alarm.list', {})).items).toHaveLength(1);
   });

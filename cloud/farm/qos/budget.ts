@@ -62,6 +62,11 @@ export class Budgets {
     return known;
   }
 
+  /** kbit/s of a home's line that nobody holds. */
+  free(home: string): number {
+    return Math.max(0, DEFAULT_BUDGET - (this.#used.get(home) ?? 0));
+  }
+
   list(): Reservation[] {
     return [...this.#byLeg.values()];
   }

@@ -1,12 +1,14 @@
 /**
- * The quality of service server: admits legs to homes' uplinks and has gateways mark their packets. Its reservations live
- * in memory: the journal knows which legs run, and the session manager reserves for them again after a restart.
+ * The quality of service server: admits legs to homes' uplinks and has gateways mark their packets. Legs' reservations live
+ * in memory: the journal knows which legs run, and the session manager reserves for them again after a restart. Sessions of
+ * quality on demand are its own and stand in the store.
  */
 import type { Bus, Context, Handlers } from '#cloud/bus/bus.ts';
 import type { Part } from '#cloud/bus/part.ts';
 import { ok } from '#shared/kernel/result.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { Budgets } from './budget.ts';
+import { QosSessions } from './sessions.ts';
 
 const SELF: Context = { principal: { kind: 'part', part: 'qos' } };
 /** Milliseconds that a gateway may take to set a mark. */
@@ -14,17 +16,24 @@ const MARK_WITHIN = 5_000;
 
 export const qos: Part = {
   name: 'qos',
-  async start({ bus }) {
+  async start(context) {
     const budgets = new Budgets();
-    const leave = bus.serve('qos', handlers(bus, budgets));
+    const sessions = new QosSessions(context, budgets);
+    await sessions.recover();
+    const leave = context.bus.serve('qos', { ...handlers(context.bus, budgets), ...sessions.handlers() });
     return {
       health: () => ({ state: 'running', load: budgets.load(), legs: budgets.list().length }),
-      stop: async () => leave(),
+      async stop() {
+        leave();
+        sessions.stop();
+      },
     };
   },
 };
 
-function handlers(bus: Bus, budgets: Budgets): Handlers<'qos'> {
+type LegVerbs = 'qos.reserve' | 'qos.release' | 'qos.list' | 'qos.mark';
+
+function handlers(bus: Bus, budgets: Budgets): Pick<Handlers<'qos'>, LegVerbs> {
   /** Gateways that mark a leg, to be told when it ends. */
   const marked = new Map<string, { gateway: string; dscp: number }>();
 
@@ -50,8 +59,11 @@ function handlers(bus: Bus, budgets: Budgets): Handlers<'qos'> {
       return ok({});
     },
 
-    'qos.list': async () =>
-      ok({ items: budgets.list().map(({ session, leg, home, kbits }) => ({ session, leg, home, kbits })) }),
+    // The session manager puts right what it finds here, and knows nothing of the sessions of quality on demand.
+    'qos.list': async () => {
+      const legs = budgets.list().filter(({ session }) => !session.startsWith('qos_'));
+      return ok({ items: legs.map(({ session, leg, home, kbits }) => ({ session, leg, home, kbits })) });
+    },
 
     async 'qos.mark'({ gateway, ...leg }) {
       const done = await apply(gateway, { ...leg, state: 'apply' });

@@ -6,6 +6,7 @@ import type { LineRow } from '#cloud/store/directory.ts';
 import { type Account, type Door, mayRegister, names } from '#shared/call/register.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import { isAnonymous } from '#shared/sip/privacy.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { GatewayOfFlow, Gateways, Lines } from './lines.ts';
@@ -60,7 +61,10 @@ export class Access {
       );
     }
     if (line === undefined || account === undefined) return refuse(403);
-    const own = message.method === 'REGISTER' ? mayRegister(message, account) : names(message.from.uri, account);
+    const own =
+      message.method === 'REGISTER'
+        ? mayRegister(message, account)
+        : names(message.from.uri, account) || isAnonymous(message.from.uri);
     return own ? { kind: 'line', line } : refuse(403);
   }
 }

@@ -4,14 +4,12 @@
  */
 import { type Store, sql } from '#cloud/store/store.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
-import type { Binding } from '#shared/sip/registrar.ts';
+import { type Binding, bindingOf, type PlainBinding, plainBinding } from '#shared/sip/registrar.ts';
 import type { Flow } from '#shared/sip/types.ts';
 
-/** A binding as it stands in the store: with wall-clock time, since another process reads it. */
+/** A binding as it stands in the store, beside its wall-clock time, since another process reads it. */
 interface Kept {
-  readonly binding: Omit<Binding, 'params' | 'expiresAt'> & {
-    readonly params: readonly (readonly [string, string | null])[];
-  };
+  readonly binding: PlainBinding;
   readonly flow: Flow;
 }
 
@@ -55,8 +53,7 @@ export class BindingStore {
     const offset = this.#clock.mono() - this.#clock.wall();
     return rows.map(({ line, body, expires_at }) => {
       const { binding, flow } = JSON.parse(body) as Kept;
-      const params = new Map(binding.params.map(([name, value]) => [name, value ?? undefined]));
-      return { line, binding: { ...binding, params, expiresAt: expires_at + offset }, flow };
+      return { line, binding: bindingOf(binding, expires_at + offset), flow };
     });
   }
 
@@ -78,15 +75,14 @@ export class BindingStore {
     const offset = this.#clock.wall() - this.#clock.mono();
     return [
       sql('DELETE FROM binding WHERE line = ?', line),
-      ...bindings.map(({ binding: { params, expiresAt, ...rest }, flow }) => {
-        const plain = [...params].map(([name, value]) => [name, value ?? null] as const);
-        const kept: Kept = { binding: { ...rest, params: plain }, flow };
+      ...bindings.map(({ binding, flow }) => {
+        const kept: Kept = { binding: plainBinding(binding), flow };
         return sql(
           'INSERT INTO binding (line, uri, body, expires_at) VALUES (?, ?, ?, ?)',
           line,
-          rest.uri,
+          binding.uri,
           JSON.stringify(kept),
-          Math.floor(expiresAt + offset),
+          Math.floor(binding.expiresAt + offset),
         );
       }),
     ];

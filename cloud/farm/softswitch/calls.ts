@@ -20,9 +20,14 @@ export interface CallsOptions {
   readonly snapshots: Snapshots;
   /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
   readonly route: (live: Live) => Promise<void>;
+  /** Looks for another way and feeds `rerouted` or `refused`. */
+  readonly reroute: (live: Live, leg: string, reason: string) => Promise<void>;
 }
 
 type Output = CallOutput<Callee>;
+
+/** From of a caller that withholds its number (RFC 3323 section 4.1.1.3). */
+const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
 
 export class Calls {
   readonly #o: CallsOptions;
@@ -34,6 +39,8 @@ export class Calls {
   /** Established calls. */
   readonly #up = new Set<string>();
   #idle: (() => void)[] = [];
+  /** Who waits for the outcome of a new offer, by call and party. */
+  readonly #renewals = new Map<string, (done: boolean) => void>();
 
   constructor(options: CallsOptions) {
     this.#o = options;
@@ -42,6 +49,7 @@ export class Calls {
       ...{ sip, clock, log, failed: 'softswitch.call-failed' },
       hooks: {
         route,
+        reroute: options.reroute,
         media: (live, ask) => this.#media(live, ask),
         connect: (live, caller, leg) => this.#connect(live, caller, leg),
         release: (live, leg) => this.#release(live.session, leg),
@@ -49,6 +57,7 @@ export class Calls {
         inviteOptions: (live, invite) => this.#inviteOptions(live, invite),
         invited: (live, { branch, to }) => this.#invited(live, branch, to.line.id),
         up: (live) => this.#established(live),
+        renewed: (live, party, done) => this.#renewals.get(`${live.id} ${party}`)?.(done),
         over: (live, { reason }) => this.#over(live, reason),
       },
     });
@@ -61,6 +70,10 @@ export class Calls {
   /** Calls that are neither established nor over. */
   get between(): number {
     return this.size - this.#up.size;
+  }
+
+  get snapshots(): Snapshots {
+    return this.#o.snapshots;
   }
 
   all(): Iterable<Live> {
@@ -101,6 +114,32 @@ export class Calls {
   count(live: Live, line: string): void {
     live.counted.push(line);
     this.#ofLine.set(line, this.countOf(line) + 1);
+  }
+
+  /** A side goes on as another call, with what counts for its line. */
+  hand(from: Live, party: Party, to: Live, line: string): void {
+    this.#driver.hand(from, party, to);
+    const at = from.counted.indexOf(line, from.line?.id === line ? 1 : 0);
+    if (at < 0) return;
+    from.counted.splice(at, 1);
+    to.counted.push(line);
+  }
+
+  /** Tells once what becomes of the new offer that this side gets. */
+  onRenewed(live: Live, party: Party, tell: (done: boolean) => void): void {
+    const key = `${live.id} ${party}`;
+    this.#renewals.set(key, (done) => {
+      this.#renewals.delete(key);
+      tell(done);
+    });
+  }
+
+  /** The media endpoint of a leg; after a restart it is found again. */
+  async endpointOf(live: Live, leg: string): Promise<string | undefined> {
+    const known = this.#endpoints.get(live.id)?.get(leg);
+    if (known !== undefined) return known;
+    const found = await this.#o.bus.request('media.endpoint.offer', { session: live.session, leg }, SELF);
+    return found.ok ? found.value.endpoint : undefined;
   }
 
   feed(live: Live, input: CallInput<Callee>): void {
@@ -182,7 +221,10 @@ export class Calls {
   #inviteOptions(live: Live, { to, sdp }: Extract<Output, { do: 'invite' }>): InviteOptions {
     const { sip, domain } = this.#o;
     const { contact, line, headers = [] } = to;
-    const from = addressOf(live.caller, domain);
+    const from = live.hidden === true ? ANONYMOUS : addressOf(live.caller, domain);
+    // A gateway is its owner's: what is withheld is not told to it either (RFC 3325 section 7).
+    const shown = contact.gateway === undefined ? [] : [['P-Asserted-Identity', from] as const];
+    const identity = live.hidden === true ? [['Privacy', 'id'] as const] : shown;
     return {
       uri: contact.uri,
       from,
@@ -191,7 +233,7 @@ export class Calls {
       contact: sip.contact(contact.flow),
       route: contact.path,
       // To a gateway the number is vouched for (RFC 3325); a direct phone need not know that we did.
-      headers: contact.gateway === undefined ? headers : [['P-Asserted-Identity', from] as const, ...headers],
+      headers: [...identity, ...headers],
       sdp,
     };
   }

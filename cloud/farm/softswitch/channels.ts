@@ -11,10 +11,14 @@ import type { Calls } from './calls.ts';
 import type { Lines } from './lines.ts';
 import type { Callee, Live } from './live.ts';
 import type { Location } from './location.ts';
+import type { Refers } from './refers.ts';
 import type { Router } from './routing.ts';
+import type { TakeOver } from './take-over.ts';
 
 export interface ChannelsOptions {
   readonly calls: Calls;
+  readonly takeOver: TakeOver;
+  readonly refers: Refers;
   readonly lines: Lines;
   readonly location: Location;
   readonly router: Router;
@@ -35,7 +39,7 @@ export class Channels {
     this.#o = options;
   }
 
-  handlers(): Handlers<'softswitch'> {
+  handlers(): Omit<Handlers<'softswitch'>, 'message.deliver' | 'registration.list' | 'session.trace'> {
     return {
       'channel.open': async (request, { principal }) =>
         principal.kind === 'part' ? this.#once(request) : err(fault('forbidden')),
@@ -45,8 +49,16 @@ export class Channels {
         if (live !== undefined) this.#o.calls.feed(live, { on: 'close', leg, reason });
         return ok({});
       },
+      'channel.part': async ({ session }, { principal }) =>
+        principal.kind === 'part' ? this.#o.takeOver.part(session) : err(fault('forbidden')),
+      'channel.move': async (request, { principal }) =>
+        principal.kind === 'part' ? this.#o.takeOver.move(request) : err(fault('forbidden')),
+      'channel.notify': async ({ session, leg, status }, { principal }) => {
+        if (principal.kind !== 'part') return err(fault('forbidden'));
+        this.#o.refers.notify(session, leg, status);
+        return ok({});
+      },
       'channel.list': async () => ok({ items: [...this.#list()] }),
-      'registration.list': async ({ lines }) => ok({ items: this.#o.location.list(lines, this.#o.clock.mono()) }),
     };
   }
 

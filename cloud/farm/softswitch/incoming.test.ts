@@ -63,6 +63,7 @@ async function rig(limits: { most?: number; inSetup?: number }) {
     reporter: new Reporter({ bus, store, clock, log, newId }),
     snapshots: new Snapshots(store, endpoint),
     // Routing waits until it is let go, so that calls stay in set-up.
+    reroute: async () => {},
     route: (live) =>
       new Promise((resolve) => {
         routing.push(() => {

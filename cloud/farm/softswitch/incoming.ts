@@ -3,6 +3,7 @@ import { newCall } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { NEVER } from '#shared/kernel/machine.ts';
 import type { Clock } from '#shared/kernel/world.ts';
+import { wantsPrivacy } from '#shared/sip/privacy.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { Access, Sender } from './access.ts';
@@ -77,7 +78,7 @@ export class Incoming {
       this.#reject(call, 403, []);
       return;
     }
-    const dialled = this.#dialled(message.uri);
+    const dialled = dialledOf(message.uri, this.#o.isOurs);
     if (dialled === undefined) {
       this.#reject(call, 404, []);
       return;
@@ -89,6 +90,7 @@ export class Incoming {
       autonomous: false,
       caller: shownLine(line),
       line,
+      ...(wantsPrivacy(message) ? { hidden: true } : {}),
       direct: gateway === undefined,
       open: gateway === undefined && isOpen(message.contacts[0]?.uri, flow) && rtpHost(offer) === flow.remote.host,
       ...(gateway === undefined ? {} : { gateway: gateway.gateway }),
@@ -105,16 +107,16 @@ export class Incoming {
     calls.feed(live, { on: 'invite', ...(offer === undefined ? {} : { sdp: offer }) });
   }
 
-  /** What the Request-URI asks for: the user of one of our own addresses, else the whole URI without parameters. */
-  #dialled(text: string): string | undefined {
-    const uri = parseUri(text);
-    if (uri?.user === undefined) return undefined;
-    const ours = uri.scheme === 'tel' || this.#o.isOurs(uri.host);
-    const dialled = ours ? uri.user : `sip:${uri.user}@${uri.host}`;
-    return dialled.length > DIALLED_LIMIT ? undefined : dialled;
-  }
-
   #reject(call: CallHandle, status: number, headers: readonly (readonly [string, string])[]): void {
     this.#o.sip.act((endpoint, now, out) => endpoint.reject(call, status, { headers }, now, out));
   }
+}
+
+/** What the Request-URI asks for: the user of one of our own addresses, else the whole URI without parameters. */
+export function dialledOf(text: string, isOurs: (host: string) => boolean): string | undefined {
+  const uri = parseUri(text);
+  if (uri?.user === undefined) return undefined;
+  const ours = uri.scheme === 'tel' || isOurs(uri.host);
+  const dialled = ours ? uri.user : `sip:${uri.user}@${uri.host}`;
+  return dialled.length > DIALLED_LIMIT ? undefined : dialled;
 }

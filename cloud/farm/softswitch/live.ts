@@ -30,6 +30,8 @@ export interface Live extends DrivenCall<Callee> {
   readonly caller: Shown;
   /** The line that called, and the home that it belongs to. */
   readonly line?: LineRow;
+  /** The caller's number is withheld from the callee (CLIR). */
+  hidden?: boolean;
   readonly direct: boolean;
   /** The caller is a direct phone that offers RTP at the very address from which it comes. */
   readonly open: boolean;

@@ -1,5 +1,6 @@
 /** Where the phones of a line are: the bindings of every line, each tied to the flow over which it came. */
 import type { LineRow } from '#cloud/store/directory.ts';
+import { deviceOf, readDevices } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import {
   type Binding,
@@ -94,6 +95,21 @@ export class Location {
       contacts.push({ uri: one.uri, flow, path: one.path, open, ...(gateway === undefined ? {} : { gateway }) });
     }
     return contacts;
+  }
+
+  /** As `contacts`, each with the phones behind it: its own, or those that its gateway names. */
+  reach(
+    line: string,
+    now: number,
+    sha256: (text: string) => string,
+  ): { readonly contact: Contact; readonly devices: readonly string[] }[] {
+    const known = this.#lines.get(line) ?? [];
+    return this.contacts(line, now).map((contact) => {
+      const binding = known.find((one) => one.uri === contact.uri && one.flow === contact.flow.id);
+      if (binding === undefined) return { contact, devices: [] };
+      const named = contact.gateway === undefined ? [] : readDevices(binding.params);
+      return { contact, devices: named.length === 0 ? [deviceOf(binding, sha256)] : named };
+    });
   }
 
   /** What came over a flow that is gone is gone. */

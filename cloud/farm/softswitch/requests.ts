@@ -3,6 +3,7 @@
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { Clock } from '#shared/kernel/world.ts';
+import { readInfoDigit } from '#shared/sip/info-digits.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import type { Access } from './access.ts';
@@ -11,12 +12,25 @@ import type { GatewayOfFlow } from './lines.ts';
 import type { Location } from './location.ts';
 
 /** The methods that the softswitch serves. */
-export const ALLOW = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'UPDATE', 'INFO', 'REGISTER'] as const;
+export const ALLOW = [
+  'INVITE',
+  'ACK',
+  'CANCEL',
+  'BYE',
+  'OPTIONS',
+  'UPDATE',
+  'INFO',
+  'MESSAGE',
+  'REFER',
+  'REGISTER',
+] as const;
 
 export interface RequestsOptions {
   readonly access: Access;
   readonly location: Location;
   readonly calls: Calls;
+  /** A digit that came by INFO. */
+  readonly digit: (session: string, leg: string, digit: string, duration: number) => void;
   readonly clock: Clock;
   readonly sip: SipPort;
   readonly closeFlow: (flow: Flow) => void;
@@ -26,6 +40,8 @@ export interface RequestsOptions {
   readonly keep: (line: string) => void;
   /** A gateway's flow has registered something: its calls go on over it. */
   readonly cameBack: (gateway: GatewayOfFlow, flow: Flow) => void;
+  /** A phone of the line has registered or refreshed. */
+  readonly registered: (line: string) => void;
 }
 
 type Incoming = Extract<EndpointOutput, { do: 'request' }>;
@@ -62,6 +78,7 @@ export class Requests {
     else if (status === 200 && flow.protocol === 'udp') keep(line.id);
     const all = [...contacts.map((value) => ['Contact', value] as const), ...headers];
     sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { reason, headers: all }, now, out));
+    if (status === 200) this.#o.registered(line.id);
   }
 
   /** INFO goes to the other side (DTMF of phones that know no RFC 4733); alone in a channel, one without body is fine (RFC 2976). */
@@ -73,12 +90,15 @@ export class Requests {
       return;
     }
     const { call: live, party } = found;
+    const contentType = message.header('Content-Type');
+    const pressed = readInfoDigit(contentType, message.body);
+    const leg = party === CALLER ? live.state.callerLeg?.id : live.state.branches.get(party)?.leg;
+    if (pressed !== undefined && leg !== undefined) this.#o.digit(live.session, leg, pressed.digit, pressed.duration);
     const peer = live.handles.get(party === CALLER ? (live.state.winner ?? '') : CALLER);
     if (peer === undefined || live.state.at !== 'up') {
-      this.#reply(transaction, message.body === '' ? 200 : 415);
+      this.#reply(transaction, message.body === '' || pressed !== undefined ? 200 : 415);
       return;
     }
-    const contentType = message.header('Content-Type');
     const options = { body: message.body, ...(contentType === undefined ? {} : { contentType }) };
     const ours = sip.act((endpoint, now, out) => endpoint.requestInDialog(peer, 'INFO', options, now, out));
     this.#passed.set(ours, transaction);

@@ -31,6 +31,7 @@ export interface RouterOptions {
   readonly newId: (prefix: 'chn') => string;
 }
 
+type Reroute = Extract<CallInput<Callee>, { on: 'rerouted' | 'refused' }>;
 type Route = Extract<CallInput<Callee>, { on: 'routed' | 'held' | 'refused' }>;
 
 export class Router {
@@ -51,6 +52,7 @@ export class Router {
         to: live.dialled,
         at: clock.wall(),
         direct: live.direct,
+        ...(live.hidden === true ? { hidden: true } : {}),
       },
       SELF,
       BUS_LIMIT,
@@ -61,16 +63,31 @@ export class Router {
       return away ? this.#alone(live) : { on: 'refused', status: sipStatus(code), reason: code };
     }
     live.session = asked.value.session;
-    if (asked.value.do === 'wait') return { on: 'held', callerLeg: asked.value.leg, limit: HOLD_FOR };
+    if (asked.value.do === 'wait')
+      return { on: 'held', callerLeg: asked.value.leg, limit: HOLD_FOR, ring: asked.value.ring === true };
     const targets: Target<Callee>[] = [];
     for (const { leg, line } of asked.value.targets) targets.push(this.target(leg, await this.#o.lines.byId(line)));
+    const { again = false, ringFor = RING_FOR, hidden } = asked.value;
+    if (hidden === true) live.hidden = true;
     return {
       on: 'routed',
       callerLeg: asked.value.callerLeg,
       targets,
-      ringFor: RING_FOR,
-      relay: this.#relay(live, targets),
+      ringFor,
+      again,
+      // Whoever comes next may be behind a gateway.
+      relay: again || this.#relay(live, targets),
     };
+  }
+
+  /** Where a call goes that was not taken. */
+  async reroute(live: Live, leg: string, reason: string): Promise<Reroute> {
+    const { bus, clock, lines } = this.#o;
+    const request = { session: live.session, leg, reason, at: clock.wall() };
+    const asked = await bus.request('session.reroute', request, SELF, BUS_LIMIT);
+    if (!asked.ok) return { on: 'refused', status: 480, reason };
+    const { leg: next, line, again, ringFor = RING_FOR } = asked.value;
+    return { on: 'rerouted', target: this.target(next, await lines.byId(line)), ringFor, again };
   }
 
   /** The phones of a line as the target of a leg. */

@@ -2,12 +2,14 @@
 import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
 import { Door } from '#shared/call/register.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import { Restorer } from '#shared/host/call-restore.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
+import { portForBoth } from '#shared/host/sip-port.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { type Address, NetError, type Timer } from '#shared/kernel/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
-import type { CallHandle, Flow } from '#shared/sip/types.ts';
+import type { Flow } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
 import { Access } from './access.ts';
 import { BindingStore } from './bindings.ts';
@@ -16,18 +18,23 @@ import { Channels } from './channels.ts';
 import { CALL_LIMIT, Incoming } from './incoming.ts';
 import { type GatewayOfFlow, Gateways, Lines } from './lines.ts';
 import { Location } from './location.ts';
+import { Messages } from './messages.ts';
 import { Probes } from './probes.ts';
+import { Refers } from './refers.ts';
 import { Reporter } from './reporter.ts';
 import { ALLOW, Requests } from './requests.ts';
 import { Router } from './routing.ts';
 import { Snapshots } from './snapshots.ts';
+import { TakeOver } from './take-over.ts';
+import { SessionTraces } from './trace.ts';
 
 /** Milliseconds between sweeps of expired bindings. */
 const SWEEP_EVERY = 60_000;
-/** Milliseconds after which a restored call whose gateway has not come back is asked whether it still is. */
-const RETURN_WITHIN = 60_000;
 /** Milliseconds that stopping waits for calls that are neither refused nor established yet. */
 const SETTLE_LIMIT = 2_000;
+
+/** Seconds between refreshes of a call (RFC 4028), unless the phone wants less. */
+const SESSION_EXPIRES = 1800;
 
 export const softswitch: Part = {
   name: 'softswitch',
@@ -50,12 +57,14 @@ class Softswitch implements RunningPart {
   readonly #calls: Calls;
   readonly #incoming: Incoming;
   readonly #requests: Requests;
+  readonly #messages: Messages;
+  readonly #refers: Refers;
   readonly #probes: Probes;
   readonly #channels: Channels;
+  readonly #traces: SessionTraces;
   readonly #leave: (() => void)[] = [];
-  readonly #endpoint: Endpoint;
+  readonly #restorer: Restorer;
   #sweeping: Timer | undefined;
-  #missing: Timer | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(context: PartContext) {
@@ -64,10 +73,18 @@ class Softswitch implements RunningPart {
     const { clock, log, crypto, random } = world;
     const named = (prefix: 'chn' | 'msg') => newId(prefix, clock.wall(), random.bytes(10));
     const hash = sipHash(crypto);
-    const endpoint = new Endpoint({ random, hash, allow: ALLOW, backToBack: true });
-    this.#endpoint = endpoint;
+    const endpoint = new Endpoint({
+      random,
+      hash,
+      allow: ALLOW,
+      backToBack: true,
+      sessionExpires: SESSION_EXPIRES,
+      reliable: true,
+    });
+    this.#traces = new SessionTraces(clock);
     this.#transport = new SipTransport(world, {
       endpoint,
+      trace: (direction, flow, text) => this.#traces.message(direction, flow, text),
       publicHost: config.publicHost,
       onOutput: (output) => this.#guarded(output),
       accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted,
@@ -83,6 +100,7 @@ class Softswitch implements RunningPart {
     this.#reporter = new Reporter({ bus, store, clock, log, newId: () => named('msg') });
     this.#bindings = new BindingStore(store, clock, log);
     this.#snapshots = new Snapshots(store, endpoint);
+    this.#restorer = new Restorer(sip, clock, (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }));
     const secret = random.bytes(32);
     const door = new Door({
       realm: config.domain,
@@ -104,6 +122,7 @@ class Softswitch implements RunningPart {
       reporter: this.#reporter,
       snapshots: this.#snapshots,
       route: async (live) => this.#calls.feed(live, await router.route(live)),
+      reroute: async (live, leg, reason) => this.#calls.feed(live, await router.reroute(live, leg, reason)),
     });
     const calls = this.#calls;
     this.#probes = new Probes(calls, clock);
@@ -112,12 +131,31 @@ class Softswitch implements RunningPart {
     const closeFlow = (flow: Flow) => this.#transport.closeFlow(flow);
     const isOurs = (host: string) => this.#isOurs(host);
     this.#incoming = new Incoming({ access, calls, router, sip, clock, newId: named, closeFlow, trust, isOurs });
+    this.#refers = new Refers({ bus, calls, sip, isOurs });
+    this.#messages = new Messages({
+      ...{ access, calls, lines: this.#lines, location, bus, clock, sip, closeFlow, trust, isOurs },
+      domain: config.domain,
+      sha256: (text) => hash('SHA-256', text),
+    });
     this.#requests = new Requests({
+      digit: (session, leg, digit, duration) => bus.publish('leg.digit', { session, leg, digit, duration }),
       ...{ access, location, calls, clock, sip, closeFlow, trust },
       keep: (line) => this.#bindings.keep(line, location.datagram(line)),
       cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
+      registered: (line) => this.#messages.registered(line),
     });
-    this.#channels = new Channels({ calls, lines: this.#lines, location, router, sip, clock, newId: named });
+    const takeOver = new TakeOver({ bus, calls, clock, sip, reporter: this.#reporter, newId: named });
+    this.#channels = new Channels({
+      takeOver,
+      refers: this.#refers,
+      calls,
+      lines: this.#lines,
+      location,
+      router,
+      sip,
+      clock,
+      newId: named,
+    });
   }
 
   async start(): Promise<void> {
@@ -127,7 +165,11 @@ class Softswitch implements RunningPart {
     await this.#restore();
     await this.#bindStreams();
     this.#leave.push(
-      bus.serve('softswitch', this.#channels.handlers()),
+      bus.serve('softswitch', {
+        ...this.#channels.handlers(),
+        ...this.#messages.handlers(),
+        'session.trace': ({ session }, context) => this.#traces.of(session, this.#context, context),
+      }),
       bus.subscribe('lines.changed', ({ home }) => this.#later(this.#linesChanged(home))),
       bus.subscribe('pairing.progress', ({ gateway }) => this.#later(this.#check(gateway))),
     );
@@ -150,7 +192,7 @@ class Softswitch implements RunningPart {
   async #stop(): Promise<void> {
     for (const leave of this.#leave.splice(0)) leave();
     this.#sweeping?.cancel();
-    this.#missing?.cancel();
+    this.#restorer.stop();
     this.#probes.stop();
     const { clock } = this.#context.world;
     const limit = new Promise<void>((resolve) => void clock.at(clock.mono() + SETTLE_LIMIT, resolve));
@@ -161,9 +203,9 @@ class Softswitch implements RunningPart {
   }
 
   async #bindUdp(): Promise<void> {
-    const { config } = this.#context;
+    const { config, world } = this.#context;
     try {
-      const udp = await this.#transport.bind({ udp: config.sip });
+      const udp = await this.#transport.bind({ udp: await portForBoth(world.net, config.sip) });
       config.bound.sipUdp = udp.udp[0] ?? config.sip;
     } catch (error) {
       throw busy(error, '--sip', config.sip);
@@ -204,19 +246,24 @@ class Softswitch implements RunningPart {
         this.#later(this.#incoming.take(output));
         break;
       case 'request':
-        this.#later(this.#requests.take(output));
+        this.#later((output.message.method === 'MESSAGE' ? this.#messages : this.#requests).take(output));
         break;
       case 'in-dialog':
-        this.#requests.inDialog(output);
+        if (output.message.method === 'REFER') this.#later(this.#refers.take(output));
+        else if (output.message.method === 'MESSAGE') this.#later(this.#messages.inDialog(output));
+        else this.#requests.inDialog(output);
         break;
       case 'response':
-        this.#requests.answered(output.transaction, output.message.status);
+        if (!this.#messages.heard(output)) this.#requests.answered(output.transaction, output.message.status);
         break;
       case 'no-response':
-        this.#requests.answered(output.transaction, 408);
+        if (!this.#messages.heard(output)) this.#requests.answered(output.transaction, 408);
         break;
       default:
-        if (output.do === 'ended') this.#incoming.ended(output.call);
+        if (output.do === 'ended') {
+          this.#incoming.ended(output.call);
+          this.#refers.ended(output.call);
+        }
         this.#calls.take(output);
     }
   }
@@ -224,29 +271,14 @@ class Softswitch implements RunningPart {
   /** What an earlier process knew: phones over UDP, and calls. Their dialogs go on; a gateway's find their new flow when it registers again. */
   async #restore(): Promise<void> {
     for (const { line, binding, flow } of await this.#bindings.load()) {
-      this.#location.restore(line, binding, await this.#udpFlow(flow));
+      this.#location.restore(line, binding, await this.#restorer.flow(flow));
     }
-    const phones: CallHandle[] = [];
-    const away: CallHandle[] = [];
-    for (const { live, dialogs } of await this.#snapshots.load()) {
+    for (const { live, sides } of await this.#snapshots.load()) {
       this.#calls.add(live);
-      for (const { party, dialog, flow } of dialogs) {
-        const isUdp = flow.protocol === 'udp';
-        // Names of flows are of one process: a connection of another process must not be taken for one of ours.
-        const now = isUdp ? await this.#udpFlow(flow) : { ...flow, id: `gone-${flow.id}` };
-        const handle = this.#endpoint.restore(dialog, now);
-        this.#calls.bind(live, party, handle);
-        (isUdp ? phones : away).push(handle);
-      }
+      for (const side of sides) this.#calls.bind(live, side.party, await this.#restorer.add(side));
       for (const { to } of live.state.branches.values()) this.#calls.count(live, to.line.id);
     }
-    const { clock } = this.#context.world;
-    this.#calls.probe(phones);
-    if (away.length > 0) this.#missing = clock.at(clock.mono() + RETURN_WITHIN, () => this.#calls.probe(away));
-  }
-
-  async #udpFlow(flow: Flow): Promise<Flow> {
-    return this.#transport.flowTo({ protocol: 'udp', ...flow.remote }).catch(() => flow);
+    this.#restorer.begin();
   }
 
   #cameBack({ gateway }: GatewayOfFlow, flow: Flow): void {

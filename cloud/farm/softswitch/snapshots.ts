@@ -1,19 +1,15 @@
 /** Established calls in the store: a row per dialog, so that a restarted softswitch goes on with hold, BYE and the list of channels. */
 import type { LineRow } from '#cloud/store/directory.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
-import { CALLER, restoredCall } from '#shared/call/call.ts';
-import { NEVER } from '#shared/kernel/machine.ts';
-import type { CallSnapshot, Flow, SipEndpoint } from '#shared/sip/types.ts';
+import { CALLER } from '#shared/call/call.ts';
+import { restoredParts, type SavedSide, savedSide } from '#shared/host/call-restore.ts';
+import type { SipEndpoint } from '#shared/sip/types.ts';
 import { type Callee, endOf, type Live, type Shown } from './live.ts';
 
 /** One side of a call, with what the call itself needs beside it. */
-interface Side {
-  readonly party: string;
-  readonly dialog: CallSnapshot;
-  readonly flow: Flow;
+interface Side extends SavedSide {
   readonly gateway?: string;
   readonly line?: LineRow;
-  readonly version: number;
   readonly call: {
     readonly autonomous: boolean;
     readonly caller: Shown;
@@ -29,7 +25,6 @@ interface Side {
 
 interface Row {
   readonly session: string;
-  readonly leg: string;
   readonly call: string;
   readonly body: string;
 }
@@ -53,14 +48,19 @@ export class Snapshots {
     return saving;
   }
 
+  /** The row of a leg that is no longer a channel's. */
+  async forget(session: string, leg: string): Promise<void> {
+    await this.#write([sql('DELETE FROM channel WHERE session = ? AND leg = ?', session, leg)]);
+  }
+
   async remove(call: string): Promise<void> {
     await this.#saving.get(call);
     await this.#write([sql('DELETE FROM channel WHERE call = ?', call)]);
   }
 
   /** The calls that an earlier process left, each with its dialogs by party. */
-  async load(): Promise<{ readonly live: Live; readonly dialogs: readonly Restored[] }[]> {
-    const rows = await this.#store.all<Row>('SELECT session, leg, call, body FROM channel ORDER BY call, leg');
+  async load(): Promise<{ readonly live: Live; readonly sides: readonly SavedSide[] }[]> {
+    const rows = await this.#store.all<Row>('SELECT session, call, body FROM channel ORDER BY call, leg');
     const calls = new Map<string, { row: Row; side: Side }[]>();
     for (const row of rows) {
       const sides = calls.get(row.call) ?? [];
@@ -75,27 +75,22 @@ export class Snapshots {
   }
 
   #row(live: Live, party: string): Statement[] {
-    const handle = live.handles.get(party);
-    const dialog = handle === undefined ? undefined : this.#endpoint.snapshot(handle);
-    const leg = party === CALLER ? live.state.callerLeg?.id : live.state.branches.get(party)?.leg;
     const { flow, gateway, line } = endOf(live, party);
-    if (dialog === undefined || leg === undefined || flow === undefined) return [];
+    const saved = savedSide(this.#endpoint, live, party, flow);
+    if (saved === undefined) return [];
     const { autonomous, caller, direct, dialled, callId, startedAt, answeredAt = startedAt } = live;
     const { relay, owned } = live.state;
     const side: Side = {
-      party,
-      dialog,
-      flow,
+      ...saved,
       ...(gateway === undefined ? {} : { gateway }),
       ...(line === undefined ? {} : { line }),
-      version: live.versions.get(party) ?? 1,
       call: { autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned },
     };
     return [
       sql(
         'INSERT INTO channel (session, leg, call, body) VALUES (?, ?, ?, ?) ON CONFLICT (session, leg) DO UPDATE SET call = excluded.call, body = excluded.body',
         live.session,
-        leg,
+        saved.leg,
         live.id,
         JSON.stringify(side),
       ),
@@ -103,30 +98,17 @@ export class Snapshots {
   }
 }
 
-export interface Restored {
-  readonly party: string;
-  readonly dialog: CallSnapshot;
-  readonly flow: Flow;
-}
-
-function restore(id: string, sides: readonly { row: Row; side: Side }[]): { live: Live; dialogs: Restored[] } {
-  const caller = sides.find(({ side }) => side.party === CALLER);
-  const callee = sides.find(({ side }) => side.party !== CALLER);
-  const [first] = sides;
+function restore(id: string, rows: readonly { row: Row; side: Side }[]): { live: Live; sides: readonly SavedSide[] } {
+  const [first] = rows;
   if (first === undefined) throw new Error('a restored call has a side');
   const { call } = first.side;
-  const state = restoredCall<Callee>({
-    ...(caller === undefined ? {} : { callerLeg: caller.row.leg }),
-    ...(callee?.side.line === undefined
-      ? {}
-      : { callee: { leg: callee.row.leg, branch: callee.side.party, to: calleeOf(callee.side, callee.side.line) } }),
-    relay: call.relay,
-    owned: call.owned,
-  });
-  const side = caller?.side;
+  const sides = rows.map((one) => one.side);
+  const side = sides.find(({ party }) => party === CALLER);
+  const callee = sides.find(({ party }) => party !== CALLER);
+  const to = callee?.line === undefined ? undefined : calleeOf(callee, callee.line);
   const live: Live = {
     id,
-    state,
+    ...restoredParts<Callee>(sides, { relay: call.relay, owned: call.owned }, to),
     session: first.row.session,
     autonomous: call.autonomous,
     caller: call.caller,
@@ -137,14 +119,11 @@ function restore(id: string, sides: readonly { row: Row; side: Side }[]): { live
     open: false,
     dialled: call.dialled,
     callId: call.callId,
-    handles: new Map(),
-    versions: new Map(sides.map((one) => [one.side.party, one.side.version])),
     counted: [],
     startedAt: call.startedAt,
     answeredAt: call.answeredAt,
-    due: NEVER,
   };
-  return { live, dialogs: sides.map(({ side: { party, dialog, flow } }) => ({ party, dialog, flow })) };
+  return { live, sides };
 }
 
 function calleeOf(side: Side, line: LineRow): Callee {

@@ -30,6 +30,7 @@ export const billingVerbs = verbTable({
     scope: 'cdrs:read',
     http: { method: 'GET', path: '/v1/cdrs', status: 200 },
     cli: 'cdr list',
+    columns: ['start', 'from', 'to', 'seconds', 'reason', 'price', 'session'],
     example: {},
   },
   'balance.get': {

@@ -115,6 +115,8 @@ export const enrolmentVerbs = verbTable({
       online: Type.Boolean(),
       epoch: Type.Integer(),
       certificateSerial: Type.Optional(Type.String()),
+      /** Why a lease ended. */
+      why: Type.Optional(Type.String({ maxLength: 120 })),
     }),
     reply: Empty,
     faults: [],

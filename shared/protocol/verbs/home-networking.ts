@@ -30,6 +30,34 @@ export const homeNetworkingVerbs = verbTable({
     cli: 'device list',
     example: { home: 'home_1' },
   },
+  'presence.get': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'home-networking',
+    about: 'Who and what of a home can be reached: phones registered on its lines, gateways online, devices seen.',
+    request: request({ home: Id }),
+    reply: Type.Object({
+      home: Id,
+      at: At,
+      lines: Type.Array(
+        Type.Object({
+          id: Id,
+          number: Type.String(),
+          name: Type.Optional(Type.String()),
+          registered: Type.Boolean(),
+        }),
+      ),
+      gateways: Type.Array(Type.Object({ id: Id, online: Type.Boolean() })),
+      devices: Type.Array(
+        Type.Object({ id: Id, name: Type.String(), kind: Type.String(), present: Type.Boolean(), seenAt: At }),
+      ),
+    }),
+    faults: [],
+    scope: 'presence:read',
+    http: { method: 'GET', path: '/v1/homes/{home}/presence', status: 200 },
+    cli: 'presence show',
+    example: { home: 'home_1' },
+  },
   'device.wake': {
     family: 'broadband',
     orientation: 'non-voice',

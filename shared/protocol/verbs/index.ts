@@ -1,13 +1,22 @@
 /** The verb table. A new verb is one entry in the file of its server; a new file is one line here. */
 import type { GatewayChannel, ReplyOf, RequestOf, VerbEntry } from '../verb.ts';
+import { appHostVerbs, appletCommandVerbs, appletVerbs } from './applet.ts';
 import { billingVerbs } from './billing.ts';
+import { callVerbs } from './call.ts';
+import { callRouteVerbs } from './call-route.ts';
 import { conferenceVerbs } from './conference.ts';
+import { diagnosisVerbs } from './diagnosis.ts';
+import { eCenterVerbs } from './e-center.ts';
+import { emailVerbs } from './email.ts';
 import { enrolmentVerbs } from './enrolment.ts';
 import { farmVerbs } from './farm.ts';
 import { gatewayEdgeVerbs } from './gateway-edge.ts';
 import { homeNetworkingVerbs } from './home-networking.ts';
+import { lineFeatureVerbs } from './line-features.ts';
 import { mediaVerbs } from './media.ts';
+import { messagingVerbs } from './messaging.ts';
 import { oampVerbs } from './oamp.ts';
+import { platformVerbs } from './platform.ts';
 import { qosVerbs } from './qos.ts';
 import { sessionManagerVerbs } from './session-manager.ts';
 import { softswitchVerbs } from './softswitch.ts';
@@ -18,14 +27,25 @@ export const verbs = {
   ...enrolmentVerbs,
   ...gatewayEdgeVerbs,
   ...sessionManagerVerbs,
+  ...callVerbs,
+  ...callRouteVerbs,
+  ...lineFeatureVerbs,
   ...softswitchVerbs,
   ...mediaVerbs,
   ...conferenceVerbs,
   ...qosVerbs,
   ...billingVerbs,
+  ...messagingVerbs,
+  ...emailVerbs,
   ...homeNetworkingVerbs,
   ...farmVerbs,
+  ...platformVerbs,
+  ...eCenterVerbs,
+  ...appletVerbs,
+  ...appHostVerbs,
   ...userAgentVerbs,
+  ...appletCommandVerbs,
+  ...diagnosisVerbs,
 };
 
 export type Verbs = typeof verbs;

@@ -94,7 +94,7 @@ export const mediaVerbs = verbTable({
     about: 'The endpoints, rooms and players that exist, for reconciliation.',
     request: Empty,
     reply: Type.Object({
-      items: Type.Array(Type.Object({ id: Id, kind: literals('endpoint', 'room', 'player'), ...owner })),
+      items: Type.Array(Type.Object({ id: Id, kind: literals('endpoint', 'room', 'player', 'recorder'), ...owner })),
     }),
     faults: [],
     example: {},

@@ -1,6 +1,39 @@
 import Type from 'typebox';
-import { Empty, Id, literals, request } from '../schema.ts';
+import { At, Cursor, Empty, Id, listOf, literals, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
+
+const QosSession = Type.Object({
+  id: Id,
+  home: Id,
+  device: Type.Optional(Id),
+  profile: Type.String(),
+  state: literals('REQUESTED', 'AVAILABLE', 'UNAVAILABLE'),
+  statusInfo: Type.Optional(literals('DURATION_EXPIRED', 'NETWORK_TERMINATED', 'DELETE_REQUESTED')),
+  /** In the reply that creates a session which could not be given: what is in the way. */
+  why: Type.Optional(Type.String()),
+  duration: Type.Integer({ description: 'seconds' }),
+  kbits: Type.Integer({ description: 'reserved each way' }),
+  startedAt: Type.Optional(At),
+  expiresAt: Type.Optional(At),
+});
+
+const QosProfile = Type.Object({
+  name: Type.String(),
+  about: Type.String(),
+  serviceClass: Type.String({ description: 'RFC 4594' }),
+  dscp: Type.Integer(),
+  kbits: Type.Integer(),
+  delayMs: Type.Integer(),
+  jitterMs: Type.Integer(),
+  lossPer10000: Type.Integer(),
+  minDuration: Type.Integer(),
+  maxDuration: Type.Integer(),
+  /** What the home’s line can give now. */
+  freeKbits: Type.Optional(Type.Integer()),
+  sessionsNow: Type.Optional(Type.Integer()),
+});
+
+const Seconds = Type.Integer({ minimum: 1, maximum: 86_400, description: 'seconds' });
 
 /** Quality of service: each home’s uplink has a budget; a leg is admitted or refused, and marked (RFC 4594). */
 export const qosVerbs = verbTable({
@@ -55,5 +88,89 @@ export const qosVerbs = verbTable({
     reply: Type.Object({ marked: Type.Boolean(), why: Type.Optional(Type.String()) }),
     faults: [],
     example: { session: 'ses_1', leg: 'leg_1', gateway: 'gw_1', dscp: 46 },
+  },
+  'qos.profile.list': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'qos',
+    about: 'Lists the quality profiles with their figures, and with `home` what that home’s line can give now.',
+    request: request({ home: Type.Optional(Id) }),
+    reply: Type.Object({ items: Type.Array(QosProfile) }),
+    faults: [],
+    scope: 'qos:read',
+    http: { method: 'GET', path: '/v1/qos/profiles', status: 200 },
+    cli: 'qos profiles',
+    example: {},
+  },
+  'qos.session.create': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'qos',
+    about:
+      'Asks for a profile on a home’s line for some seconds (CAMARA quality-on-demand): its bit rate is held, or the session says why not.',
+    request: request({
+      home: Id,
+      profile: Type.String({ minLength: 1, maxLength: 32 }),
+      duration: Seconds,
+      device: Type.Optional(Id),
+    }),
+    reply: QosSession,
+    faults: ['limit_reached'],
+    scope: 'qos:write',
+    http: { method: 'POST', path: '/v1/qos/sessions', status: 201 },
+    cli: 'qos create',
+    example: { home: 'home_1', profile: 'video', duration: 3600 },
+  },
+  'qos.session.list': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'qos',
+    about: 'Lists quality-on-demand sessions; ended ones for an hour.',
+    request: request({ ...Cursor.properties, home: Type.Optional(Id) }),
+    reply: listOf(QosSession),
+    faults: [],
+    scope: 'qos:read',
+    http: { method: 'GET', path: '/v1/qos/sessions', status: 200 },
+    cli: 'qos list',
+    example: {},
+  },
+  'qos.session.get': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'qos',
+    about: 'Shows a quality-on-demand session.',
+    request: request({ qos: Id }),
+    reply: QosSession,
+    faults: [],
+    scope: 'qos:read',
+    http: { method: 'GET', path: '/v1/qos/sessions/{qos}', status: 200 },
+    cli: 'qos show',
+    example: { qos: 'qos_1' },
+  },
+  'qos.session.extend': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'qos',
+    about: 'Lets an available session last some seconds longer.',
+    request: request({ qos: Id, seconds: Seconds }),
+    reply: QosSession,
+    faults: ['limit_reached'],
+    scope: 'qos:write',
+    http: { method: 'POST', path: '/v1/qos/sessions/{qos}/extend', status: 200 },
+    cli: 'qos extend',
+    example: { qos: 'qos_1', seconds: 600 },
+  },
+  'qos.session.delete': {
+    family: 'broadband',
+    orientation: 'non-voice',
+    server: 'qos',
+    about: 'Ends a quality-on-demand session and gives its bit rate back.',
+    request: request({ qos: Id }),
+    reply: Empty,
+    faults: [],
+    scope: 'qos:write',
+    http: { method: 'DELETE', path: '/v1/qos/sessions/{qos}', status: 204 },
+    cli: 'qos delete',
+    example: { qos: 'qos_1' },
   },
 });

@@ -22,6 +22,7 @@ export const Leg = Type.Object({
   item: Type.Optional(Type.String()),
   dscp: Type.Optional(Type.String()),
   muted: Type.Optional(Type.Boolean()),
+  held: Type.Optional(Type.Boolean()),
   startedAt: Type.Optional(At),
   answeredAt: Type.Optional(At),
   endedAt: Type.Optional(At),
@@ -136,6 +137,7 @@ export const sessionManagerVerbs = verbTable({
     scope: 'sessions:read',
     http: { method: 'GET', path: '/v1/sessions', status: 200 },
     cli: 'session list',
+    columns: ['id', 'kind', 'state', 'reason', 'createdAt', 'endedAt', 'legs'],
     example: { live: true },
   },
   'session.get': {
@@ -171,18 +173,20 @@ export const sessionManagerVerbs = verbTable({
     orientation: 'non-voice',
     server: 'session-manager',
     about:
-      'Adds a leg to a living session: a party (voice), an item for a party or the room (media), or a device to list or wake (device).',
+      'Adds a leg to a living session: a party (voice), an item for a party or the room (media), a device to list or wake (device), or a text for a party or all others (message).',
     request: request({
       session: Id,
-      kind: literals('voice', 'media', 'device'),
+      kind: literals('voice', 'media', 'device', 'message'),
       party: Type.Optional(Party),
       item: Type.Optional(Type.String({ maxLength: 64 })),
       home: Type.Optional(Id),
       device: Type.Optional(Type.String({ maxLength: 128 })),
       action: Type.Optional(literals('list', 'wake')),
+      /** For a message, to `party` or to `all` others of the session. */
+      text: Type.Optional(Type.String({ minLength: 1, maxLength: 10_240 })),
     }),
     reply: Type.Object({ leg: Leg, result: Type.Optional(Type.Unknown()) }),
-    faults: [...planFaults, 'gateway_offline'],
+    faults: [...planFaults, 'gateway_offline', 'queue_full'],
     scope: 'sessions:write',
     http: { method: 'POST', path: '/v1/sessions/{session}/legs', status: 202 },
     cli: 'leg add',
@@ -228,6 +232,8 @@ export const sessionManagerVerbs = verbTable({
       to: Type.String({ maxLength: 256 }),
       at: At,
       direct: Type.Boolean(),
+      /** The phone asks for privacy. */
+      hidden: Type.Optional(Type.Boolean()),
     }),
     reply: Type.Union([
       Type.Object({
@@ -235,8 +241,13 @@ export const sessionManagerVerbs = verbTable({
         session: Id,
         callerLeg: Id,
         targets: Type.Array(Type.Object({ leg: Id, line: Id })),
+        /** Ask again (`session.reroute`) where nobody takes the call; ring for so long, ms; withhold the caller’s number. */
+        again: Type.Optional(Type.Boolean()),
+        ringFor: Type.Optional(Type.Integer()),
+        hidden: Type.Optional(Type.Boolean()),
       }),
-      Type.Object({ do: Type.Literal('wait'), session: Id, leg: Id }),
+      /** `ring`: the caller hears ringing meanwhile. */
+      Type.Object({ do: Type.Literal('wait'), session: Id, leg: Id, ring: Type.Optional(Type.Boolean()) }),
     ]),
     faults: [...planFaults],
     example: { call: 'chn_1', callId: 'a@b', line: 'line_1', to: '+15550100002', at: 0, direct: false },

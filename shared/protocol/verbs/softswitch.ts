@@ -44,6 +44,38 @@ export const softswitchVerbs = verbTable({
     faults: [],
     example: { session: 'ses_1', leg: 'leg_1', reason: 'hangup' },
   },
+  'channel.part': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'softswitch',
+    about:
+      'Takes over a call that phones made: each side becomes a channel with a media endpoint of its own. Once more gives the same endpoints.',
+    request: request({ session: Id }),
+    reply: Type.Object({ legs: Type.Array(Type.Object({ leg: Id, endpoint: Id })) }),
+    faults: ['not_found', 'conflict'],
+    example: { session: 'ses_1' },
+  },
+  'channel.move': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'softswitch',
+    about:
+      'Brings a channel of another session into this one: its phone is offered the endpoint of the new leg by re-INVITE.',
+    request: request({ session: Id, leg: Id, from: request({ session: Id, leg: Id }) }),
+    reply: Type.Object({ channel: Id, callId: Type.String() }),
+    faults: ['not_found', 'conflict'],
+    example: { session: 'ses_1', leg: 'leg_1', from: { session: 'ses_2', leg: 'leg_2' } },
+  },
+  'channel.notify': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'softswitch',
+    about: 'Tells the phone of a leg by NOTIFY what became of the transfer that it asked for (RFC 3515).',
+    request: request({ session: Id, leg: Id, status: Type.Integer({ minimum: 100, maximum: 699 }) }),
+    reply: Empty,
+    faults: [],
+    example: { session: 'ses_1', leg: 'leg_1', status: 200 },
+  },
   'channel.list': {
     family: 'narrowband',
     orientation: 'voice',
@@ -73,10 +105,46 @@ export const softswitchVerbs = verbTable({
     request: request({ lines: Type.Optional(Type.Array(Id)) }),
     reply: Type.Object({
       items: Type.Array(
-        Type.Object({ line: Id, contacts: Type.Integer(), direct: Type.Boolean(), gateway: Type.Optional(Id) }),
+        Type.Object({
+          line: Id,
+          contacts: Type.Integer(),
+          direct: Type.Boolean(),
+          gateway: Type.Optional(Id),
+          /** The phones themselves, those behind a gateway too. */
+          devices: Type.Array(Id),
+        }),
       ),
     }),
     faults: [],
     example: {},
+  },
+  'message.deliver': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'softswitch',
+    about:
+      'Sends a SIP MESSAGE (RFC 3428) to one phone of a line, or to any where none is named; inside its dialog of a session where it has one.',
+    request: request({
+      line: Id,
+      device: Type.Optional(Id),
+      session: Type.Optional(Id),
+      /** The same for every try of one message to one phone, so that a phone can tell a repetition. */
+      callId: Type.String({ maxLength: 200 }),
+      cseq: Type.Integer({ minimum: 1, maximum: 2_147_483_647 }),
+      from: Type.Object({ number: Type.String(), name: Type.Optional(Type.String()) }),
+      contentType: Type.String({ maxLength: 128 }),
+      body: Type.String(),
+    }),
+    /** `unreachable`: another try may succeed. `status` is the phone’s answer, 0 for none. */
+    reply: Type.Object({ outcome: literals('delivered', 'refused', 'unreachable'), status: Type.Integer() }),
+    faults: [],
+    example: {
+      line: 'line_1',
+      callId: 'msg_1.i_1',
+      cseq: 1,
+      from: { number: '+15550100002' },
+      contentType: 'text/plain;charset=utf-8',
+      body: 'Dinner is ready.',
+    },
   },
 });

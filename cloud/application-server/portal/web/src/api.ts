@@ -40,6 +40,15 @@ const lines = {
   'leg.add': 'POST /v1/sessions/{session}/legs',
   'leg.remove': 'DELETE /v1/sessions/{session}/legs/{leg}',
   'media.quality': 'GET /v1/sessions/{session}/legs/{leg}/quality',
+  'call.hold': 'POST /v1/calls/{session}/hold',
+  'call.unhold': 'POST /v1/calls/{session}/unhold',
+  'call.record': 'POST /v1/calls/{session}/record',
+  'call.stop': 'POST /v1/calls/{session}/commands/{command}/stop',
+  'call.transfer': 'POST /v1/calls/{session}/transfer',
+  'call.commands': 'GET /v1/calls/{session}/commands',
+  'recording.list': 'GET /v1/recordings',
+  'recording.audio': 'GET /v1/recordings/{recording}/audio',
+  'recording.delete': 'DELETE /v1/recordings/{recording}',
   'cdr.list': 'GET /v1/cdrs',
   'balance.get': 'GET /v1/homes/{home}/balance',
   'balance.set': 'POST /v1/homes/{home}/balance',
@@ -47,6 +56,55 @@ const lines = {
   'account.create': 'POST /v1/accounts',
   'audit.list': 'GET /v1/audit',
   'alarm.list': 'GET /v1/alarms',
+  'alarm.acknowledge': 'POST /v1/alarms/{alarm}/acknowledge',
+  'alarm.close': 'POST /v1/alarms/{alarm}/clear',
+  'message.send': 'POST /v1/messages',
+  'message.list': 'GET /v1/messages',
+  'message.read': 'POST /v1/messages/{message}/read',
+  'message.delete': 'DELETE /v1/messages/{message}',
+  'group.create': 'POST /v1/groups',
+  'group.list': 'GET /v1/groups',
+  'group.delete': 'DELETE /v1/groups/{group}',
+  'mailbox.create': 'POST /v1/mailboxes',
+  'mailbox.list': 'GET /v1/mailboxes',
+  'mailbox.set': 'POST /v1/mailboxes/{mailbox}',
+  'mail.list': 'GET /v1/mails',
+  'mail.get': 'GET /v1/mails/{mail}',
+  'mail.attachment': 'GET /v1/mails/{mail}/attachments/{attachment}',
+  'mail.mark': 'POST /v1/mails/{mail}/mark',
+  'mail.delete': 'DELETE /v1/mails/{mail}',
+  'mail.send': 'POST /v1/mails',
+  'catalogue.list': 'GET /v1/catalogue',
+  'install.create': 'POST /v1/homes/{home}/installs',
+  'install.list': 'GET /v1/homes/{home}/installs',
+  'install.update': 'POST /v1/installs/{install}/update',
+  'install.remove': 'DELETE /v1/installs/{install}',
+  'install.status': 'GET /v1/installs/{install}/status',
+  'install.restart': 'POST /v1/installs/{install}/restart',
+  'service.use.list': 'GET /v1/homes/{home}/service-uses',
+  'service.allow': 'POST /v1/installs/{install}/services/{service}',
+  'app.publish': 'POST /v1/apps',
+  'app.list': 'GET /v1/apps',
+  'app.review': 'POST /v1/apps/{app}/versions/{version}/review',
+  'service.list': 'GET /v1/services',
+  'key.create': 'POST /v1/keys',
+  'key.list': 'GET /v1/keys',
+  'key.revoke': 'DELETE /v1/keys/{key}',
+  'webhook.create': 'POST /v1/webhooks',
+  'webhook.list': 'GET /v1/webhooks',
+  'webhook.delete': 'DELETE /v1/webhooks/{webhook}',
+  'webhook.test': 'POST /v1/webhooks/{webhook}/test',
+  'delivery.list': 'GET /v1/webhooks/{webhook}/deliveries',
+  'delivery.replay': 'POST /v1/webhooks/{webhook}/deliveries/{delivery}/replay',
+  'consent.list': 'GET /v1/consents',
+  'consent.revoke': 'DELETE /v1/consents/{consent}',
+  'consent.technician.grant': 'POST /v1/homes/{home}/technicians',
+  'gateway.status': 'GET /v1/gateways/{gateway}/status',
+  'gateway.check': 'GET /v1/gateways/{gateway}/check',
+  'gateway.why': 'GET /v1/gateways/{gateway}/why',
+  'gateway.logs': 'GET /v1/gateways/{gateway}/logs',
+  'gateway.calls': 'GET /v1/gateways/{gateway}/calls',
+  'gateway.trace': 'GET /v1/gateways/{gateway}/calls/{call}',
   'farm.list': 'GET /v1/farm',
   'farm.stop': 'POST /v1/farm/{server}/stop',
   'farm.start': 'POST /v1/farm/{server}/start',
@@ -92,8 +150,7 @@ export async function call<V extends PortalVerb>(verb: V, request: VerbRequest<V
     return encodeURIComponent(value);
   });
   const post = method === 'POST';
-  const query = new URLSearchParams([...fields].map(([name, value]) => [name, String(value)]));
-  const url = post || fields.size === 0 ? path : `${path}?${query}`;
+  const url = post || fields.size === 0 ? path : `${path}?${queryOf(fields)}`;
   const headers = post ? { 'content-type': 'application/json', 'idempotency-key': key() } : undefined;
   const init = {
     method,
@@ -110,6 +167,13 @@ export async function call<V extends PortalVerb>(verb: V, request: VerbRequest<V
   }
 }
 
+/** Fields as a query; a list gives its name several times. */
+function queryOf(fields: ReadonlyMap<string, unknown>): URLSearchParams {
+  const several = ([name, value]: [string, unknown]) =>
+    (Array.isArray(value) ? value : [value]).map((one) => [name, String(one)]);
+  return new URLSearchParams([...fields].flatMap(several));
+}
+
 function key(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (octet) => octet.toString(16).padStart(2, '0')).join(
     '',
@@ -123,5 +187,12 @@ export function follow(
 ): () => void {
   const source = new EventSource(`/v1/sessions/${encodeURIComponent(session)}/events`);
   source.onmessage = (message) => changed(JSON.parse(message.data));
+  return () => source.close();
+}
+
+/** Calls `changed` for every event of some types at the homes that one may see, from now on; returns how to stop. */
+export function listen(types: readonly string[], changed: () => void): () => void {
+  const source = new EventSource(`/v1/events?${queryOf(new Map([['types', types]]))}`);
+  source.onmessage = changed;
   return () => source.close();
 }

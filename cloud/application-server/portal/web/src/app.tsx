@@ -1,26 +1,30 @@
 /** The frame: who is signed in, the navigation, and which page a path shows. */
 import { useEffect, useState } from 'preact/hooks';
+import { AccessPage } from './access.tsx';
+import { AlarmsPage } from './alarms.tsx';
 import { call, type Self, SIGNED_OUT } from './api.ts';
+import { AppsPage } from './apps.tsx';
+import { ECenterPage } from './e-center.tsx';
 import { FarmPage } from './farm.tsx';
+import { GatewayPage } from './gateway.tsx';
+import { GatewaysPage } from './gateways.tsx';
 import { HomePage } from './home.tsx';
 import { HomesPage } from './homes.tsx';
 import { Icon } from './icon.tsx';
+import { KeysPage } from './keys.tsx';
+import { MailPage } from './mail.tsx';
+import { MailOne } from './mail-one.tsx';
+import { MessagesPage } from './messages.tsx';
+import { MorePage } from './more.tsx';
 import { Overview } from './overview.tsx';
 import { PairPage } from './pair.tsx';
+import { firstOf, IN_REACH, placesOf } from './places.ts';
 import { RecordsPage } from './records.tsx';
 import { usePath } from './route.ts';
 import { SessionPage } from './session.tsx';
 import { SessionsPage } from './sessions.tsx';
 import { SignIn } from './sign-in.tsx';
 import { Button, Link } from './ui.tsx';
-
-const places = [
-  { to: '/', name: 'Overview', icon: 'overview' },
-  { to: '/homes', name: 'Homes', icon: 'homes' },
-  { to: '/sessions', name: 'Sessions', icon: 'sessions' },
-  { to: '/records', name: 'Records', icon: 'records' },
-  { to: '/farm', name: 'Servers', icon: 'servers' },
-] as const;
 
 export function App({ fragment }: { fragment: URLSearchParams }) {
   const path = usePath();
@@ -64,6 +68,8 @@ function Navigation({ path, self, onOut }: { path: string; self: Self; onOut: ()
     onOut();
   };
   const here = (to: string) => (to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`));
+  const places = placesOf(self.role);
+  const beyond = places.slice(IN_REACH).some(({ to }) => here(to));
   return (
     <nav class="side" aria-label="Main">
       <Link to="/" class="brand">
@@ -71,14 +77,22 @@ function Navigation({ path, self, onOut }: { path: string; self: Self; onOut: ()
         <span>Hearthline</span>
       </Link>
       <ul>
-        {places.map(({ to, name, icon }) => (
-          <li key={to}>
+        {places.map(({ to, name, icon }, n) => (
+          <li key={to} class={n < IN_REACH ? '' : 'beyond'}>
             <Link to={to} aria-current={here(to) ? 'page' : undefined}>
               <Icon name={icon} />
               {name}
             </Link>
           </li>
         ))}
+        {places.length > IN_REACH && (
+          <li class="narrow-only">
+            <Link to="/more" aria-current={here('/more') || beyond ? 'page' : undefined}>
+              <Icon name="more" />
+              More
+            </Link>
+          </li>
+        )}
       </ul>
       <div class="me">
         <span class="muted">{self.name === self.role ? self.name : `${self.name}, ${self.role}`}</span>
@@ -91,11 +105,23 @@ function Navigation({ path, self, onOut }: { path: string; self: Self; onOut: ()
 }
 
 function Content({ path, self, fragment }: { path: string; self: Self; fragment: URLSearchParams }) {
-  const [, room, id] = path.split('/');
-  if (room === 'pair') return <PairPage fragment={fragment} />;
-  if (room === 'homes') return id ? <HomePage key={id} id={id} self={self} /> : <HomesPage self={self} />;
-  if (room === 'sessions') return id ? <SessionPage key={id} id={id} /> : <SessionsPage />;
-  if (room === 'records') return <RecordsPage />;
-  if (room === 'farm') return <FarmPage self={self} />;
-  return <Overview self={self} />;
+  const [, room = '', id] = (path === '/' ? firstOf(self.role) : path).split('/');
+  const rooms: Readonly<Record<string, () => preact.JSX.Element>> = {
+    pair: () => <PairPage fragment={fragment} />,
+    homes: () => (id ? <HomePage key={id} id={id} self={self} /> : <HomesPage self={self} />),
+    sessions: () => (id ? <SessionPage key={id} id={id} /> : <SessionsPage />),
+    messages: () => <MessagesPage />,
+    mail: () => (id ? <MailOne key={id} id={id} /> : <MailPage />),
+    apps: () => <AppsPage self={self} />,
+    access: () => <AccessPage />,
+    gateways: () => (id ? <GatewayPage key={id} id={id} /> : <GatewaysPage role={self.role} />),
+    alarms: () => <AlarmsPage self={self} />,
+    records: () => <RecordsPage />,
+    farm: () => <FarmPage self={self} />,
+    keys: () => <KeysPage />,
+    more: () => <MorePage role={self.role} />,
+    'e-center': () => <ECenterPage self={self} />,
+  };
+  const show = Object.hasOwn(rooms, room) ? rooms[room] : undefined;
+  return show === undefined ? <Overview self={self} /> : show();
 }

@@ -2,7 +2,7 @@ import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call, type Self } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
 import { countText, momentText, serverText, wordsText } from './text.ts';
-import { Button, Card, Empty, Page, Pill, TroubleNote } from './ui.tsx';
+import { Button, Card, Page, Pill, TroubleNote } from './ui.tsx';
 
 type Server = VerbReply<'farm.list'>['items'][number];
 
@@ -49,34 +49,8 @@ export function FarmPage({ self }: { self: Self }) {
           ))}
         </ul>
       </Card>
-      {(self.role === 'operator' || self.role === 'technician') && <Alarms />}
       {self.role === 'operator' && <Activity />}
     </Page>
-  );
-}
-
-function Alarms() {
-  const alarms = useLoad('alarms', () => call('alarm.list', { limit: 20 }), 5000);
-  return (
-    <Card title="Alarms">
-      <TroubleNote trouble={alarms.trouble} />
-      {alarms.value?.items.length === 0 && <Empty>No alarms.</Empty>}
-      <ul class="list">
-        {alarms.value?.items.map((alarm) => (
-          <li key={alarm.id}>
-            <div class="grow">
-              <span class="strong">{alarm.text}</span>
-              <span class="muted">
-                {alarm.cause} · {momentText(alarm.raisedAt)}
-              </span>
-            </div>
-            <Pill tone={alarm.clearedAt === undefined ? 'bad' : 'quiet'}>
-              {alarm.clearedAt === undefined ? alarm.severity : 'cleared'}
-            </Pill>
-          </li>
-        ))}
-      </ul>
-    </Card>
   );
 }
 

@@ -53,9 +53,9 @@ function Gateways({ home }: { home: string }) {
         {gateways.value?.items.map((gateway) => (
           <li key={gateway.id}>
             <div class="grow">
-              <span class="strong">
+              <Link to={`/gateways/${gateway.id}`} class="strong">
                 {gateway.profile === 'ip-appliance' ? 'IP appliance' : 'Gateway'} {gateway.version ?? ''}
-              </span>
+              </Link>
               <code class="muted cut">{gateway.id}</code>
               {gateway.cause !== undefined && (
                 <span class="bad-text">

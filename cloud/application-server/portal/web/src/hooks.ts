@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import type { Reply, Trouble } from './api.ts';
+import { listen, type Reply, type Trouble } from './api.ts';
 
 export interface Loaded<T> {
   readonly value: T | undefined;
@@ -32,6 +32,24 @@ export function useLoad<T>(name: string, load: () => Promise<Reply<T>>, every?: 
   const reload = useCallback(() => setTurn((n) => n + 1), []);
   const current = state.name === name ? state : undefined;
   return { value: current?.value, trouble: current?.trouble, reload };
+}
+
+/** Runs `changed` whenever an event of one of these types happens; several at once make one run. */
+export function useEvents(types: string, changed: () => void): void {
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const soon = () => {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        changed();
+      }, 150);
+    };
+    const stop = listen(types.split(' '), soon);
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [types, changed]);
 }
 
 export interface Action {

@@ -98,6 +98,7 @@ export function Legs({
 
 function stateText(leg: Leg, muted: boolean): string {
   if (leg.state === 'ended') return leg.reason === undefined ? 'ended' : wordsText(leg.reason).toLowerCase();
+  if (leg.state === 'up' && leg.held === true) return 'on hold';
   return muted && leg.state === 'up' ? 'muted' : leg.state;
 }
 

@@ -6,6 +6,7 @@ import './style/frame.css';
 import './style/cards.css';
 import './style/forms.css';
 import './style/pages.css';
+import './style/rooms.css';
 import './style/narrow.css';
 
 const root = document.getElementById('app');

@@ -7,6 +7,7 @@ import { type House, partyName, useHouses } from './houses.ts';
 import { LegAdder } from './leg-adder.tsx';
 import { Legs, legName } from './legs.tsx';
 import { type Session, SessionPill } from './sessions.tsx';
+import { Steering } from './steering.tsx';
 import { momentText, timeText, wordsText } from './text.ts';
 import { TimeLine } from './time-line.tsx';
 import { Button, Card, Empty, Page, TroubleNote } from './ui.tsx';
@@ -63,6 +64,7 @@ export function SessionPage({ id }: { id: string }) {
           </Card>
         </div>
         <div>
+          <Steering session={session} houses={houses.value ?? []} changed={reload} />
           {!over && <LegAdder session={session} houses={houses.value ?? []} changed={reload} />}
           <Story session={session} houses={houses.value} />
           <Events events={events} />

@@ -39,3 +39,9 @@ const servers: Readonly<Record<string, string>> = { qos: 'Quality of service', o
 export function serverText(name: string): string {
   return servers[name] ?? wordsText(name);
 }
+
+/** `messages:write` as a person reads it. */
+export function scopeText(scope: string): string {
+  const [resource = '', may] = scope.split(':');
+  return `${may === 'write' ? 'use' : 'see'} ${resource === 'cdrs' ? 'call records' : resource.replaceAll('-', ' ')}`;
+}

@@ -26,6 +26,13 @@ export class Budget {
     return 0;
   }
 
+  /** What is in the key's bucket at monotonic time `now`; takes nothing. */
+  left(key: string, rate: Rate, now: number): number {
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) return rate.burst;
+    return Math.min(rate.burst, bucket.left + ((now - bucket.at) * rate.perSecond) / 1000);
+  }
+
   /** Keys held now. */
   get size(): number {
     return this.#buckets.size;

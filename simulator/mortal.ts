@@ -37,9 +37,19 @@ export function mortal(world: World, cut: () => void, beforeWrite: (path: string
           beforeWrite(path);
           return living(() => disk.write(path, data));
         },
-        append: (path) => living(() => disk.append(path)),
+        append: async (path) => {
+          const file = await living(() => disk.append(path));
+          return {
+            get size() {
+              return file.size;
+            },
+            append: (data) => living(() => file.append(data)),
+            close: () => living(() => file.close()),
+          };
+        },
         remove: (path) => living(() => disk.remove(path)),
         list: (folder) => living(() => disk.list(folder)),
+        room: (folder) => living(() => disk.room(folder)),
       },
       net: {
         udp: (options, onMessage) => living(() => net.udp(options, onMessage)),

@@ -1,0 +1,110 @@
+/** Transfers that phones ask for (REFER, RFC 3515): handed to the session manager, and the phone is told what comes of it. */
+import type { Bus } from '#cloud/bus/bus.ts';
+import { CALLER } from '#shared/call/call.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
+import { sipStatus } from '#shared/protocol/fault.ts';
+import { type DialogName, readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
+import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
+import { parseUri } from '#shared/sip/uri.ts';
+import type { Calls } from './calls.ts';
+import { SELF } from './media.ts';
+
+type InDialog = Extract<EndpointOutput, { do: 'in-dialog' }>;
+
+/** Milliseconds that the session manager may take to begin a transfer. */
+const BEGIN_WITHIN = 15_000;
+
+export interface RefersOptions {
+  readonly bus: Bus;
+  readonly calls: Calls;
+  readonly sip: SipPort;
+  /** True for a host name or address that is this softswitch. */
+  readonly isOurs: (host: string) => boolean;
+}
+
+export class Refers {
+  readonly #o: RefersOptions;
+  /** Phones that wait to hear of their transfer. */
+  readonly #told = new Set<CallHandle>();
+
+  constructor(options: RefersOptions) {
+    this.#o = options;
+  }
+
+  async take({ call, transaction, message }: InDialog): Promise<void> {
+    const { calls, sip, bus } = this.#o;
+    const asked = readRefer(message);
+    const found = calls.ofHandle(call);
+    const from = found === undefined ? undefined : this.#legOf(call);
+    const refuse = (status: number) =>
+      sip.act((endpoint, now, out) => endpoint.reply(transaction, status, {}, now, out));
+    if ('refuse' in asked) return refuse(asked.refuse);
+    if (from === undefined || found?.call.state.at !== 'up') return refuse(481);
+    // One transfer of a call at a time.
+    if (this.#told.has(call)) return refuse(491);
+    const other = asked.replaces === undefined ? undefined : this.#far(asked.replaces);
+    if (asked.replaces !== undefined && other === undefined) return refuse(481);
+    const to = this.#dialled(asked.uri);
+    if (to === undefined) return refuse(404);
+    const accepted = asked.silent ? { headers: [['Refer-Sub', 'false'] as const] } : {};
+    sip.act((endpoint, now, out) => endpoint.reply(transaction, 202, accepted, now, out));
+    if (!asked.silent) {
+      this.#told.add(call);
+      this.#tell(call, 100);
+    }
+    const request = { ...from, ...(other === undefined ? { to } : { with: other }) };
+    const begun = await bus.request('leg.refer', request, SELF, BEGIN_WITHIN);
+    if (!begun.ok) this.#tell(call, sipStatus(begun.fault.code));
+  }
+
+  /** What the session manager says of a transfer. */
+  notify(session: string, leg: string, status: number): void {
+    const live = this.#o.calls.withLeg(session, leg);
+    if (live === undefined) return;
+    const party = live.state.callerLeg?.id === leg ? CALLER : live.state.winner;
+    const handle = party === undefined ? undefined : live.handles.get(party);
+    if (handle !== undefined) this.#tell(handle, status);
+  }
+
+  /** The call ended. */
+  ended(call: CallHandle): void {
+    this.#told.delete(call);
+  }
+
+  #tell(call: CallHandle, status: number): void {
+    if (!this.#told.has(call)) return;
+    if (status >= 200) this.#told.delete(call);
+    const { headers, body } = referProgress(status);
+    this.#o.sip.act(
+      (endpoint, now, out) =>
+        void endpoint.requestInDialog(call, 'NOTIFY', { headers, body, contentType: SIPFRAG }, now, out),
+    );
+  }
+
+  #legOf(handle: CallHandle): { session: string; leg: string } | undefined {
+    const found = this.#o.calls.ofHandle(handle);
+    if (found === undefined) return undefined;
+    const { call, party } = found;
+    const leg = party === CALLER ? call.state.callerLeg?.id : call.state.branches.get(party)?.leg;
+    return leg === undefined || call.autonomous ? undefined : { session: call.session, leg };
+  }
+
+  /** The transferor's leg in the call that is to be taken over: its own end of the dialog has the from-tag, ours the to-tag. */
+  #far(name: DialogName): { session: string; leg: string } | undefined {
+    for (const live of this.#o.calls.all()) {
+      for (const handle of live.state.at === 'up' && !name.earlyOnly ? live.handles.values() : []) {
+        const dialog = this.#o.sip.endpoint.dialogId(handle);
+        const same = dialog?.callId === name.callId && dialog.localTag === name.toTag;
+        if (same && dialog.remoteTag === name.fromTag) return this.#legOf(handle);
+      }
+    }
+    return undefined;
+  }
+
+  #dialled(text: string): string | undefined {
+    const uri = parseUri(text);
+    if (uri?.user === undefined) return undefined;
+    const dialled = uri.scheme === 'tel' || this.#o.isOurs(uri.host) ? uri.user : `sip:${uri.user}@${uri.host}`;
+    return dialled.length > 256 ? undefined : dialled;
+  }
+}

@@ -1,0 +1,287 @@
+/** Where a phone's call goes: to a line, to the media library, to an application, or into its own settings; and on, where nobody takes it. */
+import type { Handlers } from '#cloud/bus/bus.ts';
+import type { PartContext } from '#cloud/bus/part.ts';
+import { meaning } from '#shared/call/features/dialling.ts';
+import type { Changes, LineFeatures } from '#shared/call/features/document.ts';
+import { FORWARD_LIMIT, forwardAfter, forwardAlways, mayGoOn, ringsFor } from '#shared/call/features/forwarding.ts';
+import { screen } from '#shared/call/features/screening.ts';
+import { newId } from '#shared/kernel/ids.ts';
+import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { type Fault, fault } from '#shared/protocol/fault.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { PartyFacts } from './choice.ts';
+import { overLimit } from './create.ts';
+import type { LegPlan } from './events.ts';
+import { changeFeatures, type Features } from './features.ts';
+import { type CallRoutes, incomingEvent, planWaiting } from './incoming.ts';
+import { SELF } from './outbox.ts';
+import { type Plan, planMedia, planRoute } from './plan.ts';
+import type { Resolver } from './resolve.ts';
+import type { Runtime } from './runtime.ts';
+import { findLeg, liveLegs } from './session.ts';
+
+type Verbs = 'session.route' | 'session.reroute';
+type Route = VerbRequest<'session.route'>;
+
+/** Milliseconds for which a phone hears that its star code was taken, or was not. */
+const CONFIRM_FOR = 2_500;
+
+/** Whom a call rings in the end: the line, its document, and the home that pays where it was sent on. */
+interface Destination {
+  readonly to: PartyFacts;
+  readonly features: LineFeatures;
+  readonly forwarder?: PartyFacts;
+}
+
+export interface RouteTools {
+  readonly runtime: Runtime;
+  readonly resolver: Resolver;
+  readonly routes: CallRoutes;
+  readonly features: Features;
+}
+
+export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Handlers<'session-manager'>, Verbs> {
+  const { world, bus } = context;
+  const { runtime, resolver, routes, features } = tools;
+  const newSession = () => newId('ses', world.clock.wall(), world.random.bytes(10));
+
+  /** Follows forwarding that holds always, and what a line does with a call before any phone rings. */
+  async function destination(
+    request: Route,
+    caller: PartyFacts | undefined,
+    hidden: boolean,
+  ): Promise<Result<Destination, Fault>> {
+    let to = await resolver.party(request.to);
+    let forwarder: PartyFacts | undefined;
+    const seen = new Set<string>();
+    for (let hop = 0; hop <= FORWARD_LIMIT; hop++) {
+      const line = to.line;
+      const own = await features.of(line?.id);
+      const next = line === undefined ? undefined : (forwardAlways(own) ?? turnedAway(own, caller, hidden, line.id));
+      if (line === undefined || next === undefined) return ok({ to, features: own, ...(forwarder && { forwarder }) });
+      if (typeof next !== 'string') return err(next);
+      if (seen.has(line.id)) break;
+      seen.add(line.id);
+      forwarder = to;
+      to = await resolver.party(next);
+    }
+    return err(fault('callee_unknown', 'This number is forwarded in a circle.'));
+  }
+
+  /** Where a call goes that the line's own wishes turn away, or the fault that it ends with. */
+  function turnedAway(own: LineFeatures, caller: PartyFacts | undefined, hidden: boolean, line: string) {
+    const number = caller?.line?.number;
+    const talking = own.noWaiting === true ? talkingOf(line) : 0;
+    const screened = screen(own, { hidden, ...(number === undefined ? {} : { number }) }, talking);
+    return screened.pass ? undefined : (forwardAfter(own, screened.reason, []) ?? fault(screened.reason));
+  }
+
+  function talkingOf(line: string): number {
+    let count = 0;
+    for (const { state } of runtime.lives.values()) for (const leg of liveLegs(state)) if (leg.line === line) count++;
+    return count;
+  }
+
+  async function ring(request: Route, caller: PartyFacts | undefined, emergency: boolean, hidden: boolean) {
+    const [found, facts] = await Promise.all([
+      emergency
+        ? resolver.party(request.to).then((to) => ok<Destination>({ to, features: {} }))
+        : destination(request, caller, hidden),
+      resolver.facts(true),
+    ]);
+    if (!found.ok) return found;
+    const { to, forwarder, features: own } = found.value;
+    const planned = planRoute(caller, to, facts, emergency);
+    if (!planned.ok) return planned;
+    const plan = described(planned.value, hidden && !emergency, forwarder);
+    const full = emergency || caller?.line?.metered === false ? undefined : overLimit(runtime, plan);
+    if (full !== undefined) return err(full);
+    const id = newSession();
+    const { live, durable } = begin(id, plan, request);
+    const taken = await runtime.reserve(live, live.state.legs);
+    if (!taken.ok) {
+      await runtime.step(id, { on: 'refused', ...taken.fault });
+      return err(taken.fault.fault);
+    }
+    const { legs } = taken.value;
+    const metered = Object.values(legs).some((leg) => leg.metered);
+    const noted = runtime.step(id, metered ? { on: 'reserved', legs } : { on: 'admitted', legs });
+    if (metered) await Promise.all([durable, noted]);
+    const [callerLeg, ...callees] = live.state.legs;
+    const targets = callees.map((leg) => ({ leg: leg.id, line: leg.line ?? '' }));
+    const ringFor = ringsFor(own);
+    return ok({
+      do: 'ring' as const,
+      session: id,
+      callerLeg: callerLeg?.id ?? '',
+      targets,
+      ...(mayGoOn(own) ? { again: true } : {}),
+      ...(ringFor === undefined ? {} : { ringFor }),
+      ...(hidden && !emergency ? { hidden: true } : {}),
+    });
+  }
+
+  /** Journals a call without making it wait; a journal that fails is logged by its store's caller here. */
+  function begin(id: string, plan: Plan, { callId, ...request }: Route) {
+    const begun = runtime.begin(id, plan, { ...request, callId });
+    begun.durable.catch((error) => world.log.error('session.begin-failed', { session: id, error: String(error) }));
+    return begun;
+  }
+
+  async function play(request: Route, caller: PartyFacts, index: number) {
+    const library = await bus.request('media.list', {}, SELF);
+    if (!library.ok) return library;
+    const item = library.value.items[index];
+    if (item === undefined) return err(fault('media_item_unknown', `No item has the short code ${request.to}.`));
+    const plan = planMedia(caller, item.id, await resolver.facts(), request.call);
+    if (!plan.ok) return plan;
+    const full = overLimit(runtime, plan.value);
+    if (full !== undefined) return err(full);
+    const id = newSession();
+    const { live } = begin(id, plan.value, request);
+    const taken = await runtime.reserve(live, live.state.legs);
+    if (!taken.ok) {
+      await runtime.step(id, { on: 'refused', ...taken.fault });
+      return err(taken.fault.fault);
+    }
+    // The softswitch has to hold the call before it can be told to answer it.
+    world.clock.at(world.clock.mono(), () => void runtime.step(id, { on: 'reserved', ...taken.value }));
+    return ok({ do: 'wait' as const, session: id, leg: live.state.legs[0]?.id ?? '' });
+  }
+
+  /** A number that an application answers: the call waits for it, and it is told. */
+  async function application(request: Route, caller: PartyFacts) {
+    const to = await routes.find(request.to, caller);
+    if (to === undefined) return undefined;
+    const plan = planWaiting(caller, request, to.home, await resolver.facts(true));
+    if (!plan.ok) return plan;
+    const full = overLimit(runtime, plan.value);
+    if (full !== undefined) return err(full);
+    const id = newSession();
+    const leg = plan.value.legs[0]?.id ?? '';
+    const event = incomingEvent(world, { ...to, session: id, leg }, request, caller.line?.number ?? caller.asked);
+    await runtime.begin(id, plan.value, request, [event]).durable;
+    bus.publish('event.appended', { home: to.home, session: id });
+    return ok({ do: 'wait' as const, session: id, leg, ring: true });
+  }
+
+  /** A star code: the setting is made, and the phone hears a tone that says whether it was. */
+  async function change(request: Route, caller: PartyFacts, changes: Changes | undefined) {
+    const line = caller.line?.id ?? '';
+    const made =
+      changes === undefined
+        ? err(fault('bad_request'))
+        : await changeFeatures(context, features, resolver, line, changes);
+    const plan = planWaiting(caller, request, caller.line?.home ?? '', await resolver.facts(true));
+    if (!plan.ok) return plan;
+    const id = newSession();
+    const { live } = begin(id, plan.value, request);
+    const leg = live.state.legs[0]?.id ?? '';
+    const sound = newId('cmd', world.clock.wall(), world.random.bytes(10));
+    const heard = { id: sound, verb: 'call.play' as const, legs: [leg], room: false, queue: false };
+    const say = async () => {
+      const taken = await runtime.reserve(live, live.state.legs);
+      if (!taken.ok) return runtime.step(id, { on: 'refused', ...taken.fault });
+      await runtime.step(id, { on: 'reserved', ...taken.value });
+      await runtime.step(id, { on: 'command', plan: { ...heard, tone: made.ok ? 'dial' : 'busy', loop: true } });
+      world.clock.at(world.clock.mono() + CONFIRM_FOR, () =>
+        quietly(runtime.step(id, { on: 'end', reason: 'hangup' })),
+      );
+    };
+    // The softswitch has to hold the call before it can be told to answer it.
+    world.clock.at(world.clock.mono(), () => quietly(say()));
+    return ok({ do: 'wait' as const, session: id, leg });
+  }
+
+  /** What fails is in the runtime's log. */
+  function quietly(work: Promise<unknown>): void {
+    work.catch(() => undefined);
+  }
+
+  return {
+    async 'session.route'(asked) {
+      const caller = asked.line === undefined ? undefined : await resolver.caller(asked.line, asked.direct);
+      const emergency = resolver.dialled(asked.to)?.kind === 'emergency';
+      if (emergency || caller === undefined) return ring(asked, caller, emergency, asked.hidden === true);
+      const meant = meaning(await features.of(caller.line?.id), asked.to, asked.hidden === true);
+      if (meant.do !== 'call') return change(asked, caller, meant.do === 'change' ? meant.changes : undefined);
+      const request = meant.to === asked.to ? asked : { ...asked, to: meant.to };
+      const dialled = resolver.dialled(request.to);
+      const waits = await application(request, caller);
+      if (waits !== undefined) return waits;
+      if (dialled?.kind === 'media') return play(request, caller, dialled.index);
+      return ring(request, caller, dialled?.kind === 'emergency', meant.hidden);
+    },
+
+    async 'session.reroute'({ session, leg, reason }, { principal }) {
+      if (principal.kind !== 'part') return err(fault('forbidden'));
+      const live = runtime.lives.get(session);
+      const old = live === undefined ? undefined : findLeg(live.state, leg);
+      if (live === undefined || old === undefined || old.state === 'ended') return err(fault('not_found'));
+      const governs = old.governedBy ?? old.line ?? '';
+      const own = await features.of(governs);
+      const way = await nextLine(
+        own,
+        reason,
+        live.state.legs.flatMap((one) => one.line ?? []),
+      );
+      if (way === undefined || live.state.legs.length > FORWARD_LIMIT + 1) return err(fault('callee_offline'));
+      const forwarder = await resolver.party(governs);
+      const planned = planRoute(forwarder, way, await resolver.facts(true));
+      const plan = planned.ok ? planned.value.legs[1] : undefined;
+      if (!planned.ok || plan === undefined) return planned.ok ? err(fault('internal')) : planned;
+      const added: LegPlan = {
+        ...plan,
+        ...{ role: 'forwarded to', from: old.from, replaces: leg, governedBy: governs },
+        why: `${plan.why}; forwarded by ${forwarder?.line?.number ?? governs}: ${reason}`,
+      };
+      const homes = way.line === undefined ? [] : [way.line.home];
+      await runtime.step(session, { on: 'added', plan: added, homes });
+      const next = findLeg(live.state, added.id);
+      if (next === undefined) return err(fault('not_found', 'The call has just ended.'));
+      const taken = await runtime.reserve(live, [next]);
+      if (!taken.ok) {
+        await runtime.step(session, { on: 'leg-refused', leg: added.id, fault: taken.fault.fault });
+        return err(taken.fault.fault);
+      }
+      await runtime.step(session, { on: 'reserved', ...taken.value });
+      const ringFor = ringsFor(own);
+      return ok({ leg: added.id, line: next.line ?? '', again: true, ...(ringFor === undefined ? {} : { ringFor }) });
+    },
+  };
+
+  /** The next line that has not rung in this call. */
+  async function nextLine(
+    own: LineFeatures,
+    reason: string,
+    lines: readonly string[],
+  ): Promise<PartyFacts | undefined> {
+    const tried: string[] = [];
+    for (;;) {
+      const name = forwardAfter(own, reason, tried);
+      if (name === undefined || tried.includes(name)) return undefined;
+      const party = await resolver.party(name);
+      if (party.line !== undefined && !lines.includes(party.line.id)) return party;
+      tried.push(name);
+    }
+  }
+}
+
+/** The plan with what forwarding and privacy make of it: who sends a call on pays for the way, and a withheld number is nobody's. */
+function described(plan: Plan, hidden: boolean, forwarder: PartyFacts | undefined): Plan {
+  const [caller, ...callees] = plan.legs;
+  if (caller === undefined || (!hidden && forwarder === undefined)) return plan;
+  const payer = forwarder?.line?.home;
+  return {
+    ...plan,
+    legs: [
+      // The other home sees the session too.
+      hidden ? { ...caller, party: 'anonymous' } : caller,
+      ...callees.map((leg) => ({
+        ...leg,
+        ...(hidden ? { from: 'anonymous' } : {}),
+        ...(payer === undefined ? {} : { payer, why: `${leg.why}; forwarded by ${forwarder?.line?.number}` }),
+      })),
+    ],
+  };
+}

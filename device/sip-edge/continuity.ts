@@ -1,0 +1,102 @@
+/** Calls and phones over a restart of the gateway: kept while it runs, taken up by the next process. Wires `kept.ts` to the edge. */
+
+import type { SipPort } from '#shared/host/call-driver.ts';
+import { Restorer } from '#shared/host/call-restore.ts';
+import type { Address, World } from '#shared/kernel/world.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import { type Anchor, nodeOf } from '../media-relay/anchor.ts';
+import type { EdgeCalls } from './calls.ts';
+import type { EdgeCall } from './edge-call.ts';
+import type { House } from './house.ts';
+import type { Joins } from './join.ts';
+import { Kept } from './kept.ts';
+import { LEGS, restoreCall, type SavedCall, saveCall } from './saved-call.ts';
+
+export interface ContinuityOptions {
+  readonly world: World;
+  /** Folder of what is kept. */
+  readonly state: string;
+  readonly sip: SipPort;
+  readonly anchor: Anchor;
+  readonly house: House;
+  readonly calls: () => EdgeCalls;
+  readonly joins: () => Joins;
+  /** The flow over UDP to an address. */
+  readonly datagrams: (remote: Address) => Promise<Flow>;
+  readonly report: (call: VerbRequest<'voice.report'>) => Promise<void>;
+}
+
+export class Continuity {
+  readonly #o: ContinuityOptions;
+  readonly #kept: Kept;
+  readonly #restorer: Restorer;
+
+  constructor(options: ContinuityOptions) {
+    const { world, state, sip, datagrams } = options;
+    this.#o = options;
+    this.#kept = new Kept(world.disk, world.log, state);
+    this.#restorer = new Restorer(sip, world.clock, datagrams);
+  }
+
+  /** Reads what an earlier process left. What it resolves with is to be run once UDP is bound, and takes calls and phones up. */
+  async before(): Promise<() => Promise<void>> {
+    const { phones, calls, facts } = await this.#kept.load();
+    for (const { id, report } of facts) this.tell(id, report);
+    const known = new Set(calls.map(({ id }) => id));
+    const alive = await this.#o.anchor.alive((call) => known.has(call));
+    return async () => {
+      const { house, world } = this.#o;
+      for (const phone of phones)
+        house.restore(phone, await this.#restorer.flow(phone.flow), world.clock.mono(), world.clock.wall());
+      for (const saved of calls) await this.#takeUp(saved, alive);
+      this.#restorer.begin();
+    };
+  }
+
+  /** A call of an earlier process goes on; where its media is gone (the power was cut) it ends, for both sides. */
+  async #takeUp(saved: SavedCall, alive: ReadonlySet<string>): Promise<void> {
+    const { anchor, calls, joins } = this.#o;
+    const call = restoreCall(saved);
+    const { driver } = calls();
+    driver.add(call);
+    for (const side of saved.sides) {
+      anchor.restore({ call: call.id, leg: side.leg }, side.origin);
+      driver.bind(call, side.party, await this.#restorer.add(side));
+    }
+    for (const channel of saved.channels) joins().restore(call, channel, await this.#restorer.add(channel));
+    if (LEGS.every((leg) => alive.has(nodeOf(call.id, leg)))) return;
+    // Nobody knows when it ended; that it was answered is sure.
+    call.lastedUntil = call.answeredAt ?? call.startedAt;
+    driver.feed(call, { on: 'close', reason: 'lost' });
+  }
+
+  /** A call is up, or its channels changed. */
+  keep(call: EdgeCall): void {
+    if (call.state.at !== 'up') return;
+    const { sip, anchor, joins } = this.#o;
+    const saved = saveCall(call, sip.endpoint, anchor, joins().saved(call));
+    if (saved !== undefined) this.#kept.call(saved);
+  }
+
+  over(call: EdgeCall): void {
+    this.#kept.over(call.id);
+  }
+
+  /** Facts of a call that is over stay on the disk until they are in the outbox. */
+  tell(id: string, report: VerbRequest<'voice.report'>): void {
+    this.#kept.facts({ v: 1, id, report });
+    void this.#o.report(report).then(() => this.#kept.over(id));
+  }
+
+  /** Phones may have come or gone. */
+  phones(): void {
+    this.#kept.phones(this.#o.house.kept());
+  }
+
+  /** Resolves once all that is to be kept is on the disk. */
+  async stop(): Promise<void> {
+    this.#restorer.stop();
+    await this.#kept.settled();
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Requests inside calls that belong to the other side: INFO (digits of phones that know no RFC 4733) goes through, REFER of a phone goes
+ * to the softswitch with the names of its dialogs translated, and NOTIFY of the softswitch tells the phone what came of it.
+ */
+import { CALLER } from '#shared/call/call.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
+import { SipAsks } from '#shared/host/sip-messaging.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import { type DialogName, readRefer, writeDialogName } from '#shared/sip/refer.ts';
+import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
+import type { EdgeCalls } from './calls.ts';
+import type { EdgeCall } from './edge-call.ts';
+
+/** Headers of NOTIFY that the phone needs. */
+const TOLD = ['Event', 'Subscription-State'] as const;
+
+export class InCall {
+  readonly #sip: SipPort;
+  readonly #calls: EdgeCalls;
+  readonly #asks: SipAsks;
+
+  constructor(sip: SipPort, calls: EdgeCalls) {
+    this.#sip = sip;
+    this.#calls = calls;
+    this.#asks = new SipAsks(sip);
+  }
+
+  /** True for the news of a request that was sent here. */
+  heard(output: Extract<EndpointOutput, { do: 'response' | 'no-response' }>): boolean {
+    return this.#asks.take(output);
+  }
+
+  /** The status with which a request inside a call is answered. */
+  async take(handle: CallHandle, message: SipMessage): Promise<number> {
+    const found = this.#calls.driver.ofHandle(handle);
+    if (found === undefined) return message.method === 'INFO' ? 200 : 481;
+    const { call, party } = found;
+    const other = party === CALLER ? (call.state.winner ?? '') : CALLER;
+    const peer = call.handles.get(other);
+    if (message.method === 'INFO') return this.#info(call, peer, message);
+    if (peer === undefined || call.state.at !== 'up') return 481;
+    if (message.method === 'NOTIFY') return this.#ask(peer, message, 'NOTIFY', headersOf(message));
+    if (message.method !== 'REFER') return 501;
+    return isUpstream(call, other) ? this.#refer(peer, message) : 603;
+  }
+
+  async #info(call: EdgeCall, peer: CallHandle | undefined, message: SipMessage): Promise<number> {
+    if (peer === undefined || call.state.at !== 'up') return message.body === '' ? 200 : 480;
+    return this.#ask(peer, message, 'INFO', []);
+  }
+
+  /** The softswitch transfers; to it the phone's other call has another name. */
+  async #refer(peer: CallHandle, message: SipMessage): Promise<number> {
+    const asked = readRefer(message);
+    if ('refuse' in asked) return asked.refuse;
+    const replaces = asked.replaces === undefined ? undefined : this.#upstreamName(asked.replaces);
+    if (asked.replaces !== undefined && replaces === undefined) return 481;
+    const to =
+      replaces === undefined ? asked.uri : `${asked.uri}?Replaces=${encodeURIComponent(writeDialogName(replaces))}`;
+    const silent = asked.silent ? [['Refer-Sub', 'false'] as const] : [];
+    return this.#ask(peer, message, 'REFER', [['Refer-To', `<${to}>`] as const, ...silent]);
+  }
+
+  /** The upstream dialog of the call that a phone knows by this name: from its side our tag is the from-tag's other end. */
+  #upstreamName({ callId, toTag, fromTag }: DialogName): Omit<DialogName, 'earlyOnly'> | undefined {
+    const found = this.#calls.ofDialog(callId, toTag, fromTag);
+    if (found === undefined) return undefined;
+    const { call } = found;
+    for (const [party, handle] of call.handles) {
+      const id = isUpstream(call, party) ? this.#sip.endpoint.dialogId(handle) : undefined;
+      if (id?.remoteTag !== undefined) return { callId: id.callId, toTag: id.remoteTag, fromTag: id.localTag };
+    }
+    return undefined;
+  }
+
+  async #ask(
+    peer: CallHandle,
+    message: SipMessage,
+    method: string,
+    headers: readonly (readonly [string, string])[],
+  ): Promise<number> {
+    const contentType = message.header('Content-Type');
+    const options = { headers, body: message.body, ...(contentType === undefined ? {} : { contentType }) };
+    const answer = await this.#asks.send((endpoint, now, out) =>
+      endpoint.requestInDialog(peer, method, options, now, out),
+    );
+    return answer.status === 0 ? 408 : answer.status;
+  }
+}
+
+/** True where that side of the call is the softswitch. */
+function isUpstream(call: EdgeCall, party: string): boolean {
+  if (party === CALLER) return call.from === undefined;
+  return call.state.branches.get(party)?.to.kind === 'softswitch';
+}
+
+function headersOf(message: SipMessage): [string, string][] {
+  return TOLD.flatMap((name): [string, string][] => {
+    const value = message.header(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+}

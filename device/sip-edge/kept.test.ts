@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { utf8 } from '#shared/kernel/bytes.ts';
+import type { Disk, World } from '#shared/kernel/world.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import { VirtualWorld } from '#simulator/world.ts';
+import type { KeptPhone } from './house.ts';
+import { Kept } from './kept.ts';
+import type { SavedCall } from './saved-call.ts';
+
+const flow: Flow = {
+  id: 'udp0:10.0.0.9:5060',
+  protocol: 'udp',
+  local: { host: '10.0.0.1', port: 5060 },
+  remote: { host: '10.0.0.9', port: 5060 },
+  peer: { kind: 'none' },
+};
+const phone = (cseq: number, uri = 'sip:u1@10.0.0.9'): KeptPhone => ({
+  line: 'line_1',
+  binding: { uri, params: [['q', null]], callId: 'c', cseq, flow: flow.id, path: [] },
+  flow,
+  granted: 600_000,
+});
+const dialog = {
+  callId: 'x',
+  localTag: 'a',
+  remoteTag: 'b',
+  localUri: 'sip:a@h',
+  remoteUri: 'sip:b@h',
+  remoteTarget: 'sip:b@10.0.0.9',
+  routeSet: [],
+  localSeq: 1,
+  remoteSeq: 1,
+  secure: false,
+  initiator: false,
+  contact: '',
+};
+const side = (party: string) => ({ party, leg: party, dialog, flow, version: 1, origin: 7 });
+const call = (id: string): SavedCall => ({
+  v: 1,
+  ...{ id, shown: 'x', dialled: '1', callId: 'x', startedAt: 1 },
+  sides: [side('caller'), side('p0')],
+  channels: [],
+});
+
+let virtual: VirtualWorld;
+let host: World;
+let writes: string[];
+let disk: Disk;
+beforeEach(() => {
+  virtual = new VirtualWorld({ seed: 9 });
+  host = virtual.host('gateway', ['10.0.0.1']);
+  writes = [];
+  disk = host.disk;
+  const write = disk.write.bind(disk);
+  Object.assign(disk, {
+    write: (path: string, data: Uint8Array) => {
+      writes.push(path);
+      return write(path, data);
+    },
+  });
+});
+afterEach(() => virtual[Symbol.dispose]());
+
+const kept = () => new Kept(disk, host.log, '/state/sip');
+
+test('what was kept is there for the next process', async () => {
+  const before = kept();
+  before.call(call('c1'));
+  before.call(call('c2'));
+  before.phones([phone(1)]);
+  before.over('c1');
+  await virtual.settle(before.settled());
+  expect(await virtual.settle(kept().load())).toEqual({ phones: [phone(1)], calls: [call('c2')], facts: [] });
+});
+
+test('the facts of a call that is over take its place, until they are told', async () => {
+  const report = { callId: 'x', from: '1', to: '2', startedAt: 1, endedAt: 2, reason: 'hangup' };
+  const before = kept();
+  before.call(call('c1'));
+  before.over('c1');
+  before.facts({ v: 1, id: 'c1', report });
+  await virtual.settle(before.settled());
+  const next = kept();
+  expect(await virtual.settle(next.load())).toEqual({ phones: [], calls: [], facts: [{ v: 1, id: 'c1', report }] });
+  next.over('c1');
+  await virtual.settle(next.settled());
+  expect((await virtual.settle(kept().load())).facts).toEqual([]);
+});
+
+test('the last word counts, also while it is being written', async () => {
+  const before = kept();
+  before.call(call('c1'));
+  await Promise.resolve();
+  before.over('c1');
+  before.call(call('c1'));
+  before.over('c1');
+  await virtual.settle(before.settled());
+  expect((await virtual.settle(kept().load())).calls).toEqual([]);
+});
+
+test('a phone that merely registers again, or a call that goes on, costs no write', async () => {
+  const one = kept();
+  for (let n = 1; n < 10; n++) one.phones([phone(n)]);
+  await virtual.settle(one.settled());
+  const next = kept();
+  await virtual.settle(next.load());
+  next.phones([phone(20)]);
+  expect(writes).toEqual(['/state/sip/phones.json']);
+  next.phones([phone(21), phone(1, 'sip:u1@10.0.0.8')]);
+  next.phones([]);
+  await virtual.settle(next.settled());
+  expect((await virtual.settle(kept().load())).phones).toEqual([]);
+});
+
+test.each(['', '{', 'null', '[]', '{"v":1,"id":"x"}', '{"v":2,"id":"x","sides":[1,2],"channels":[]}'])(
+  'a damaged file counts as none and goes: %s',
+  async (content) => {
+    await virtual.settle(host.disk.write('/state/sip/calls/x.json', utf8(content)));
+    await virtual.settle(host.disk.write('/state/sip/phones.json', utf8(content)));
+    const one = kept();
+    expect(await virtual.settle(one.load())).toEqual({ phones: [], calls: [], facts: [] });
+    await virtual.settle(one.settled());
+    expect(await virtual.settle(host.disk.list('/state/sip/calls'))).toEqual([]);
+  },
+);
+
+test('a disk that fails is told to the log, and later changes are written', async () => {
+  const { write } = disk;
+  Object.assign(disk, { write: () => Promise.reject(new Error('full')) });
+  const one = kept();
+  one.call(call('c1'));
+  await virtual.settle(one.settled());
+  Object.assign(disk, { write });
+  one.call(call('c2'));
+  await virtual.settle(one.settled());
+  expect((await virtual.settle(kept().load())).calls).toEqual([call('c2')]);
+});

@@ -1,0 +1,136 @@
+/**
+ * What the edge keeps on the disk, so that a gateway that starts again goes on with its calls and reaches its phones at once: a file
+ * per established call (written when it is answered and when a channel joins or leaves it, removed at its end), and one of all phones
+ * over UDP (written when one comes or goes, not when it merely registers again). The facts of a call inside the house take its file's
+ * place until the agent's outbox has them.
+ */
+import { utf8 } from '#shared/kernel/bytes.ts';
+import type { Disk, Log } from '#shared/kernel/world.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { KeptPhone } from './house.ts';
+import { isSavedCall, type SavedCall } from './saved-call.ts';
+
+const PHONES = 'phones.json';
+
+/** Facts of a call inside the house that is over, until the agent's outbox has them. */
+export interface KeptFacts {
+  readonly v: 1;
+  readonly id: string;
+  readonly report: VerbRequest<'voice.report'>;
+}
+
+/** What an earlier process left. */
+export interface KeptBefore {
+  readonly phones: readonly KeptPhone[];
+  readonly calls: readonly SavedCall[];
+  readonly facts: readonly KeptFacts[];
+}
+
+export class Kept {
+  readonly #disk: Disk;
+  readonly #log: Log;
+  readonly #folder: string;
+  /** What each file should hold next; undefined: nothing. Several changes of one file make one write. */
+  readonly #dirty = new Map<string, string | undefined>();
+  #writing: Promise<void> | undefined;
+  #phones = '';
+
+  constructor(disk: Disk, log: Log, folder: string) {
+    this.#disk = disk;
+    this.#log = log;
+    this.#folder = folder;
+  }
+
+  /** What an earlier process left; a damaged file counts as none and goes. */
+  async load(): Promise<KeptBefore> {
+    const calls: SavedCall[] = [];
+    const facts: KeptFacts[] = [];
+    for (const name of await this.#disk.list(`${this.#folder}/calls`)) {
+      const call = await this.#read(`calls/${name}`);
+      if (isSavedCall(call)) calls.push(call);
+      else if (isFacts(call)) facts.push(call);
+      else this.#put(`calls/${name}`, undefined);
+    }
+    const kept = (await this.#read(PHONES)) as { v?: unknown; phones?: unknown } | undefined;
+    const phones = kept?.v === 1 && Array.isArray(kept.phones) ? (kept.phones as KeptPhone[]) : [];
+    this.#phones = outline(phones);
+    return { phones, calls, facts };
+  }
+
+  phones(phones: readonly KeptPhone[]): void {
+    const now = outline(phones);
+    if (now === this.#phones) return;
+    this.#phones = now;
+    this.#put(PHONES, JSON.stringify({ v: 1, phones }));
+  }
+
+  call(call: SavedCall): void {
+    this.#put(`calls/${call.id}.json`, JSON.stringify(call));
+  }
+
+  facts(facts: KeptFacts): void {
+    this.#put(`calls/${facts.id}.json`, JSON.stringify(facts));
+  }
+
+  over(id: string): void {
+    this.#put(`calls/${id}.json`, undefined);
+  }
+
+  /** Resolves once nothing waits to be written. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+
+  #put(name: string, content: string | undefined): void {
+    this.#dirty.set(name, content);
+    this.#writing ??= this.#write();
+  }
+
+  async #write(): Promise<void> {
+    // Changes of this turn go together.
+    await Promise.resolve();
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      const [name, content] = next;
+      const path = `${this.#folder}/${name}`;
+      try {
+        if (content === undefined) await this.#disk.remove(path);
+        else await this.#disk.write(path, utf8(content));
+      } catch (error) {
+        this.#log.error('edge.not-kept', { name, error: String(error) });
+      }
+    }
+    this.#writing = undefined;
+  }
+
+  #next(): [string, string | undefined] | undefined {
+    for (const entry of this.#dirty) {
+      this.#dirty.delete(entry[0]);
+      return entry;
+    }
+    return undefined;
+  }
+
+  async #read(name: string): Promise<unknown> {
+    const octets = await this.#disk.read(`${this.#folder}/${name}`);
+    if (octets === undefined) return undefined;
+    try {
+      return JSON.parse(new TextDecoder().decode(octets));
+    } catch {
+      this.#log.warn('edge.kept-unreadable', { name });
+      return undefined;
+    }
+  }
+}
+
+function isFacts(value: unknown): value is KeptFacts {
+  if (typeof value !== 'object' || value === null) return false;
+  const { v, id, report } = value as Partial<Record<keyof KeptFacts, unknown>>;
+  return v === 1 && typeof id === 'string' && typeof report === 'object' && report !== null;
+}
+
+/** Which phones are where. */
+function outline(phones: readonly KeptPhone[]): string {
+  return phones
+    .map(({ line, binding, flow }) => `${line} ${binding.uri} ${flow.remote.host}:${flow.remote.port}`)
+    .join();
+}

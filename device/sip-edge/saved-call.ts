@@ -1,0 +1,82 @@
+/** An established call of the edge as plain data, and the call again; pure. No line's secrets are in it. */
+import { CALLER } from '#shared/call/call.ts';
+import { restoredParts, type SavedSide, savedSide } from '#shared/host/call-restore.ts';
+import type { SipEndpoint } from '#shared/sip/types.ts';
+import type { Anchor } from '../media-relay/anchor.ts';
+import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, type Ring } from './edge-call.ts';
+
+/** A side and the session id of our descriptions towards it. */
+interface SavedEnd extends SavedSide {
+  readonly origin: number;
+}
+
+/** A media channel that joined the call. */
+export type SavedChannel = Omit<SavedEnd, 'party'>;
+
+export interface SavedCall
+  extends Pick<EdgeCall, 'id' | 'shown' | 'dialled' | 'callId' | 'startedAt' | 'answeredAt' | 'from' | 'inside'> {
+  /** Layout of this record. */
+  readonly v: 1;
+  /** The line of the house that was called; absent: the softswitch was. */
+  readonly called?: NamedLine;
+  readonly sides: readonly SavedEnd[];
+  readonly channels: readonly SavedChannel[];
+}
+
+const named = ({ id, number }: NamedLine): NamedLine => ({ id, number });
+
+/** The call as it is to be kept; undefined where a side of it has no dialog (any more). */
+export function saveCall(
+  call: EdgeCall,
+  endpoint: SipEndpoint,
+  anchor: Anchor,
+  channels: readonly SavedChannel[],
+): SavedCall | undefined {
+  const { id, flow, shown, dialled, callId, startedAt, answeredAt, from, inside, state } = call;
+  const winner = state.winner ?? '';
+  const to = state.branches.get(winner)?.to;
+  if (to === undefined) return undefined;
+  const calledFlow = to.kind === 'phone' ? to.phone.flow : to.flow;
+  const sides = [savedSide(endpoint, call, CALLER, flow), savedSide(endpoint, call, winner, calledFlow)].flatMap(
+    (side) => (side === undefined ? [] : [{ ...side, origin: anchor.idOf({ call: id, leg: side.leg }) }]),
+  );
+  if (sides.length < 2) return undefined;
+  return {
+    v: 1,
+    ...{ id, shown, dialled, callId, startedAt, sides, channels },
+    ...(answeredAt === undefined ? {} : { answeredAt }),
+    ...(from === undefined ? {} : { from: named(from) }),
+    ...(inside === undefined ? {} : { inside: named(inside) }),
+    ...(to.kind === 'phone' ? { called: named(to.line) } : {}),
+  };
+}
+
+/** Whether this is a record that `saveCall` made; a file may be of another version, or damaged. */
+export function isSavedCall(value: unknown): value is SavedCall {
+  if (typeof value !== 'object' || value === null) return false;
+  const { v, id, sides, channels } = value as Partial<Record<keyof SavedCall, unknown>>;
+  return v === 1 && typeof id === 'string' && Array.isArray(sides) && sides.length === 2 && Array.isArray(channels);
+}
+
+/** The call, up, with no dialog bound yet. */
+export function restoreCall(saved: SavedCall): EdgeCall {
+  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, called, sides } = saved;
+  const [caller, callee] = sides;
+  if (caller === undefined || callee === undefined) throw new Error('a kept call has two sides');
+  const { flow } = callee;
+  const to: Ring =
+    called === undefined
+      ? { kind: 'softswitch', dialled, flow }
+      : { kind: 'phone', phone: { uri: callee.dialog.remoteTarget, flow, path: [] }, line: called };
+  return {
+    ...{ id, shown, dialled, callId, startedAt, flow: caller.flow },
+    ...restoredParts<Ring>(sides, { relay: true, owned: true }, to),
+    ...(answeredAt === undefined ? {} : { answeredAt }),
+    ...(from === undefined ? {} : { from }),
+    ...(inside === undefined ? {} : { inside }),
+    joined: new Set(),
+  };
+}
+
+/** Both sides' ends of media, as the anchor names them. */
+export const LEGS = [CALLER_LEG, CALLEE_LEG] as const;

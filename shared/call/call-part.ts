@@ -1,0 +1,58 @@
+/** Taking an established call apart: from passed descriptions to media endpoints of ours, and from one call with two sides to two channels. See `call.ts`. */
+import { ask, CALLER, type CallState, type Leg, legOf } from './call-state.ts';
+import type { CallOutput, LegId, Party } from './call-types.ts';
+
+type Out<T> = CallOutput<T>[];
+
+export function relay<T>(state: CallState<T>, on: boolean): void {
+  if (state.at !== 'up' || state.exchange !== undefined) return;
+  state.relay = on;
+}
+
+/** Refused at once where an offer is under way. */
+export function renew<T>(state: CallState<T>, party: Party, as: LegId | undefined, now: number, out: Out<T>): void {
+  const side = state.sides.get(party);
+  const old = legOf(state, party);
+  if (state.at !== 'up' || !state.relay || side === undefined || old === undefined || side.busy || side.late) {
+    out.push({ do: 'renewed', party, ok: false });
+    return;
+  }
+  const leg = as === undefined ? old : rename(state, party, as);
+  side.busy = true;
+  side.renewing = true;
+  ask(state, leg, { use: 'tell', want: 'offer', party, direction: side.wanted }, now, out);
+}
+
+/** The same leg under another name; its endpoint of before belongs to whoever named it. */
+function rename<T>(state: CallState<T>, party: Party, id: LegId): Leg {
+  const leg: Leg = { id, at: 'up', media: false, connected: true };
+  const branch = state.branches.get(party);
+  if (party === CALLER) state.callerLeg = leg;
+  else if (branch !== undefined) {
+    state.legs.delete(branch.leg);
+    state.legs.set(id, leg);
+    state.branches.set(party, { ...branch, leg: id });
+  }
+  return leg;
+}
+
+export function restore<T>(state: CallState<T>, party: Party, sdp: string, out: Out<T>): void {
+  if (state.at === 'up' && state.sides.has(party)) out.push({ do: 'reoffer', party, sdp });
+}
+
+/** True where a call has two sides that can be parted now: nothing of either is under way. */
+export function partable<T>(state: CallState<T>): boolean {
+  if (state.at !== 'up' || !state.relay || state.asks.size > 0 || state.winner === undefined) return false;
+  for (const side of state.sides.values()) if (side.busy || side.late) return false;
+  return state.sides.has(CALLER) && state.sides.has(state.winner);
+}
+
+export function part<T>(state: CallState<T>): void {
+  if (!partable(state) || state.winner === undefined) return;
+  state.legs.clear();
+  state.branches.clear();
+  state.sides.delete(state.winner);
+  delete state.winner;
+  state.owned = false;
+  if (state.callerLeg !== undefined) state.callerLeg.media = false;
+}

@@ -1,0 +1,56 @@
+/** The features of a line as one document: what its owner has set, by API or by star code. Absent means off. */
+
+/** Where calls go instead; a number, a username or a line id. */
+export interface Forwards {
+  /** Always: the line's own phones do not ring (CFU). */
+  readonly always?: string;
+  /** While the line talks, or its phone says busy (CFB). */
+  readonly busy?: string;
+  /** After `noAnswerAfter` seconds of ringing (CFNR). */
+  readonly noAnswer?: string;
+  /** While no phone of the line is registered (CFNRc). */
+  readonly offline?: string;
+}
+
+export interface LineFeatures {
+  /** The line's number is withheld on every call (CLIR). */
+  readonly hideNumber?: boolean;
+  readonly doNotDisturb?: boolean;
+  /** Callers that withhold their number are turned away (ACR). */
+  readonly rejectAnonymous?: boolean;
+  /** A second call while the line talks is refused as busy: call waiting is off. */
+  readonly noWaiting?: boolean;
+  readonly forward?: Forwards;
+  /** Seconds of ringing before `forward.noAnswer`. */
+  readonly noAnswerAfter?: number;
+  /** E.164 numbers that never get through. */
+  readonly block?: readonly string[];
+  /** Where there are any: the only numbers that get through. */
+  readonly allow?: readonly string[];
+  /** Lines that ring one after the other when this one does not answer. */
+  readonly hunt?: readonly string[];
+  /** What one or two digits stand for. */
+  readonly short?: readonly { readonly code: string; readonly to: string }[];
+}
+
+/** Seconds of ringing unless the document says otherwise. */
+export const NO_ANSWER_AFTER = 20;
+
+/** A document with changes; what a change names as undefined is off again. */
+export function withChanges(features: LineFeatures, changes: Changes): LineFeatures {
+  const forward = { ...features.forward, ...changes.forward };
+  const merged: Record<string, unknown> = { ...features, ...changes, forward };
+  if (Object.values(forward).every((to) => to === undefined)) delete merged.forward;
+  else merged.forward = Object.fromEntries(Object.entries(forward).filter(([, to]) => to !== undefined));
+  for (const [name, value] of Object.entries(merged)) if (value === undefined || value === false) delete merged[name];
+  return merged as LineFeatures;
+}
+
+/** What a star code changes. */
+export interface Changes {
+  readonly hideNumber?: boolean;
+  readonly doNotDisturb?: boolean;
+  readonly rejectAnonymous?: boolean;
+  readonly noWaiting?: boolean;
+  readonly forward?: { readonly [K in keyof Forwards]: string | undefined };
+}

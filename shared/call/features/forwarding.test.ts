@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { forwardAfter, forwardAlways, mayGoOn, ringsFor } from './forwarding.ts';
+
+const ALL = { forward: { always: '1', busy: '2', noAnswer: '3', offline: '4' } } as const;
+
+describe('forwarding', () => {
+  it.each([
+    ['callee_busy', '2'],
+    ['no_answer', '3'],
+    ['callee_offline', '4'],
+    ['callee_declined', undefined],
+    ['cancelled', undefined],
+    ['insufficient_credit', undefined],
+  ])('after %s', (reason, to) => {
+    expect(forwardAfter(ALL, reason, [])).toBe(to);
+    expect(forwardAfter({}, reason, [])).toBeUndefined();
+  });
+
+  it('always', () => expect([forwardAlways(ALL), forwardAlways({})]).toEqual(['1', undefined]));
+
+  it('a hunt goes on before forwarding, each line once', () => {
+    const features = { hunt: ['a', 'b'], forward: { noAnswer: 'c' } };
+    const way = [[], ['a'], ['a', 'b']].map((tried) => forwardAfter(features, 'no_answer', tried));
+    expect(way).toEqual(['a', 'b', 'c']);
+    expect(forwardAfter({ hunt: ['a'] }, 'callee_busy', ['a'])).toBeUndefined();
+  });
+
+  it('says how long phones ring, and whether a call may go on', () => {
+    expect([ringsFor({}), ringsFor({ forward: { busy: '2' } }), ringsFor(ALL)]).toEqual([undefined, undefined, 20_000]);
+    expect(ringsFor({ ...ALL, noAnswerAfter: 7 })).toBe(7000);
+    expect([
+      mayGoOn({}),
+      mayGoOn({ forward: { always: '1' } }),
+      mayGoOn({ forward: { offline: '1' } }),
+      mayGoOn({ hunt: ['a'] }),
+    ]).toEqual([false, false, true, true]);
+  });
+});

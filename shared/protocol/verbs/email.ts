@@ -1,0 +1,341 @@
+import Type from 'typebox';
+import { At, Cursor, Empty, Id, listOf, literals, Name, request } from '../schema.ts';
+import { verbTable } from '../verb.ts';
+
+/** A mail address without a display name (RFC 5321 section 4.1.2); its form is checked by the e-mail server. */
+const MailAddress = Type.String({ minLength: 3, maxLength: 254, pattern: '^[^\\s<>"@,;:]+@[^\\s<>"@,;:]+$' });
+/** The part of an address before the @, as people choose it. */
+const LocalPart = Type.String({ pattern: '^[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?$' });
+const MailTag = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$' });
+const Line = Type.String({ maxLength: 256, pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
+const Folder = literals('inbox', 'sent');
+
+const Mailbox = Type.Object({
+  id: Id,
+  home: Type.Optional(Id),
+  line: Type.Optional(Id),
+  kind: literals('home', 'line', 'application', 'operator'),
+  name: Type.String(),
+  address: Type.String({ description: 'the address that it sends from' }),
+  addresses: Type.Array(Type.String()),
+  notices: Type.Boolean({ description: 'a missed call or a waiting message is told by mail' }),
+  unseen: Type.Integer(),
+  used: Type.Integer({ description: 'octets' }),
+  quota: Type.Integer({ description: 'octets' }),
+  createdAt: At,
+});
+
+/** The credentials of mail programs: user name is any address of the mailbox. Shown once. */
+const NewMailbox = Type.Object({
+  ...Mailbox.properties,
+  smtp: Type.Object({ username: Type.String(), password: Type.String() }),
+});
+
+const MailSummary = Type.Object({
+  id: Id,
+  mailbox: Id,
+  home: Type.Optional(Id),
+  folder: Folder,
+  from: Type.String(),
+  to: Type.Array(Type.String()),
+  subject: Type.String(),
+  at: At,
+  size: Type.Integer({ description: 'octets' }),
+  seen: Type.Boolean(),
+});
+
+const Verdict = literals('pass', 'fail', 'softfail', 'neutral', 'none', 'policy', 'temperror', 'permerror');
+
+const Mail = Type.Object({
+  ...MailSummary.properties,
+  messageId: Type.String(),
+  /** What SPF, DKIM and DMARC said of a mail that came from outside. */
+  checks: Type.Optional(Type.Object({ spf: Verdict, dkim: Verdict, dmarc: Verdict })),
+  text: Type.String(),
+  html: Type.Optional(Type.String({ description: 'as the sender wrote it: show it only without scripts' })),
+  cut: Type.Boolean({ description: 'text or html was longer than 262,144 characters and is cut there' }),
+  attachments: Type.Array(
+    Type.Object({
+      id: Id,
+      name: Type.String(),
+      type: Type.String(),
+      size: Type.Integer({ description: 'octets' }),
+    }),
+  ),
+  /** Of a sent mail: what became of it at each recipient. */
+  recipients: Type.Array(
+    Type.Object({
+      address: Type.String(),
+      state: literals('queued', 'delivered', 'bounced'),
+      detail: Type.Optional(Type.String()),
+      at: At,
+    }),
+  ),
+});
+
+const Waiting = Type.Object({
+  id: Id,
+  mail: Id,
+  recipient: Type.String(),
+  attempts: Type.Integer(),
+  createdAt: At,
+  nextAt: At,
+  error: Type.Optional(Type.String()),
+});
+
+/** E-mail: mailboxes of homes and lines, reading and sending, the queue to other domains, addresses that start applications. */
+export const emailVerbs = verbTable({
+  'mailbox.create': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Makes a mailbox for a home, or for one of its lines: that one has the line’s number as its address.',
+    request: request({
+      home: Id,
+      line: Type.Optional(Id),
+      address: Type.Optional(LocalPart),
+      name: Type.Optional(Name),
+      notices: Type.Optional(Type.Boolean()),
+    }),
+    reply: NewMailbox,
+    faults: ['mail_address_taken', 'limit_reached'],
+    scope: 'mailboxes:write',
+    http: { method: 'POST', path: '/v1/mailboxes', status: 201 },
+    cli: 'mailbox create',
+    example: { home: 'home_1', address: 'elm', notices: true },
+  },
+  'mailbox.list': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Lists mailboxes.',
+    request: request({ ...Cursor.properties, home: Type.Optional(Id) }),
+    reply: listOf(Mailbox),
+    faults: [],
+    scope: 'mailboxes:read',
+    http: { method: 'GET', path: '/v1/mailboxes', status: 200 },
+    cli: 'mailbox list',
+    example: {},
+  },
+  'mailbox.get': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'A mailbox: its addresses, what it holds, how much room it has.',
+    request: request({ mailbox: Id }),
+    reply: Mailbox,
+    faults: [],
+    scope: 'mailboxes:read',
+    http: { method: 'GET', path: '/v1/mailboxes/{mailbox}', status: 200 },
+    cli: 'mailbox show',
+    example: { mailbox: 'mbx_1' },
+  },
+  'mailbox.set': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Changes a mailbox’s name, or whether it is told of missed calls and waiting messages.',
+    request: request({ mailbox: Id, name: Type.Optional(Name), notices: Type.Optional(Type.Boolean()) }),
+    reply: Mailbox,
+    faults: [],
+    scope: 'mailboxes:write',
+    http: { method: 'POST', path: '/v1/mailboxes/{mailbox}', status: 200 },
+    cli: 'mailbox set',
+    example: { mailbox: 'mbx_1', notices: false },
+  },
+  'mailbox.password': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Gives a mailbox a new password for mail programs; the old one ends at once.',
+    request: request({ mailbox: Id }),
+    reply: NewMailbox,
+    faults: [],
+    scope: 'mailboxes:write',
+    http: { method: 'POST', path: '/v1/mailboxes/{mailbox}/password', status: 200 },
+    cli: 'mailbox password',
+    example: { mailbox: 'mbx_1' },
+  },
+  'mail.list': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Lists mails, newest first.',
+    request: request({
+      ...Cursor.properties,
+      home: Type.Optional(Id),
+      mailbox: Type.Optional(Id),
+      folder: Type.Optional(Folder),
+      unseen: Type.Optional(Type.Boolean()),
+    }),
+    reply: listOf(MailSummary),
+    faults: [],
+    scope: 'mails:read',
+    http: { method: 'GET', path: '/v1/mails', status: 200 },
+    cli: 'mail list',
+    example: {},
+  },
+  'mail.get': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'A mail: its text, its attachments by reference, and what became of it at its recipients.',
+    request: request({ mail: Id }),
+    reply: Mail,
+    faults: [],
+    scope: 'mails:read',
+    http: { method: 'GET', path: '/v1/mails/{mail}', status: 200 },
+    cli: 'mail show',
+    example: { mail: 'mail_1' },
+  },
+  'mail.attachment': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'An attachment of a mail, in base 64.',
+    request: request({ mail: Id, attachment: Id }),
+    reply: Type.Object({
+      id: Id,
+      name: Type.String(),
+      type: Type.String(),
+      size: Type.Integer(),
+      content: Type.String(),
+    }),
+    faults: [],
+    scope: 'mails:read',
+    http: { method: 'GET', path: '/v1/mails/{mail}/attachments/{attachment}', status: 200 },
+    cli: 'mail attachment',
+    example: { mail: 'mail_1', attachment: 'att_1' },
+  },
+  'mail.mark': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Marks a mail as seen or not.',
+    request: request({ mail: Id, seen: Type.Boolean() }),
+    reply: MailSummary,
+    faults: [],
+    scope: 'mails:write',
+    http: { method: 'POST', path: '/v1/mails/{mail}/mark', status: 200 },
+    cli: 'mail mark',
+    example: { mail: 'mail_1', seen: true },
+  },
+  'mail.delete': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Deletes a mail; what of it still waits for other domains is sent all the same.',
+    request: request({ mail: Id }),
+    reply: Empty,
+    faults: [],
+    scope: 'mails:write',
+    http: { method: 'DELETE', path: '/v1/mails/{mail}', status: 204 },
+    cli: 'mail delete',
+    example: { mail: 'mail_1' },
+  },
+  'mail.send': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about:
+      'Sends a mail from a mailbox, or from the first mailbox of a home. Other domains get it by a queue that lasts.',
+    request: request({
+      home: Type.Optional(Id),
+      mailbox: Type.Optional(Id),
+      to: Type.Array(MailAddress, { minItems: 1, maxItems: 50 }),
+      subject: Line,
+      text: Type.String({ maxLength: 131_072 }),
+      html: Type.Optional(Type.String({ maxLength: 131_072 })),
+      attachments: Type.Optional(
+        Type.Array(
+          Type.Object(
+            {
+              name: Name,
+              type: Type.String({ pattern: '^[a-z]{1,32}/[A-Za-z0-9.+-]{1,64}$' }),
+              content: Type.String({ maxLength: 262_144, pattern: '^[A-Za-z0-9+/]*={0,2}$', description: 'base 64' }),
+            },
+            { additionalProperties: false },
+          ),
+          { maxItems: 16 },
+        ),
+      ),
+    }),
+    reply: Type.Object({ id: Id, state: literals('queued', 'delivered'), messageId: Type.String() }),
+    faults: ['mail_address_invalid', 'mail_recipient_unknown', 'mail_no_route', 'mailbox_missing', 'mailbox_full'],
+    scope: 'mails:write',
+    http: { method: 'POST', path: '/v1/mails', status: 202 },
+    cli: 'mail send',
+    example: { mailbox: 'mbx_1', to: ['oak@hearthline'], subject: 'Dinner', text: 'At seven?' },
+  },
+  'mail.queue.list': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Lists what waits to go to other domains, with the last refusal.',
+    request: request({ ...Cursor.properties }),
+    reply: listOf(Waiting),
+    faults: [],
+    scope: 'mail-queue:read',
+    roles: ['operator'],
+    http: { method: 'GET', path: '/v1/mail-queue', status: 200 },
+    cli: 'mail queue',
+    example: {},
+  },
+  'mail.queue.retry': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Tries everything that waits for other domains now, or what waits for one domain.',
+    request: request({ domain: Type.Optional(Type.String({ maxLength: 253 })) }),
+    reply: Type.Object({ waiting: Type.Integer({ description: 'recipients whose turn it now is' }) }),
+    faults: [],
+    scope: 'mail-queue:write',
+    roles: ['operator'],
+    http: { method: 'POST', path: '/v1/mail-queue/retry', status: 200 },
+    cli: 'mail retry',
+    example: {},
+  },
+  'mail.domain': {
+    family: 'operations',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'The mail domain and the DNS records that it needs: the key that signs its mails (DKIM) and its policy.',
+    request: Empty,
+    reply: Type.Object({
+      domain: Type.String(),
+      selector: Type.String(),
+      smtp: Type.Optional(Type.String()),
+      submission: Type.Optional(Type.String()),
+      records: Type.Array(
+        Type.Object({ name: Type.String(), type: literals('TXT'), value: Type.String(), about: Type.String() }),
+      ),
+    }),
+    faults: [],
+    scope: 'mail-queue:read',
+    roles: ['operator'],
+    http: { method: 'GET', path: '/v1/mail-domain', status: 200 },
+    cli: 'mail dkim',
+    example: {},
+  },
+  'mail.tag.create': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about:
+      'Makes the address `app+tag@domain` of an installed application: a mail to it is kept for the home and told as `home.mail.v1.received` with this subject. The same tag again for the same subject gives the same address.',
+    request: request({ home: Id, subject: Id, tag: Type.Optional(MailTag) }),
+    reply: Type.Object({ tag: Type.String(), address: Type.String(), mailbox: Id }),
+    faults: ['mail_address_taken'],
+    example: { home: 'home_1', subject: 'ins_1', tag: 'doorbell' },
+  },
+  'mail.tag.remove': {
+    family: 'messaging',
+    orientation: 'non-voice',
+    server: 'email',
+    about: 'Takes an application’s address away, with the mails that were kept for it; harmless when it is gone.',
+    request: request({ tag: MailTag }),
+    reply: Empty,
+    faults: [],
+    example: { tag: 'doorbell' },
+  },
+});

@@ -1,0 +1,68 @@
+import Type from 'typebox';
+import { At, Dialled, E164, Id, request } from '../schema.ts';
+import { verbTable } from '../verb.ts';
+
+const numbers = Type.Array(E164, { maxItems: 100 });
+
+/** The features of a line; what is absent is off. Documented in `shared/call/features/document.ts`. */
+export const LineFeatures = request({
+  hideNumber: Type.Optional(Type.Boolean()),
+  doNotDisturb: Type.Optional(Type.Boolean()),
+  rejectAnonymous: Type.Optional(Type.Boolean()),
+  noWaiting: Type.Optional(Type.Boolean()),
+  forward: Type.Optional(
+    request({
+      always: Type.Optional(Dialled),
+      busy: Type.Optional(Dialled),
+      noAnswer: Type.Optional(Dialled),
+      offline: Type.Optional(Dialled),
+    }),
+  ),
+  noAnswerAfter: Type.Optional(Type.Integer({ minimum: 5, maximum: 60, description: 'seconds' })),
+  block: Type.Optional(numbers),
+  allow: Type.Optional(numbers),
+  hunt: Type.Optional(Type.Array(Dialled, { maxItems: 8 })),
+  short: Type.Optional(
+    Type.Array(request({ code: Type.String({ pattern: '^[0-9]{1,2}$' }), to: Dialled }), { maxItems: 100 }),
+  ),
+});
+
+/** What a line does with its calls, and what becomes of one that nobody takes. */
+export const lineFeatureVerbs = verbTable({
+  'line.features.get': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'session-manager',
+    about: 'Shows the features of a line.',
+    request: request({ home: Id, line: Id }),
+    reply: LineFeatures,
+    faults: ['not_found'],
+    scope: 'lines:read',
+    http: { method: 'GET', path: '/v1/homes/{home}/lines/{line}/features', status: 200 },
+    cli: 'line features',
+    example: { home: 'home_1', line: 'line_1' },
+  },
+  'line.features.set': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'session-manager',
+    about: 'Sets the features of a line as a whole: what is left out is off. Phones do the same by star codes.',
+    request: request({ home: Id, line: Id, features: LineFeatures }),
+    reply: LineFeatures,
+    faults: ['not_found', 'callee_unknown'],
+    scope: 'lines:write',
+    http: { method: 'PUT', path: '/v1/homes/{home}/lines/{line}/features', status: 200 },
+    cli: 'line set-features',
+    example: { home: 'home_1', line: 'line_1', features: { doNotDisturb: true } },
+  },
+  'session.reroute': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'session-manager',
+    about: 'The softswitch asks where a call goes that this leg did not take: forwarding, or the next line of a hunt.',
+    request: request({ session: Id, leg: Id, reason: Type.String({ maxLength: 64 }), at: At }),
+    reply: Type.Object({ leg: Id, line: Id, again: Type.Boolean(), ringFor: Type.Optional(Type.Integer()) }),
+    faults: ['callee_unknown', 'callee_offline', 'insufficient_credit', 'uplink_full', 'not_found'],
+    example: { session: 'ses_1', leg: 'leg_1', reason: 'no_answer', at: 0 },
+  },
+});

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { newRequest } from './message.ts';
+import { wantsPrivacy } from './privacy.ts';
+
+const OWN = '<sip:a@example.com>;tag=1';
+
+it.each([
+  ['nothing', OWN, [], false],
+  ['id', OWN, ['id'], true],
+  ['id, critical', OWN, ['ID;critical'], true],
+  ['user in a list', OWN, ['session;user'], true],
+  ['session alone', OWN, ['session'], false],
+  ['none', OWN, ['none'], false],
+  ['none beside id', OWN, ['id', 'none'], false],
+  ['an anonymous From', '"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1', [], true],
+  ['an anonymous From and none', '<sip:anonymous@anonymous.invalid>;tag=1', ['none'], false],
+])('%s', (_name, from, values, expected) => {
+  const headers = [['From', from] as const, ...values.map((value) => ['Privacy', value] as const)];
+  expect(wantsPrivacy(newRequest('INVITE', 'sip:b@example.com', headers))).toBe(expected);
+});

@@ -1,0 +1,93 @@
+/**
+ * Transfer: what a REFER asks for (RFC 3515 section 2.1, RFC 5589), the dialog that Replaces names (RFC 3891 section 3), and the
+ * progress that NOTIFY tells as a fragment of a response (RFC 3420).
+ */
+import type { HeaderLine } from './build.ts';
+import type { SipMessage } from './message.ts';
+import { reasonPhrase } from './status.ts';
+import { parseNameAddr, parseUri, unescapeUri, writeUri } from './uri.ts';
+
+/** A dialog as seen by who is to look it up: `toTag` is that one's own tag (RFC 3891 section 3). */
+export interface DialogName {
+  readonly callId: string;
+  readonly toTag: string;
+  readonly fromTag: string;
+  /** Only where the dialog is still early. */
+  readonly earlyOnly: boolean;
+}
+
+export interface Referral {
+  /** Whom to call: the URI without its headers and method. */
+  readonly uri: string;
+  /** The dialog that the new call takes over: an attended transfer. */
+  readonly replaces?: DialogName;
+  /** The referrer wants no NOTIFY (RFC 4488). */
+  readonly silent: boolean;
+}
+
+/** Reads a Replaces or Join value: `call-id;to-tag=…;from-tag=…`; undefined where a part is missing or stands twice. */
+export function readDialogName(value: string): DialogName | undefined {
+  const [callId = '', ...params] = value.split(';').map((part) => part.trim());
+  const read = (name: string): string | undefined => {
+    const found = params.filter((part) => part.toLowerCase().startsWith(`${name}=`));
+    return found.length === 1 ? found[0]?.slice(name.length + 1) : undefined;
+  };
+  const [toTag, fromTag] = [read('to-tag'), read('from-tag')];
+  if (callId === '' || toTag === undefined || fromTag === undefined) return undefined;
+  return { callId, toTag, fromTag, earlyOnly: params.some((part) => part.toLowerCase() === 'early-only') };
+}
+
+export function writeDialogName(name: Omit<DialogName, 'earlyOnly'>): string {
+  return `${name.callId};to-tag=${name.toTag};from-tag=${name.fromTag}`;
+}
+
+/**
+ * What a REFER asks for, or the status with which it is refused: exactly one Refer-To (400), a URI that we can call (416), by
+ * INVITE alone (a transfer of anything else is 603).
+ */
+export function readRefer(message: SipMessage): Referral | { readonly refuse: number } {
+  const values = message.headerAll('Refer-To');
+  const [value] = values;
+  const address = value === undefined || values.length > 1 ? undefined : parseNameAddr(value);
+  if (address === undefined) return { refuse: 400 };
+  const uri = parseUri(address.uri);
+  if (uri === undefined) return { refuse: 400 };
+  if (uri.scheme !== 'sip' && uri.scheme !== 'sips' && uri.scheme !== 'tel') return { refuse: 416 };
+  const method = uri.params.get('method') ?? 'INVITE';
+  if (method.toUpperCase() !== 'INVITE') return { refuse: 603 };
+  const silent = message.header('Refer-Sub')?.trim().toLowerCase().startsWith('false') === true;
+  const wanted = replacesIn(uri.headers);
+  if (wanted === null) return { refuse: 400 };
+  uri.params.delete('method');
+  delete uri.headers;
+  return { uri: writeUri(uri), silent, ...(wanted === undefined ? {} : { replaces: wanted }) };
+}
+
+/** The dialog named by `?Replaces=…`; null where that is malformed. Other headers of the URI are none of ours to send. */
+function replacesIn(headers: string | undefined): DialogName | null | undefined {
+  for (const pair of headers?.split('&') ?? []) {
+    const equals = pair.indexOf('=');
+    if (equals < 0 || pair.slice(0, equals).toLowerCase() !== 'replaces') continue;
+    const value = unescapeUri(pair.slice(equals + 1));
+    return (value === undefined ? undefined : readDialogName(value)) ?? null;
+  }
+  return undefined;
+}
+
+/** Seconds for which a transfer may be told of. */
+const TOLD_FOR = 60;
+
+/** Headers and body of a NOTIFY that says how far a transfer is; a final status ends the subscription. */
+export function referProgress(status: number): { readonly headers: readonly HeaderLine[]; readonly body: string } {
+  const state = status < 200 ? `active;expires=${TOLD_FOR}` : 'terminated;reason=noresource';
+  return {
+    headers: [
+      ['Event', 'refer'],
+      ['Subscription-State', state],
+    ],
+    body: `SIP/2.0 ${status} ${reasonPhrase(status)}\r\n`,
+  };
+}
+
+/** The content type of `referProgress`. */
+export const SIPFRAG = 'message/sipfrag;version=2.0';

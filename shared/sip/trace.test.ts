@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { seed } from '#test/support/seed.ts';
+import { callIdOf, masked, SipTrace, summaryOf } from './trace.ts';
+
+const message = (lines: readonly string[], body = '') => [...lines, '', body].join('\r\n');
+const invite = message(
+  ['INVITE sip:700@home SIP/2.0', 'i: abc@host', 'CSeq: 1 INVITE', 'c: application/sdp'],
+  'v=0\r\n',
+);
+
+describe('the memory of messages', () => {
+  test('keeps the newest within its limits, by number and by size', () => {
+    const trace = new SipTrace({ messages: 3, octets: 1_000 });
+    for (let i = 0; i < 5; i++)
+      trace.message('in', 'udp a:1', message([`OPTIONS sip:${i} SIP/2.0`, `Call-ID: ${i}`]), i);
+    expect(trace.all().map(({ at }) => at)).toEqual([2, 3, 4]);
+    trace.message('in', 'udp a:1', 'x'.repeat(990), 9);
+    expect(trace.all().map(({ at }) => at)).toEqual([9]);
+    trace.message('in', 'udp a:1', 'x'.repeat(1_001), 10);
+    expect(trace.size).toBe(0);
+  });
+
+  test('gives the messages of some calls, and their notes, in order', () => {
+    const trace = new SipTrace();
+    trace.message('in', 'udp a:1', invite, 1);
+    trace.message('out', 'tls b:2', message(['BYE sip:x SIP/2.0', 'Call-ID: other']), 2);
+    trace.note('abc@host', 'the call is up', 3);
+    expect(trace.of(new Set(['abc@host'])).map(({ at, kind }) => [at, kind])).toEqual([
+      [1, 'in'],
+      [3, 'note'],
+    ]);
+  });
+
+  test.each([
+    [invite, 'abc@host', 'INVITE sip:700@home +SDP'],
+    [message(['SIP/2.0 200 OK', 'CALL-ID:  x', 'CSeq: 7 BYE']), 'x', '200 OK (BYE)'],
+    [message(['SIP/2.0 486 Busy Here'], 'Call-ID: in-the-body'), '', '486 Busy Here'],
+    ['', '', ''],
+  ])('reads Call-ID and summary (%#)', (text, callId, summary) => {
+    expect([callIdOf(text), summaryOf(text)]).toEqual([callId, summary]);
+  });
+});
+
+describe('masking', () => {
+  const secret = 's3cretvalue';
+  const hidden: readonly (readonly [string, readonly string[], string])[] = [
+    [
+      'digest response',
+      [`Authorization: Digest username="ann", realm="r", response="${secret}", nonce="${secret}"`],
+      '',
+    ],
+    ['a token', [`Proxy-Authorization: Bearer ${secret}`], ''],
+    ['unknown header', [`X-Pin: ${secret}`], ''],
+    ['subject', [`Subject: ${secret}`], ''],
+    ['folded header', ['X-Pin: a', ` ${secret}`], ''],
+    ['password of a URI', [`Contact: <sip:ann:${secret}@h>`], ''],
+    ['header in a URI', [`Refer-To: <sip:a@b?Replaces=${secret}>`], ''],
+    ['token in a URI', [`Contact: <sip:a@b;x-token=${secret};lr>`], ''],
+    ['SDES key', ['Content-Type: application/sdp'], `v=0\r\na=crypto:1 X inline:${secret}\r\n`],
+    [
+      'fingerprint and candidate',
+      ['Content-Type: application/sdp'],
+      `a=ice-pwd:${secret}\r\na=candidate:${secret}\r\ni=${secret}\r\n`,
+    ],
+    ['key line', ['c: application/sdp'], `v=0\nk=clear:${secret}\n`],
+    ['message text', ['Content-Type: text/plain'], secret],
+    ['body without a type', [], secret],
+    ['start line', [], ''],
+  ];
+  test.each(hidden)('hides %s', (name, headers, body) => {
+    const start = name === 'start line' ? `MESSAGE sip:a:${secret}@b SIP/2.0` : 'MESSAGE sip:a@b SIP/2.0';
+    const text = masked(message([start, 'Call-ID: c', ...headers], body));
+    expect(text).not.toContain(secret);
+    expect(text).toContain('Call-ID: c');
+  });
+
+  test('keeps what a fault is found by', () => {
+    const text = masked(
+      message(
+        [
+          'INVITE sip:+15550100002@home SIP/2.0',
+          'v: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx',
+          'Authorization: Digest username="ann", response="x"',
+          'c: application/sdp',
+        ],
+        'v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n',
+      ),
+    );
+    for (const kept of [
+      'branch=z9hG4bKx',
+      'username="ann"',
+      'c=IN IP4 10.0.0.1',
+      'm=audio 4000',
+      'a=sendrecv',
+      '+15550100002',
+    ])
+      expect(text).toContain(kept);
+  });
+
+  test('never throws and never shows a digest, whatever comes', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 60 }), fc.string({ maxLength: 60 }), (before, after) => {
+        const text = `${before}\r\nAuthorization: Digest response="${secret}"\r\n${after}`;
+        // Where the header ends before, what follows is a body of no known kind and hidden whole.
+        expect(masked(text)).not.toContain(secret);
+        expect(typeof summaryOf(text)).toBe('string');
+      }),
+      { seed },
+    );
+  });
+});

@@ -1,0 +1,191 @@
+/**
+ * A bounded memory of SIP messages, for people who look for a fault: what came and went, in order, with secrets masked when it is
+ * read. Pure. Header fields are shown by a list of those that are known to be harmless, never hidden by a list of those that
+ * are known to be secret: a field that nobody thought of stays hidden.
+ */
+import { headerKind } from './headers.ts';
+
+export interface TraceEntry {
+  /** Wall clock, ms. */
+  readonly at: number;
+  /** `in` and `out` as seen from here; `note` is an event that is no message. */
+  readonly kind: 'in' | 'out' | 'note';
+  /** `protocol address:port` of the other end. */
+  readonly peer: string;
+  readonly callId: string;
+  readonly text: string;
+}
+
+/** Messages and octets that are kept at the most; the oldest give way. */
+export const TRACE_LIMIT = { messages: 2_000, octets: 2 * 1024 * 1024 } as const;
+
+export class SipTrace {
+  readonly #limit: { readonly messages: number; readonly octets: number };
+  /** What is kept begins at `#first`; what lies before is gone and is cut off now and then, since every cut costs the whole list. */
+  #entries: Omit<TraceEntry, 'callId'>[] = [];
+  #first = 0;
+  #octets = 0;
+  readonly #notes = new WeakMap<object, string>();
+
+  constructor(limit: { readonly messages: number; readonly octets: number } = TRACE_LIMIT) {
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#entries.length - this.#first;
+  }
+
+  /** Keeps a message as it went over the wire. */
+  message(kind: 'in' | 'out', peer: string, text: string, at: number): void {
+    this.#keep({ at, kind, peer, text });
+  }
+
+  /** Keeps an event of a call. */
+  note(callId: string, text: string, at: number): void {
+    const entry = { at, kind: 'note', peer: '', text } as const;
+    this.#notes.set(entry, callId);
+    this.#keep(entry);
+  }
+
+  /** What was kept of these calls, oldest first; the texts as they went over the wire. */
+  of(callIds: ReadonlySet<string>): TraceEntry[] {
+    return this.all().filter((entry) => callIds.has(entry.callId));
+  }
+
+  all(): TraceEntry[] {
+    return this.#entries
+      .slice(this.#first)
+      .map((entry) => ({ ...entry, callId: this.#notes.get(entry) ?? callIdOf(entry.text) }));
+  }
+
+  #keep(entry: Omit<TraceEntry, 'callId'>): void {
+    this.#entries.push(entry);
+    this.#octets += entry.text.length;
+    while (this.size > this.#limit.messages || this.#octets > this.#limit.octets) {
+      this.#octets -= this.#entries[this.#first++]?.text.length ?? 0;
+      if (this.size === 0) break;
+    }
+    if (this.#first <= this.#limit.messages) return;
+    this.#entries = this.#entries.slice(this.#first);
+    this.#first = 0;
+  }
+}
+
+/** One line of a time line as people see it. */
+export interface TraceLine {
+  readonly at: number;
+  readonly kind: TraceEntry['kind'];
+  readonly peer: string;
+  readonly summary: string;
+  /** Masked; empty for a note. */
+  readonly text: string;
+}
+
+/** Octets of one message, and of a whole time line, that are shown. */
+const SHOWN_MESSAGE = 4_096;
+const SHOWN_LINES = 40 * 1024;
+
+/** Entries as people may read them, in the room of one packet: of a very long time line the middle is left out. */
+export function timeLine(entries: readonly TraceEntry[]): TraceLine[] {
+  const lines = entries.map(({ at, kind, peer, text }) => ({
+    at: Math.max(0, Math.floor(at)),
+    kind,
+    peer,
+    summary: kind === 'note' ? text : summaryOf(text),
+    text: kind === 'note' ? '' : masked(text).slice(0, SHOWN_MESSAGE),
+  }));
+  const octets = (list: readonly TraceLine[]) =>
+    list.reduce((sum, { text, summary }) => sum + text.length + summary.length + 100, 0);
+  /** Texts go first, from the middle outwards; then lines, so that beginning and end are always there. */
+  for (let keep = lines.length; keep > 0; keep = Math.floor(keep / 2)) {
+    const half = Math.ceil(keep / 2);
+    const list = lines.map((line, i) => (i < half || i >= lines.length - half ? line : { ...line, text: '' }));
+    if (octets(list) <= SHOWN_LINES) return list;
+  }
+  const bare = lines.map((line) => ({ ...line, text: '' }));
+  for (let keep = bare.length; keep > 2; keep = Math.floor(keep / 2)) {
+    const half = Math.ceil(keep / 2);
+    const cut = [...bare.slice(0, half), ...bare.slice(Math.max(half, bare.length - half))];
+    if (octets(cut) <= SHOWN_LINES) return cut;
+  }
+  return bare.slice(0, 2);
+}
+
+/** The Call-ID of a message as text; empty where it has none. */
+export function callIdOf(text: string): string {
+  return /^(?:call-id|i)[ \t]*:[ \t]*(\S+)/im.exec(head(text))?.[1] ?? '';
+}
+
+/** A message in a few words: `INVITE sip:700@…`, `200 OK (INVITE)`, with SDP named. */
+export function summaryOf(text: string): string {
+  const first = text.slice(0, text.indexOf('\r\n') < 0 ? 200 : text.indexOf('\r\n')).slice(0, 200);
+  const sdp = /^(?:content-type|c)[ \t]*:[ \t]*application\/sdp/im.test(head(text)) ? ' +SDP' : '';
+  const status = /^SIP\/2\.0 ([0-9]{3}) (.*)$/.exec(first);
+  if (status === null) return `${first.replace(/ SIP\/2\.0$/, '')}${sdp}`;
+  const method = /^cseq[ \t]*:[ \t]*[0-9]+[ \t]+(\S+)/im.exec(head(text))?.[1];
+  return `${status[1]} ${status[2]}${method === undefined ? '' : ` (${method})`}${sdp}`;
+}
+
+const head = (text: string): string => {
+  const end = text.indexOf('\r\n\r\n');
+  return end < 0 ? text : text.slice(0, end);
+};
+
+/** Fields whose values tell no secret and no content, lower case, long form. */
+const SHOWN = new Set(
+  (
+    'via from to contact call-id cseq max-forwards route record-route path service-route expires min-expires content-type ' +
+    'content-length allow supported require proxy-require unsupported accept user-agent server reason join replaces retry-after warning ' +
+    'session-expires min-se rseq rack event subscription-state p-asserted-identity privacy date refer-to referred-by diversion'
+  ).split(' '),
+);
+const CREDENTIALS = new Set(['authorization', 'proxy-authorization', 'www-authenticate', 'proxy-authenticate']);
+/** SDP lines whose values are shown; of the attributes those below. */
+const SDP_LINES = 'voctmbrz';
+const SDP_ATTRIBUTES =
+  /^a=(?:rtpmap|fmtp|ptime|maxptime|sendrecv|sendonly|recvonly|inactive|rtcp|rtcp-mux|mid|setup|group)\b/;
+
+/** The message as people may read it: keys, digests, passwords and message contents are replaced by words in brackets. */
+export function masked(text: string): string {
+  const end = text.indexOf('\r\n\r\n');
+  const [start = '', ...fields] = (end < 0 ? text : text.slice(0, end)).replace(/\r\n[ \t]+/g, ' ').split('\r\n');
+  const type = /^(?:content-type|c)[ \t]*:[ \t]*([^;\s]+)/im.exec(fields.join('\r\n'))?.[1]?.toLowerCase();
+  const body = end < 0 ? '' : text.slice(end + 4);
+  const shown = [withoutPasswords(start), ...fields.map(maskField)].join('\r\n');
+  if (body === '') return `${shown}\r\n\r\n`;
+  return `${shown}\r\n\r\n${type === 'application/sdp' ? maskSdp(body) : `(${body.length} octets of ${type ?? 'unknown content'})`}`;
+}
+
+function maskField(line: string): string {
+  const colon = line.indexOf(':');
+  if (colon < 0) return '(hidden)';
+  const name = line.slice(0, colon).trim();
+  const long = (headerKind(name)?.name ?? name).toLowerCase();
+  const value = line.slice(colon + 1).trim();
+  if (CREDENTIALS.has(long)) {
+    const scheme = /^[A-Za-z]+/.exec(value)?.[0] ?? '';
+    const told = [...value.matchAll(/\b(?:username|realm|stale|algorithm)="?[^",]*"?/g)].map((match) => match[0]);
+    return `${name}: ${scheme} ${told.join(', ')} (rest hidden)`;
+  }
+  return SHOWN.has(long) ? `${name}: ${withoutPasswords(value)}` : `${name}: (hidden)`;
+}
+
+/** `sip:user:password@host` loses the password; embedded headers and unknown URI parameters go whole. */
+function withoutPasswords(text: string): string {
+  return text
+    .replace(/\b(sips?:[^:@\s<>;]*):[^@\s<>;]*@/gi, '$1:(hidden)@')
+    .replace(/\b((?:sips?|https?|tel):[^\s<>?]*)\?[^\s<>]*/gi, '$1?(hidden)')
+    .replace(/\b(https?:\/\/)[^@/\s<>]*@/gi, '$1(hidden)@')
+    .replace(/;([A-Za-z-]*(?:token|key|secret|password|pass|auth)[A-Za-z-]*)=[^;>\s,]*/gi, ';$1=(hidden)');
+}
+
+function maskSdp(body: string): string {
+  return body
+    .split(/\r?\n/)
+    .map((line) => {
+      if (line === '') return line;
+      if (line.startsWith('a=')) return SDP_ATTRIBUTES.test(line) ? line : `${line.split(':')[0]}:(hidden)`;
+      return SDP_LINES.includes(line[0] ?? '') ? line : `${line.slice(0, 2)}(hidden)`;
+    })
+    .join('\r\n');
+}

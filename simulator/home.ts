@@ -1,0 +1,143 @@
+/** One home of a stage: its gateway (real code) in whatever trouble, its lines and its phones. Power can fail and come back. */
+import { type Gateway, type Profile, startGateway } from '#device/gateway.ts';
+import { localSandbox } from '#shared/applet/local.ts';
+import type { World } from '#shared/kernel/world.ts';
+import type { MediaEngine } from '#shared/media-engine/engine.ts';
+import type { Ground, StageLine } from './ground.ts';
+import { mortal } from './mortal.ts';
+import type { Phone, PhoneOptions } from './phone.ts';
+import { Trouble } from './trouble.ts';
+import { troubled } from './troubled.ts';
+
+export type HomePhoneOptions = Partial<Pick<PhoneOptions, 'manner' | 'answerAfter' | 'voice' | 'protocol'>> & {
+  readonly kind?: 'phone' | 'appliance';
+};
+
+export interface StageHome {
+  readonly id: string;
+  readonly name: string;
+  /** The gateway as it was started last. */
+  readonly gateway: Gateway;
+  /** The media engine of its gateway. */
+  readonly engine: MediaEngine;
+  readonly world: World;
+  readonly address: string;
+  readonly lines: StageLine[];
+  /** What is wrong around its gateway. */
+  readonly trouble: Trouble;
+  readonly isOn: boolean;
+  /** A phone in the house, registered at the gateway. */
+  phone(options?: HomePhoneOptions): Promise<Phone>;
+  /** Ends the gateway as a power cut does: nothing more reaches its disk or the network, and nobody is told. */
+  powerOff(): void;
+  /** Starts the gateway again on what its disk holds. */
+  powerOn(): Promise<void>;
+  /** Ends the gateway as SIGTERM does. */
+  stop(): Promise<void>;
+  /** Ends the gateway's program as SIGTERM does and starts it again; its media engine, a process of its own, lives on. */
+  restart(): Promise<void>;
+}
+
+export interface HomeOptions {
+  readonly name: string;
+  readonly profile: Profile;
+  readonly cloudUrl: string;
+  /** The address for its phones, where that is not the gateway's first. */
+  readonly listen?: string;
+}
+
+interface Running {
+  readonly world: World;
+  readonly gateway: Gateway;
+  readonly engine: MediaEngine;
+  kill(): void;
+}
+
+/** What a home asks of its ground. */
+type HomeGround = Pick<Ground, 'host' | 'folder' | 'engine' | 'isWan' | 'settle'>;
+type NewPhone = (home: Home, options: HomePhoneOptions) => Promise<Phone>;
+
+export class Home implements StageHome {
+  id = '';
+  readonly name: string;
+  readonly address: string;
+  readonly lines: StageLine[] = [];
+  readonly trouble = new Trouble();
+  readonly #ground: HomeGround;
+  readonly #options: HomeOptions;
+  readonly #newPhone: NewPhone;
+  /** The port of its phones, the same after every start. */
+  #port = 0;
+  #running: Running | undefined;
+  #last: Running | undefined;
+
+  constructor(ground: HomeGround, options: HomeOptions, newPhone: NewPhone) {
+    this.#ground = ground;
+    this.#options = options;
+    this.#newPhone = newPhone;
+    this.name = options.name;
+    this.address = ground.host(options.name).address;
+  }
+
+  get gateway(): Gateway {
+    return this.#now().gateway;
+  }
+  get engine(): MediaEngine {
+    return this.#now().engine;
+  }
+  get world(): World {
+    return this.#now().world;
+  }
+  get isOn(): boolean {
+    return this.#running !== undefined;
+  }
+
+  phone(options: HomePhoneOptions = {}): Promise<Phone> {
+    return this.#newPhone(this, options);
+  }
+
+  async powerOn(): Promise<void> {
+    if (this.#running !== undefined) return;
+    const host = this.#ground.host(this.name);
+    const around = troubled(host.world, this.trouble, (to) => this.#ground.isWan(to));
+    const { world, kill } = mortal(around, () => host.cut());
+    const engine = await this.#ground.settle(this.#ground.engine(world));
+    const gateway = await this.#ground.settle(startGateway(world, this.#settings(), engine));
+    this.#port = gateway.status().sip.udp.port;
+    this.#running = this.#last = { world, gateway, engine, kill };
+  }
+
+  powerOff(): void {
+    this.#running?.kill();
+    this.#running = undefined;
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    this.#running = undefined;
+    if (running === undefined) return;
+    await this.#ground.settle(running.gateway.stop());
+    await this.#ground.settle(running.engine.close(true));
+    // What was left half-open is nobody's any more.
+    running.kill();
+  }
+
+  async restart(): Promise<void> {
+    const running = this.#now();
+    await this.#ground.settle(running.gateway.stop());
+    const gateway = await this.#ground.settle(startGateway(running.world, this.#settings(), running.engine));
+    this.#running = this.#last = { ...running, gateway };
+  }
+
+  #settings() {
+    const { name, profile, cloudUrl, listen } = this.#options;
+    const sip = { host: listen ?? this.address, port: this.#port };
+    return { state: this.#ground.folder(name), cloudUrl, profile, sip, sandbox: localSandbox() };
+  }
+
+  #now(): Running {
+    const last = this.#running ?? this.#last;
+    if (last === undefined) throw new Error(`${this.name} has not started`);
+    return last;
+  }
+}

@@ -1,0 +1,177 @@
+/** A SIPp phone at our softswitch that uses what carriers' phones use: session timers, reliable ringing, hold, and transfer by REFER. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { threadEngine } from '#cloud/farm/media/server.ts';
+import { type Cloud, startCloud } from '#cloud/main.ts';
+import { openLocalStore } from '#cloud/store/local.ts';
+import { hostWorld } from '#shared/host/world.ts';
+import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { Phone } from '#simulator/phone.ts';
+import { hasProgram } from '#test/peers.ts';
+
+type Line = VerbReply<'line.create'>;
+const any = { host: '127.0.0.1', port: 0 };
+const world = hostWorld({ level: 'error' });
+let folder: string;
+let cloud: Cloud;
+const children: ChildProcess[] = [];
+const phones: Phone[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hearthline-transfer-'));
+  const media = { host: '127.0.0.1', low: 43_200, high: 43_399 };
+  cloud = await startCloud(
+    world,
+    { data: join(folder, 'cloud'), http: any, mqtt: any, sip: any, sips: any, media },
+    { store: openLocalStore(':memory:'), engineFor: threadEngine },
+  );
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const phone of phones.splice(0)) await phone.close();
+  await cloud.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function ask<V extends VerbName>(verb: V, request: VerbRequest<V>): Promise<VerbReply<V>> {
+  const principal = { kind: 'account', account: 'operator', role: 'operator', homes: 'all', scopes: 'all' } as const;
+  const outcome = await cloud.bus.request(verb, request, { principal });
+  if (!outcome.ok) throw new Error(`${verb}: ${outcome.fault.code}`);
+  return outcome.value;
+}
+
+async function until(condition: () => boolean | Promise<boolean>, what: string, limit = 20_000): Promise<void> {
+  for (const end = world.clock.mono() + limit; world.clock.mono() < end; ) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what} did not come in ${limit} ms`);
+}
+
+async function ourPhone(of: Line): Promise<Phone> {
+  const phone = await Phone.open({
+    ...{ world, host: '127.0.0.1', server: cloud.config.bound.sipUdp ?? any, domain: of.sip.domain },
+    ...{ username: of.sip.username, password: of.sip.password ?? '', answerAfter: 300 },
+  });
+  phones.push(phone);
+  expect(await phone.register()).toBe(200);
+  return phone;
+}
+
+describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
+  it('gets 422 and its timer, acknowledges ringing by PRACK, holds, and transfers by REFER', async () => {
+    const home = await ask('home.create', { name: 'Interop' });
+    const line = () => ask('line.create', { home: home.id, class: 'unmetered' });
+    const [from, first, second] = [await line(), await line(), await line()];
+    const [b, c] = [await ourPhone(first), await ourPhone(second)];
+    const file = join(folder, 'caller.xml');
+    writeFileSync(file, scenario(from, first.number, second.number));
+    const port = cloud.config.bound.sipUdp?.port ?? 0;
+    const sipp = spawn(
+      'sipp',
+      [
+        '-sf',
+        file,
+        '-m',
+        '1',
+        '-t',
+        'u1',
+        '-i',
+        '127.0.0.1',
+        '-nostdin',
+        '-timeout',
+        '30',
+        '-trace_err',
+        `127.0.0.1:${port}`,
+      ],
+      { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    children.push(sipp);
+    let output = '';
+    for (const stream of [sipp.stdout, sipp.stderr]) stream.on('data', (data) => (output += String(data)));
+    const code = await new Promise((resolve) => sipp.on('exit', resolve));
+    expect(code, output).toBe(0);
+    const [call] = b.calls;
+    expect([call?.state, c.calls[0]?.state]).toEqual(['up', 'up']);
+    // The phone that transferred is out; the other two talk until one hangs up.
+    c.calls[0]?.hangup();
+    await until(() => call?.state === 'ended', 'the end');
+    const [session] = (await ask('session.list', {})).items;
+    expect(session?.legs.map(({ reason }) => reason)).toEqual(['transferred', 'hangup', 'hangup']);
+    await until(async () => (await ask('cdr.list', {})).items.length === 3, 'three records');
+  }, 60_000);
+});
+
+/** What the phone sends, and what it expects; anything else fails it. */
+function scenario({ sip: { username, password, domain } }: Line, to: string, next: string): string {
+  const target = `sip:${to}@[remote_ip]:[remote_port]`;
+  const head = (method: string, uri: string, seq: number, more = '') =>
+    `${method} ${uri} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:${username}@${domain}>;tag=[pid]x[call_number]
+Call-ID: [call_id]
+CSeq: ${seq} ${method}
+Max-Forwards: 70
+Contact: <sip:${username}@[local_ip]:[local_port]>
+${more}`;
+  const auth = `[authentication username=${username} password=${password}]\n`;
+  const offer = (direction: string, version: number) => `Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=user1 1 ${version} IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+a=${direction}
+`;
+  const send = (text: string) => `<send retrans="500"><![CDATA[\n${text}\n]]></send>`;
+  const plain = (text: string) => `<send><![CDATA[\n${text}\n]]></send>`;
+  const empty = 'Content-Length: 0\n\n';
+  const ack = (seq: number) => plain(head('ACK', target, seq, `[last_To:]\n${empty}`).replace(/Via:.*/, '[last_Via:]'));
+  const wants = (seconds: number, more = '') =>
+    `To: <${target}>\n${more}Supported: timer\nRequire: 100rel\nSession-Expires: ${seconds}\n${offer('sendrecv', 1)}`;
+  const has = (header: string, pattern: string) =>
+    `<action><ereg regexp="${pattern}" search_in="hdr" header="${header}" check_it="true" assign_to="seen"/></action>`;
+  const ok = plain(
+    ['SIP/2.0 200 OK', '[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]', empty].join(
+      '\n',
+    ),
+  );
+  // The description passed untouched so far: the softswitch brings the sound to its media server first.
+  const moved = plain(
+    ['SIP/2.0 200 OK', '[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]'].join('\n') +
+      `\nContact: <sip:${username}@[local_ip]:[local_port]>\n${offer('sendrecv', 3)}`,
+  );
+  const notify = (pattern: string) =>
+    `<recv request="NOTIFY"><action><ereg regexp="${pattern}" search_in="body" check_it="true" assign_to="seen"/></action></recv>${ok}`;
+  return `<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="caller">
+${send(head('INVITE', target, 1, wants(30)))}
+<recv response="100" optional="true"></recv><recv response="422">${has('Min-SE:', '90')}</recv>${ack(1)}
+${send(head('INVITE', target, 2, wants(90)))}
+<recv response="100" optional="true"></recv><recv response="401" auth="true"></recv>${ack(2)}
+${send(head('INVITE', target, 3, wants(90, auth)))}
+<recv response="100" optional="true"></recv>
+<recv response="180" rrs="true"><action><ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" check_it="true" assign_to="rseq"/></action></recv>
+${send(head('PRACK', '[next_url]', 4, `[last_To:]\nRAck: [$rseq] 3 INVITE\n${empty}`))}
+<recv response="200"></recv>
+<recv response="200" rrs="true">${has('Session-Expires:', '90;refresher=uac')}</recv>
+${plain(head('ACK', '[next_url]', 3, `[last_To:]\n${empty}`))}
+${send(head('INVITE', '[next_url]', 5, `[last_To:]\n${offer('sendonly', 2)}`))}
+<recv response="100" optional="true"></recv><recv response="200"></recv>
+${plain(head('ACK', '[next_url]', 5, `[last_To:]\n${empty}`))}
+<pause milliseconds="500"/>
+${send(head('REFER', '[next_url]', 6, `[last_To:]\nRefer-To: <sip:${next}@${domain}>\n${empty}`))}
+<recv response="202"></recv>
+${notify('SIP/2.0 100')}
+<recv request="INVITE"></recv>${moved}<recv request="ACK"></recv>
+${notify('SIP/2.0 200')}
+<recv request="BYE"></recv>${ok}
+<Reference variables="seen"/></scenario>`;
+}
