@@ -298,11 +298,11 @@ export interface Verbs {
       state: 'created' | 'active' | 'ending' | 'ended';
     };
   };
-  /** Adds a leg to a living session: a party (voice), an item for a party or the room (media), a device to list or wake (device), or a text for a party or all others (message). Scope sessions:write. */
+  /** Adds a leg to a living session: a party (voice), an item for a party or the room (media), a device to list or wake (device), or a text (message) or a picture (still) for a party or all others. Scope sessions:write. */
   'leg.add': {
     request: {
       session: string;
-      kind: 'voice' | 'media' | 'device' | 'message';
+      kind: 'voice' | 'media' | 'device' | 'message' | 'still';
       party?: string;
       item?: string;
       home?: string;

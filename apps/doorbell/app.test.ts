@@ -42,7 +42,7 @@ export async function test(kit: AppKit): Promise<void> {
   await kit.until(() => picture(kitchen) && picture(aunt), 'the picture at both');
   const [session] = (await stage.api('session.list', { live: true })).items;
   const kinds = (session?.legs ?? []).map(({ kind }) => kind).sort();
-  assert.deepEqual(kinds, ['message', 'voice', 'voice', 'voice']);
+  assert.deepEqual(kinds, ['still', 'voice', 'voice', 'voice']);
 
   // The aunt, in the other home, answers, and opens by 9; what the visitor presses opens nothing.
   aunt.answer(aunt.calls[0] ?? assert.fail());

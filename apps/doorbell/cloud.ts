@@ -109,7 +109,7 @@ app.on('message', async ({ body, gateway }) => {
 async function show(session: string): Promise<void> {
   const still = await stillOf(session);
   if (still === null) return;
-  const leg = { session, kind: 'message' as const, party: 'all', text: pictureOf(still) };
+  const leg = { session, kind: 'still' as const, party: 'all', text: pictureOf(still) };
   await app
     .api('leg.add', leg, { key: `still-${session}` })
     .catch((error: unknown) => app.log.warn('no picture', error));

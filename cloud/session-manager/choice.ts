@@ -46,7 +46,7 @@ export interface Facts {
 /** Load from which a server counts as full for anything that can be had cheaper. */
 export const FULL = 0.9;
 
-export type Need = 'two parties' | 'a room' | 'an item of the library' | 'a device' | 'a text';
+export type Need = 'two parties' | 'a room' | 'an item of the library' | 'a device' | 'a text' | 'a still picture';
 
 interface Candidate {
   readonly server: FarmServerName;
@@ -60,6 +60,7 @@ const CANDIDATES: readonly Candidate[] = [
   { server: 'media', orientation: 'non-voice', can: 'an item of the library' },
   { server: 'home-networking', orientation: 'non-voice', can: 'a device' },
   { server: 'messaging', orientation: 'non-voice', can: 'a text' },
+  { server: 'messaging', orientation: 'non-voice', can: 'a still picture' },
 ];
 
 /** The winner for a need, with its reason; `server_unavailable` with its name when it does not run. */

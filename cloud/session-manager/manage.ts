@@ -11,7 +11,7 @@ import { correct } from './create.ts';
 import type { LegPlan } from './events.ts';
 import { listSessions, readRows, readSession } from './journal.ts';
 import type { Live } from './live.ts';
-import { EVERYBODY, messageLines } from './message-leg.ts';
+import { EVERYBODY, isMessageKind, messageLines } from './message-leg.ts';
 import { SELF } from './outbox.ts';
 import { planAdded, ROOM_SIZE } from './plan-conference.ts';
 import { as, type Resolver } from './resolve.ts';
@@ -49,7 +49,7 @@ export function manageHandlers(
     asked: Context,
   ): Promise<Result<unknown, Fault>> {
     const home = plan.home ?? '';
-    if (plan.kind === 'message') {
+    if (isMessageKind(plan.kind)) {
       const lines = messageLines(state, plan, asked.principal);
       if (!lines.ok) return lines;
       const text = request.text ?? '';
@@ -132,7 +132,7 @@ export function manageHandlers(
       }
       const full = request.home === undefined ? { ...request, ...ownHome(state, request, asked) } : request;
       if (full.kind === 'device' && full.home !== undefined && !sees(asked.principal, full.home)) return NOT_FOUND;
-      const everybody = request.kind === 'message' && request.party === EVERYBODY;
+      const everybody = isMessageKind(request.kind) && request.party === EVERYBODY;
       const party = request.party === undefined || everybody ? undefined : await resolver.party(request.party);
       if (request.kind === 'media' && party !== undefined) {
         const refused = notTheirs(asked.principal, party);

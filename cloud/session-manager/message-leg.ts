@@ -1,4 +1,4 @@
-/** A text inside a service session: a leg that the messaging server serves, from one of its lines to another or to all others. Pure. */
+/** A text or a still picture inside a service session: a leg that the messaging server serves, from one of its lines to another or to all others. Pure. */
 import type { Principal } from '#cloud/bus/bus.ts';
 import { sees } from '#cloud/store/directory.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
@@ -11,20 +11,37 @@ import type { SessionState } from './session.ts';
 /** The party of a text that is for everybody else in the session. */
 export const EVERYBODY = 'all';
 
+/** The kinds of legs that go as messages. */
+export type MessageKind = 'message' | 'still';
+
+export function isMessageKind(kind: string): kind is MessageKind {
+  return kind === 'message' || kind === 'still';
+}
+
+/** A picture as a `data:` URL (RFC 2397) in base 64. */
+const PICTURE = /^data:image\/(jpeg|png|gif|webp);base64,[A-Za-z0-9+/]+={0,2}$/;
+
 export function planMessage(
+  kind: MessageKind,
   { text }: Pick<VerbRequest<'leg.add'>, 'text'>,
   party: PartyFacts | undefined,
   facts: Facts,
 ): Result<LegPlan, Fault> {
-  if (text === undefined) return err(fault('bad_request', 'A message leg needs a text.', { pointer: '/text' }));
-  const server = choose('a text', facts);
+  if (text === undefined) return err(fault('bad_request', `A ${kind} leg needs a text.`, { pointer: '/text' }));
+  if (kind === 'still' && !PICTURE.test(text))
+    return err(
+      fault('bad_request', 'A still is a picture as data:image/jpeg;base64,… (or png, gif, webp).', {
+        pointer: '/text',
+      }),
+    );
+  const server = choose(kind === 'still' ? 'a still picture' : 'a text', facts);
   if (!server.ok) return server;
   return ok({
     id: facts.legId(),
-    kind: 'message',
+    kind,
     channel: 'none',
     ...server.value,
-    role: 'message',
+    role: kind,
     ...(party === undefined ? { party: EVERYBODY } : partyOf(party)),
     from: 'session',
     to: party?.line?.number ?? EVERYBODY,

@@ -158,7 +158,8 @@ export function planAdded(
     case 'device':
       return addDevice(request, facts);
     case 'message':
-      return planMessage(request, party, facts);
+    case 'still':
+      return planMessage(request.kind, request, party, facts);
   }
 }
 

@@ -155,12 +155,19 @@ describe('while a conference with both homes lives', () => {
     const all = await stage.api('leg.add', { session, kind: 'message', party: 'all', text: 'to all' });
     expect(all.leg).toMatchObject({ kind: 'message', orientation: 'non-voice', server: 'messaging', party: 'all' });
     expect(all.leg.why).toMatch(/needs a text: messaging/);
+    const picture = 'data:image/png;base64,iVBORw0KGgo=';
+    const still = await stage.api('leg.add', { session, kind: 'still', party: 'all', text: picture });
+    expect(still.leg).toMatchObject({ kind: 'still', orientation: 'non-voice', server: 'messaging', role: 'still' });
+    await expect(
+      stage.api('leg.add', { session, kind: 'still', party: 'all', text: 'data:text/html;base64,AAAA' }),
+    ).rejects.toThrow(/bad_request/);
     await stage.api('leg.add', { session, kind: 'message', party: number(elm), text: 'to one' });
-    await until(() => texts(a).length + texts(b).length === 2, 'both texts');
-    expect([texts(a), texts(b)]).toEqual([['to one'], ['to all']]);
+    await until(() => texts(a).length + texts(b).length === 3, 'both texts and the picture');
+    expect([texts(a), texts(b)]).toEqual([['to one'], ['to all', picture]]);
     const items = (await stage.api('message.list', { session })).items;
     expect(items.map(({ text, leg }) => [text, leg === all.leg.id])).toEqual([
       ['to one', false],
+      [picture, false],
       ['to all', true],
     ]);
     await talksOn();

@@ -173,16 +173,16 @@ export const sessionManagerVerbs = verbTable({
     orientation: 'non-voice',
     server: 'session-manager',
     about:
-      'Adds a leg to a living session: a party (voice), an item for a party or the room (media), a device to list or wake (device), or a text for a party or all others (message).',
+      'Adds a leg to a living session: a party (voice), an item for a party or the room (media), a device to list or wake (device), or a text (message) or a picture (still) for a party or all others.',
     request: request({
       session: Id,
-      kind: literals('voice', 'media', 'device', 'message'),
+      kind: literals('voice', 'media', 'device', 'message', 'still'),
       party: Type.Optional(Party),
       item: Type.Optional(Type.String({ maxLength: 64 })),
       home: Type.Optional(Id),
       device: Type.Optional(Type.String({ maxLength: 128 })),
       action: Type.Optional(literals('list', 'wake')),
-      /** For a message, to `party` or to `all` others of the session. */
+      /** For a message, to `party` or to `all` others of the session; for a still a picture as a `data:` URL in base 64. */
       text: Type.Optional(Type.String({ minLength: 1, maxLength: 10_240 })),
     }),
     reply: Type.Object({ leg: Leg, result: Type.Optional(Type.Unknown()) }),
