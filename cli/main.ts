@@ -33,18 +33,16 @@ const io: Io = {
 };
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
-  // Commands of their own first: they start without the verb table, which costs more than all the rest.
-  for (const count of [2, 1]) {
-    const name = wordsOf(argv, count);
-    const load = name !== undefined && Object.hasOwn(own, name) ? own[name] : undefined;
-    if (load !== undefined) return run(await load(), argv.slice(count));
-  }
+  // The longest name wins; what is our own starts without the verb table, which costs more than all the rest.
+  const [two, one] = [wordsOf(argv, 2), wordsOf(argv, 1)];
+  if (two !== undefined && Object.hasOwn(own, two)) return runOwn(two, argv.slice(2));
+  if (two === undefined && one !== undefined && Object.hasOwn(own, one)) return runOwn(one, argv.slice(1));
   const derived = (await import('./verb-command.ts')).verbCommands();
-  for (const count of [2, 1]) {
-    const name = wordsOf(argv, count);
-    const command = name === undefined ? undefined : derived.get(name);
-    if (command !== undefined) return run(command, argv.slice(count));
-  }
+  const longer = two === undefined ? undefined : derived.get(two);
+  if (longer !== undefined) return run(longer, argv.slice(2));
+  if (one !== undefined && Object.hasOwn(own, one)) return runOwn(one, argv.slice(1));
+  const command = one === undefined ? undefined : derived.get(one);
+  if (command !== undefined) return run(command, argv.slice(1));
   const asked = argv.length === 0 || argv[0] === '--help' || argv[0] === 'help';
   const names = [...Object.keys(own), ...derived.keys()].sort();
   const family = names.filter((name) => name.split(' ')[0] === argv[0]);
@@ -71,6 +69,11 @@ function wordsOf(argv: readonly string[], count: number): string | undefined {
 
 function firstSentence(text: string): string {
   return /^.*?(?=[.:;](?:\s|$))/.exec(text)?.[0] ?? text;
+}
+
+async function runOwn(name: string, argv: readonly string[]): Promise<ExitCode> {
+  const command = await own[name]?.();
+  return command === undefined ? 3 : run(command, argv);
 }
 
 async function run(command: Command, argv: readonly string[]): Promise<ExitCode> {
