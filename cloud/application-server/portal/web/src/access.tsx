@@ -1,6 +1,7 @@
 /** Who may look into the homes besides their people: applications and technicians, and how to take it back. */
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call } from './api.ts';
+import { HomeField } from './home-field.tsx';
 import { useAction, useLoad } from './hooks.ts';
 import { useHouses } from './houses.ts';
 import { momentText, scopeText } from './text.ts';
@@ -70,17 +71,7 @@ export function AccessPage() {
             done is kept in the operator’s trail.
           </p>
           <form onSubmit={grant}>
-            <Field label="Home">
-              {(id) => (
-                <select id={id} name="home">
-                  {houses.value?.map(({ home }) => (
-                    <option key={home.id} value={home.id}>
-                      {home.name}
-                    </option>
-                  ))}
-                </select>
-              )}
-            </Field>
+            <HomeField label="Home" houses={houses.value} />
             <Field label="Technician" hint="The name that the technician tells you">
               {(id, hint) => (
                 <input id={id} aria-describedby={hint} name="account" required maxLength={64} autocapitalize="none" />

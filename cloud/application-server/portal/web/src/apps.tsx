@@ -2,11 +2,12 @@
 import { useState } from 'preact/hooks';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call, type Self } from './api.ts';
+import { HomeField } from './home-field.tsx';
 import { useAction, useLoad } from './hooks.ts';
 import { type House, useHouses } from './houses.ts';
 import { Installs } from './installs.tsx';
 import { RightsList } from './rights.tsx';
-import { Button, Card, Empty, Field, Page, TroubleNote } from './ui.tsx';
+import { Button, Card, Empty, Page, TroubleNote } from './ui.tsx';
 
 export type Entry = VerbReply<'catalogue.list'>['items'][number];
 
@@ -50,17 +51,7 @@ function HomeChoice({
 }) {
   return (
     <div class="row narrow-row">
-      <Field label="For">
-        {(id) => (
-          <select id={id} value={home} onChange={(event) => choose(event.currentTarget.value)}>
-            {houses.map((house) => (
-              <option key={house.home.id} value={house.home.id}>
-                {house.home.name}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <HomeField label="For" houses={houses} value={home} choose={choose} />
     </div>
   );
 }

@@ -1,5 +1,6 @@
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call } from './api.ts';
+import { HomeField } from './home-field.tsx';
 import { useAction } from './hooks.ts';
 import { type House, lineName, partyName } from './houses.ts';
 import { Button, Card, Empty, Field, TroubleNote } from './ui.tsx';
@@ -59,17 +60,7 @@ export function Groups({ houses, groups, changed }: Props) {
           <Field label="Name">
             {(id) => <input id={id} name="name" required maxLength={64} placeholder="Family" />}
           </Field>
-          <Field label="Belongs to">
-            {(id) => (
-              <select id={id} name="home">
-                {houses.map(({ home }) => (
-                  <option key={home.id} value={home.id}>
-                    {home.name}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <HomeField label="Belongs to" houses={houses} />
           <fieldset class="checks">
             <legend>Members</legend>
             {houses.flatMap(({ home, lines }) =>

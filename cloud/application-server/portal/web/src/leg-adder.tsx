@@ -1,6 +1,7 @@
 /** Adds a phone, media, or a device action to a session that is going on. */
 import { useState } from 'preact/hooks';
 import { call } from './api.ts';
+import { HomeField } from './home-field.tsx';
 import { useAction } from './hooks.ts';
 import type { House } from './houses.ts';
 import type { Session } from './sessions.tsx';
@@ -68,19 +69,7 @@ export function LegAdder({
           <Field label="Phone">{(id) => <LineSelect id={id} name="party" houses={houses} pick={2} />}</Field>
         )}
         {kind === 'media' && <Field label="Play">{(id) => <ItemSelect id={id} />}</Field>}
-        {kind === 'device' && (
-          <Field label="Home">
-            {(id) => (
-              <select id={id} value={place} onChange={(event) => setHome(event.currentTarget.value)}>
-                {houses.map((house) => (
-                  <option key={house.home.id} value={house.home.id}>
-                    {house.home.name}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
-        )}
+        {kind === 'device' && <HomeField label="Home" houses={houses} value={place} choose={setHome} />}
         <Button type="submit" busy={action.busy}>
           {kind === 'device' ? 'List devices' : 'Add'}
         </Button>

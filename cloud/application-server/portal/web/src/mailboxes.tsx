@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call } from './api.ts';
+import { HomeField } from './home-field.tsx';
 import { useAction } from './hooks.ts';
 import type { House } from './houses.ts';
 import { countText } from './text.ts';
@@ -78,17 +79,7 @@ export function Mailboxes({ boxes, houses, changed }: Props) {
         <details class="more">
           <summary>Add a mailbox</summary>
           <form onSubmit={add}>
-            <Field label="Home">
-              {(id) => (
-                <select id={id} name="home">
-                  {houses.map(({ home }) => (
-                    <option key={home.id} value={home.id}>
-                      {home.name}
-                    </option>
-                  ))}
-                </select>
-              )}
-            </Field>
+            <HomeField label="Home" houses={houses} />
             <Field label="Name" hint="The part before the @">
               {(id, hint) => (
                 <input

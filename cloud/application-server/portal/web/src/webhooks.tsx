@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call } from './api.ts';
+import { HomeField } from './home-field.tsx';
 import { useAction, useLoad } from './hooks.ts';
 import { useHouses } from './houses.ts';
 import { countText, timeText } from './text.ts';
@@ -56,17 +57,7 @@ export function Webhooks() {
       <details class="more">
         <summary>Add a webhook</summary>
         <form onSubmit={add}>
-          <Field label="Home">
-            {(id) => (
-              <select id={id} name="home">
-                {houses.value?.map(({ home }) => (
-                  <option key={home.id} value={home.id}>
-                    {home.name}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
+          <HomeField label="Home" houses={houses.value} />
           <Field label="URL">
             {(id) => <input id={id} name="url" type="url" required maxLength={1024} placeholder="https://" />}
           </Field>
