@@ -1,83 +1,47 @@
 /** Third-party phones at our softswitch, over real sockets on the loopback: SIPp and baresip. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { threadEngine } from '#cloud/farm/media/server.ts';
-import { type Cloud, startCloud } from '#cloud/main.ts';
-import { openLocalStore } from '#cloud/store/local.ts';
-import { hostWorld } from '#shared/host/world.ts';
-import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
 import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
+import { any, LoopbackCloud } from './loopback-cloud.ts';
 
 type Line = VerbReply<'line.create'>;
-const any = { host: '127.0.0.1', port: 0 };
-const world = hostWorld({ level: 'error' });
-let folder: string;
-let cloud: Cloud;
-const children: ChildProcess[] = [];
-const phones: Phone[] = [];
+let rig: LoopbackCloud;
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'hearthline-interop-'));
-  const media = { host: '127.0.0.1', low: 43_000, high: 43_199 };
-  cloud = await startCloud(
-    world,
-    { data: join(folder, 'cloud'), http: any, mqtt: any, sip: any, sips: any, media },
-    { store: openLocalStore(':memory:'), engineFor: threadEngine },
-  );
+  rig = await LoopbackCloud.start();
 });
-
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-  for (const phone of phones.splice(0)) await phone.close();
-  await cloud.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-async function ask<V extends VerbName>(verb: V, request: VerbRequest<V>): Promise<VerbReply<V>> {
-  const principal = { kind: 'account', account: 'operator', role: 'operator', homes: 'all', scopes: 'all' } as const;
-  const outcome = await cloud.bus.request(verb, request, { principal });
-  if (!outcome.ok) throw new Error(`${verb}: ${outcome.fault.code}`);
-  return outcome.value;
-}
-
-async function until(condition: () => boolean | Promise<boolean>, what: string, limit = 20_000): Promise<void> {
-  for (const end = world.clock.mono() + limit; world.clock.mono() < end; ) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`${what} did not come in ${limit} ms`);
-}
+afterEach(() => rig.stop());
 
 async function line(): Promise<Line> {
-  const home = await ask('home.create', { name: 'Interop' });
-  return ask('line.create', { home: home.id, class: 'unmetered' });
+  const home = await rig.ask('home.create', { name: 'Interop' });
+  return rig.ask('line.create', { home: home.id, class: 'unmetered' });
 }
 
 async function ourPhone(from: Line, voice?: Int16Array): Promise<Phone> {
   const phone = await Phone.open({
-    ...{ world, host: '127.0.0.1', server: cloud.config.bound.sipUdp ?? any, domain: from.sip.domain },
+    ...{ world: rig.world, host: '127.0.0.1', server: rig.cloud.config.bound.sipUdp ?? any, domain: from.sip.domain },
     ...{ username: from.sip.username, password: from.sip.password ?? '' },
     ...(voice && { voice }),
   });
-  phones.push(phone);
+  rig.phones.push(phone);
   expect(await phone.register()).toBe(200);
   return phone;
 }
 
 function run(program: string, args: string[]): { exit: Promise<number | null>; output: () => string } {
-  const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-  children.push(child);
+  const child = spawn(program, args, { cwd: rig.folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  rig.children.push(child);
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (text += String(data)));
   return { exit: new Promise((resolve) => child.on('exit', resolve)), output: () => text };
 }
 
-const registered = async (of: Line) => (await ask('registration.list', { lines: [of.id] })).items.length === 1;
+const registered = async (of: Line) => (await rig.ask('registration.list', { lines: [of.id] })).items.length === 1;
 
 describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
   it.each(['u1', 't1'])(
@@ -85,16 +49,16 @@ describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
     async (transport) => {
       const [from, to] = [await line(), await line()];
       const callee = await ourPhone(to);
-      const file = join(folder, 'caller.xml');
+      const file = join(rig.folder, 'caller.xml');
       writeFileSync(file, scenario(from, to.number));
-      const port = cloud.config.bound.sipUdp?.port ?? 0;
+      const port = rig.cloud.config.bound.sipUdp?.port ?? 0;
       const { exit, output } = run('sipp', [
         ...['-sf', file, '-m', '5', '-r', '5', '-t', transport, '-i', '127.0.0.1', '-nostdin', '-timeout', '40'],
         `127.0.0.1:${port}`,
       ]);
       expect(await exit, output()).toBe(0);
       expect(callee.calls).toHaveLength(5);
-      await until(() => callee.calls.every((call) => call.state === 'ended'), 'every BYE');
+      await rig.until(() => callee.calls.every((call) => call.state === 'ended'), 'every BYE');
     },
     60_000,
   );
@@ -102,8 +66,8 @@ describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
 
 describe.skipIf(!hasProgram('baresip'))('baresip', () => {
   function baresip(name: string, of: Line, args: string[] = []) {
-    const home = join(folder, name);
-    const server = cloud.config.bound.sipUdp;
+    const home = join(rig.folder, name);
+    const server = rig.cloud.config.bound.sipUdp;
     run('mkdir', ['-p', home]);
     const config = [
       'sip_listen 127.0.0.1:0',
@@ -134,25 +98,25 @@ describe.skipIf(!hasProgram('baresip'))('baresip', () => {
     const [from, to] = [await line(), await line()];
     const ours = await ourPhone(from, sine(600, -10, 8000));
     const theirs = await baresip('callee', to).start();
-    await until(() => registered(to), `the registration`);
+    await rig.until(() => registered(to), `the registration`);
     const call = await ours.dial(to.number);
-    await until(() => call.state === 'up', 'the answer');
-    await until(() => call.heard().length > 24_000, `its sound`);
+    await rig.until(() => call.state === 'up', 'the answer');
+    await rig.until(() => call.heard().length > 24_000, `its sound`);
     expect(levelOf(call.heard().slice(8_000, 16_000), 800)).toBeGreaterThan(-30);
     call.hangup();
-    await until(() => theirs.output().includes('terminated'), 'its end');
+    await rig.until(() => theirs.output().includes('terminated'), 'its end');
   }, 60_000);
 
   it('calls another one, and both registered with digest', async () => {
     const [from, to] = [await line(), await line()];
     const callee = await baresip('callee', to).start();
-    await until(() => registered(to), `the registration`);
+    await rig.until(() => registered(to), `the registration`);
     const caller = await baresip('caller', from, ['-e', `/dial ${to.number}`, '-t', '8']).start();
-    await until(
+    await rig.until(
       () => callee.output().includes('Call established'),
       `the answer: ${caller.output()} ${callee.output()}`,
     );
-    await until(async () => (await ask('channel.list', {})).items.length === 0, 'the end');
+    await rig.until(async () => (await rig.ask('channel.list', {})).items.length === 0, 'the end');
   }, 60_000);
 });
 

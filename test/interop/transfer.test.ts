@@ -1,76 +1,40 @@
 /** A SIPp phone at our softswitch that uses what carriers' phones use: session timers, reliable ringing, hold, and transfer by REFER. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { threadEngine } from '#cloud/farm/media/server.ts';
-import { type Cloud, startCloud } from '#cloud/main.ts';
-import { openLocalStore } from '#cloud/store/local.ts';
-import { hostWorld } from '#shared/host/world.ts';
-import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
+import { any, LoopbackCloud } from './loopback-cloud.ts';
 
 type Line = VerbReply<'line.create'>;
-const any = { host: '127.0.0.1', port: 0 };
-const world = hostWorld({ level: 'error' });
-let folder: string;
-let cloud: Cloud;
-const children: ChildProcess[] = [];
-const phones: Phone[] = [];
+let rig: LoopbackCloud;
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'hearthline-transfer-'));
-  const media = { host: '127.0.0.1', low: 43_200, high: 43_399 };
-  cloud = await startCloud(
-    world,
-    { data: join(folder, 'cloud'), http: any, mqtt: any, sip: any, sips: any, media },
-    { store: openLocalStore(':memory:'), engineFor: threadEngine },
-  );
+  rig = await LoopbackCloud.start();
 });
-
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-  for (const phone of phones.splice(0)) await phone.close();
-  await cloud.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-async function ask<V extends VerbName>(verb: V, request: VerbRequest<V>): Promise<VerbReply<V>> {
-  const principal = { kind: 'account', account: 'operator', role: 'operator', homes: 'all', scopes: 'all' } as const;
-  const outcome = await cloud.bus.request(verb, request, { principal });
-  if (!outcome.ok) throw new Error(`${verb}: ${outcome.fault.code}`);
-  return outcome.value;
-}
-
-async function until(condition: () => boolean | Promise<boolean>, what: string, limit = 20_000): Promise<void> {
-  for (const end = world.clock.mono() + limit; world.clock.mono() < end; ) {
-    if (await condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`${what} did not come in ${limit} ms`);
-}
+afterEach(() => rig.stop());
 
 async function ourPhone(of: Line): Promise<Phone> {
   const phone = await Phone.open({
-    ...{ world, host: '127.0.0.1', server: cloud.config.bound.sipUdp ?? any, domain: of.sip.domain },
+    ...{ world: rig.world, host: '127.0.0.1', server: rig.cloud.config.bound.sipUdp ?? any, domain: of.sip.domain },
     ...{ username: of.sip.username, password: of.sip.password ?? '', answerAfter: 300 },
   });
-  phones.push(phone);
+  rig.phones.push(phone);
   expect(await phone.register()).toBe(200);
   return phone;
 }
 
 describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
   it('gets 422 and its timer, acknowledges ringing by PRACK, holds, and transfers by REFER', async () => {
-    const home = await ask('home.create', { name: 'Interop' });
-    const line = () => ask('line.create', { home: home.id, class: 'unmetered' });
+    const home = await rig.ask('home.create', { name: 'Interop' });
+    const line = () => rig.ask('line.create', { home: home.id, class: 'unmetered' });
     const [from, first, second] = [await line(), await line(), await line()];
     const [b, c] = [await ourPhone(first), await ourPhone(second)];
-    const file = join(folder, 'caller.xml');
+    const file = join(rig.folder, 'caller.xml');
     writeFileSync(file, scenario(from, first.number, second.number));
-    const port = cloud.config.bound.sipUdp?.port ?? 0;
+    const port = rig.cloud.config.bound.sipUdp?.port ?? 0;
     const sipp = spawn(
       'sipp',
       [
@@ -88,9 +52,9 @@ describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
         '-trace_err',
         `127.0.0.1:${port}`,
       ],
-      { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+      { cwd: rig.folder, stdio: ['ignore', 'pipe', 'pipe'] },
     );
-    children.push(sipp);
+    rig.children.push(sipp);
     let output = '';
     for (const stream of [sipp.stdout, sipp.stderr]) stream.on('data', (data) => (output += String(data)));
     const code = await new Promise((resolve) => sipp.on('exit', resolve));
@@ -99,10 +63,10 @@ describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
     expect([call?.state, c.calls[0]?.state]).toEqual(['up', 'up']);
     // The phone that transferred is out; the other two talk until one hangs up.
     c.calls[0]?.hangup();
-    await until(() => call?.state === 'ended', 'the end');
-    const [session] = (await ask('session.list', {})).items;
+    await rig.until(() => call?.state === 'ended', 'the end');
+    const [session] = (await rig.ask('session.list', {})).items;
     expect(session?.legs.map(({ reason }) => reason)).toEqual(['transferred', 'hangup', 'hangup']);
-    await until(async () => (await ask('cdr.list', {})).items.length === 3, 'three records');
+    await rig.until(async () => (await rig.ask('cdr.list', {})).items.length === 3, 'three records');
   }, 60_000);
 });
 

@@ -173,6 +173,7 @@ export const emailVerbs = verbTable({
     scope: 'mails:read',
     http: { method: 'GET', path: '/v1/mails', status: 200 },
     cli: 'mail list',
+    columns: ['at', 'from', 'subject', 'seen', 'folder', 'id'],
     example: {},
   },
   'mail.get': {

@@ -106,6 +106,7 @@ export const messagingVerbs = verbTable({
     http: { method: 'GET', path: '/v1/messages', status: 200 },
     cli: 'message list',
     gateway: ['req'],
+    columns: ['createdAt', 'from.party', 'to', 'state', 'text', 'id'],
     example: {},
   },
   'message.get': {

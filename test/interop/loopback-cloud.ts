@@ -1,0 +1,57 @@
+/** A whole cloud on real sockets of the loopback, in this process, for third-party phones; with what a test starts beside it. */
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { threadEngine } from '#cloud/farm/media/server.ts';
+import { type Cloud, startCloud } from '#cloud/main.ts';
+import { openLocalStore } from '#cloud/store/local.ts';
+import { hostWorld } from '#shared/host/world.ts';
+import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { Phone } from '#simulator/phone.ts';
+
+export const any = { host: '127.0.0.1', port: 0 };
+
+export class LoopbackCloud {
+  readonly world = hostWorld({ level: 'error' });
+  readonly folder = mkdtempSync(join(tmpdir(), 'hearthline-interop-'));
+  /** Ended, and closed, with the cloud. */
+  readonly children: ChildProcess[] = [];
+  readonly phones: Phone[] = [];
+  cloud!: Cloud;
+
+  static async start(): Promise<LoopbackCloud> {
+    const rig = new LoopbackCloud();
+    const media = { host: '127.0.0.1', low: 43_000, high: 43_199 };
+    rig.cloud = await startCloud(
+      rig.world,
+      { data: join(rig.folder, 'cloud'), http: any, mqtt: any, sip: any, sips: any, media },
+      { store: openLocalStore(':memory:'), engineFor: threadEngine },
+    );
+    return rig;
+  }
+
+  /** Asks a verb as the operator. */
+  async ask<V extends VerbName>(verb: V, request: VerbRequest<V>): Promise<VerbReply<V>> {
+    const principal = { kind: 'account', account: 'operator', role: 'operator', homes: 'all', scopes: 'all' } as const;
+    const outcome = await this.cloud.bus.request(verb, request, { principal });
+    if (!outcome.ok) throw new Error(`${verb}: ${outcome.fault.code}`);
+    return outcome.value;
+  }
+
+  async until(condition: () => boolean | Promise<boolean>, what: string, limit = 20_000): Promise<void> {
+    const { clock } = this.world;
+    for (const end = clock.mono() + limit; clock.mono() < end; ) {
+      if (await condition()) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`${what} did not come in ${limit} ms`);
+  }
+
+  async stop(): Promise<void> {
+    for (const child of this.children) child.kill('SIGKILL');
+    for (const phone of this.phones) await phone.close();
+    await this.cloud.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
