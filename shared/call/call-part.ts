@@ -1,5 +1,5 @@
 /** Taking an established call apart: from passed descriptions to media endpoints of ours, and from one call with two sides to two channels. See `call.ts`. */
-import { ask, CALLER, type CallState, type Leg, legOf } from './call-state.ts';
+import { ask, CALLER, type CallState, type Leg, legOf, newSide } from './call-state.ts';
 import type { CallOutput, LegId, Party } from './call-types.ts';
 
 type Out<T> = CallOutput<T>[];
@@ -45,6 +45,15 @@ export function partable<T>(state: CallState<T>): boolean {
   if (state.at !== 'up' || !state.relay || state.asks.size > 0 || state.winner === undefined) return false;
   for (const side of state.sides.values()) if (side.busy || side.late) return false;
   return state.sides.has(CALLER) && state.sides.has(state.winner);
+}
+
+/** A channel that was rung takes in its other side: it is a call of two sides from now on, and their media is its own. */
+export function adopt<T>(state: CallState<T>, leg: LegId): void {
+  state.callerLeg = { id: leg, at: 'up', media: true, connected: true };
+  state.caller = 'up';
+  state.owned = true;
+  for (const one of state.legs.values()) one.media = true;
+  state.sides.set(CALLER, newSide());
 }
 
 export function part<T>(state: CallState<T>): void {

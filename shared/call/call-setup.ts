@@ -1,5 +1,6 @@
 /** Setting a call up: routing, media of both sides, ringing, the first answer, the caller's 2xx. See `call.ts`. */
 import { NEVER } from '../kernel/machine.ts';
+import { askForCaller, connect, record } from './call-join.ts';
 import {
   type Ask,
   ask,
@@ -12,16 +13,20 @@ import {
   legOf,
   lostBranch,
   newSide,
-  RECORD_LIMIT,
   ROUTE_LIMIT,
 } from './call-state.ts';
+import { bothReady, takerMedia } from './call-taken.ts';
 import { talkMedia } from './call-talk.ts';
-import type { CallInput, CallOutput, EndReason, Routed, Target } from './call-types.ts';
-import { better, callerStatus, reasonOf } from './outcome.ts';
+import type { CallInput, CallOutput, EndReason, OneByOne, Routed, Target } from './call-types.ts';
+import { watchFlow } from './flows.ts';
+import { better, callerStatus, isWayOut, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
 
-const newLeg = (id: string): Leg => ({ id, at: 'preparing', media: false, connected: false });
+const newLeg = (id: string, oneByOne?: OneByOne): Leg => ({
+  ...{ id, at: 'preparing', media: false, connected: false },
+  ...(oneByOne === undefined ? {} : { oneByOne }),
+});
 
 export function start<T>(state: CallState<T>, sdp: string | undefined, now: number, out: Out<T>): void {
   if (state.at !== 'idle') return;
@@ -108,39 +113,31 @@ export function routeRefused<T>(state: CallState<T>, status: number, reason: End
   if (state.at === 'routing') finish(state, { status, reason }, out);
 }
 
-/** The endpoint towards the caller: its answer, or an offer where the INVITE had none. */
-function askForCaller<T>(state: CallState<T>, leg: Leg, now: number, out: Out<T>): void {
-  const sdp = state.offer;
-  if (sdp === undefined) {
-    state.callerLate = true;
-    ask(state, leg, { use: 'setup', want: 'offer', party: CALLER }, now, out);
-  } else ask(state, leg, { use: 'setup', want: 'answer', party: CALLER, sdp }, now, out);
-}
-
 function ring<T>(state: CallState<T>, targets: Routed<T>['targets'], ringFor: number, now: number, out: Out<T>): void {
   state.at = 'ringing';
   state.ringFor = ringFor;
   state.deadline = now + ringFor;
   for (const target of targets) {
-    const leg = newLeg(target.leg);
+    const leg = newLeg(target.leg, target.oneByOne);
     state.legs.set(leg.id, leg);
-    for (const { branch, to } of target.branches) state.branches.set(branch, { leg: leg.id, to, at: 'planned' });
+    for (const { branch, to, others } of target.branches)
+      state.branches.set(branch, { leg: leg.id, to, at: 'planned', ...(others && { others }) });
   }
   for (const leg of [...state.legs.values()]) {
     if (leg.at !== 'preparing') continue;
     if (![...state.branches.values()].some((branch) => branch.leg === leg.id)) {
-      const status = targets.find((one) => one.leg === leg.id)?.otherwise ?? 480;
+      const { otherwise: status = 480, because } = targets.find((one) => one.leg === leg.id) ?? {};
       state.best = better(state.best, status);
-      lostBranch(state, leg.id, reasonOf(status), out);
+      lostBranch(state, leg.id, because ?? reasonOf(status), out);
     } else if (state.relay) ask(state, leg, { use: 'setup', want: 'offer', party: leg.id }, now, out);
     else if (state.offer !== undefined) leg.sdp = state.offer;
   }
   if (targets.length === 0) finish(state, { status: 480, reason: 'callee_offline' }, out);
-  inviteReady(state, out);
+  inviteReady(state, now, out);
 }
 
 /** Invites the contacts of every leg that has its SDP, once the caller's side is sure to work. */
-function inviteReady<T>(state: CallState<T>, out: Out<T>): void {
+function inviteReady<T>(state: CallState<T>, now: number, out: Out<T>): void {
   if (state.at !== 'ringing') return;
   if (state.callerLeg !== undefined && state.callerLeg.sdp === undefined) return;
   for (const leg of state.legs.values()) {
@@ -149,7 +146,46 @@ function inviteReady<T>(state: CallState<T>, out: Out<T>): void {
     for (const [name, branch] of state.branches) {
       if (branch.leg !== leg.id || branch.at !== 'planned') continue;
       branch.at = 'ringing';
+      watchFlow(branch, now);
       out.push({ do: 'invite', branch: name, leg: leg.id, to: branch.to, sdp: leg.sdp });
+      if (leg.oneByOne === undefined) continue;
+      leg.tryBy = now + leg.oneByOne.tryFor;
+      break;
+    }
+  }
+}
+
+/** The way `name` to a callee failed: the next one is tried where there is one and it may be better. True while that is so. */
+function nextWay<T>(state: CallState<T>, name: string, status: number, now: number, out: Out<T>): boolean {
+  const leg = legOf(state, name);
+  if (leg?.oneByOne === undefined || state.at !== 'ringing') return false;
+  delete leg.tryBy;
+  const planned = [...state.branches.values()].filter((one) => one.leg === leg.id && one.at === 'planned');
+  if (planned.length === 0) return false;
+  if (leg.oneByOne.always !== true && !isWayOut(status)) {
+    for (const branch of planned) branch.at = 'gone';
+    return false;
+  }
+  if (state.early === name) {
+    delete state.early;
+    delete state.earlySdp;
+    state.earlyAccepted = false;
+  }
+  leg.at = 'preparing';
+  inviteReady(state, now, out);
+  return true;
+}
+
+/** A way that says nothing for too long is given up. */
+export function giveUpSilent<T>(state: CallState<T>, now: number, out: Out<T>): void {
+  if (state.at !== 'ringing') return;
+  for (const leg of [...state.legs.values()]) {
+    if (leg.at !== 'ringing' || leg.tryBy === undefined || leg.tryBy > now) continue;
+    for (const [name, branch] of state.branches) {
+      if (branch.leg !== leg.id || branch.at !== 'ringing') continue;
+      out.push({ do: 'hangup', party: name, reason: reasonOf(408) });
+      fail(state, name, 408, now, out);
+      break;
     }
   }
 }
@@ -173,6 +209,8 @@ export function progress<T>(
   const branch = state.branches.get(name);
   const leg = legOf(state, name);
   if (state.at !== 'ringing' || branch?.at !== 'ringing' || leg === undefined) return;
+  delete leg.tryBy;
+  delete branch.tryBy;
   if (status >= 180 && branch.status === undefined) {
     const first = ![...state.branches.values()].some((one) => one.leg === leg.id && one.status !== undefined);
     branch.status = status;
@@ -209,11 +247,12 @@ function passUp<T>(
   out.push({ do: 'progress', status });
 }
 
-export function fail<T>(state: CallState<T>, name: string, status: number, out: Out<T>): void {
+export function fail<T>(state: CallState<T>, name: string, status: number, now: number, out: Out<T>): void {
   const branch = state.branches.get(name);
   if (state.at !== 'ringing' || branch?.at !== 'ringing') return;
   branch.at = 'gone';
   state.best = better(state.best, status);
+  if (nextWay(state, name, status, now, out)) return;
   const reason = reasonOf(status);
   // A 6xx speaks for the callee as a whole (RFC 3261 section 16.7 step 5).
   if (status >= 600) {
@@ -231,6 +270,7 @@ export function win<T>(state: CallState<T>, name: string, sdp: string | undefine
   if (state.at !== 'ringing' || branch?.at !== 'ringing' || leg === undefined) return;
   branch.at = 'up';
   leg.at = 'up';
+  delete leg.tryBy;
   state.winner = name;
   state.at = 'answering';
   state.deadline = NEVER;
@@ -247,25 +287,6 @@ export function win<T>(state: CallState<T>, name: string, sdp: string | undefine
   else finish(state, { status: 488, reason: 'no_codec' }, out);
 }
 
-/** Sound can flow: the answer is made durable before the caller hears of it. */
-function record<T>(state: CallState<T>, leg: Leg, now: number, out: Out<T>): void {
-  connect(state, leg, out);
-  state.recording = true;
-  state.deadline = now + RECORD_LIMIT;
-  out.push({
-    do: 'report',
-    leg: leg.id,
-    event: 'answered',
-    ...(state.winner === undefined ? {} : { branch: state.winner }),
-  });
-}
-
-function connect<T>(state: CallState<T>, leg: Leg, out: Out<T>): void {
-  if (leg.connected || !state.relay || state.callerLeg === undefined || leg === state.callerLeg) return;
-  leg.connected = true;
-  out.push({ do: 'connect', caller: state.callerLeg.id, leg: leg.id });
-}
-
 function recorded<T>(state: CallState<T>, out: Out<T>): void {
   if (state.at !== 'answering' || !state.recording) return;
   state.recording = false;
@@ -279,7 +300,12 @@ function recorded<T>(state: CallState<T>, out: Out<T>): void {
     const side = newSide();
     side.late = state.callerLate;
     state.sides.set(CALLER, side);
-    out.push({ do: 'answer', sdp: state.callerLeg.sdp });
+    out.push({ do: 'answer', party: CALLER, sdp: state.callerLeg.sdp });
+  }
+  const taker = state.taken === true ? legOf(state, state.winner ?? '') : undefined;
+  if (state.winner !== undefined && taker?.sdp !== undefined) {
+    delete state.taken;
+    out.push({ do: 'answer', party: state.winner, sdp: taker.sdp });
   }
   delete state.offer;
   out.push({ do: 'up', ...(state.winner === undefined ? {} : { branch: state.winner }) });
@@ -301,6 +327,7 @@ export function media<T>(
   state.asks.delete(input.op);
   if (state.at === 'ending') return;
   if (asked.use === 'setup') setUp(state, asked, input, now, out);
+  else if (asked.use === 'taken') takerMedia(state, input, now, out);
   else if (asked.use === 'early') earlySound(state, asked, input.failed, out);
   else if (asked.use === 'final') answeredSound(state, asked, input.failed, now, out);
   else talkMedia(state, asked, input, now, out);
@@ -318,8 +345,9 @@ function setUp<T>(
   if (leg === undefined || leg.at === 'ended') return;
   if (failed === undefined && reply.sdp !== undefined) {
     leg.sdp = reply.sdp;
-    if (state.at === 'answering' && asked.party === CALLER) record(state, leg, now, out);
-    else inviteReady(state, out);
+    if (state.taken === true) bothReady(state, now, out);
+    else if (state.at === 'answering' && asked.party === CALLER) record(state, leg, now, out);
+    else inviteReady(state, now, out);
   } else if (asked.party === CALLER) {
     finish(state, { status: callerStatus(failed ?? 500), reason: reasonOf(failed ?? 500) }, out);
   } else {

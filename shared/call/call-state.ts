@@ -1,6 +1,6 @@
 /** State of a call and what every phase shares: asking for media, ending legs, closing down. See `call.ts`. */
 import { NEVER } from '../kernel/machine.ts';
-import type { CallOutput, EndReason, LegId, Party } from './call-types.ts';
+import type { CallOutput, EndReason, LegId, OneByOne, Party } from './call-types.ts';
 import type { Direction } from './direction.ts';
 import { callerStatus, ELSEWHERE, reasonOfEnd } from './outcome.ts';
 
@@ -15,6 +15,10 @@ export const RECORD_LIMIT = 4_000;
 export interface Branch<T> {
   readonly leg: LegId;
   readonly to: T;
+  /** Other flows of the same phone (RFC 5626), the best first. */
+  readonly others?: readonly T[];
+  /** Until when the flow of now may be silent. */
+  tryBy?: number;
   at: 'planned' | 'ringing' | 'up' | 'gone';
   status?: number;
 }
@@ -27,11 +31,14 @@ export interface Leg {
   connected: boolean;
   /** Our SDP towards the leg, once there. */
   sdp?: string;
+  /** Its contacts are tried one after the other, and until when the one of now may be silent. */
+  readonly oneByOne?: OneByOne;
+  tryBy?: number;
 }
 
 /** Why media was asked for, and for which party. */
 export interface Ask {
-  readonly use: 'setup' | 'early' | 'final' | 'late' | 'answer' | 'offer' | 'tell' | 'told';
+  readonly use: 'setup' | 'taken' | 'early' | 'final' | 'late' | 'answer' | 'offer' | 'tell' | 'told';
   readonly leg: LegId;
   readonly party: Party;
   readonly deadline: number;
@@ -72,6 +79,8 @@ export interface CallState<T> {
   readonly legs: Map<LegId, Leg>;
   readonly branches: Map<string, Branch<T>>;
   winner?: string;
+  /** The winner called in, and waits for an answer of ours. */
+  taken?: boolean;
   early?: string;
   earlyAccepted: boolean;
   /** Pass mode: the description that came early; a 2xx after a reliable one need not repeat it (RFC 3262 section 5). */
@@ -178,7 +187,9 @@ export function endLeg<T>(state: CallState<T>, leg: Leg, reason: EndReason, out:
   leg.at = 'ended';
   for (const [name, branch] of state.branches) {
     if (branch.leg !== leg.id) continue;
-    if (branch.at === 'ringing' || branch.at === 'up') out.push({ do: 'hangup', party: name, reason });
+    if (state.taken === true && name === state.winner && branch.at === 'up')
+      out.push({ do: 'reject', party: name, status: 480, reason });
+    else if (branch.at === 'ringing' || branch.at === 'up') out.push({ do: 'hangup', party: name, reason });
     branch.at = 'gone';
   }
   out.push({ do: 'report', leg: leg.id, event: 'ended', reason });
@@ -192,7 +203,7 @@ export function finish<T>(
 ): void {
   if (state.at === 'ending' || state.at === 'over') return;
   const reason = cause.reason;
-  if (state.caller === 'waiting') out.push({ do: 'reject', status: cause.status, reason });
+  if (state.caller === 'waiting') out.push({ do: 'reject', party: CALLER, status: cause.status, reason });
   else if (state.caller === 'up') out.push({ do: 'hangup', party: CALLER, reason });
   if (state.caller !== 'none') state.caller = 'gone';
   for (const leg of state.legs.values()) endLeg(state, leg, reason, out);

@@ -11,9 +11,21 @@ export type EndReason = string;
 /** A callee: its contacts ring in parallel. `to` is the user's own (flow, contact …) and comes back in `invite`. */
 export interface Target<T> {
   readonly leg: LegId;
-  readonly branches: readonly { readonly branch: string; readonly to: T }[];
+  readonly branches: readonly { readonly branch: string; readonly to: T; readonly others?: readonly T[] }[];
   /** Without branches: the response that stands for the callee; default 480. */
   readonly otherwise?: number;
+  /** Why there are none; default: what `otherwise` says. */
+  readonly because?: EndReason;
+  /**
+   * The contacts are other ways to one callee: the next is invited where one fails in a way that another may not (`isWayOut` of
+   * `outcome.ts`; with `always` in any way), or says nothing at all for `tryFor` ms.
+   */
+  readonly oneByOne?: OneByOne;
+}
+
+export interface OneByOne {
+  readonly tryFor: number;
+  readonly always?: boolean;
 }
 
 export interface Routed<T> {
@@ -41,7 +53,10 @@ export type CallInput<T> =
   | { readonly on: 'admit' }
   | { readonly on: 'progress'; readonly branch: string; readonly status: number; readonly sdp?: string }
   | { readonly on: 'answered'; readonly branch: string; readonly sdp?: string }
-  | { readonly on: 'failed'; readonly branch: string; readonly status: number }
+  /** `silent`: no response came at all. */
+  | { readonly on: 'failed'; readonly branch: string; readonly status: number; readonly silent?: boolean }
+  /** Somebody who calls in with this offer takes the call while it rings; `branch` is its name from now on. */
+  | { readonly on: 'taken'; readonly branch: string; readonly leg: LegId; readonly to: T; readonly sdp: string }
   /** The other side ended: BYE, CANCEL (caller only), missing ACK, broken flow. */
   | { readonly on: 'ended'; readonly party: Party; readonly why: string }
   /** A new offer inside the dialog; without SDP the side asks for one of ours. */
@@ -77,10 +92,10 @@ export type CallOutput<T> =
   | { readonly do: 'invite'; readonly branch: string; readonly leg: LegId; readonly to: T; readonly sdp: string }
   /** 101..199 to the caller. */
   | { readonly do: 'progress'; readonly status: number; readonly sdp?: string }
-  /** 200 to the caller. */
-  | { readonly do: 'answer'; readonly sdp: string }
-  /** 4xx..6xx to the caller. */
-  | { readonly do: 'reject'; readonly status: number; readonly reason: EndReason }
+  /** 200 to the caller, or to who took the call. */
+  | { readonly do: 'answer'; readonly party: Party; readonly sdp: string }
+  /** 4xx..6xx to the caller, or to who wanted to take the call. */
+  | { readonly do: 'reject'; readonly party: Party; readonly status: number; readonly reason: EndReason }
   | { readonly do: 'hangup'; readonly party: Party; readonly reason: EndReason }
   | { readonly do: 'reoffer'; readonly party: Party; readonly sdp: string }
   | { readonly do: 'accept-offer'; readonly party: Party; readonly sdp: string }

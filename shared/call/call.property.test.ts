@@ -30,6 +30,8 @@ class Scene {
   waiting: In[] = [];
   readonly dialogs = new Map<string, 'open' | 'closed'>();
   final = 0;
+  /** Final answers of those who wanted to take the call, by name; `gone`: it gave up first. */
+  readonly takers = new Map<string, number | 'gone'>();
   overs = 0;
   readonly named = new Set<string>();
   readonly ended = new Map<string, number>();
@@ -66,11 +68,13 @@ class Scene {
       this.dialogs.set(o.branch, 'open');
     } else if (o.do === 'hangup') {
       expect(this.dialogs.get(o.party)).toBe('open');
+      // Who has no answer yet is refused, not hung up.
+      if (this.takers.has(o.party)) expect(this.takers.get(o.party)).toBe(1);
       this.dialogs.set(o.party, 'closed');
-    } else if (o.do === 'answer') this.final++;
+    } else if (o.do === 'answer') this.answered(o.party);
     else if (o.do === 'reject') {
-      this.final++;
-      this.dialogs.set(CALLER, 'closed');
+      this.answered(o.party);
+      this.dialogs.set(o.party, 'closed');
     } else if (o.do === 'media') this.mediaReply(o);
     else if (o.do === 'release') this.released(o.leg);
     else if (o.do === 'report' && o.event === 'answered') this.later({ on: 'recorded' }, 5);
@@ -79,6 +83,21 @@ class Scene {
       this.ended.set(o.leg, (this.ended.get(o.leg) ?? 0) + 1);
     } else if (o.do === 'reoffer') this.later(this.reofferReply(o.party), 8);
     else if (o.do === 'over') this.overs++;
+  }
+
+  answered(party: string): void {
+    if (party === CALLER) this.final++;
+    else this.takers.set(party, Number(this.takers.get(party)) + 1);
+  }
+
+  /** Somebody calls in and wants this call. */
+  take(): void {
+    const n = this.takers.size;
+    if (n > 1) return;
+    this.takers.set(`T${n}`, 0);
+    this.dialogs.set(`T${n}`, 'open');
+    this.named.add(`P${n}`);
+    this.feed({ on: 'taken', branch: `T${n}`, leg: `P${n}`, to: 'x', sdp: SDP('sendrecv') });
   }
 
   /** Most replies come, at some time; one in `odds` is lost. */
@@ -135,7 +154,10 @@ class Scene {
     // What ends the call comes more rarely, or nothing would live long enough for the rest.
     const input = inputs[this.die(inputs.length)] ?? TICK;
     if ((input.on === 'ended' || input.on === 'close') && this.die(6) !== 0) return;
-    if (input.on === 'ended' && this.dialogs.has(party)) this.dialogs.set(party, 'closed');
+    if (input.on === 'ended' && this.dialogs.has(party)) {
+      this.dialogs.set(party, 'closed');
+      if (this.takers.get(party) === 0) this.takers.set(party, 'gone');
+    }
     if (input.on === 'failed' && this.dialogs.has(party) && this.state.branches.get(party)?.at === 'ringing') {
       this.dialogs.set(party, 'closed');
     }
@@ -150,7 +172,8 @@ class Scene {
     } else if (what === 3) {
       this.now += this.die(4_000);
       if (machine.due(this.state) <= this.now) this.feed(TICK);
-    } else this.act();
+    } else if (what === 4 && this.state.at !== 'idle' && this.die(8) === 0) this.take();
+    else this.act();
   }
 
   /** No more phones: what waits comes or its time runs out, and somebody closes. */
@@ -184,6 +207,8 @@ test('whatever the order, the call ends whole', () => {
       expect(scene.state.at).toBe('over');
       expect(scene.overs).toBe(1);
       expect(scene.final).toBe(instructed || gaveUp ? 0 : 1);
+      for (const [name, finals] of scene.takers)
+        expect([name, finals]).toSatisfy(([, is]) => is === 1 || is === 'gone');
       for (const [party, at] of scene.dialogs) expect([party, at]).toEqual([party, 'closed']);
       expect(Object.fromEntries(scene.ended)).toEqual(Object.fromEntries([...scene.named].map((name) => [name, 1])));
       if (!instructed && scene.state.owned) expect([...scene.held]).toEqual([]);
@@ -192,7 +217,8 @@ test('whatever the order, the call ends whole', () => {
     { numRuns: 4_000 },
   );
   // The dice reached every phase with every kind of input.
-  const inputs = 'routed held refused admit progress answered failed ended offer confirmed media recorded close tick';
+  const inputs =
+    'routed held refused admit progress answered failed ended offer confirmed media recorded close taken tick';
   const phases = 'routing held ringing answering up ending';
   const never =
     /^(held|ringing|answering|up) (routed|held|refused)$|^(held|routing) (media|recorded)$|^ringing recorded$|^up tick$|^(up|ending) recorded$/;

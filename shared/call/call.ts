@@ -20,10 +20,24 @@
  */
 import { type Machine, NEVER, type Tick } from '../kernel/machine.ts';
 import { part, relay, renew, restore } from './call-part.ts';
-import { admit, fail, media, open, progress, rerouted, routed, routeRefused, start, win } from './call-setup.ts';
+import {
+  admit,
+  fail,
+  giveUpSilent,
+  media,
+  open,
+  progress,
+  rerouted,
+  routed,
+  routeRefused,
+  start,
+  win,
+} from './call-setup.ts';
 import { type CallState, close, finish, partyEnded, ROUTE_LIMIT, reroute, sweep } from './call-state.ts';
+import { taken } from './call-taken.ts';
 import { confirmed, offered, reoffered } from './call-talk.ts';
 import type { CallInput, CallOutput } from './call-types.ts';
+import { giveUpSilentFlows, nextFlow } from './flows.ts';
 
 export { CALLER, type CallState, newCall, restoredCall } from './call-state.ts';
 export type * from './call-types.ts';
@@ -56,8 +70,11 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
     case 'answered':
       win(state, input.branch, input.sdp, now, out);
       break;
+    case 'taken':
+      taken(state, input, now, out);
+      break;
     case 'failed':
-      fail(state, input.branch, input.status, out);
+      if (!nextFlow(state, input, now, out)) fail(state, input.branch, input.status, now, out);
       break;
     case 'ended':
       partyEnded(state, input.party, input.why, out);
@@ -101,6 +118,8 @@ function expire<T>(state: CallState<T>, now: number, out: CallOutput<T>[]): void
   for (const [op, ask] of state.asks) {
     if (ask.deadline <= now) media(state, { on: 'media', op, failed: 503 }, now, out);
   }
+  giveUpSilent(state, now, out);
+  giveUpSilentFlows(state, now, out);
   if (state.deadline > now) return;
   state.deadline = NEVER;
   if (state.at === 'routing') routeRefused(state, 503, 'server_unavailable', out);
@@ -116,6 +135,10 @@ function expire<T>(state: CallState<T>, now: number, out: CallOutput<T>[]): void
 function due<T>(state: CallState<T>): number {
   let earliest = state.deadline;
   for (const ask of state.asks.values()) earliest = Math.min(earliest, ask.deadline);
+  if (state.at === 'ringing') {
+    for (const leg of state.legs.values()) earliest = Math.min(earliest, leg.tryBy ?? NEVER);
+    for (const branch of state.branches.values()) earliest = Math.min(earliest, branch.tryBy ?? NEVER);
+  }
   return earliest;
 }
 

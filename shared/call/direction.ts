@@ -17,13 +17,19 @@ export function directionOf(sdp: string): Direction {
 
 /** The version in the `o=` line; 0 where there is none that counts. */
 export function versionOf(sdp: string): number {
-  const version = Number(parseSdp(sdp)?.origin?.version);
+  const version = Number(originOf(sdp)?.split(' ')[2]);
   return Number.isSafeInteger(version) ? version : 0;
 }
 
-/** The `o=` line of a description; undefined where it has none. */
+/** The `o=` line of a description; undefined where it has none, or one that is malformed. Nothing else of the description is read. */
 export function originOf(sdp: string): string | undefined {
-  return parseSdp(sdp)?.lines.find(({ type }) => type === 'o')?.value;
+  const at = sdp.indexOf('\no=');
+  const media = sdp.indexOf('\nm=');
+  if (at < 0 || (media >= 0 && media < at)) return undefined;
+  const end = sdp.indexOf('\n', at + 1);
+  const line = sdp.slice(at + 3, end < 0 ? sdp.length : end);
+  const value = line.endsWith('\r') ? line.slice(0, -1) : line;
+  return value.split(' ').length === 6 ? value : undefined;
 }
 
 /**

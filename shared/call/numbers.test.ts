@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { mediaIndex, mediaShortCode, normalise, readDialled } from './numbers.ts';
+import { mediaIndex, mediaShortCode, readDialled } from './numbers.ts';
+import { normalise } from './plans.ts';
 
 const number = (text: string) => ({ kind: 'number', number: text });
 const name = (text: string) => ({ kind: 'name', name: text });

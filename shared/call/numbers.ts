@@ -1,8 +1,6 @@
 /** The dial plan: what a phone dialled, or an API named, as a number, a name, a media item or an emergency. */
 import { parseUri } from '../sip/uri.ts';
-
-/** Country code of national numbers, without plus sign. */
-export const DEFAULT_COUNTRY = '1';
+import { countryOf, DEFAULT_COUNTRY, isDigits, normalise } from './plans.ts';
 
 export type Dialled =
   | { readonly kind: 'emergency'; readonly number: string }
@@ -12,11 +10,6 @@ export type Dialled =
   | { readonly kind: 'number'; readonly number: string }
   /** A username or a line id, as it came. */
   | { readonly kind: 'name'; readonly name: string };
-
-/** One row per national plan: what stands before international and long-distance numbers, and how long national ones are. */
-const PLANS: ReadonlyMap<string, { readonly international: readonly string[]; readonly digits: number }> = new Map([
-  ['1', { international: ['011', '00'], digits: 10 }],
-]);
 
 const EMERGENCY: ReadonlySet<string> = new Set(['112', '911']);
 
@@ -67,30 +60,10 @@ function readUser(user: string, country: string): Dialled | undefined {
   return number === undefined ? { kind: 'name', name: user } : { kind: 'number', number };
 }
 
-/** E.164 with plus sign of digits dialled in that country; undefined where they are no full number. */
-export function normalise(digits: string, country: string = DEFAULT_COUNTRY): string | undefined {
-  if (digits.startsWith('+')) return e164(digits.slice(1));
-  if (!isDigits(digits)) return undefined;
-  const plan = PLANS.get(country);
-  if (plan === undefined) return undefined;
-  for (const prefix of plan.international) if (digits.startsWith(prefix)) return e164(digits.slice(prefix.length));
-  if (digits.length === plan.digits) return e164(country + digits);
-  if (digits.length === plan.digits + country.length && digits.startsWith(country)) return e164(digits);
-  return undefined;
-}
-
-/** 5 to 15 digits, the first not zero (ITU-T E.164). */
-function e164(digits: string): string | undefined {
-  if (digits.length < 5 || digits.length > 15 || !isDigits(digits) || digits.startsWith('0')) return undefined;
-  return `+${digits}`;
-}
-
-function isDigits(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c < 48 || c > 57) return false;
-  }
-  return text.length > 0;
+/** What a line with the number `from` dialled, in full where it is a number of its country's plan; as it came otherwise. */
+export function inFull(dialled: string, from: string | undefined): string {
+  const read = dialled.includes(':') ? undefined : readDialled(dialled, countryOf(from));
+  return read?.kind === 'number' ? read.number : dialled;
 }
 
 /** A number as it is meant, when only digits, a plus sign and the visual separators of RFC 3966 stand in it. */

@@ -33,6 +33,11 @@ export function callerStatus(status: number): number {
   return status === 503 ? 500 : status;
 }
 
+/** True for a failure of the way and not of the callee: another way may lead there. */
+export function isWayOut(status: number): boolean {
+  return status === 401 || status === 403 || status === 407 || status === 408 || (status >= 500 && status < 600);
+}
+
 const REASONS: ReadonlyMap<number, string> = new Map([
   [404, 'callee_unknown'],
   [408, 'no_answer'],

@@ -2,7 +2,8 @@ import { createHash, createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { authorize, type DigestAlgorithm, digestHa1 } from '../sip/digest.ts';
 import { newRequest, type SipMessage } from '../sip/message.ts';
-import { Door, GUESS_LIMIT, GUESS_WINDOW, mayRegister, names, SOURCE_LIMIT } from './register.ts';
+import { GUESS_LIMIT, GUESS_WINDOW, SOURCE_LIMIT } from './guesses.ts';
+import { Door, mayRegister, names } from './register.ts';
 
 const REALM = 'home.test';
 const hash = (name: DigestAlgorithm, text: string) =>
@@ -64,6 +65,18 @@ describe('the door', () => {
     const message = signed(door, 'right');
     expect(judge(door, message)).toEqual({ ok: true });
     expect(judge(door, message)).toMatchObject({ ok: false, status: 401 });
+  });
+
+  test('knows a nonce by its signature once it has made ten thousand others, and never one that is not its own', () => {
+    const door = newDoor();
+    const [early, late] = [signed(door, 'right'), signed(door, 'right')];
+    for (let i = 0; i < 10_000; i++) door.judge(register(), undefined, undefined, 'x', 0);
+    expect(judge(door, early)).toEqual({ ok: true });
+    const foreign = signed(newDoor(), 'right', {
+      challenges: [`Digest realm="${REALM}", nonce="${'0'.repeat(60)}", algorithm=MD5, qop="auth"`],
+    });
+    expect(judge(door, foreign)).toMatchObject({ ok: false, status: 401 });
+    expect(challengesOf(judge(door, late, 300_001)).join()).toContain('stale=true');
   });
 
   test('answers an unknown user and a wrong password alike', () => {

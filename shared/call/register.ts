@@ -10,6 +10,7 @@ import {
   type DigestCredentials,
   type DigestHash,
   type DigestHmac,
+  isFresh,
   makeNonce,
   NonceCounts,
   parseCredentials,
@@ -17,6 +18,7 @@ import {
 } from '../sip/digest.ts';
 import type { SipMessage } from '../sip/message.ts';
 import { parseUri } from '../sip/uri.ts';
+import { Guesses } from './guesses.ts';
 import { readDialled } from './numbers.ts';
 
 /** What the door has to know of a line. */
@@ -45,20 +47,8 @@ export type Verdict =
   /** Guessed too often: answer 403 and look at nothing. */
   | { readonly ok: false; readonly status: 403; readonly challenges: readonly [] };
 
-/** Wrong credentials that one source may send in a minute, and for how long it is then refused (doubling up to an hour). */
-export const GUESS_LIMIT = 10;
-export const GUESS_WINDOW = 60_000;
-const FIRST_BAN = 60_000;
-const LAST_BAN = 3_600_000;
-/** Sources remembered for guessing. */
-export const SOURCE_LIMIT = 10_000;
-
-interface Guesses {
-  since: number;
-  wrong: number;
-  until: number;
-  ban: number;
-}
+/** Nonces of ours that are known without their signature. */
+const MADE_LIMIT = 10_000;
 
 /** HA1s that nobody has: an unknown user costs the same work as a known one. */
 const NOBODY = { md5: '0'.repeat(32), sha256: '0'.repeat(64) };
@@ -66,7 +56,9 @@ const NOBODY = { md5: '0'.repeat(32), sha256: '0'.repeat(64) };
 export class Door {
   readonly #options: DoorOptions;
   readonly #counts = new NonceCounts();
-  readonly #guesses = new Map<string, Guesses>();
+  /** Nonces of the last moments: mostly the answer comes at once, and their signature need not be computed again. */
+  readonly #made = new Set<string>();
+  readonly #guesses = new Guesses();
 
   constructor(options: DoorOptions) {
     this.#options = options;
@@ -95,18 +87,19 @@ export class Door {
     wall: number,
     secure = false,
   ): Verdict {
-    if (this.#banned(source, wall)) return { ok: false, status: 403, challenges: [] };
+    if (this.#guesses.banned(source, claimed?.username, wall)) return { ok: false, status: 403, challenges: [] };
     if (claimed === undefined) return this.#challenge(wall, secure, false);
     const { secret, hmac, hash } = this.#options;
     const ha1 = account?.ha1 ?? NOBODY;
     const uri = this.#signedServer(claimed.uri) ? claimed.uri : message.uri;
     const right = verify({ method: message.method, uri, credentials: claimed, ha1, hash });
     if (!right || account === undefined) {
-      this.#wrong(source, wall);
+      this.#guesses.wrong(source, claimed.username, wall);
       return this.#challenge(wall, secure, false);
     }
     // After a restart our own nonces look foreign: who knows the password may try again without being asked for it.
-    if (checkNonce(claimed.nonce, wall, secret, hmac) !== 'ok') return this.#challenge(wall, secure, true);
+    const known = this.#made.has(claimed.nonce) && isFresh(claimed.nonce, wall);
+    if (!known && checkNonce(claimed.nonce, wall, secret, hmac) !== 'ok') return this.#challenge(wall, secure, true);
     const use = this.#counts.take(claimed.nonce, claimed.nc);
     return use === 'ok' ? { ok: true } : this.#challenge(wall, secure, true);
   }
@@ -123,33 +116,10 @@ export class Door {
   #challenge(wall: number, secure: boolean, stale: boolean): Verdict {
     const { realm, secret, hmac, salt } = this.#options;
     const nonce = makeNonce(wall, secret, hmac, hex(salt()));
+    if (this.#made.size >= MADE_LIMIT) this.#made.clear();
+    this.#made.add(nonce);
     const algorithms: readonly DigestAlgorithm[] = secure ? ['SHA-256', 'MD5'] : ['MD5'];
     return { ok: false, status: 401, challenges: challenge({ realm, nonce, stale, algorithms }) };
-  }
-
-  #banned(source: string, wall: number): boolean {
-    const guesses = this.#guesses.get(source);
-    return guesses !== undefined && guesses.until > wall;
-  }
-
-  #wrong(source: string, wall: number): void {
-    let guesses = this.#guesses.get(source);
-    if (guesses === undefined) {
-      if (this.#guesses.size >= SOURCE_LIMIT) {
-        const oldest = this.#guesses.keys().next().value;
-        if (oldest !== undefined) this.#guesses.delete(oldest);
-      }
-      guesses = { since: wall, wrong: 0, until: 0, ban: FIRST_BAN };
-      this.#guesses.set(source, guesses);
-    }
-    if (wall - guesses.since > GUESS_WINDOW) {
-      guesses.since = wall;
-      guesses.wrong = 0;
-    }
-    if (++guesses.wrong < GUESS_LIMIT) return;
-    guesses.until = wall + guesses.ban;
-    guesses.ban = Math.min(guesses.ban * 2, LAST_BAN);
-    guesses.wrong = 0;
   }
 }
 

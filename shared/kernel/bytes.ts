@@ -16,6 +16,16 @@ export function fromLatin1(text: string): Uint8Array<ArrayBuffer> {
 
 /** UTF-8 octets of a string; a lone surrogate becomes U+FFFD. */
 export function utf8(text: string): Uint8Array<ArrayBuffer> {
+  const octets = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) return wideUtf8(text);
+    octets[i] = code;
+  }
+  return octets;
+}
+
+function wideUtf8(text: string): Uint8Array<ArrayBuffer> {
   const octets: number[] = [];
   for (const char of text) {
     let c = char.codePointAt(0) ?? 0;
@@ -29,11 +39,13 @@ export function utf8(text: string): Uint8Array<ArrayBuffer> {
 }
 
 const HEX = '0123456789abcdef';
+/** Every octet in hexadecimal. */
+const PAIRS = Array.from({ length: 256 }, (_none, octet) => HEX.charAt(octet >> 4) + HEX.charAt(octet & 15));
 
 /** Lower-case hexadecimal. */
 export function hex(octets: Uint8Array): string {
   let text = '';
-  for (const octet of octets) text += HEX.charAt(octet >> 4) + HEX.charAt(octet & 15);
+  for (let i = 0; i < octets.length; i++) text += PAIRS[octets[i] ?? 0];
   return text;
 }
 

@@ -35,8 +35,12 @@ export type IdPrefix =
   | 'app'
   | 'ins'
   | 'con'
+  | 'rel'
   | 'rol'
-  | 'clt';
+  | 'clt'
+  | 'clm'
+  | 'trk'
+  | 'emc';
 
 /** Makes an identifier from the wall clock (ms since 1970) and 10 random bytes. */
 export function newId(prefix: IdPrefix, wall: number, random: Uint8Array): string {

@@ -159,6 +159,8 @@ export interface StreamHandlers {
 export interface Disk {
   /** The whole file; undefined when there is none. */
   read(path: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** At most `length` octets from `offset` on, fewer at the end of the file; undefined when there is no file. */
+  part(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Atomic and durable: new file, sync, rename, sync of the folder. Mode 0600, folders 0700. */
   write(path: string, data: Uint8Array): Promise<void>;
   /** Opens a file for appending, making it when absent. */
@@ -178,6 +180,12 @@ export interface AppendFile {
 }
 
 export type HashName = 'md5' | 'sha1' | 'sha256';
+
+/** Takes pieces in their order; `digest` is called once, at the end. */
+export interface Hasher {
+  update(data: Uint8Array): void;
+  digest(): Uint8Array<ArrayBuffer>;
+}
 
 export interface KeyPair {
   /** PKCS #8, PEM. */
@@ -213,6 +221,8 @@ export interface CertificateFacts {
 /** Certificates and requests are PEM text. */
 export interface Crypto {
   hash(name: HashName, data: Uint8Array): Uint8Array<ArrayBuffer>;
+  /** A hash of what does not fit into memory, piece by piece. */
+  hasher(name: HashName): Hasher;
   hmac(name: 'sha256', key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer>;
   /** Constant time for equal lengths. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
@@ -247,6 +257,8 @@ export interface HttpRequest {
   readonly limit?: number;
   /** A longer reply is cut at `limit`, not refused. */
   readonly cut?: boolean;
+  /** The reply's body is wanted as octets, not as text. */
+  readonly octets?: true;
   /** Whether an address that the name stands for may be asked; default any. Asked again for every connection; none: EACCES. */
   readonly allow?: (address: string) => boolean;
 }
@@ -255,6 +267,8 @@ export interface HttpReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** The body where octets were asked for; `body` is empty then. */
+  readonly octets?: Uint8Array<ArrayBuffer>;
 }
 
 export interface HttpClient {

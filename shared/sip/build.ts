@@ -1,5 +1,6 @@
 /** Messages that the stack makes by itself, and the small parts of others. */
 import { newRequest, newResponse, type SipMessage } from './message.ts';
+import { partOf, readMultipart } from './multipart.ts';
 import { writeParams } from './params.ts';
 import type { Flow } from './types.ts';
 import { writeHost } from './uri.ts';
@@ -19,7 +20,8 @@ export function viaValue(flow: Flow, branch: string): string {
 /** `<uri>` for Contact with the flow's transport (RFC 3261 section 19.1.1); UDP is the default and not named. */
 export function contactValue(uri: string, flow: Flow): string {
   if (flow.protocol === 'udp' || uri.toLowerCase().includes(';transport=')) return `<${uri}>`;
-  return `<${uri};transport=${flow.protocol}>`;
+  // A WebSocket is named `ws` over TLS too (RFC 7118 section 5.3).
+  return `<${uri};transport=${flow.protocol === 'wss' ? 'ws' : flow.protocol}>`;
 }
 
 /** Where responses to a request with this Via go: RFC 3261 section 18.2.2 and RFC 3581 section 4. */
@@ -78,9 +80,9 @@ function sameBranch(invite: SipMessage, method: string, to: string): SipMessage 
 /** The SDP of a message; undefined where it has no body of that type. */
 export function sdpOf(message: SipMessage): string | undefined {
   if (message.body.length === 0) return undefined;
-  const type = (message.header('Content-Type') ?? '').trimStart().toLowerCase();
-  if (!type.startsWith('application/sdp')) return undefined;
-  return message.body;
+  const type = message.header('Content-Type') ?? '';
+  if (type.trimStart().toLowerCase().startsWith('application/sdp')) return message.body;
+  return partOf(readMultipart(type, message.body), 'application/sdp')?.body;
 }
 
 /** The value of a Reason header (RFC 3326): given whole (`Q.850;cause=16`) or as plain text. */

@@ -9,6 +9,7 @@ import { takeReliable } from './call-reliable.ts';
 import { offerWithTimer, takeTimer } from './call-session.ts';
 import { addRoutes, type Dialog, type DialogSeed, dialogOfResponse, dialogRequest } from './dialog.ts';
 import { newRequest, type SipMessage } from './message.ts';
+import { writeMultipart } from './multipart.ts';
 import { neededInterval, offerTimer } from './session-timer.ts';
 import { TRY_TIME } from './timers.ts';
 import { type ClientTransaction, type ClientUser, type Failure, sendAgain } from './transaction.ts';
@@ -36,7 +37,7 @@ export function startCall(
   call.described = options.sdp;
   const invite = inviteOf(core, { ...options, headers }, { callId, localTag });
   const seed = { callId, localTag, local: invite.header('From') ?? '', uri: invite.uri };
-  const user = new OutgoingInvite(call, seed, options.sdp !== undefined);
+  const user = new OutgoingInvite(call, seed, options.sdp !== undefined, options.trying === true);
   call.client = core.transactions.start(invite, flow, user, now, out);
   call.plan();
 }
@@ -59,8 +60,14 @@ function inviteOf(core: Core, options: InviteOptions, names: { callId: string; l
     const name = line[0].toLowerCase();
     if (name !== 'call-id' && name !== 'max-forwards') lines.push(line);
   }
-  if (options.sdp !== undefined) lines.push(['Content-Type', 'application/sdp']);
-  return newRequest('INVITE', uri, lines, options.sdp);
+  const { sdp, parts = [] } = options;
+  if (sdp === undefined || parts.length === 0) {
+    if (sdp !== undefined) lines.push(['Content-Type', 'application/sdp']);
+    return newRequest('INVITE', uri, lines, sdp);
+  }
+  const whole = writeMultipart([{ type: 'application/sdp', body: sdp }, ...parts], core.tokens.next(16));
+  lines.push(['Content-Type', whole.type]);
+  return newRequest('INVITE', uri, lines, whole.body);
 }
 
 /** Hears the responses to our first INVITE, also after the call is over: a late 2xx still wants ACK and BYE. */
@@ -68,12 +75,14 @@ class OutgoingInvite implements ClientUser {
   readonly #call: Call;
   readonly #seed: DialogSeed;
   readonly #offered: boolean;
+  readonly #trying: boolean;
   /** ACKs of the 2xx, as sent, by To tag; undefined while the user owes the answer to a late offer. */
   readonly #acks = new Map<string, string | undefined>();
   #challenged = 0;
   #lengthened = false;
 
-  constructor(call: Call, seed: DialogSeed, offered: boolean) {
+  constructor(call: Call, seed: DialogSeed, offered: boolean, trying: boolean) {
+    this.#trying = trying;
     this.#call = call;
     this.#seed = seed;
     this.#offered = offered;
@@ -97,6 +106,9 @@ class OutgoingInvite implements ClientUser {
       if (call.silent) sendCancel(call, now, out);
     }
     call.ringBy = now + RING_LIMIT;
+    if (message.status === 100 && this.#trying && !call.silent) {
+      out.push({ do: 'progress', call: call.handle, status: 100, message });
+    }
     if (call.silent || call.at !== 'ringing' || message.status === 100) return;
     if (message.to.params.has('tag') && !this.#early(message)) return;
     if (!takeReliable(call, call.dialog, message, now, out)) return;

@@ -1,7 +1,7 @@
 /** One INVITE dialog usage as this end sees it: plain state; what happens to it is in the `call-*.ts` files. */
 import { NEVER } from '../kernel/machine.ts';
 import type { HeaderLine } from './build.ts';
-import type { Abilities } from './checks.ts';
+import type { Abilities, Refusal } from './checks.ts';
 import type { Timed } from './deadlines.ts';
 import type { Dialog } from './dialog.ts';
 import type { DigestHash } from './digest.ts';
@@ -22,6 +22,8 @@ export interface Core {
   readonly transactions: Transactions;
   readonly tokens: Tokens;
   readonly abilities: Abilities;
+  /** See `EndpointOptions`. */
+  readonly screen: ((message: SipMessage, flow: Flow) => Refusal | undefined) | undefined;
   readonly limits: EndpointLimits;
   /** Allow and Supported, on messages that make or refresh a dialog. */
   readonly capabilities: readonly HeaderLine[];

@@ -1,6 +1,7 @@
 /** What a user agent server checks before it looks at a request's meaning: RFC 3261 section 8.2, in its order. */
 import type { HeaderLine } from './build.ts';
 import type { SipMessage } from './message.ts';
+import { partOf, readMultipart } from './multipart.ts';
 
 export interface Refusal {
   readonly status: number;
@@ -56,6 +57,8 @@ function checkMethod(message: SipMessage, abilities: Abilities): Refusal | undef
 function checkUri(message: SipMessage): Refusal | undefined {
   const scheme = message.uri.slice(0, message.uri.indexOf(':')).toLowerCase();
   if (scheme === 'sip' || scheme === 'sips' || scheme === 'tel') return undefined;
+  // Help is asked for by name (RFC 5031): it must not fail for its writing.
+  if (message.method === 'INVITE' && message.uri.toLowerCase().startsWith('urn:service:sos')) return undefined;
   return { status: 416, headers: [] };
 }
 
@@ -98,6 +101,7 @@ function checkBody(message: SipMessage): Refusal | undefined {
   if (message.method !== 'INVITE' && message.method !== 'UPDATE') return undefined;
   const type = (message.header('Content-Type') ?? '').toLowerCase();
   if (type.startsWith(SESSION_BODY) || isOptional(message)) return undefined;
+  if (partOf(readMultipart(message.header('Content-Type') ?? '', message.body), SESSION_BODY)) return undefined;
   return { status: 415, headers: [['Accept', SESSION_BODY]] };
 }
 

@@ -1,53 +1,163 @@
-/** When to step which part of an endpoint: one heap of deadlines, corrected lazily. */
-import { DeadlineHeap, type Entry } from '../kernel/heap.ts';
+/**
+ * When to step which part of an endpoint. Deadlines lie in slots of a few milliseconds: tens of thousands of transactions wait for half
+ * a minute each, and one of many in a slot costs less than its place in a heap of all.
+ */
+import { DeadlineHeap } from '../kernel/heap.ts';
 import { NEVER } from '../kernel/machine.ts';
 import type { EndpointOutput } from './types.ts';
 
 /** Something with a deadline of its own. */
 export interface Timed {
-  /** Its entry in the heap; only `Deadlines` writes it. */
-  planned: Entry<Timed> | undefined;
+  /** Its entry; only `Deadlines` writes it. */
+  planned: Planned | undefined;
   /** The earliest moment at which it wants `tick`; NEVER if none. A tick must move it past `now`. */
   due(): number;
   tick(now: number, out: EndpointOutput[]): void;
 }
 
+interface Planned {
+  readonly deadline: number;
+  readonly order: number;
+  /** Gone once it was let go. */
+  item: Timed | undefined;
+}
+
+/** Milliseconds of one slot. */
+const WIDTH = 20;
+/** Entries let go that may lie about before all slots are swept. */
+const LITTER = 4096;
+
 /**
  * Every item has at most one entry, never later than its deadline. When the entry's moment comes and the deadline has moved on,
- * it is entered anew: so a deadline that moves later (most do: a response came) costs nothing at that time.
+ * it is entered anew: so a deadline that moves later (most do: a response came) costs nothing at that time. Equal deadlines come in
+ * the order of their entering.
  */
 export class Deadlines {
-  readonly #heap = new DeadlineHeap<Timed>();
+  readonly #slots = new Map<number, Planned[]>();
+  /** The numbers of the slots. */
+  readonly #first = new DeadlineHeap<number>();
+  /** The earliest entry, while it is known and stands. */
+  #head: Planned | undefined;
+  #order = 0;
+  #entries = 0;
+  #litter = 0;
+
+  /** Entries, those included that were let go and not swept yet. */
+  get size(): number {
+    return this.#entries;
+  }
 
   /** Call after every step of `item`, also after its last: what has no deadline is let go at once. */
   plan(item: Timed): void {
     const at = item.due();
-    const { planned } = item;
-    if (planned && (at === NEVER || at < planned.deadline)) {
-      this.#heap.cancel(planned);
-      item.planned = undefined;
+    if (item.planned && (at === NEVER || at < item.planned.deadline)) {
+      this.#let(item.planned);
+      this.#litter++;
+      if (this.#litter > LITTER && this.#litter * 2 > this.#entries) this.#sweep();
     }
-    if (at !== NEVER && !item.planned) item.planned = this.#heap.add(at, item);
+    if (at !== NEVER && !item.planned) this.#enter(at, item);
   }
 
   /** The earliest deadline of all; NEVER if none. */
   next(): number {
     for (;;) {
-      const head = this.#heap.peek();
-      if (head === undefined) return NEVER;
-      if (head.value.due() <= head.deadline) return head.deadline;
-      this.#heap.next(head.deadline);
-      head.value.planned = undefined;
-      this.plan(head.value);
+      if (this.#head?.item === undefined) this.#head = this.#earliest();
+      const { item, deadline } = this.#head ?? {};
+      if (item === undefined || deadline === undefined) return NEVER;
+      if (item.due() <= deadline) return deadline;
+      this.plan(this.#taken(item.planned));
     }
   }
 
   /** Ticks everything that is due. */
   run(now: number, out: EndpointOutput[]): void {
-    for (let head = this.#heap.next(now); head !== undefined; head = this.#heap.next(now)) {
-      head.value.planned = undefined;
-      if (head.value.due() <= now) head.value.tick(now, out);
-      this.plan(head.value);
+    for (let due = this.#due(now); due.length > 0; due = this.#due(now)) {
+      for (const entry of due) {
+        if (entry.item === undefined) continue;
+        const item = this.#taken(entry);
+        if (item.due() <= now) item.tick(now, out);
+        this.plan(item);
+      }
     }
+  }
+
+  #enter(deadline: number, item: Timed): void {
+    const entry: Planned = { deadline, order: this.#order++, item };
+    item.planned = entry;
+    this.#entries++;
+    const number = Math.floor(deadline / WIDTH);
+    const slot = this.#slots.get(number);
+    if (slot === undefined) {
+      this.#slots.set(number, [entry]);
+      this.#first.add(number, number);
+    } else slot.push(entry);
+    if (this.#head !== undefined && deadline < this.#head.deadline) this.#head = entry;
+  }
+
+  #let(entry: Planned): void {
+    if (entry.item !== undefined) entry.item.planned = undefined;
+    entry.item = undefined;
+  }
+
+  /** The item of an entry whose turn it is; the entry is void then. */
+  #taken(entry: Planned | undefined): Timed {
+    const item = entry?.item;
+    if (entry === undefined || item === undefined) throw new Error('an entry is taken once');
+    this.#let(entry);
+    return item;
+  }
+
+  /** The first entry of the first slot that has one. */
+  #earliest(): Planned | undefined {
+    for (let at = this.#first.peek(); at !== undefined; at = this.#first.peek()) {
+      const slot = this.#tidy(at.value);
+      let first: Planned | undefined;
+      for (const entry of slot) if (first === undefined || entry.deadline < first.deadline) first = entry;
+      if (first !== undefined) return first;
+      this.#drop(at.value);
+    }
+    return undefined;
+  }
+
+  /** Takes out what is due by `now`, in order. */
+  #due(now: number): Planned[] {
+    const last = Math.floor(now / WIDTH);
+    const due: Planned[] = [];
+    this.#head = undefined;
+    for (let at = this.#first.peek(); at !== undefined && at.value <= last; at = this.#first.peek()) {
+      const slot = this.#tidy(at.value);
+      const later = at.value === last ? slot.filter((entry) => entry.deadline > now) : [];
+      for (const entry of slot) if (entry.deadline <= now) due.push(entry);
+      this.#entries -= slot.length - later.length;
+      if (later.length === 0) {
+        this.#drop(at.value);
+        continue;
+      }
+      this.#slots.set(at.value, later);
+      break;
+    }
+    return due.sort((a, b) => a.deadline - b.deadline || a.order - b.order);
+  }
+
+  #drop(number: number): void {
+    this.#first.next(number);
+    this.#slots.delete(number);
+  }
+
+  /** A slot without what was let go. */
+  #tidy(number: number): Planned[] {
+    const slot = this.#slots.get(number) ?? [];
+    let kept = 0;
+    for (const entry of slot) if (entry.item !== undefined) slot[kept++] = entry;
+    const gone = slot.length - kept;
+    slot.length = kept;
+    this.#entries -= gone;
+    this.#litter = Math.max(0, this.#litter - gone);
+    return slot;
+  }
+
+  #sweep(): void {
+    for (const number of this.#slots.keys()) this.#tidy(number);
+    this.#litter = 0;
   }
 }

@@ -114,8 +114,13 @@ export function checkNonce(
   if (nonce.length < TIME_DIGITS + MAC_DIGITS || nonce.length > 128) return 'bad';
   const body = nonce.slice(0, -MAC_DIGITS);
   if (!equalText(nonce.slice(-MAC_DIGITS), sign(body, secret, hmac))) return 'bad';
+  return isFresh(nonce, now, lifetime) ? 'ok' : 'stale';
+}
+
+/** Of a nonce that is known to be ours: not older than `lifetime`, nor from a clock that has since been set back. */
+export function isFresh(nonce: string, now: number, lifetime: number = NONCE_LIFETIME): boolean {
   const age = now - nonceTime(nonce);
-  return age >= -2000 && age <= lifetime ? 'ok' : 'stale';
+  return age >= -2000 && age <= lifetime;
 }
 
 /** When a nonce of ours was made (wall clock, ms). */

@@ -8,7 +8,7 @@ import { rejectCall, sendOk, sendProgress } from './call-in.ts';
 import { refuseOffer, wishOffer } from './call-offer.ts';
 import { refuseLateOffer, startCall } from './call-out.ts';
 import { runTimer } from './call-session.ts';
-import type { Abilities } from './checks.ts';
+import type { Abilities, Refusal } from './checks.ts';
 import { dialogFromSnapshot, dialogToSnapshot } from './dialog.ts';
 import type { DigestHash } from './digest.ts';
 import { Inbound } from './inbound.ts';
@@ -42,6 +42,11 @@ export interface EndpointOptions {
   readonly sessionExpires?: number;
   /** Sends and acknowledges reliable provisional responses (RFC 3262). Default: no. */
   readonly reliable?: boolean;
+  /**
+   * Asked first about every request that begins something. What it refuses is answered as a stateless server does (RFC 3261 section
+   * 8.2.7): nothing is kept, and a copy is refused anew. For challenges, whose requests mostly come back signed.
+   */
+  readonly screen?: (message: SipMessage, flow: Flow) => Refusal | undefined;
   readonly limits?: Partial<EndpointLimits>;
 }
 
@@ -89,6 +94,7 @@ export class Endpoint implements SipEndpoint {
       transactions: new Transactions(tokens),
       tokens,
       abilities,
+      screen: options.screen,
       limits: { ...ENDPOINT_LIMITS, ...options.limits },
       capabilities,
       hash: options.hash,

@@ -36,13 +36,14 @@ export function makeField(name: string, value: string): Field {
  * becomes UTF-8 (RFC 3261 section 7.3.1).
  */
 export function oneLine(value: string): string {
+  let highest = 0;
   let plain = true;
-  let wide = false;
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
-    if (code === 13 || code === 10 || code === 0) plain = false;
-    else if (code > 255) wide = true;
+    highest |= code;
+    if (code <= 13 && (code === 13 || code === 10 || code === 0)) plain = false;
   }
+  const wide = highest > 255;
   if (plain && !wide) return trimmed(value, 0, value.length);
   let text = '';
   for (const c of wide ? latin1(utf8(value)) : value) text += c === '\r' || c === '\n' || c === '\0' ? ' ' : c;

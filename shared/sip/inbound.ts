@@ -55,13 +55,20 @@ export class Inbound {
       this.#refuseUnserved(message, flow, { status: 503, headers: [['Retry-After', '10']] }, out);
       return;
     }
-    stampVia(message, flow);
     if (message.method === 'CANCEL') {
+      stampVia(message, flow);
       this.#cancel(message, key, place, now, out);
       return;
     }
     const tag = message.to.params.get('tag');
     const refusal = this.#refusalOf(message, tag !== undefined);
+    const begins = refusal === undefined && (tag === undefined || message.method === 'REGISTER');
+    const screened = begins ? this.#core.screen?.(message, flow) : undefined;
+    if (screened) {
+      this.#refuseUnserved(message, flow, screened, out);
+      return;
+    }
+    stampVia(message, flow);
     const transaction = transactions.open(message, key, place, now);
     if (refusal) {
       this.#refuse(transaction, message, refusal, now, out);
@@ -105,6 +112,12 @@ export class Inbound {
   ): void {
     const call = this.#core.byTag.get(tag);
     const dialog = call && dialogFor(call, message);
+    // A subscription is a dialog that the user keeps (RFC 6665), where it knows of events at all.
+    const ofEvents = message.method === 'SUBSCRIBE' || message.method === 'NOTIFY';
+    if (!dialog && ofEvents && this.#core.abilities.allow.includes('SUBSCRIBE')) {
+      this.#plain.incoming(transaction, message, now, out);
+      return;
+    }
     if (!call || !dialog) {
       this.#refuse(transaction, message, { status: 481, headers: [] }, now, out);
       return;

@@ -40,6 +40,7 @@ export class SipMessage {
   readonly fields: Field[];
   #method: string;
   #vias: Via[] | undefined;
+  #viasWhole = true;
   /** null: there is none. */
   #topVia: Via | null | undefined;
   #from: NameAddr | undefined;
@@ -93,37 +94,53 @@ export class SipMessage {
   /** Replaces all values of that name by one line, in the place of the first; appends where there is none. */
   set(name: string, value: string): void {
     const field = makeField(name, value);
-    const at = this.fields.findIndex((one) => sameName(one, field));
+    const at = this.#place(field);
     if (at < 0) this.fields.push(field);
     else {
-      this.remove(name);
-      this.fields.splice(at, 0, field);
+      this.fields[at] = field;
+      this.#keep((one, i) => i <= at || !sameName(one, field));
     }
-    this.#forget();
+    this.#forget(field.id);
   }
 
   /** Appends a line. */
   add(name: string, value: string): void {
-    this.fields.push(makeField(name, value));
-    this.#forget();
+    const field = makeField(name, value);
+    this.fields.push(field);
+    this.#forget(field.id);
   }
 
   /** Puts a line before the first of that name; before all others where there is none. */
   prepend(name: string, value: string): void {
     const field = makeField(name, value);
-    const at = this.fields.findIndex((one) => sameName(one, field));
-    this.fields.splice(Math.max(at, 0), 0, field);
-    this.#forget();
+    this.fields.splice(Math.max(this.#place(field), 0), 0, field);
+    this.#forget(field.id);
   }
 
   /** Removes every line of that name. */
   remove(name: string): void {
     const kind = headerKind(name);
     const lower = name.toLowerCase();
+    this.#keep((field) => !isNamed(field, kind, lower));
+    this.#forget(kind?.id ?? 0);
+  }
+
+  /** Where the first line of that name stands; -1 where there is none. */
+  #place(field: Field): number {
+    for (let i = 0; i < this.fields.length; i++) {
+      const one = this.fields[i];
+      if (one !== undefined && sameName(one, field)) return i;
+    }
+    return -1;
+  }
+
+  #keep(stays: (field: Field, at: number) => boolean): void {
     let kept = 0;
-    for (const field of this.fields) if (!isNamed(field, kind, lower)) this.fields[kept++] = field;
+    for (let i = 0; i < this.fields.length; i++) {
+      const field = this.fields[i];
+      if (field !== undefined && stays(field, i)) this.fields[kept++] = field;
+    }
     this.fields.length = kept;
-    this.#forget();
   }
 
   /** Replaces the first value (not line) of that name and keeps the others; undefined removes it. */
@@ -145,13 +162,21 @@ export class SipMessage {
   /** Every Via value, topmost first; malformed ones are left out (`validate` refuses such a message). */
   get vias(): Via[] {
     if (this.#vias === undefined) {
-      this.#vias = [];
-      for (const value of this.#list(VIA)) {
+      const values = this.#list(VIA);
+      const vias: Via[] = [];
+      for (const value of values) {
         const via = parseVia(value);
-        if (via !== undefined) this.#vias.push(via);
+        if (via !== undefined) vias.push(via);
       }
+      this.#vias = vias;
+      this.#viasWhole = vias.length === values.length;
     }
     return this.#vias;
+  }
+
+  /** There is a Via, and every one can be read. */
+  get viasWhole(): boolean {
+    return this.vias.length > 0 && this.#viasWhole;
   }
 
   /**
@@ -159,6 +184,7 @@ export class SipMessage {
    * where there is none or it names no host.
    */
   get topVia(): Via | undefined {
+    if (this.#topVia === undefined && this.#vias !== undefined && this.#viasWhole) this.#topVia = this.#vias[0] ?? null;
     if (this.#topVia === undefined) {
       const [value = ''] = splitList(this.#first(VIA) ?? '');
       this.#topVia = parseVia(value) ?? parseVia(value.slice(0, Math.max(value.indexOf(';'), 0))) ?? null;
@@ -255,14 +281,28 @@ export class SipMessage {
     return values ?? [];
   }
 
-  #forget(): void {
-    this.#vias = undefined;
-    this.#topVia = undefined;
-    this.#from = undefined;
-    this.#to = undefined;
-    this.#contacts = undefined;
-    this.#cseq = undefined;
-    this.#callId = undefined;
+  /** What was read of a field that changes. */
+  #forget(id: number): void {
+    switch (id) {
+      case VIA:
+        this.#vias = undefined;
+        this.#topVia = undefined;
+        return;
+      case FROM:
+        this.#from = undefined;
+        return;
+      case TO:
+        this.#to = undefined;
+        return;
+      case CONTACT:
+        this.#contacts = undefined;
+        return;
+      case CSEQ:
+        this.#cseq = undefined;
+        return;
+      case CALL_ID:
+        this.#callId = undefined;
+    }
   }
 }
 

@@ -48,8 +48,8 @@ export class PlainRequests implements ServerUser {
     const waiting = this.#waiting.get(handle);
     const request = waiting?.transaction.request;
     if (!waiting || !request) return;
-    const { transaction, tag } = waiting;
-    const { reason } = options;
+    const { transaction } = waiting;
+    const { reason, tag = waiting.tag } = options;
     const response = status > 100 ? tagged(request, status, tag, [], reason) : newResponse(request, status, reason);
     if (options.contact !== undefined) response.add('Contact', contactValue(options.contact, transaction.flow));
     if (request.method === 'OPTIONS' && status === 200) this.#describe(response, options);

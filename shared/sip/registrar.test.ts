@@ -148,15 +148,16 @@ describe('register', () => {
   it('knows a device by instance and reg-id (RFC 5626)', () => {
     const device = (uri: string, id: string): string => `<${uri}>;+sip.instance="<urn:uuid:1>";reg-id=${id}`;
     const bindings: Bindings = [];
-    run(bindings, { contacts: [device('sip:a@192.0.2.1:1', '1')] });
-    run(bindings, { contacts: [device('sip:a@192.0.2.1:2', '1')], cseq: 2 });
+    const more = [['Supported', 'outbound'] as const, ['Via', 'SIP/2.0/TCP a;branch=z9hG4bKx'] as const];
+    run(bindings, { contacts: [device('sip:a@192.0.2.1:1', '1')], more });
+    run(bindings, { contacts: [device('sip:a@192.0.2.1:2', '1')], cseq: 2, more });
     expect(bindings.map(({ uri }) => uri)).toEqual(['sip:a@192.0.2.1:2']);
-    run(bindings, { contacts: [device('sip:a@192.0.2.1:2', '2')], cseq: 3 });
+    run(bindings, { contacts: [device('sip:a@192.0.2.1:2', '2')], cseq: 3, more });
     expect(bindings).toHaveLength(2);
     const [value] = contactValues(bindings, 0);
     expect(value).toBe('<sip:a@192.0.2.1:2>;+sip.instance="<urn:uuid:1>";reg-id=1;expires=3600');
-    run(bindings, { contacts: [device('sip:a@192.0.2.1:3', '0')], cseq: 4 });
-    run(bindings, { contacts: ['<sip:a@192.0.2.1:3>'], cseq: 5 });
+    run(bindings, { contacts: [device('sip:a@192.0.2.1:3', '0')], cseq: 4, more });
+    run(bindings, { contacts: ['<sip:a@192.0.2.1:3>'], cseq: 5, more });
     expect(bindings).toHaveLength(3);
   });
 

@@ -4,7 +4,8 @@
  */
 
 import type { SipMessage } from './message.ts';
-import { decimal, own, type Params } from './params.ts';
+import { flowName, outboundOf } from './outbound.ts';
+import { own, type Params } from './params.ts';
 import { deltaSeconds } from './scalars.ts';
 import { type NameAddr, parseUri, type SipUri, sameUri, writeNameAddr } from './uri.ts';
 
@@ -52,14 +53,16 @@ export interface RegisterOptions {
   readonly min?: number;
   /** Seconds; more is cut to this. Default 3600. */
   readonly max?: number;
+  /** Seconds after which a flow without a keep-alive may be closed, told to who keeps flows (RFC 5626 section 5.4). */
+  readonly flowTimer?: number;
 }
 
 export interface RegisterOutcome {
-  readonly status: 200 | 400 | 403 | 423 | 500;
+  readonly status: 200 | 400 | 403 | 423 | 439 | 500;
   readonly reason: string;
   /** Values of the reply's Contact headers: all bindings with the seconds they have left. */
   readonly contacts: string[];
-  /** Further headers of the reply: Min-Expires, Path. */
+  /** Further headers of the reply: Min-Expires, Path, Require, Flow-Timer. */
   readonly headers: [string, string][];
   /** A contact was added, moved to another flow, or removed; a mere refresh is no change. */
   readonly changed: boolean;
@@ -74,12 +77,19 @@ export function register(
 ): RegisterOutcome {
   const scheme = parseUri(request.to.uri)?.scheme;
   if (scheme !== 'sip' && scheme !== 'sips') return refuse(400, 'Address Of Record Is No SIP URI');
+  const outbound = outboundOf(request);
+  if (outbound === 'first-hop-lacks-it') return refuse(439, 'First Hop Lacks Outbound Support');
   const before = bindings.filter((one) => one.expiresAt > now);
-  const after = request.contactStar ? removeAll(before, request) : applyContacts(before, request, now, options);
+  const change: Change = { request, now, options, named: outbound === 'used' };
+  const after = request.contactStar ? removeAll(before, request) : applyContacts(before, change);
   if (!Array.isArray(after)) return after;
   const changed = after.length !== bindings.length || after.some((one) => !bindings.some((old) => isSame(old, one)));
   bindings.splice(0, bindings.length, ...after);
   const headers: [string, string][] = request.headerAll('path').map((value) => ['Path', value]);
+  if (outbound === 'used') {
+    headers.push(['Require', 'outbound']);
+    if (options.flowTimer !== undefined) headers.push(['Flow-Timer', String(options.flowTimer)]);
+  }
   return { status: 200, reason: 'OK', contacts: contactValues(bindings, now), headers, changed };
 }
 
@@ -130,12 +140,16 @@ function removeAll(before: Bindings, request: SipMessage): Bindings | RegisterOu
   return before.some((old) => isLate(old, request)) ? refuse(500, OUT_OF_ORDER) : [];
 }
 
-function applyContacts(
-  before: Bindings,
-  request: SipMessage,
-  now: number,
-  options: RegisterOptions,
-): Bindings | RegisterOutcome {
+interface Change {
+  readonly request: SipMessage;
+  readonly now: number;
+  readonly options: RegisterOptions;
+  /** The flows that the contacts name count; otherwise `reg-id` is ignored (RFC 5626 section 6). */
+  readonly named: boolean;
+}
+
+function applyContacts(before: Bindings, change: Change): Bindings | RegisterOutcome {
+  const { request, now, options, named } = change;
   const after = [...before];
   const min = options.min ?? 60;
   for (const contact of request.contacts) {
@@ -143,14 +157,14 @@ function applyContacts(
     if (uri === undefined) return refuse(400, 'Malformed Contact');
     const seconds = Math.min(secondsOf(contact, request), options.max ?? DEFAULT_EXPIRES);
     if (seconds > 0 && seconds < min) return refuse(423, 'Interval Too Brief', [['Min-Expires', String(min)]]);
-    const at = after.findIndex((old) => isOf(old, contact, uri));
+    const at = after.findIndex((old) => isOf(old, contact, uri, named));
     const old = after[at];
     if (old !== undefined && before.includes(old) && isLate(old, request)) return refuse(500, OUT_OF_ORDER);
     if (seconds === 0) {
       if (at >= 0) after.splice(at, 1);
       continue;
     }
-    const binding = bind(contact, request, now + seconds * 1000, options.flow);
+    const binding = bind(contact, change, now + seconds * 1000);
     if (at >= 0) after[at] = binding;
     else after.push(binding);
     if (after.length > CONTACT_LIMIT) return refuse(403, 'Too Many Contacts');
@@ -158,10 +172,12 @@ function applyContacts(
   return after;
 }
 
-function bind(contact: NameAddr, request: SipMessage, expiresAt: number, flow: string): Binding {
+function bind(contact: NameAddr, { request, options, named }: Change, expiresAt: number): Binding {
+  const { flow } = options;
   const params: Params = new Map();
   for (const [name, value] of contact.params) {
-    if (name !== 'expires') params.set(own(name), value === undefined ? undefined : own(value));
+    if (name !== 'expires' && (named || name !== 'reg-id'))
+      params.set(own(name), value === undefined ? undefined : own(value));
   }
   const path = request.headerAll('path').map(own);
   return { uri: own(contact.uri), params, callId: own(request.callId), cseq: request.cseq.n, expiresAt, flow, path };
@@ -173,16 +189,12 @@ function secondsOf(contact: NameAddr, request: SipMessage): number {
   return request.expires ?? DEFAULT_EXPIRES;
 }
 
-/** The same instance and reg-id (RFC 5626 section 6), or, without them, the same URI. */
-function isOf(old: Binding, contact: NameAddr, uri: SipUri): boolean {
-  const [mine, theirs] = [flowName(contact.params), flowName(old.params)];
-  if (mine !== undefined || theirs !== undefined) return mine === theirs;
+/** The same flow of the same instance (RFC 5626 section 6), or, where no flow is named, the same URI. */
+function isOf(old: Binding, contact: NameAddr, uri: SipUri, named: boolean): boolean {
+  const [mine, theirs] = [named ? flowName(contact.params) : undefined, flowName(old.params)];
+  if (mine !== undefined || theirs !== undefined) {
+    return mine?.instance === theirs?.instance && mine?.id === theirs?.id;
+  }
   const other = parseUri(old.uri);
   return other !== undefined && sameUri(other, uri);
-}
-
-function flowName(params: Params): string | undefined {
-  const instance = params.get('+sip.instance');
-  const id = decimal(params.get('reg-id') ?? '', 0x7fff_ffff);
-  return instance === undefined || id === undefined || id === 0 ? undefined : `${instance} ${id}`;
 }

@@ -252,9 +252,7 @@ export class ServerTransaction implements Timed {
     switch (item.do) {
       case 'reply':
         if (!message) return;
-        this.#response = write(message);
-        if (message.status >= 200) this.request = undefined;
-        out.push({ do: 'send', flow: this.#back, message, text: this.#response });
+        this.#reply(message, out);
         return;
       case 'resend':
         if (this.#response) sendAgain(this.#back, this.#response, out);
@@ -271,6 +269,14 @@ export class ServerTransaction implements Timed {
         this.#holder.forgetServer(this);
         return;
     }
+  }
+
+  #reply(message: SipMessage, out: EndpointOutput[]): void {
+    const text = write(message);
+    // The 2xx of an INVITE is repeated by its user alone (RFC 6026 section 8.7).
+    this.#response = this.#invite?.at === 'accepted' ? undefined : text;
+    if (message.status >= 200) this.request = undefined;
+    out.push({ do: 'send', flow: this.#back, message, text });
   }
 }
 

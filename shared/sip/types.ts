@@ -7,8 +7,12 @@
  */
 import type { Address, Peer } from '../kernel/world.ts';
 import type { SipMessage } from './message.ts';
+import type { BodyPart } from './multipart.ts';
 
-export type SipProtocol = 'udp' | 'tcp' | 'tls';
+export type SipProtocol = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
+
+/** Protocols of the flows that we open ourselves. */
+export type OpenedProtocol = 'udp' | 'tcp' | 'tls';
 
 /** A way to exchange messages with one peer: a connection, or for UDP the pair of addresses. */
 export interface Flow {
@@ -22,6 +26,9 @@ export interface Flow {
 }
 
 export const isReliable = (flow: Flow): boolean => flow.protocol !== 'udp';
+
+/** What is said over the flow is hidden from whoever carries it. */
+export const isSecure = (flow: Flow): boolean => flow.protocol === 'tls' || flow.protocol === 'wss';
 
 /** Names one call at this endpoint; made by the endpoint, not on the wire. */
 export type CallHandle = string;
@@ -43,6 +50,10 @@ export interface InviteOptions {
   readonly headers?: readonly (readonly [string, string])[];
   /** SDP offer; absent: the offer comes in the 2xx and the answer goes into ACK. */
   readonly sdp?: string;
+  /** Further parts of the body, beside the offer (RFC 5621). */
+  readonly parts?: readonly BodyPart[];
+  /** Says `progress` of a 100 too: the next hop lives. */
+  readonly trying?: boolean;
   /** Credentials with which a 401 or 407 of `realm` is answered, once. */
   readonly credentials?: Credentials;
 }
@@ -59,6 +70,8 @@ export interface ReplyOptions {
   readonly contact?: string;
   readonly body?: string;
   readonly contentType?: string;
+  /** The To tag of the answer, where the user makes the dialog itself (SUBSCRIBE). */
+  readonly tag?: string;
 }
 
 export type EndpointOutput =
@@ -83,7 +96,7 @@ export type EndpointOutput =
   | { readonly do: 'response'; readonly transaction: TransactionHandle; readonly message: SipMessage }
   /** No final response came (timer F), or the flow broke. */
   | { readonly do: 'no-response'; readonly transaction: TransactionHandle; readonly why: 'timeout' | 'transport' }
-  /** A provisional response 101..199 to our INVITE; `sdp` for early media. */
+  /** A provisional response 101..199 to our INVITE (with `trying` 100 too); `sdp` for early media. */
   | {
       readonly do: 'progress';
       readonly call: CallHandle;

@@ -38,6 +38,8 @@ export interface ValueRule {
 const readable = (address: NameAddr | undefined): boolean =>
   address !== undefined && parseUri(address.uri) !== undefined && address.params.get('tag') !== '';
 
+const isService = (uri: string): boolean => uri.toLowerCase().startsWith('urn:service:sos');
+
 /** A hop: name-addr with a sip or sips URI. */
 function isHop(value: string): boolean {
   const address = value.includes('<') ? parseNameAddr(value) : undefined;
@@ -127,7 +129,7 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
     reason: 'Missing Or Malformed Via',
     source: 'RFC 3261 sections 8.1.1, 20.42',
     of: 'both',
-    broken: (m) => m.vias.length === 0 || m.vias.length !== m.headerAll('via').length,
+    broken: (m) => !m.viasWhole,
   },
   {
     status: 400,
@@ -200,7 +202,8 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
     reason: 'Unsupported URI Scheme',
     source: 'RFC 3261 section 8.2.2.1',
     of: 'request',
-    broken: (m) => !m.uri.startsWith('sip:') && parseUri(m.uri)?.opaque !== undefined,
+    // Help is asked for by name (RFC 5031); its ACK and CANCEL repeat that.
+    broken: (m) => !m.uri.startsWith('sip:') && !isService(m.uri) && parseUri(m.uri)?.opaque !== undefined,
   },
 ];
 

@@ -1,5 +1,7 @@
 /** The features of a line as one document: what its owner has set, by API or by star code. Absent means off. */
 
+import type { DestinationClass } from '../plans.ts';
+
 /** Where calls go instead; a number, a username or a line id. */
 export interface Forwards {
   /** Always: the line's own phones do not ring (CFU). */
@@ -29,8 +31,26 @@ export interface LineFeatures {
   readonly allow?: readonly string[];
   /** Lines that ring one after the other when this one does not answer. */
   readonly hunt?: readonly string[];
+  /** Lines and numbers that ring together with this one; whoever answers first has the call. */
+  readonly ringAlso?: readonly string[];
+  /** Whatever is dialled, this is called; calls for help and codes excepted. */
+  readonly hotLine?: string;
+  /** Classes of destinations that the line may not call. */
+  readonly bar?: readonly DestinationClass[];
+  /** Digits that let one call past the bar. */
+  readonly pin?: string;
+  /** Callers that are known: the name that the phone shows, and how it rings for them. */
+  readonly contacts?: readonly Contact[];
   /** What one or two digits stand for. */
   readonly short?: readonly { readonly code: string; readonly to: string }[];
+}
+
+export interface Contact {
+  /** E.164. */
+  readonly number: string;
+  readonly name?: string;
+  /** Alert source of RFC 7462. */
+  readonly ring?: 'family' | 'friend';
 }
 
 /** Seconds of ringing unless the document says otherwise. */

@@ -27,14 +27,56 @@ describe('star codes', () => {
     expect(readStarCode(dialled)).toEqual({ do: 'call', to: '+15550100009', hidden }),
   );
 
-  it.each(['+15550100009', '112', '*', '#', '*99#', '*55', '*21', '#21*1#', '*26', '*26#7', 'kitchen'])(
-    '%s is none of them',
-    (dialled) => expect(readStarCode(dialled)).toBeUndefined(),
+  it('lets one call past the bar', () => {
+    expect(readStarCode('*33*2468*+4930123456')).toEqual({ do: 'call', to: '+4930123456', pin: '2468' });
+  });
+
+  it.each([
+    ['*8', undefined],
+    ['*8#', undefined],
+    ['*8*102#', '102'],
+    ['*8*102', '102'],
+  ])('%s takes a call that rings', (dialled, at) =>
+    expect(readStarCode(dialled)).toEqual({ do: 'pickup', ...(at === undefined ? {} : { at }) }),
   );
 
-  it.each(['*21*#', '*21*1#', '*21*12#34#', '*21*12*34#'])('%s is refused', (dialled) =>
-    expect(readStarCode(dialled)).toEqual({ do: 'refuse' }),
-  );
+  it.each([
+    ['*66', 'dialled'],
+    ['*66#', 'dialled'],
+    ['*69', 'caller'],
+    ['*69#', 'caller'],
+  ])('%s calls the last number again', (dialled, of) => expect(readStarCode(dialled)).toEqual({ do: 'last', of }));
+
+  it.each([
+    '+15550100009',
+    '#66',
+    '*66*1',
+    '#33*1*2',
+    '112',
+    '*',
+    '#',
+    '*99#',
+    '*55',
+    '*21',
+    '#21*1#',
+    '*26',
+    '*26#7',
+    'kitchen',
+  ])('%s is none of them', (dialled) => expect(readStarCode(dialled)).toBeUndefined());
+
+  it.each([
+    '*8*',
+    '*8*#',
+    '*8*1*2',
+    '*33**102',
+    '*33*2468',
+    '*33*2468*',
+    '*33*1*2*3',
+    '*21*#',
+    '*21*1#',
+    '*21*12#34#',
+    '*21*12*34#',
+  ])('%s is refused', (dialled) => expect(readStarCode(dialled)).toEqual({ do: 'refuse' }));
 });
 
 describe('changes of the document', () => {

@@ -1,13 +1,18 @@
 /**
  * Star codes, as ETSI ETS 300 738 and GSM phones have them: `*SC*number#` sets, `*SC#` switches on, `#SC#` off, `*31#number` and
- * `#31#number` show or withhold the number for one call.
+ * `#31#number` show or withhold the number for one call, `*33*PIN*number` lets one past the bar, `*66` dials the last number again and
+ * `*69` calls the last caller back; `*8` takes a call that rings elsewhere in the home, `*8*number#` the one that rings there.
  */
 import type { Changes, Forwards } from './document.ts';
 
 export type StarCode =
   | { readonly do: 'change'; readonly changes: Changes }
   /** The call itself, with the number shown or withheld. */
-  | { readonly do: 'call'; readonly to: string; readonly hidden: boolean }
+  | { readonly do: 'call'; readonly to: string; readonly hidden?: boolean; readonly pin?: string }
+  /** The number that the line dialled last, or that called it last. */
+  | { readonly do: 'last'; readonly of: 'dialled' | 'caller' }
+  /** A call that rings elsewhere in the home, at that number or anywhere. */
+  | { readonly do: 'pickup'; readonly at?: string }
   | { readonly do: 'refuse' };
 
 const FORWARDS: ReadonlyMap<string, keyof Forwards> = new Map([
@@ -31,17 +36,35 @@ const SWITCHES: ReadonlyMap<string, { readonly name: Switch; readonly on: boolea
 export function readStarCode(dialled: string): StarCode | undefined {
   const first = dialled.charAt(0);
   if (first !== '*' && first !== '#') return undefined;
+  if (dialled === '*8' || dialled === '*8#') return { do: 'pickup' };
+  if (dialled.startsWith('*8*')) return pickup(dialled.slice(3));
   const code = dialled.slice(1, 3);
   const rest = dialled.slice(3);
   const on = first === '*';
   if (code === '31' && rest.length > 1 && rest.startsWith('#')) {
     return { do: 'call', to: rest.slice(1), hidden: !on };
   }
+  if (on && (rest === '' || rest === '#') && (code === '66' || code === '69')) {
+    return { do: 'last', of: code === '66' ? 'dialled' : 'caller' };
+  }
+  if (on && code === '33' && rest.startsWith('*')) return pastTheBar(rest.slice(1));
   const forward = FORWARDS.get(code);
   if (forward !== undefined) return forwarding(forward, on, rest);
   const found = SWITCHES.get(code);
   if (found === undefined || rest !== '#') return undefined;
   return { do: 'change', changes: { [found.name]: on === found.on } };
+}
+
+function pickup(rest: string): StarCode {
+  const at = rest.endsWith('#') ? rest.slice(0, -1) : rest;
+  return at === '' || at.includes('*') || at.includes('#') ? { do: 'refuse' } : { do: 'pickup', at };
+}
+
+function pastTheBar(rest: string): StarCode {
+  const at = rest.indexOf('*');
+  const to = rest.slice(at + 1);
+  if (at < 1 || to === '' || to.includes('*') || to.includes('#')) return { do: 'refuse' };
+  return { do: 'call', to, pin: rest.slice(0, at) };
 }
 
 function forwarding(forward: keyof Forwards, on: boolean, rest: string): StarCode | undefined {

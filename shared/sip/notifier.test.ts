@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { type DialogView, writeDialogInfo } from './dialog-info.ts';
+import { newRequest } from './message.ts';
+import { writeSummary } from './message-summary.ts';
+import { type EventPackage, Notifier, type Subscription } from './notifier.ts';
+import type { Flow } from './types.ts';
+
+const FLOW: Flow = {
+  ...{ id: 'f1', protocol: 'tcp', local: { host: '10.0.0.1', port: 5060 } },
+  ...{ remote: { host: '10.0.0.2', port: 5060 }, peer: { kind: 'none' } },
+};
+const PACKAGE: EventPackage = {
+  name: 'dialog',
+  contentType: 'application/dialog-info+xml',
+  min: 60,
+  max: 600,
+  usual: 300,
+};
+
+interface Ask {
+  readonly event?: string;
+  readonly expires?: number;
+  readonly accept?: string;
+  readonly tag?: string;
+  readonly cseq?: number;
+  readonly callId?: string;
+  readonly contact?: string;
+}
+
+function request({ event = 'dialog', expires, accept, tag, cseq = 1, callId = 'c1', contact = 'sip:a@10.0.0.2' }: Ask) {
+  return newRequest('SUBSCRIBE', 'sip:b@h', [
+    ['From', '<sip:a@h>;tag=a1'],
+    ['To', `<sip:b@h>${tag === undefined ? '' : `;tag=${tag}`}`],
+    ['Call-ID', callId],
+    ['CSeq', `${cseq} SUBSCRIBE`],
+    ['Contact', `<${contact}>`],
+    ['Event', event],
+    ...(expires === undefined ? [] : [['Expires', String(expires)] as const]),
+    ...(accept === undefined ? [] : [['Accept', accept] as const]),
+  ]);
+}
+
+function rig(more: { most?: number; perResource?: number } = {}) {
+  let tags = 0;
+  const notifier = new Notifier({ packages: [PACKAGE], tag: () => `t${++tags}`, ...more });
+  const add = (ask: Ask = {}, now = 0, resource = 'line_b', flow = FLOW) =>
+    notifier.add(request(ask), { flow, resource, contact: 'sip:s@10.0.0.1' }, now);
+  /** Sends what is due and says that it got `status`; gives the NOTIFYs. */
+  const tell = (now = 0, status = 200) =>
+    [...notifier.due(now)].map((one: Subscription) => {
+      const message = notifier.notify(one, one.over === undefined ? 'state' : undefined, now);
+      notifier.answered(one, status);
+      return message;
+    });
+  return { notifier, add, tell };
+}
+
+const state = (message: { header(name: string): string | undefined } | undefined) =>
+  message?.header('Subscription-State');
+
+describe('a subscription (RFC 6665)', () => {
+  it('is granted, told at once, told of changes, and ends when its time is over', () => {
+    const { notifier, add, tell } = rig();
+    expect(add({ expires: 100 })).toEqual({
+      status: 200,
+      tag: 't1',
+      headers: [
+        ['Expires', '100'],
+        ['Contact', '<sip:s@10.0.0.1;transport=tcp>'],
+      ],
+    });
+    const [first] = tell(1000);
+    expect(first?.uri).toBe('sip:a@10.0.0.2');
+    expect(['From', 'To', 'Call-ID', 'CSeq', 'Event'].map((name) => first?.header(name))).toEqual([
+      '<sip:b@h>;tag=t1',
+      '<sip:a@h>;tag=a1',
+      'c1',
+      '1 NOTIFY',
+      'dialog',
+    ]);
+    expect([state(first), first?.body]).toEqual(['active;expires=99', 'state']);
+    expect(tell(2000)).toEqual([]);
+    notifier.changed('dialog', 'line_c');
+    notifier.changed('presence', 'line_b');
+    expect(tell(2000)).toEqual([]);
+    notifier.changed('dialog', 'line_b');
+    expect(tell(2000).map((one) => [one.header('CSeq'), state(one)])).toEqual([['2 NOTIFY', 'active;expires=98']]);
+    expect(tell(99_999)).toEqual([]);
+    expect(tell(100_000).map(state)).toEqual(['terminated;reason=timeout']);
+    expect(notifier.size).toBe(0);
+  });
+
+  it('is refreshed and ended in its dialog, at the target that it names last', () => {
+    const { notifier, add, tell } = rig();
+    add({ expires: 100 });
+    tell();
+    const again = request({ tag: 't1', cseq: 2, expires: 200, contact: 'sip:a@10.0.0.9' });
+    const known = notifier.known(again);
+    if (known === undefined) throw new Error('not known');
+    expect(notifier.refresh(known, again, FLOW, 50_000)).toMatchObject({
+      status: 200,
+      headers: [['Expires', '200'], expect.anything()],
+    });
+    expect(tell(50_000).map((one) => [one.uri, state(one)])).toEqual([['sip:a@10.0.0.9', 'active;expires=200']]);
+    expect(notifier.refresh(known, again, FLOW, 50_000)).toMatchObject({ status: 500 });
+    notifier.refresh(known, request({ tag: 't1', cseq: 3, expires: 0 }), FLOW, 60_000);
+    expect(tell(60_000).map(state)).toEqual(['terminated;reason=timeout']);
+    expect(notifier.known(request({ tag: 't1', cseq: 4 }))).toBeUndefined();
+  });
+
+  it.each<[string, Ask]>([
+    ['another tag', { tag: 't9' }],
+    ['another Call-ID', { tag: 't1', callId: 'c2' }],
+    ['another id of the event', { tag: 't1', event: 'dialog;id=7' }],
+  ])('is not known by %s', (_what, ask) => {
+    const { notifier, add } = rig();
+    add();
+    expect(notifier.known(request(ask))).toBeUndefined();
+    expect(notifier.known(request({ tag: 't1', cseq: 2 }))).toBeDefined();
+  });
+
+  it('keeps the id of its event', () => {
+    const { add, tell } = rig();
+    add({ event: 'Dialog ; id=7' });
+    expect(tell()[0]?.header('Event')).toBe('dialog;id=7');
+  });
+
+  it('of 0 seconds is a question that is answered once', () => {
+    const { notifier, add, tell } = rig();
+    expect(add({ expires: 0 })).toMatchObject({ status: 200, headers: [['Expires', '0'], expect.anything()] });
+    expect(tell().map(state)).toEqual(['terminated;reason=timeout']);
+    expect(notifier.size).toBe(0);
+  });
+
+  it.each<[string, Ask, object]>([
+    ['an unknown event', { event: 'presence' }, { status: 489, headers: [['Allow-Events', 'dialog']] }],
+    ['a malformed event', { event: 'a b' }, { status: 489 }],
+    ['too short a time', { expires: 59 }, { status: 423, headers: [['Min-Expires', '60']] }],
+    ['a type that is not ours', { accept: 'application/pidf+xml' }, { status: 406 }],
+  ])('is refused for %s', (_what, ask, refusal) => {
+    const { notifier, add } = rig();
+    expect(add(ask)).toMatchObject(refusal);
+    expect(notifier.size).toBe(0);
+  });
+
+  it.each<[string, Ask, string]>([
+    ['exactly the least', { expires: 60 }, '60'],
+    ['more than the most', { expires: 99_999 }, '600'],
+    ['nothing', {}, '300'],
+    ['our type among others', { accept: 'text/plain, application/dialog-info+xml;q=0.5' }, '300'],
+    ['any type of the family', { accept: 'application/*' }, '300'],
+  ])('that asks for %s is granted', (_what, ask, seconds) => {
+    expect(rig().add(ask).headers[0]).toEqual(['Expires', seconds]);
+  });
+
+  it.each([481, 404, 0, 500])('whose NOTIFY gets %i is forgotten', (status) => {
+    const { notifier, add, tell } = rig();
+    add();
+    tell(0, status);
+    expect(notifier.size).toBe(0);
+  });
+
+  it('is told one thing at a time; what changes meanwhile is told together', () => {
+    const { notifier, add } = rig();
+    add();
+    const [one] = [...notifier.due(0)];
+    if (one === undefined) throw new Error('nothing is due');
+    notifier.notify(one, 'a', 0);
+    notifier.changed('dialog', 'line_b');
+    notifier.changed('dialog', 'line_b');
+    expect([...notifier.due(0)]).toEqual([]);
+    notifier.answered(one, 200);
+    expect([...notifier.due(0)]).toEqual([one]);
+  });
+
+  it('ends with what it watches, or with its connection', () => {
+    const { notifier, add, tell } = rig();
+    add();
+    tell();
+    notifier.end('line_b', 'noresource');
+    expect(tell().map(state)).toEqual(['terminated;reason=noresource']);
+    add();
+    notifier.lost({ ...FLOW, id: 'f2' });
+    expect(notifier.size).toBe(1);
+    notifier.lost(FLOW);
+    expect([notifier.size, notifier.watches('dialog', 'line_b')]).toEqual([0, false]);
+  });
+
+  it('is one of a bounded number, in all and for one resource', () => {
+    const { add } = rig({ most: 3, perResource: 2 });
+    const status = (resource: string) => add({}, 0, resource).status;
+    expect(['a', 'a', 'a', 'b', 'c'].map(status)).toEqual([200, 200, 503, 200, 503]);
+  });
+});
+
+describe('bodies', () => {
+  it('say how many messages wait (RFC 3842 section 5)', () => {
+    const waiting = (fresh: number) => writeSummary('sip:1@h', [{ class: 'Text-Message', fresh, old: 3 }]);
+    expect(waiting(2)).toBe('Messages-Waiting: yes\r\nMessage-Account: sip:1@h\r\nText-Message: 2/3 (0/0)\r\n');
+    expect(waiting(0)).toContain('Messages-Waiting: no\r\n');
+  });
+
+  it('show dialogs, with nothing of a name that could be taken for markup (RFC 4235 section 4)', () => {
+    const view: DialogView = {
+      ...{ id: 'd"1', direction: 'recipient', state: 'early', callId: 'c&1', localTag: 'l', remoteTag: 'r' },
+      remote: { uri: 'sip:2@h', name: '<script>\u0000 ’Ann’' },
+    };
+    const text = writeDialogInfo('sip:1@h', 7, [view]);
+    expect(text).toContain('version="7" state="full" entity="sip:1@h"');
+    expect(text).toContain(
+      '<dialog id="d&quot;1" call-id="c&amp;1" local-tag="l" remote-tag="r" direction="recipient"><state>early</state>',
+    );
+    expect(text).toContain('<identity display="&lt;script&gt; ’Ann’">sip:2@h</identity><target uri="sip:2@h"/>');
+    expect(writeDialogInfo('sip:1@h', 0, [])).toContain('entity="sip:1@h"></dialog-info>');
+  });
+});

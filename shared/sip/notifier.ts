@@ -1,0 +1,240 @@
+/**
+ * The notifier's side of event packages (RFC 6665): subscriptions as dialogs of their own, each told its state at once, at every change
+ * and at its end, one NOTIFY at a time. Pure: who may subscribe, and what there is to tell, its user knows.
+ */
+import { contactValue, type HeaderLine } from './build.ts';
+import { type Dialog, dialogOfInvite, dialogRequest } from './dialog.ts';
+import type { SipMessage } from './message.ts';
+import { isToken, parseParams } from './params.ts';
+import type { Flow } from './types.ts';
+
+/** An event package that is served. */
+export interface EventPackage {
+  readonly name: string;
+  readonly contentType: string;
+  /** Seconds: less is refused with 423, more is cut, and what is granted where nothing is asked. */
+  readonly min: number;
+  readonly max: number;
+  readonly usual: number;
+}
+
+export interface NotifierOptions {
+  readonly packages: readonly EventPackage[];
+  /** A tag for a dialog, random and never given before. */
+  readonly tag: () => string;
+  /** Subscriptions at once: in all, and to one resource. */
+  readonly most?: number;
+  readonly perResource?: number;
+}
+
+/** Why a subscription ended (RFC 6665 section 4.1.3). */
+export type EndOfSubscription = 'deactivated' | 'noresource' | 'rejected' | 'timeout';
+
+export interface Subscription {
+  readonly tag: string;
+  readonly dialog: Dialog;
+  readonly pack: EventPackage;
+  /** Value of Event, with its id. */
+  readonly event: string;
+  /** What is watched, as the user names it. */
+  readonly resource: string;
+  flow: Flow;
+  /** URI of our Contact. */
+  readonly contact: string;
+  expiresAt: number;
+  /** NOTIFYs sent, for packages that count versions. */
+  told: number;
+  /** Something is to be told, and a NOTIFY is under way. */
+  dirty: boolean;
+  busy: boolean;
+  over: EndOfSubscription | undefined;
+}
+
+export interface Subscribed {
+  readonly status: number;
+  readonly headers: readonly HeaderLine[];
+  /** The To tag of the answer. */
+  readonly tag?: string;
+}
+
+export class Notifier {
+  readonly #packages: ReadonlyMap<string, EventPackage>;
+  readonly #tag: () => string;
+  readonly #most: number;
+  readonly #perResource: number;
+  readonly #byTag = new Map<string, Subscription>();
+  readonly #byResource = new Map<string, Set<Subscription>>();
+
+  constructor({ packages, tag, most = 20_000, perResource = 32 }: NotifierOptions) {
+    this.#packages = new Map(packages.map((one) => [one.name, one]));
+    this.#tag = tag;
+    this.#most = most;
+    this.#perResource = perResource;
+  }
+
+  get size(): number {
+    return this.#byTag.size;
+  }
+
+  /** The subscription that a SUBSCRIBE with a To tag means; undefined is 481. */
+  known(message: SipMessage): Subscription | undefined {
+    const found = this.#byTag.get(message.to.params.get('tag') ?? '');
+    const { callId, remoteTag } = found?.dialog ?? {};
+    const same = callId === message.callId && remoteTag === message.from.params.get('tag');
+    return same && found?.over === undefined && found?.event === eventOf(message) ? found : undefined;
+  }
+
+  /** What stands against a SUBSCRIBE before it is looked at what it watches; 200: nothing. */
+  judge(message: SipMessage): Subscribed & { readonly pack?: EventPackage } {
+    const pack = this.#packages.get(packageOf(message) ?? '');
+    if (pack === undefined) return { status: 489, headers: [['Allow-Events', this.allowed]] };
+    const accepted = message.headerAll('Accept').map((value) => (value.split(';')[0] ?? '').trim().toLowerCase());
+    const [family] = pack.contentType.split('/');
+    const takes = [pack.contentType, `${family}/*`, '*/*'];
+    if (accepted.length > 0 && !accepted.some((type) => takes.includes(type))) return { status: 406, headers: [] };
+    const seconds = message.expires;
+    if (seconds !== undefined && seconds > 0 && seconds < pack.min) {
+      return { status: 423, headers: [['Min-Expires', String(pack.min)]] };
+    }
+    return { status: 200, headers: [], pack };
+  }
+
+  /** Value of Allow-Events. */
+  get allowed(): string {
+    return [...this.#packages.keys()].join(', ');
+  }
+
+  /** A new subscription that was let through; its first NOTIFY is due. `now` in ms. */
+  add(message: SipMessage, at: { flow: Flow; resource: string; contact: string }, now: number): Subscribed {
+    const judged = this.judge(message);
+    if (judged.pack === undefined) return judged;
+    const there = this.#byResource.get(at.resource) ?? new Set();
+    if (this.#byTag.size >= this.#most || there.size >= this.#perResource) {
+      return { status: 503, headers: [['Retry-After', '60']] };
+    }
+    const tag = this.#tag();
+    const { flow, resource, contact } = at;
+    const seconds = granted(message, judged.pack);
+    const subscription: Subscription = {
+      ...{ tag, flow, resource, contact, pack: judged.pack, event: eventOf(message) ?? '' },
+      dialog: dialogOfInvite(message, tag),
+      ...{ expiresAt: now + seconds * 1000, told: 0, dirty: true, busy: false, over: undefined },
+    };
+    this.#byTag.set(tag, subscription);
+    this.#byResource.set(resource, there.add(subscription));
+    return grant(subscription, seconds);
+  }
+
+  /** A refresh, or with 0 seconds the end of it (section 4.1.2.2). Its CSeq must grow. */
+  refresh(subscription: Subscription, message: SipMessage, flow: Flow, now: number): Subscribed {
+    const judged = this.judge(message);
+    if (judged.pack === undefined) return judged;
+    if (message.cseq.n <= subscription.dialog.remoteSeq) return { status: 500, headers: [] };
+    subscription.dialog.remoteSeq = message.cseq.n;
+    const [contact] = message.contacts;
+    if (contact !== undefined) subscription.dialog.remoteTarget = contact.uri;
+    subscription.flow = flow;
+    subscription.dirty = true;
+    const seconds = granted(message, subscription.pack);
+    subscription.expiresAt = now + seconds * 1000;
+    return grant(subscription, seconds);
+  }
+
+  /** Somebody who watches this has something to hear. */
+  changed(event: string, resource: string): void {
+    for (const one of this.#byResource.get(resource) ?? []) if (one.pack.name === event) one.dirty = true;
+  }
+
+  watches(event: string, resource: string): boolean {
+    for (const one of this.#byResource.get(resource) ?? []) if (one.pack.name === event) return true;
+    return false;
+  }
+
+  /** Ends what watches a resource that is gone, or that may be watched no more. */
+  end(resource: string, why: EndOfSubscription): void {
+    for (const one of this.#byResource.get(resource) ?? []) finish(one, why);
+  }
+
+  /** Ends what watches anything that is there no more. */
+  keepOnly(there: (resource: string) => boolean): void {
+    for (const resource of [...this.#byResource.keys()]) if (!there(resource)) this.end(resource, 'noresource');
+  }
+
+  /** A connection is gone, and with it the way to those who subscribed over it. */
+  lost(flow: Flow): void {
+    for (const one of this.#byTag.values()) {
+      if (one.flow.id === flow.id && flow.protocol !== 'udp') this.#forget(one);
+    }
+  }
+
+  /** Subscriptions that a NOTIFY is due for; those that have run out by `now` end. */
+  *due(now: number): Iterable<Subscription> {
+    for (const one of this.#byTag.values()) {
+      if (one.expiresAt <= now) finish(one, 'timeout');
+      if (one.dirty && !one.busy) yield one;
+    }
+  }
+
+  /** The NOTIFY that tells `body` (undefined: nothing is known, which only an end may say); its outcome goes to `answered`. */
+  notify(subscription: Subscription, body: string | undefined, now: number): SipMessage {
+    const { dialog, pack, event, contact, flow, over } = subscription;
+    subscription.dirty = false;
+    subscription.busy = true;
+    subscription.told++;
+    const left = Math.max(0, Math.ceil((subscription.expiresAt - now) / 1000));
+    const headers: HeaderLine[] = [
+      ['Contact', contactValue(contact, flow)],
+      ['Event', event],
+      ['Subscription-State', over === undefined ? `active;expires=${left}` : `terminated;reason=${over}`],
+    ];
+    if (body !== undefined) headers.push(['Content-Type', pack.contentType]);
+    return dialogRequest(dialog, 'NOTIFY', headers, body);
+  }
+
+  /** What became of a NOTIFY: `status` 0 is silence. A subscriber that does not know it, or cannot be reached, has none (section 4.2.2). */
+  answered(subscription: Subscription, status: number): void {
+    subscription.busy = false;
+    const failed = status < 200 || status >= 300;
+    if (failed || (subscription.over !== undefined && !subscription.dirty)) this.#forget(subscription);
+  }
+
+  #forget(subscription: Subscription): void {
+    const { tag, resource } = subscription;
+    const there = this.#byResource.get(resource);
+    this.#byTag.delete(tag);
+    if (there?.delete(subscription) && there.size === 0) this.#byResource.delete(resource);
+  }
+}
+
+const granted = (message: SipMessage, pack: EventPackage): number => Math.min(message.expires ?? pack.usual, pack.max);
+
+function grant(subscription: Subscription, seconds: number): Subscribed {
+  const { tag, flow, contact } = subscription;
+  if (seconds === 0) subscription.over = 'timeout';
+  const headers: HeaderLine[] = [
+    ['Expires', String(seconds)],
+    ['Contact', contactValue(contact, flow)],
+  ];
+  return { status: 200, headers, tag };
+}
+
+function finish(subscription: Subscription, why: EndOfSubscription): void {
+  if (subscription.over !== undefined) return;
+  subscription.over = why;
+  subscription.dirty = true;
+}
+
+/** The package that Event names, lower case; undefined where it is malformed or absent. */
+function packageOf(message: SipMessage): string | undefined {
+  const name = (message.header('Event') ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  return isToken(name) ? name : undefined;
+}
+
+/** Package and id of Event, which name a subscription within its dialog (section 8.2.1). */
+function eventOf(message: SipMessage): string | undefined {
+  const name = packageOf(message);
+  const value = message.header('Event') ?? '';
+  const at = value.indexOf(';');
+  const id = at < 0 ? undefined : parseParams(value, at)?.get('id');
+  return name === undefined || id === undefined || !isToken(id) ? name : `${name};id=${id}`;
+}
