@@ -23,7 +23,10 @@ export default defineConfig({
         test: {
           ...common,
           name: 'rooms',
-          include: ['{shared,cloud,device,cli,simulator,apps}/**/*.test.ts', 'test/{law,scenario,api}/**/*.test.ts'],
+          include: [
+            '{shared,cloud,device,cli,simulator,apps,images}/**/*.test.ts',
+            'test/{law,scenario,api}/**/*.test.ts',
+          ],
           exclude: [...timed, ...applications],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
@@ -37,6 +40,19 @@ export default defineConfig({
           fileParallelism: false,
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'image',
+          include: ['test/image/**/*.test.ts'],
+          globalSetup: ['test/image/image.ts'],
+          testTimeout: 1_200_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -13,6 +13,14 @@ const options = {
   mqtt: { kind: 'address', value: 'HOST:PORT', about: 'gateways, MQTT over mutual TLS', fallback: ':8883' },
   sip: { kind: 'address', value: 'HOST:PORT', about: 'direct phones, SIP over UDP and TCP', fallback: ':5060' },
   sips: { kind: 'address', value: 'HOST:PORT', about: 'gateways and phones, SIP over TLS', fallback: ':5061' },
+  'sip-dns': {
+    kind: 'address',
+    value: 'HOST:PORT',
+    about: 'DNS server by which trunks are found, by NAPTR and SRV (default: the system’s names)',
+  },
+  ws: { kind: 'address', value: 'HOST:PORT', about: 'SIP over WebSockets, in the clear (default: closed)' },
+  wss: { kind: 'address', value: 'HOST:PORT', about: 'SIP over WebSockets and TLS, for browsers (default: closed)' },
+  'ws-origins': { kind: 'text', value: 'URL,URL', about: 'origins of pages that may open one, beside our own names' },
   media: { kind: 'ports', value: 'HOST:LOW-HIGH', about: 'RTP ports', fallback: ':20000-29999' },
   smtp: { kind: 'address', value: 'HOST:PORT', about: 'mail from other servers (default: closed)' },
   submission: { kind: 'address', value: 'HOST:PORT', about: 'mail from people’s mail programs (default: closed)' },
@@ -54,6 +62,16 @@ function mailSettings(values: Values) {
     ...(relay === undefined ? {} : { relay }),
     ...(mx === 'true' ? { mx: true } : {}),
     ...(dns === undefined ? {} : { dns }),
+  };
+}
+
+/** SIP for browsers. */
+function webSockets(values: Values) {
+  const origins = (values['ws-origins'] ?? '').split(',').filter((origin) => origin !== '');
+  return {
+    ...(values.ws === undefined ? {} : { ws: address(values, 'ws') }),
+    ...(values.wss === undefined ? {} : { wss: address(values, 'wss') }),
+    ...(origins.length === 0 ? {} : { wsOrigins: origins }),
   };
 }
 
@@ -100,6 +118,8 @@ export const cloudCommand: Command = {
           mqtt: address(values, 'mqtt'),
           sip: address(values, 'sip'),
           sips: address(values, 'sips'),
+          ...(values['sip-dns'] === undefined ? {} : { sipDns: address(values, 'sip-dns') }),
+          ...webSockets(values),
           media: ports,
           ...(values.public === undefined ? {} : { publicHost: values.public }),
           ...(values.domain === undefined ? {} : { domain: values.domain }),
@@ -119,7 +139,13 @@ export const cloudCommand: Command = {
         http: bound.http,
         ...(bound.https === undefined ? {} : { https: `${bound.https}#sha256-${authority.keyHash}` }),
         mqtt: shown(bound.mqtt),
-        sip: { udp: shown(bound.sipUdp), tcp: shown(bound.sipTcp), tls: shown(bound.sips) },
+        sip: {
+          udp: shown(bound.sipUdp),
+          tcp: shown(bound.sipTcp),
+          tls: shown(bound.sips),
+          ...(bound.ws === undefined ? {} : { ws: shown(bound.ws) }),
+          ...(bound.wss === undefined ? {} : { wss: shown(bound.wss) }),
+        },
         ...(bound.smtp === undefined ? {} : { smtp: shown(bound.smtp) }),
         ...(bound.submission === undefined ? {} : { submission: shown(bound.submission) }),
         operatorToken: cloud.operatorToken,

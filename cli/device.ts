@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import { type Options, readAddress, readPorts, type Values, writeAddress } from '#shared/host/config.ts';
+import { readProxy } from '#shared/host/proxy.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import { type Address, NetError } from '#shared/kernel/world.ts';
 import type { Command } from './command.ts';
+import { systemdNotifier } from './notify.ts';
 import { untilSignal, writeReady } from './process.ts';
 
 const options = {
@@ -10,8 +12,8 @@ const options = {
   cloud: {
     kind: 'text',
     value: 'URL',
-    about: 'https://host#sha256-KEY, https://host, or http on loopback',
-    required: true,
+    about:
+      'https://host#sha256-KEY, https://host, or http on loopback; without it the house is served, and nothing else',
   },
   profile: {
     kind: 'text',
@@ -27,6 +29,18 @@ const options = {
     value: 'TTY[:BAUD]',
     about: 'a serial line for the technician’s console, such as /dev/ttyS0:9600',
   },
+  board: { kind: 'text', value: 'KIND', about: 'rauc on an image with two systems, none elsewhere', fallback: 'none' },
+  'update-socket': {
+    kind: 'text',
+    value: 'PATH',
+    about: 'where the update helper of an image answers',
+    fallback: '/run/hearthline/update.sock',
+  },
+  'update-folder': { kind: 'text', value: 'DIR', about: 'where updates are put while they are fetched' },
+  stage: { kind: 'text', value: 'FILE', about: 'where the stage of the start is written, and told on standard output' },
+  led: { kind: 'text', value: 'NAME', about: 'a LED of the board that shows the stage, such as ACT' },
+  wifi: { kind: 'text', value: 'FILE', about: 'name and password of the house’s own Wi-Fi, shown on the page' },
+  proxy: { kind: 'text', value: 'URL', about: 'http://host:port, by which the cloud is reached (not for sound)' },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens, and again when the code changes' },
   log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
 } as const satisfies Options;
@@ -42,7 +56,7 @@ export const deviceCommand: Command = {
   usage: 'hearthline device --state DIR --cloud URL [options]',
   options,
   async run({ values }, io) {
-    const { profiles, qrText, readSerial, runDevice } = await import('#device/main.ts');
+    const { profiles, qrText, readSerial, runDevice, stageLine } = await import('#device/main.ts');
     const profile = profiles.find((name) => name === values.profile);
     if (profile === undefined) {
       io.error(`hearthline device: --profile ${values.profile}: is one of ${profiles.join(', ')}`);
@@ -53,8 +67,23 @@ export const deviceCommand: Command = {
       io.error(`hearthline device: --console ${values.console}: is a path such as /dev/ttyS0, or /dev/ttyS0:9600`);
       return 3;
     }
-    const world = hostWorld({ level: (values.log as 'warn') ?? 'warn' });
+    if (values.board !== 'rauc' && values.board !== 'none') {
+      io.error(`hearthline device: --board ${values.board}: is rauc or none`);
+      return 3;
+    }
+    const proxy = values.proxy === undefined ? undefined : readProxy(values.proxy);
+    if (values.proxy !== undefined && proxy === undefined) {
+      io.error(`hearthline device: --proxy ${values.proxy}: is http://HOST:PORT`);
+      return 3;
+    }
+    const world = hostWorld({ level: (values.log as 'warn') ?? 'warn', ...(proxy === undefined ? {} : { proxy }) });
     try {
+      const notifier = systemdNotifier(
+        world.clock,
+        io.environment,
+        process.pid,
+        () => device.gateway.status() !== undefined,
+      );
       const device = await runDevice(world, {
         state: resolve(values.state ?? ''),
         cloudUrl: values.cloud ?? '',
@@ -63,7 +92,16 @@ export const deviceCommand: Command = {
         media: readPorts(values.media ?? '') ?? { host: '0.0.0.0', low: 20_000, high: 29_999 },
         page: address(values, 'page'),
         ...(line === undefined ? {} : { console: line }),
+        ...(values.wifi === undefined ? {} : { wifi: values.wifi }),
+        ...(values.led === undefined ? {} : { led: values.led }),
+        ...(values.stage === undefined ? {} : { stage: values.stage, say: io.out }),
+        ...(values.board === 'rauc' ? { helper: values['update-socket'] ?? '' } : {}),
+        ...(values['update-folder'] === undefined ? {} : { updates: values['update-folder'] }),
       });
+      const stage = () => notifier.status(stageLine(device.stages.standing()));
+      device.gateway.onChange(stage);
+      stage();
+      notifier.ready();
       const patience = world.clock.mono() + CODE_WITHIN;
       let shown = '';
       let writing = Promise.resolve();
@@ -96,6 +134,7 @@ export const deviceCommand: Command = {
       world.clock.at(patience, tell);
       tell();
       return await untilSignal(async () => {
+        notifier.stopping();
         await writing;
         await device.stop();
       }, io.error);

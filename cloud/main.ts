@@ -28,6 +28,13 @@ export interface CloudSettings {
   readonly mqtt: Address;
   readonly sip: Address;
   readonly sips: Address;
+  /** DNS server by which names of trunks are found (RFC 3263). */
+  readonly sipDns?: Address;
+  /** SIP over WebSockets, in the clear and over TLS; default closed. */
+  readonly ws?: Address;
+  readonly wss?: Address;
+  /** Origins of pages that may open one, beside those of our own names. */
+  readonly wsOrigins?: readonly string[];
   readonly media: { readonly host: string; readonly low: number; readonly high: number };
   /** What SDP, Contact and the gateways' documents advertise; default the SIP address, or the first outside one. */
   readonly publicHost?: string;
@@ -80,6 +87,10 @@ export async function startCloud(world: World, settings: CloudSettings, pieces: 
     mqtt: settings.mqtt,
     sip: settings.sip,
     sips: settings.sips,
+    ...(settings.sipDns === undefined ? {} : { sipDns: settings.sipDns }),
+    ...(settings.ws === undefined ? {} : { ws: settings.ws }),
+    ...(settings.wss === undefined ? {} : { wss: settings.wss }),
+    ...(settings.wsOrigins === undefined ? {} : { wsOrigins: settings.wsOrigins }),
     media: settings.media,
     publicHost,
     domain,

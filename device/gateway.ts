@@ -9,6 +9,7 @@ import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import { fault } from '#shared/protocol/fault.ts';
+import { readCloudUrl } from '#shared/protocol/pairing.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { type Agent, createAgent } from './agent/agent.ts';
 import { Applets } from './applets/applets.ts';
@@ -22,6 +23,9 @@ import type { Identity } from './pairing/states.ts';
 import type { PairingStatus } from './pairing/status.ts';
 import type { Onlooker } from './sip-edge/insight.ts';
 import { type SipEdge, startSipEdge } from './sip-edge/server.ts';
+import { type Board, noBoard } from './updater/board.ts';
+import { testGateway } from './updater/proof.ts';
+import { Updater } from './updater/updater.ts';
 
 export const profiles = ['residential-gateway', 'personal-computer', 'ip-appliance'] as const;
 export type Profile = (typeof profiles)[number];
@@ -36,6 +40,10 @@ export interface GatewaySettings {
   readonly sip: Address;
   /** Where user applets run; absent: this gateway runs none and says so. */
   readonly sandbox?: Sandbox;
+  /** The board with its two systems; absent: this gateway is not updated by us. */
+  readonly board?: Board;
+  /** Where bundles are put while they are fetched; default in `state`. */
+  readonly updates?: string;
 }
 
 export interface GatewayStatus {
@@ -55,6 +63,7 @@ export interface Gateway {
   readonly diagnostics: Diagnostics;
   /** The user applets, where this gateway runs some. */
   readonly applets: Applets | undefined;
+  readonly updater: Updater;
   stop(): Promise<void>;
 }
 
@@ -73,6 +82,7 @@ class UserAgent implements Gateway {
   readonly #pairing: Pairing;
   readonly diagnostics: Diagnostics;
   readonly applets: Applets | undefined;
+  readonly updater: Updater;
   #edge: SipEdge | undefined;
   /** The same as `#edge` on a device that is itself one SIP endpoint. */
   #appliance: Appliance | undefined;
@@ -92,6 +102,7 @@ class UserAgent implements Gateway {
     this.#settings = settings;
     this.#engine = engine;
     this.applets = this.#startApplets();
+    this.updater = this.#makeUpdater();
     this.#pairing = createPairing({
       world: this.#world,
       cloudUrl: settings.cloudUrl,
@@ -136,8 +147,10 @@ class UserAgent implements Gateway {
       edge: () => this.#edge,
       network: () => this.#network,
       devices: () => this.#devices,
+      updater: () => this.updater,
     });
     await this.#pairing.start();
+    await this.updater.start();
   }
 
   status(): GatewayStatus {
@@ -155,6 +168,7 @@ class UserAgent implements Gateway {
   }
 
   async stop(): Promise<void> {
+    await this.updater.stop();
     await this.#edge?.stop();
     await this.applets?.stop();
     await this.#network?.stop();
@@ -186,6 +200,24 @@ class UserAgent implements Gateway {
       applets.tell({ on: 'digit', call, by: leg === 'caller' ? 'caller' : 'callee', digit: event.digit });
     });
     return applets;
+  }
+
+  #makeUpdater(): Updater {
+    const { state, updates, cloudUrl, board = noBoard } = this.#settings;
+    const cloud = readCloudUrl(cloudUrl);
+    const paired = () => this.#pairing.status().at === 'paired';
+    return new Updater({
+      world: this.#world,
+      board,
+      state: `${state}/update.json`,
+      folder: updates ?? `${state}/update`,
+      cloud: 'refused' in cloud ? undefined : cloud,
+      agent: () => this.#agent,
+      paired,
+      busy: () => (this.#edge?.status().calls ?? 0) > 0,
+      test: () =>
+        testGateway({ world: this.#world, engine: this.#engine, sip: this.#edge?.bound.udp, state, cloud, paired }),
+    });
   }
 
   /** Who looks on at calls: the diagnosis, and applets that may. */
@@ -256,6 +288,7 @@ class UserAgent implements Gateway {
     );
     this.#attachApplets(agent);
     this.diagnostics.attach(agent);
+    this.updater.attach(agent);
     agent.onState(() => this.#changed());
     this.#agent = agent;
     for (const { call, done } of this.#untold.splice(0)) void this.#tell(call).then(done);

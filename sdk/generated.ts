@@ -161,6 +161,55 @@ export interface Verbs {
     };
     reply: Record<string, unknown>;
   };
+  /** Makes a claim for one new gateway of a home, to be put on its card. Its text is shown this once. Scope gateways:write. */
+  'claim.create': {
+    request: {
+      home: string;
+      name?: string;
+      lifetime?: number;
+    };
+    reply: {
+      id: string;
+      home: string;
+      name?: string;
+      state: 'open' | 'used' | 'expired';
+      createdAt: number;
+      expiresAt: number;
+      gateway?: string;
+      usedAt?: number;
+      claim?: string;
+    };
+  };
+  /** Lists a home’s claims, without their texts. Scope gateways:read. */
+  'claim.list': {
+    request: {
+      home: string;
+      limit?: number;
+      after?: string;
+    };
+    reply: {
+      items: {
+        id: string;
+        home: string;
+        name?: string;
+        state: 'open' | 'used' | 'expired';
+        createdAt: number;
+        expiresAt: number;
+        gateway?: string;
+        usedAt?: number;
+        claim?: string;
+      }[];
+      next?: string;
+    };
+  };
+  /** Takes a claim away: it pairs nothing from now on. A gateway that it has paired stays paired. Scope gateways:write. */
+  'claim.remove': {
+    request: {
+      home: string;
+      claim: string;
+    };
+    reply: Record<string, unknown>;
+  };
   /** Calls two parties and joins them: `from` rings first (30 s), then `to`. Scope calls:write. */
   'call.create': {
     request: {
@@ -640,6 +689,15 @@ export interface Verbs {
       block?: string[];
       allow?: string[];
       hunt?: string[];
+      ringAlso?: string[];
+      hotLine?: string;
+      bar?: ('local' | 'national' | 'mobile' | 'international' | 'premium' | 'free')[];
+      pin?: string;
+      contacts?: {
+        number: string;
+        name?: string;
+        ring?: 'family' | 'friend';
+      }[];
       short?: {
         code: string;
         to: string;
@@ -666,6 +724,15 @@ export interface Verbs {
         block?: string[];
         allow?: string[];
         hunt?: string[];
+        ringAlso?: string[];
+        hotLine?: string;
+        bar?: ('local' | 'national' | 'mobile' | 'international' | 'premium' | 'free')[];
+        pin?: string;
+        contacts?: {
+          number: string;
+          name?: string;
+          ring?: 'family' | 'friend';
+        }[];
         short?: {
           code: string;
           to: string;
@@ -687,10 +754,70 @@ export interface Verbs {
       block?: string[];
       allow?: string[];
       hunt?: string[];
+      ringAlso?: string[];
+      hotLine?: string;
+      bar?: ('local' | 'national' | 'mobile' | 'international' | 'premium' | 'free')[];
+      pin?: string;
+      contacts?: {
+        number: string;
+        name?: string;
+        ring?: 'family' | 'friend';
+      }[];
       short?: {
         code: string;
         to: string;
       }[];
+    };
+  };
+  /** Shows where a home is, as emergency calls say it. Scope homes:read. */
+  'home.location.get': {
+    request: {
+      home: string;
+    };
+    reply: {
+      country: string;
+      region?: string;
+      city?: string;
+      postalCode?: string;
+      street?: string;
+      houseNumber?: string;
+      unit?: string;
+      floor?: string;
+      place?: string;
+      latitude?: number;
+      longitude?: number;
+    };
+  };
+  /** Says where a home is. Emergency calls from it carry this. Scope homes:write. */
+  'home.location.set': {
+    request: {
+      home: string;
+      location: {
+        country: string;
+        region?: string;
+        city?: string;
+        postalCode?: string;
+        street?: string;
+        houseNumber?: string;
+        unit?: string;
+        floor?: string;
+        place?: string;
+        latitude?: number;
+        longitude?: number;
+      };
+    };
+    reply: {
+      country: string;
+      region?: string;
+      city?: string;
+      postalCode?: string;
+      street?: string;
+      houseNumber?: string;
+      unit?: string;
+      floor?: string;
+      place?: string;
+      latitude?: number;
+      longitude?: number;
     };
   };
   /** Lists the items of the media library. Scope media:read. */
@@ -2136,6 +2263,7 @@ export interface Verbs {
       at: number;
       uptime: number;
       pairing: string;
+      stage?: string;
       home?: string;
       problem?: string;
       cloud: {
@@ -2306,6 +2434,38 @@ export interface Verbs {
       }[];
     };
   };
+  /** Asks a gateway for its systems and updates. Scope diagnosis:read. */
+  'gateway.update': {
+    request: {
+      gateway: string;
+    };
+    reply: {
+      possible: boolean;
+      board?: string;
+      version?: string;
+      slot?: 'A' | 'B';
+      good?: boolean;
+      floor?: string;
+      state: string;
+      job?: string;
+      wanted?: string;
+      octets?: number;
+      size?: number;
+      found: string[];
+      history: {
+        job: string;
+        at: number;
+        version?: string;
+        from?: string;
+        state: 'downloading' | 'installing' | 'rebooting' | 'proving' | 'good' | 'back' | 'failed';
+        reason?: string;
+        text?: string;
+        stage?: 'none' | 'kernel' | 'init' | 'agent' | 'session';
+        attempts?: number;
+        lines?: string[];
+      }[];
+    };
+  };
   /** Lists the serial ports of a gateway. Scope diagnosis:read. */
   'gateway.serial': {
     request: {
@@ -2339,6 +2499,29 @@ export interface Verbs {
       }[];
       part?: number;
       data?: string;
+    };
+  };
+  /** Lists the updates that a gateway has reported, newest first; also of a gateway that is away. Scope diagnosis:read. */
+  'gateway.updates': {
+    request: {
+      gateway: string;
+      limit?: number;
+      after?: string;
+    };
+    reply: {
+      items: {
+        job: string;
+        at: number;
+        version?: string;
+        from?: string;
+        state: 'downloading' | 'installing' | 'rebooting' | 'proving' | 'good' | 'back' | 'failed';
+        reason?: string;
+        text?: string;
+        stage?: 'none' | 'kernel' | 'init' | 'agent' | 'session';
+        attempts?: number;
+        lines?: string[];
+      }[];
+      next?: string;
     };
   };
 }

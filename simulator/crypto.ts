@@ -46,6 +46,10 @@ export function virtualCrypto(random: Random, ring: KeyRing): Crypto {
   };
   return {
     hash: (name, data) => new Uint8Array(createHash(name).update(data).digest()),
+    hasher: (name) => {
+      const hash = createHash(name);
+      return { update: (data) => void hash.update(data), digest: () => new Uint8Array(hash.digest()) };
+    },
     hmac: (name, key, data) => new Uint8Array(createHmac(name, key).update(data).digest()),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
     passwordHash: async (password, salt) => digest('password', salt, password),

@@ -22,6 +22,10 @@ export class VirtualDisk implements Disk {
     return this.files.get(path)?.slice();
   }
 
+  async part(path: string, offset: number, length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.files.get(path)?.slice(offset, offset + length);
+  }
+
   async write(path: string, data: Uint8Array): Promise<void> {
     const torn = this.#admit(data, this.files.get(path)?.length ?? 0);
     // An atomic write that is cut leaves the old file: the rename never happened.

@@ -3,6 +3,7 @@ import { type Gateway, type Profile, startGateway } from '#device/gateway.ts';
 import { localSandbox } from '#shared/applet/local.ts';
 import type { World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
+import type { VirtualBoard } from './board.ts';
 import type { Ground, StageLine } from './ground.ts';
 import { mortal } from './mortal.ts';
 import type { Phone, PhoneOptions } from './phone.ts';
@@ -44,6 +45,8 @@ export interface HomeOptions {
   readonly cloudUrl: string;
   /** The address for its phones, where that is not the gateway's first. */
   readonly listen?: string;
+  /** A board with two systems. */
+  readonly board?: VirtualBoard;
 }
 
 interface Running {
@@ -76,7 +79,9 @@ export class Home implements StageHome {
     this.#options = options;
     this.#newPhone = newPhone;
     this.name = options.name;
-    this.address = ground.host(options.name).address;
+    const { world, address } = ground.host(options.name);
+    this.address = address;
+    options.board?.mount(world, { off: () => this.powerOff(), on: () => this.powerOn() });
   }
 
   get gateway(): Gateway {
@@ -99,7 +104,8 @@ export class Home implements StageHome {
   async powerOn(): Promise<void> {
     if (this.#running !== undefined) return;
     const host = this.#ground.host(this.name);
-    const around = troubled(host.world, this.trouble, (to) => this.#ground.isWan(to));
+    const outside = troubled(host.world, this.trouble, (to) => this.#ground.isWan(to));
+    const around = this.#options.board?.around(outside) ?? outside;
     const { world, kill } = mortal(around, () => host.cut());
     const engine = await this.#ground.settle(this.#ground.engine(world));
     const gateway = await this.#ground.settle(startGateway(world, this.#settings(), engine));
@@ -130,9 +136,10 @@ export class Home implements StageHome {
   }
 
   #settings() {
-    const { name, profile, cloudUrl, listen } = this.#options;
+    const { name, profile, cloudUrl, listen, board } = this.#options;
     const sip = { host: listen ?? this.address, port: this.#port };
-    return { state: this.#ground.folder(name), cloudUrl, profile, sip, sandbox: localSandbox() };
+    const own = { state: this.#ground.folder(name), cloudUrl, profile, sip, sandbox: localSandbox() };
+    return board === undefined ? own : { ...own, board };
   }
 
   #now(): Running {

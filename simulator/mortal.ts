@@ -33,6 +33,7 @@ export function mortal(world: World, cut: () => void, beforeWrite: (path: string
       },
       disk: {
         read: (path) => living(() => disk.read(path)),
+        part: (path, offset, length) => living(() => disk.part(path, offset, length)),
         write(path, data) {
           beforeWrite(path);
           return living(() => disk.write(path, data));

@@ -155,7 +155,7 @@ export class VirtualNetwork {
   }
 
   #profile(a: string, b: string): LinkProfile {
-    if (a === b) return { loss: 0, delay: 0.05, jitter: 0, duplicate: 0 };
+    if (a === b) return this.#links.get(`${a}>${b}`) ?? { loss: 0, delay: 0.05, jitter: 0, duplicate: 0 };
     return this.#links.get(`${a}>${b}`) ?? this.#default;
   }
 

@@ -20,6 +20,8 @@ export class PhoneCall {
   why = '';
   /** From of a call that came in, as text. */
   from = '';
+  /** Alert-Info of its INVITE. */
+  alerts: readonly string[] = [];
   callId = '';
   /** Provisional statuses heard. */
   readonly progress: number[] = [];

@@ -7,56 +7,22 @@ import { originOf } from '#shared/call/direction.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { hex } from '#shared/kernel/bytes.ts';
-import type { Address, Timer, TlsClientOptions, World } from '#shared/kernel/world.ts';
+import type { Address, Timer } from '#shared/kernel/world.ts';
 import { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
 import { digestHa1 } from '#shared/sip/digest.ts';
-import { Endpoint } from '#shared/sip/endpoint.ts';
+import { ALLOW, Endpoint } from '#shared/sip/endpoint.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import { makeAnswer, makeOffer, readRemote } from '#shared/sip/offer-answer.ts';
 import type { Direction } from '#shared/sip/sdp.ts';
-import type {
-  CallHandle,
-  Credentials,
-  EndpointOutput,
-  Flow,
-  SipProtocol,
-  TransactionHandle,
-} from '#shared/sip/types.ts';
+import type { CallHandle, Credentials, EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
 import { type CallOwner, PhoneCall, referTo } from './phone-call.ts';
 import { PhoneMessages } from './phone-messages.ts';
+import type { Manner, PhoneOptions } from './phone-options.ts';
+import { PhoneWatches } from './phone-watches.ts';
 
 export { PhoneCall } from './phone-call.ts';
-
-/** What the phone does with a call that comes in. */
-export type Manner = 'answer' | 'ring' | 'busy' | 'decline';
-
-export interface PhoneOptions {
-  readonly world: World;
-  /** This phone's own address. */
-  readonly host: string;
-  /** Registrar and outbound proxy. */
-  readonly server: Address;
-  readonly domain: string;
-  readonly username: string;
-  readonly password: string;
-  readonly protocol?: SipProtocol;
-  /** The user that it says it is in From; default the username. */
-  readonly claims?: string;
-  /** The address that it believes it has: a private one, where a NAT is between. */
-  readonly believes?: string;
-  readonly tls?: TlsClientOptions;
-  readonly manner?: Manner;
-  /** The name that stays when it starts anew (RFC 5626), such as `urn:uuid:…`. */
-  readonly instance?: string;
-  /** It refuses every change of a call (re-INVITE). */
-  readonly fixed?: boolean;
-  /** Milliseconds of ringing before it answers by itself. */
-  readonly answerAfter?: number;
-  /** What it says, 8 kHz samples, over and over; default silence. */
-  readonly voice?: Int16Array;
-  readonly trace?: (direction: 'in' | 'out', text: string) => void;
-}
+export type { Manner, PhoneOptions } from './phone-options.ts';
 
 /** How a phone that does not want a call says so. */
 const REFUSALS: Readonly<Partial<Record<Manner, number>>> = { busy: 486, decline: 603 };
@@ -65,6 +31,8 @@ const REFUSALS: Readonly<Partial<Record<Manner, number>>> = { busy: 486, decline
 const EXPIRES = 300;
 
 export class Phone implements CallOwner {
+  /** Lines that it watches. */
+  readonly watches: PhoneWatches;
   readonly calls: PhoneCall[] = [];
   /** The `o=` lines of descriptions heard. */
   readonly origins: string[] = [];
@@ -92,8 +60,14 @@ export class Phone implements CallOwner {
       own: () => this.#own(),
       send: (request) => this.#send(request),
     });
+    this.watches = new PhoneWatches({
+      domain,
+      own: () => this.#own(),
+      contact: () => this.#contact(),
+      send: (request) => this.#send(request),
+    });
     const hash = sipHash(world.crypto);
-    this.#endpoint = new Endpoint({ random: world.random, hash });
+    this.#endpoint = new Endpoint({ random: world.random, hash, allow: [...ALLOW, 'SUBSCRIBE'] });
     this.#credentials = {
       username,
       realm: domain,
@@ -122,10 +96,16 @@ export class Phone implements CallOwner {
     return phone;
   }
 
+  /** Where it listens, over UDP. */
+  get address(): Address {
+    return this.#local;
+  }
+
   /** Registers, and keeps registered; resolves with the final status (0: no answer). */
   register(expires = EXPIRES): Promise<number> {
-    const { domain, instance } = this.#options;
+    const { domain, instance, flowNumber } = this.#options;
     const own = this.#own();
+    const named = instance === undefined ? '' : `;+sip.instance="<${instance}>"`;
     if (this.#registerId === '') this.#registerId = hex(this.#options.world.random.bytes(8));
     // A challenge takes a number of its own.
     this.#registerSeq += 2;
@@ -134,7 +114,8 @@ export class Phone implements CallOwner {
       ['To', own],
       ['Call-ID', this.#registerId],
       ['CSeq', `${this.#registerSeq} REGISTER`],
-      ['Contact', `<${this.#contact()}>${instance === undefined ? '' : `;+sip.instance="<${instance}>"`}`],
+      ['Contact', `<${this.#contact()}>${named}${flowNumber === undefined ? '' : `;reg-id=${flowNumber}`}`],
+      ...(flowNumber === undefined ? [] : [['Supported', 'path, outbound'] as const]),
       ['Expires', String(expires)],
     ]);
     this.#refresh?.cancel();
@@ -172,6 +153,11 @@ export class Phone implements CallOwner {
     const dialog = typeof target === 'string' ? undefined : this.#endpoint.dialogId(target.handle);
     const headers = [['Refer-To', referTo(this.#options.domain, target, dialog)] as const];
     return this.#await((now, out) => this.#endpoint.requestInDialog(call.handle, 'REFER', { headers }, now, out));
+  }
+
+  /** Call-ID and tags of a call, as this phone has them. */
+  dialogOf(call: PhoneCall): { readonly callId: string; readonly localTag: string; readonly remoteTag?: string } {
+    return this.#endpoint.dialogId(call.handle) ?? { callId: call.callId, localTag: '' };
   }
 
   #send(request: SipMessage): Promise<number> {
@@ -308,6 +294,7 @@ export class Phone implements CallOwner {
       const call = output.do === 'in-dialog' ? this.calls.find((one) => one.handle === output.call) : undefined;
       if (output.do === 'in-dialog') this.#note(output.call, output.message);
       const { message } = output;
+      if (message.method === 'NOTIFY' && output.do === 'request') this.watches.notified.push(message);
       const status = message.method === 'MESSAGE' ? this.messages.take(message, call?.callId) : 200;
       this.#act((now, out) => this.#endpoint.reply(output.transaction, status, {}, now, out));
     } else {
@@ -333,7 +320,7 @@ export class Phone implements CallOwner {
 
   async #ring(output: Extract<UserOutput, { do: 'incoming' }>): Promise<void> {
     const { world, answerAfter = 0 } = this.#options;
-    const refusal = REFUSALS[this.manner];
+    const refusal = this.#options.refuses ?? REFUSALS[this.manner];
     if (refusal !== undefined) {
       this.#act((now, out) => this.#endpoint.reject(output.call, refusal, {}, now, out));
       return;
@@ -342,6 +329,7 @@ export class Phone implements CallOwner {
     call.handle = output.call;
     call.state = 'ringing';
     call.from = output.message.header('From') ?? '';
+    call.alerts = output.message.headerAll('Alert-Info');
     call.callId = output.message.callId;
     call.offer = output.offer;
     this.#act((now, out) => this.#endpoint.progress(call.handle, 180, { contact: this.#contact() }, now, out));

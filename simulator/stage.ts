@@ -6,6 +6,7 @@
 import type { Cloud } from '#cloud/main.ts';
 import type { Profile } from '#device/gateway.ts';
 import { type VerbName, type VerbReply, type VerbRequest, verbEntry } from '#shared/protocol/verbs/index.ts';
+import type { VirtualBoard } from './board.ts';
 import type { Ground, StageLine } from './ground.ts';
 import { Home, type HomePhoneOptions, type StageHome } from './home.ts';
 import { Phone, type PhoneOptions } from './phone.ts';
@@ -81,9 +82,20 @@ export class Stage<C = Cloud> implements AsyncDisposable {
   }
 
   /** A home with its gateway paired; `listen` is the address for its phones, where that is not the gateway's first. */
-  async home(name: string, profile: Profile = 'residential-gateway', listen?: string): Promise<StageHome> {
+  async home(
+    name: string,
+    profile: Profile = 'residential-gateway',
+    listen?: string,
+    board?: VirtualBoard,
+  ): Promise<StageHome> {
     const { ground } = this;
-    const options = { name, profile, cloudUrl: ground.url(this.cloud), ...(listen === undefined ? {} : { listen }) };
+    const options = {
+      name,
+      profile,
+      cloudUrl: ground.url(this.cloud),
+      ...(listen === undefined ? {} : { listen }),
+      ...(board === undefined ? {} : { board }),
+    };
     const home = new Home(ground, options, (one, phone) => this.#phone(one, phone));
     home.id = (await this.api('home.create', { name })).id;
     this.started.push(home);

@@ -53,6 +53,7 @@ function troubledDisk(disk: Disk, trouble: Trouble): Disk {
   return {
     ...disk,
     read: (path) => disk.read(path),
+    part: (path, offset, length) => disk.part(path, offset, length),
     async write(path, data) {
       // The new file was never renamed: the old one stands.
       if (admit(data.length) !== undefined) throw new Error('ECUT: the power failed');

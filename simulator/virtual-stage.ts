@@ -238,7 +238,9 @@ function openApi(world: VirtualWorld, farm: FarmControl, made: (app: App, leave:
           ...(request.body === undefined ? {} : { payload: request.body }),
         });
         const headers = Object.fromEntries(Object.entries(reply.headers).map(([name, value]) => [name, String(value)]));
-        return { status: reply.statusCode, headers, body: reply.body };
+        return request.octets === true
+          ? { status: reply.statusCode, headers, body: '', octets: Uint8Array.from(reply.rawPayload) }
+          : { status: reply.statusCode, headers, body: reply.body };
       });
       made(app, leave);
       return {

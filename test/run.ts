@@ -1,6 +1,7 @@
 /**
  * The test command: runs vitest and prints the closing line `N passed, N failed, N skipped`. Tests whose third-party program is
- * absent are skipped and named; with HEARTHLINE_PEERS=required an absent one fails instead. `--long` runs the long suite.
+ * absent are skipped and named; with HEARTHLINE_PEERS=required an absent one fails instead. `--long` runs the long suite;
+ * `--image` runs the gateway image's tests (and only those).
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -26,7 +27,8 @@ interface Report {
 
 const args = process.argv.slice(2);
 const long = args.includes('--long');
-const filters = args.filter((arg) => arg !== '--long');
+const image = args.includes('--image');
+const filters = args.filter((arg) => arg !== '--long' && arg !== '--image');
 const folder = mkdtempSync(join(tmpdir(), 'hearthline-test-'));
 const file = join(folder, 'report.json');
 const child = spawn(
@@ -37,6 +39,7 @@ const child = spawn(
     '--reporter=default',
     '--reporter=json',
     `--outputFile=${file}`,
+    image ? '--project=image' : '--project=!image',
     ...filters,
   ],
   {

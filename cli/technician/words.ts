@@ -13,6 +13,10 @@ export const technicianWords = [
   'call list',
   'call trace',
   'bundle',
+  'ota status',
+  'ota history',
+  'ota install',
+  'ota stop',
 ] as const;
 
 export type TechnicianWords = (typeof technicianWords)[number];

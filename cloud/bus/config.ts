@@ -25,6 +25,13 @@ export interface CloudConfig {
   readonly mqtt: Address;
   readonly sip: Address;
   readonly sips: Address;
+  /** DNS server by which names of trunks are found (RFC 3263); default: as the system knows names, addresses alone. */
+  readonly sipDns?: Address;
+  /** SIP over WebSockets, in the clear and over TLS; an address that is left out is not opened. */
+  readonly ws?: Address;
+  readonly wss?: Address;
+  /** Origins of pages (`https://host:port`) that may open one, beside those of our own names. */
+  readonly wsOrigins?: readonly string[];
   readonly media: { readonly host: string; readonly low: number; readonly high: number };
   /** The address that SDP, Contact and the gateways' documents carry. */
   readonly publicHost: string;
@@ -46,6 +53,8 @@ export interface CloudConfig {
     sipUdp?: Address;
     sipTcp?: Address;
     sips?: Address;
+    ws?: Address;
+    wss?: Address;
     smtp?: Address;
     submission?: Address;
   };

@@ -7,7 +7,6 @@
  */
 
 import { err, type Result } from '#shared/kernel/result.ts';
-import { within } from '#shared/kernel/time.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import type { BusEventName, BusEvents } from '#shared/protocol/events.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
@@ -15,6 +14,7 @@ import type { ServerName } from '#shared/protocol/servers.ts';
 import { type VerbName, type VerbRequest, verbs } from '#shared/protocol/verbs/index.ts';
 import type { Bus, Context, Handlers, Outcome } from './bus.ts';
 import { copyData } from './copy.ts';
+import { Limits } from './limits.ts';
 
 /** Milliseconds that a request may take unless it says otherwise. */
 export const REQUEST_TIMEOUT = 10_000;
@@ -41,6 +41,7 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
   const handlers = new Map<VerbName, AnyHandler>();
   const parts = new Set<ServerName>();
   const subscribers = new Map<BusEventName, Set<AnySubscriber>>();
+  const limits = new Limits(clock);
   const counters = new Map<string, { verb: VerbName; outcome: string; count: number; milliseconds: number }>();
 
   function count(verb: VerbName, outcome: string, since: number): void {
@@ -97,7 +98,7 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
       const outcome =
         handler === undefined
           ? err(fault('server_unavailable', `The ${server} server is not running.`, { server }))
-          : ((await within(clock, timeout, run(verb, handler, request, context), undefined)) ??
+          : ((await limits.within(timeout, run(verb, handler, request, context))) ??
             err(fault('timeout', `The ${server} server did not answer ${verb} in ${timeout} ms.`, { server })));
       count(verb, outcome.ok ? 'ok' : outcome.fault.code, since);
       return outcome as Outcome<V>;

@@ -26,9 +26,11 @@ export interface LineFacts {
   readonly metered: boolean;
 }
 
-/** A party of a request, looked up. Without `line` nobody has that number. */
+/** A party of a request, looked up. Without `line` and `outside` nobody has that number. */
 export interface PartyFacts {
   readonly asked: string;
+  /** A number (E.164) that a trunk leads to. */
+  readonly outside?: string;
   readonly line?: LineFacts;
   /** Phones registered on the line now; undefined where nobody was asked. */
   readonly contacts?: number;
@@ -63,6 +65,21 @@ const CANDIDATES: readonly Candidate[] = [
   { server: 'messaging', orientation: 'non-voice', can: 'a still picture' },
 ];
 
+const losers = new Map<Candidate, string>();
+
+/** Who was not chosen, and why; made once. */
+function losersTo(winner: Candidate): string {
+  const known = losers.get(winner);
+  if (known !== undefined) return known;
+  const others = CANDIDATES.filter((candidate) => candidate !== winner).map((loser) =>
+    loser.orientation === winner.orientation
+      ? `${loser.server} is for ${loser.can}`
+      : `${loser.server} is ${loser.orientation}-oriented`,
+  );
+  losers.set(winner, others.join(', '));
+  return others.join(', ');
+}
+
 /** The winner for a need, with its reason; `server_unavailable` with its name when it does not run. */
 export function choose(
   need: Need,
@@ -73,17 +90,12 @@ export function choose(
   const { server, orientation } = winner;
   const missing = firstMissing([server], facts);
   if (missing !== undefined) return err(missing);
-  const losers = CANDIDATES.filter((candidate) => candidate !== winner).map((loser) =>
-    loser.orientation === orientation
-      ? `${loser.server} is for ${loser.can}`
-      : `${loser.server} is ${loser.orientation}-oriented`,
-  );
   const { load = 0, advice } = facts.servers.get(server) ?? {};
   const state = advice === undefined ? `load ${Math.round(load * 100)} %` : `degraded: ${advice}`;
   return ok({
     server,
     orientation,
-    why: `${orientation}-oriented, needs ${need}: ${server} (${state}); not chosen: ${losers.join(', ')}`,
+    why: `${orientation}-oriented, needs ${need}: ${server} (${state}); not chosen: ${losersTo(winner)}`,
   });
 }
 

@@ -85,10 +85,15 @@ function partsWith(state: SessionState, leg: LegState): boolean {
   if (leg.kind !== 'voice') return false;
   const voices = liveLegs(state).filter((one) => one !== leg && one.kind === 'voice');
   if (voices.some((one) => one.replaces === leg.id)) return false;
+  if (leg.state !== 'up' && voices.some((one) => ringTogether(one, leg))) return false;
   // A third party that was asked in and did not come.
   if (leg.state !== 'up' && voices.filter((one) => one.state === 'up').length > 1) return false;
   // A party that was only coming leaves those who talk as they were.
   return leg.replaces === undefined || leg.state === 'up' || !voices.some((one) => one.id === leg.replaces);
+}
+
+function ringTogether(a: LegState, b: LegState): boolean {
+  return a.with === b.id || b.with === a.id || (a.with !== undefined && a.with === b.with);
 }
 
 /**

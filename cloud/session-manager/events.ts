@@ -54,6 +54,8 @@ export interface LegPlan {
   readonly waiting?: string;
   /** The leg whose party this one takes the place of, once it answers. */
   readonly replaces?: string;
+  /** The leg together with which this one rings: the end of one while another rings is not the call's. */
+  readonly with?: string;
   /** The line whose features say where the call goes next. */
   readonly governedBy?: string;
   /** The channel of another session that becomes this leg's. */

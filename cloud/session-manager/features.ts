@@ -4,6 +4,7 @@ import type { PartContext } from '#cloud/bus/part.ts';
 import { type LineRow, lineById, sees } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
+import { writtenOut } from '#shared/call/features/dialling.ts';
 import { type Changes, type LineFeatures, withChanges } from '#shared/call/features/document.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
@@ -55,8 +56,10 @@ export class Features {
 
 /** Whether these features can be: whom they name exists, and is not the line itself. */
 async function hindrance(line: LineRow, features: LineFeatures, resolver: Resolver): Promise<Fault | undefined> {
-  const named = [...Object.values(features.forward ?? {}), ...(features.hunt ?? [])].filter((to) => to !== undefined);
+  const { forward = {}, hunt = [], ringAlso = [], hotLine } = features;
+  const named = [...Object.values(forward), ...hunt, ...ringAlso, hotLine].filter((to) => to !== undefined);
   for (const party of await resolver.parties(named)) {
+    if (party.outside !== undefined) continue;
     if (party.line === undefined) return fault('callee_unknown', `Nobody has ${party.asked.slice(0, 64)}.`);
     if (party.line.id === line.id) return fault('bad_request', 'A line cannot be forwarded to itself.');
   }
@@ -84,9 +87,9 @@ export function featureHandlers(
       if (before !== undefined) return before;
       const row = await find(home, line, asked);
       if (row === undefined) return NO_LINE;
-      const refused = await hindrance(row, wanted, resolver);
+      const clean = writtenOut(withChanges(wanted, {}), row.number);
+      const refused = await hindrance(row, clean, resolver);
       if (refused !== undefined) return err(refused);
-      const clean = withChanges(wanted, {});
       const outcome = ok(shown(clean));
       const wall = world.clock.wall();
       await features.set(row, clean, wall, remember<'line.features.set'>(asked, outcome, wall));
@@ -105,7 +108,7 @@ export async function changeFeatures(
 ): Promise<Result<object, Fault>> {
   const row = await lineById(store, line);
   if (row === undefined) return NO_LINE;
-  const wanted = withChanges(await features.of(line), changes);
+  const wanted = writtenOut(withChanges(await features.of(line), changes), row.number);
   const refused = await hindrance(row, wanted, resolver);
   if (refused !== undefined) return err(refused);
   await features.set(row, wanted, world.clock.wall());
@@ -113,12 +116,15 @@ export async function changeFeatures(
 }
 
 /** A document with lists of its own. */
-function shown({ block, allow, hunt, short, ...rest }: LineFeatures) {
+function shown({ block, allow, hunt, short, ringAlso, bar, contacts, ...rest }: LineFeatures) {
   return {
     ...rest,
     ...(block === undefined ? {} : { block: [...block] }),
     ...(allow === undefined ? {} : { allow: [...allow] }),
     ...(hunt === undefined ? {} : { hunt: [...hunt] }),
+    ...(ringAlso === undefined ? {} : { ringAlso: [...ringAlso] }),
+    ...(bar === undefined ? {} : { bar: [...bar] }),
+    ...(contacts === undefined ? {} : { contacts: contacts.map((one) => ({ ...one })) }),
     ...(short === undefined ? {} : { short: short.map((one) => ({ ...one })) }),
   };
 }

@@ -37,12 +37,14 @@ export function planRoute(
   facts: Facts,
   emergency = false,
 ): Result<Plan, Fault> {
-  const unknown = unknownParty([to]);
+  // A call from outside has no line to answer for a further one.
+  const outside = from?.line === undefined ? undefined : to.outside;
+  const unknown = outside === undefined ? unknownParty([to]) : undefined;
   if (unknown !== undefined) return err(unknown);
   const server = choose('two parties', facts);
   if (!server.ok) return server;
   const caller = from ?? { asked: 'anonymous', direct: true };
-  const label = { from: caller.line?.number ?? caller.asked, to: to.line?.number ?? to.asked };
+  const label = { from: caller.line?.number ?? caller.asked, to: to.line?.number ?? to.outside ?? to.asked };
   const callerQuality = quality(caller, facts);
   const calleeQuality = quality(to, facts);
   const billed = !emergency && caller.line?.metered === true && facts.servers.get('billing')?.running === true;

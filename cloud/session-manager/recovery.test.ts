@@ -121,3 +121,13 @@ describe('not wanted', () => {
     expect(reconcile(states, existing)).toEqual(expected);
   });
 });
+
+describe('a busy switch', () => {
+  it('is looked through once, however many calls it has', () => {
+    const many = Array.from({ length: 20_000 }, (_none, i) => ({ ...session({}, 'up'), id: `ses_${i}` }));
+    const channels = many.map(({ id }) => channel({ session: id }));
+    const decisions = reconcile(many, { channels, media: [], qos: [] });
+    expect(decisions.filter((one) => one.do === 'seen')).toHaveLength(many.length);
+    expect(decisions).toHaveLength(many.length);
+  });
+});

@@ -41,17 +41,32 @@ type Owner = { readonly session: string; readonly leg: string };
 const keyOf = ({ session, leg }: Owner) => `${session} ${leg}`;
 const keys = (items: readonly Owner[] | undefined) => items && new Set(items.map(keyOf));
 
+/** The lists by owner, made once: a busy switch has tens of thousands of legs. */
+interface Index {
+  readonly channels: ReadonlyMap<string, NonNullable<Existing['channels']>[number]> | undefined;
+  /** The media server answered, whatever it has. */
+  readonly media: ReadonlySet<string> | undefined;
+  readonly qos: ReadonlySet<string> | undefined;
+}
+
+const indexOf = ({ channels, media, qos }: Existing): Index => ({
+  channels: channels && new Map(channels.map((one) => [keyOf(one), one])),
+  media: keys(media),
+  qos: keys(qos),
+});
+
 export function reconcile(sessions: readonly SessionState[], existing: Existing): Decision[] {
   const decisions: Decision[] = [];
   const wanted = new Set<string>();
+  const there = indexOf(existing);
   const rooms = existing.rooms && new Set(existing.rooms.map((room) => room.session));
   for (const session of sessions) {
-    decisions.push(...forCommands(session, existing, wanted));
+    decisions.push(...forCommands(session, there, wanted));
     const lostRoom = session.room !== undefined && rooms?.has(session.id) === false;
     for (const leg of liveLegs(session)) {
       wanted.add(keyOf({ session: session.id, leg: leg.id }));
       if (leg.held === true) wanted.add(keyOf({ session: session.id, leg: holdSound(leg.id) }));
-      decisions.push(...forLeg(session, leg, existing, lostRoom));
+      decisions.push(...forLeg(session, leg, there, lostRoom));
     }
   }
   const open = new Set(
@@ -61,36 +76,35 @@ export function reconcile(sessions: readonly SessionState[], existing: Existing)
 }
 
 /** What live commands play or record: where it is gone, the command has ended. */
-function forCommands(session: SessionState, existing: Existing, wanted: Set<string>): Decision[] {
-  const there = keys(existing.media);
+function forCommands(session: SessionState, { media }: Index, wanted: Set<string>): Decision[] {
   return openCommands(session).flatMap(({ id, state, recording, gather, since }): Decision[] => {
     const owner = { session: session.id, leg: id };
     wanted.add(keyOf(owner));
     const silent = gather !== undefined && since !== undefined;
-    if (state !== 'running' || silent || there === undefined || there.has(keyOf(owner))) return [];
+    if (state !== 'running' || silent || media === undefined || media.has(keyOf(owner))) return [];
     return [{ do: 'silent', session: session.id, sound: id, failed: recording === undefined }];
   });
 }
 
-function forLeg(session: SessionState, leg: LegState, existing: Existing, lostRoom: boolean): Decision[] {
+function forLeg(session: SessionState, leg: LegState, there: Index, lostRoom: boolean): Decision[] {
   const owner = { session: session.id, leg: leg.id };
   const key = keyOf(owner);
   const begun = leg.state === 'starting' || leg.state === 'ringing' || leg.state === 'up';
   if (!begun) return [];
   const decisions: Decision[] = [];
-  const channel = existing.channels?.find((one) => keyOf(one) === key);
+  const channel = there.channels?.get(key);
   const needsChannel = leg.channel === 'switched' || leg.channel === 'instructed';
-  const noChannel = needsChannel && existing.channels !== undefined && channel === undefined;
+  const noChannel = needsChannel && there.channels !== undefined && channel === undefined;
   const needsMedia = leg.reserved.endpoint !== undefined || leg.reserved.player !== undefined;
-  const noMedia = needsMedia && keys(existing.media)?.has(key) === false;
+  const noMedia = needsMedia && there.media?.has(key) === false;
   if (noChannel || noMedia || (lostRoom && leg.kind === 'voice')) decisions.push({ do: 'missing', ...owner });
-  else if (channel !== undefined || (!needsChannel && existing.media !== undefined)) {
+  else if (channel !== undefined || (!needsChannel && there.media !== undefined)) {
     const { callId } = channel ?? {};
     const up = channel?.state === 'up';
     decisions.push({ do: 'seen', ...owner, up, ...(callId === undefined ? {} : { callId }) });
   }
   // The home's budget is the one thing that is taken again: the leg runs, its bit rate is used.
-  if (leg.reserved.dscp !== undefined && keys(existing.qos)?.has(key) === false) {
+  if (leg.reserved.dscp !== undefined && there.qos?.has(key) === false) {
     decisions.push({ do: 'send', command: reserveCommand(session, leg, 'qos') });
   }
   return decisions;

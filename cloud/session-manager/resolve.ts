@@ -2,9 +2,11 @@
 import type { Context } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { gatewaysOfHome, isOurs, type LineRow, lineById, lineByParty } from '#cloud/store/directory.ts';
+import { allTrunks, leadsOutside, type TrunkRow } from '#cloud/store/outside.ts';
 import { type Dialled, readDialled } from '#shared/call/numbers.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { type FarmServerName, farmServers } from '#shared/protocol/servers.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { Facts, LineFacts, PartyFacts, ServerFacts } from './choice.ts';
 import { Known } from './known.ts';
 import { SELF } from './outbox.ts';
@@ -14,9 +16,11 @@ const FARM_FRESH = 2_000;
 /** Milliseconds that looking may take; without an answer the plan goes by what runs. */
 const LOOK_FOR = 1_000;
 
+export type Reach = NonNullable<VerbRequest<'session.route'>['reach']>;
+
 export interface Resolver {
-  /** Reads a line id, a number or a SIP URI as people write it. */
-  party(asked: string): Promise<PartyFacts>;
+  /** Reads a line id, a number or a SIP URI as people write it; `reach`: where the phones of one line are, if it is known. */
+  party(asked: string, reach?: Reach): Promise<PartyFacts>;
   parties(asked: readonly string[]): Promise<PartyFacts[]>;
   /** The line behind a dialled text; `media` and `emergency` come back as they are. */
   dialled(to: string): Dialled | undefined;
@@ -30,10 +34,15 @@ export interface Resolver {
 export function createResolver({ bus, store, world, config }: PartContext): Resolver {
   let farm: { at: number; servers: Map<FarmServerName, ServerFacts> } | undefined;
   const lines = new Known<LineRow>();
-  const gateways = new Known<string>();
+  /** By home; null: none of its gateways is connected. */
+  const gateways = new Known<string | null>();
+  let trunks: Promise<readonly TrunkRow[]> | undefined;
   const leave = [
     bus.subscribe('lines.changed', () => lines.forget()),
     bus.subscribe('gateway.presence', () => gateways.forget()),
+    bus.subscribe('trunks.changed', () => {
+      trunks = undefined;
+    }),
   ];
   const legId = () => newId('leg', world.clock.wall(), world.random.bytes(10));
 
@@ -64,24 +73,41 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   }
 
   async function gatewayOf(home: string): Promise<string | undefined> {
-    return gateways.get(home, async () => (await gatewaysOfHome(store, home)).find((row) => row.online === 1)?.id);
+    const find = async () => (await gatewaysOfHome(store, home)).find((row) => row.online === 1)?.id ?? null;
+    return (await gateways.get(home, find)) ?? undefined;
   }
 
   async function whereabouts(
     rows: readonly LineRow[],
+    reach: Reach | undefined,
   ): Promise<Map<string, { contacts: number; direct: boolean; gateway?: string }>> {
+    if (reach !== undefined && rows.every((row) => row.id === reach.line)) return new Map([[reach.line, reach]]);
     if (rows.length === 0 || !bus.has('softswitch')) return new Map();
     const list = await bus.request('registration.list', { lines: rows.map((row) => row.id) }, SELF, LOOK_FOR);
     return new Map(list.ok ? list.value.items.map(({ line, ...where }) => [line, where]) : []);
   }
 
-  async function parties(asked: readonly string[]): Promise<PartyFacts[]> {
+  /** The number outside that a text means, where some trunk takes it. */
+  async function leads(text: string): Promise<string | undefined> {
+    const dialled = isOurs(text, config) ? readDialled(text) : undefined;
+    if (dialled?.kind !== 'number') return undefined;
+    trunks ??= allTrunks(store);
+    return leadsOutside(dialled.number, await trunks) ? dialled.number : undefined;
+  }
+
+  async function parties(asked: readonly string[], reach?: Reach): Promise<PartyFacts[]> {
     const rows = await Promise.all(asked.map((one) => lines.get(one, () => lineByParty(store, one, config))));
-    const where = await whereabouts(rows.filter((row) => row !== undefined));
+    const where = await whereabouts(
+      rows.filter((row) => row !== undefined),
+      reach,
+    );
     return Promise.all(
       rows.map(async (row, i): Promise<PartyFacts> => {
         const text = asked[i] ?? '';
-        if (row === undefined) return { asked: text, direct: false };
+        if (row === undefined) {
+          const outside = await leads(text);
+          return { asked: text, direct: false, ...(outside === undefined ? {} : { outside }) };
+        }
         const at = where.get(row.id);
         const gateway = at?.gateway ?? (await gatewayOf(row.home));
         return {
@@ -97,7 +123,7 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
 
   return {
     parties,
-    party: async (asked) => (await parties([asked]))[0] ?? { asked, direct: false },
+    party: async (asked, reach) => (await parties([asked], reach))[0] ?? { asked, direct: false },
     dialled: (to) => (isOurs(to, config) ? readDialled(to) : undefined),
     async caller(line, direct) {
       const row = await lines.get(line, () => lineById(store, line));

@@ -148,8 +148,23 @@ describe('what a phone waits for', () => {
     expect(farm.world.now).toBe(0);
     await farm.ask('leg.report', { session, leg: callee, event: 'answered', at: 0 }, SELF);
     expect([farm.world.now, await rows(session)]).toEqual([20, ['created', 'ringing', 'answered']]);
-    await farm.ask('leg.report', { session, leg: callee, event: 'ended', at: 0 }, SELF);
-    expect((await rows(session)).at(-1)).toBe('ended');
+    const end = await farm.ask('leg.report', { session, leg: callee, event: 'ended', at: 0 }, SELF);
+    expect([end, (await rows(session)).at(-1)]).toEqual([{ ok: true, value: { over: true } }, 'ended']);
+  });
+
+  it('paying afterwards: a call that only rings is written a moment later, or when the part stops', async () => {
+    // Nothing is marked then, so nobody has to be told anything.
+    await farm.stopServer('qos');
+    const { session, callee } = await phoneCall();
+    await farm.ask('leg.report', { session, leg: callee, event: 'ringing', at: 0 }, SELF);
+    await farm.world.run(99);
+    expect(await rows(session)).toEqual([]);
+    expect((await farm.session(session)).legs[1]?.state).toBe('ringing');
+    await farm.world.run(1);
+    expect(await rows(session)).toEqual(['created', 'ringing']);
+    const other = await phoneCall();
+    await farm.restart();
+    expect((await rows(other.session))[0]).toBe('created');
   });
 
   it('paying in advance: for the reservation, which stands in the journal', async () => {

@@ -1,9 +1,11 @@
 /** Where a phone's call goes: to a line, to the media library, to an application, or into its own settings; and on, where nobody takes it. */
 import type { Handlers } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
+import { barredFor } from '#shared/call/features/barring.ts';
 import { meaning } from '#shared/call/features/dialling.ts';
 import type { Changes, LineFeatures } from '#shared/call/features/document.ts';
 import { FORWARD_LIMIT, forwardAfter, forwardAlways, mayGoOn, ringsFor } from '#shared/call/features/forwarding.ts';
+import { known } from '#shared/call/features/presentation.ts';
 import { screen } from '#shared/call/features/screening.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
@@ -14,11 +16,16 @@ import { overLimit } from './create.ts';
 import type { LegPlan } from './events.ts';
 import { changeFeatures, type Features } from './features.ts';
 import { type CallRoutes, incomingEvent, planWaiting } from './incoming.ts';
+import type { Live } from './live.ts';
 import { SELF } from './outbox.ts';
+import { ringingAt, takingLeg } from './pickup.ts';
 import { type Plan, planMedia, planRoute } from './plan.ts';
+import { lastNumber } from './recent.ts';
 import type { Resolver } from './resolve.ts';
+import { calledBy, callerNumber, described, noted, rung, stranger } from './route-plan.ts';
 import type { Runtime } from './runtime.ts';
-import { findLeg, liveLegs } from './session.ts';
+import { findLeg, type LegState, liveLegs } from './session.ts';
+import { type Also, together } from './together.ts';
 
 type Verbs = 'session.route' | 'session.reroute';
 type Route = VerbRequest<'session.route'>;
@@ -51,7 +58,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     caller: PartyFacts | undefined,
     hidden: boolean,
   ): Promise<Result<Destination, Fault>> {
-    let to = await resolver.party(request.to);
+    let to = await resolver.party(request.to, request.reach);
     let forwarder: PartyFacts | undefined;
     const seen = new Set<string>();
     for (let hop = 0; hop <= FORWARD_LIMIT; hop++) {
@@ -70,7 +77,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
 
   /** Where a call goes that the line's own wishes turn away, or the fault that it ends with. */
   function turnedAway(own: LineFeatures, caller: PartyFacts | undefined, hidden: boolean, line: string) {
-    const number = caller?.line?.number;
+    const number = callerNumber(caller);
     const talking = own.noWaiting === true ? talkingOf(line) : 0;
     const screened = screen(own, { hidden, ...(number === undefined ? {} : { number }) }, talking);
     return screened.pass ? undefined : (forwardAfter(own, screened.reason, []) ?? fault(screened.reason));
@@ -82,22 +89,35 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     return count;
   }
 
-  async function ring(request: Route, caller: PartyFacts | undefined, emergency: boolean, hidden: boolean) {
+  async function ring(
+    request: Route,
+    caller: PartyFacts | undefined,
+    emergency: boolean,
+    hidden: boolean,
+    pin?: string,
+  ) {
     const [found, facts] = await Promise.all([
-      emergency
-        ? resolver.party(request.to).then((to) => ok<Destination>({ to, features: {} }))
+      emergency || request.callBack === true
+        ? resolver.party(request.to, request.reach).then((to) => ok<Destination>({ to, features: {} }))
         : destination(request, caller, hidden),
       resolver.facts(true),
     ]);
     if (!found.ok) return found;
     const { to, forwarder, features: own } = found.value;
-    const planned = planRoute(caller, to, facts, emergency);
+    const no = emergency ? undefined : ((await barred(caller, forwarder ?? to, pin)) ?? (await barred(forwarder, to)));
+    if (no !== undefined) return err(no);
+    // Who sends a call on answers for the way outside.
+    const answers = to.outside === undefined ? caller : (forwarder ?? caller);
+    const planned = planRoute(answers, to, facts, emergency);
     if (!planned.ok) return planned;
-    const plan = described(planned.value, hidden && !emergency, forwarder);
+    const named = answers === caller ? planned.value : calledBy(planned.value, caller);
+    const alone = described(named, hidden && !emergency, forwarder);
+    const plan = emergency ? alone : together(alone, to, await ringingAlong(own), facts);
     const full = emergency || caller?.line?.metered === false ? undefined : overLimit(runtime, plan);
     if (full !== undefined) return err(full);
     const id = newSession();
-    const { live, durable } = begin(id, plan, request);
+    const { reach: _, ...said } = request;
+    const live = runtime.attempt(id, plan, said);
     const taken = await runtime.reserve(live, live.state.legs);
     if (!taken.ok) {
       await runtime.step(id, { on: 'refused', ...taken.fault });
@@ -105,10 +125,17 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     }
     const { legs } = taken.value;
     const metered = Object.values(legs).some((leg) => leg.metered);
-    const noted = runtime.step(id, metered ? { on: 'reserved', legs } : { on: 'admitted', legs });
-    if (metered) await Promise.all([durable, noted]);
+    // What is metered has to be known before the phone rings; that takes the first row along.
+    if (metered) await runtime.step(id, { on: 'reserved', legs });
+    else quietly(runtime.step(id, { on: 'admitted', legs }));
     const [callerLeg, ...callees] = live.state.legs;
-    const targets = callees.map((leg) => ({ leg: leg.id, line: leg.line ?? '' }));
+    const owner = answers?.line?.id;
+    const targets = await Promise.all(
+      callees.map(async (leg) => ({
+        ...{ leg: leg.id, ...rung(leg.line, leg.to, leg.governedBy ?? owner) },
+        ...noted(known(await features.of(leg.line), callerNumber(caller), hidden)),
+      })),
+    );
     const ringFor = ringsFor(own);
     return ok({
       do: 'ring' as const,
@@ -119,6 +146,22 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       ...(ringFor === undefined ? {} : { ringFor }),
       ...(hidden && !emergency ? { hidden: true } : {}),
     });
+  }
+
+  /** What keeps this line from calling there; inside its own home nothing does. */
+  async function barred(who: PartyFacts | undefined, to: PartyFacts, pin?: string): Promise<Fault | undefined> {
+    const number = to.line?.number ?? to.outside;
+    if (who?.line === undefined || number === undefined || to.line?.home === who.line.home) return undefined;
+    const found = barredFor(await features.of(who.line.id), number, who.line.number, pin);
+    return found === undefined ? undefined : fault('destination_barred', `This line is barred for ${found} numbers.`);
+  }
+
+  function ringingAlong({ ringAlso = [] }: LineFeatures): Promise<Also[]> {
+    const look = async (name: string): Promise<Also> => {
+      const party = await resolver.party(name);
+      return { party, features: await features.of(party.line?.id) };
+    };
+    return Promise.all(ringAlso.map(look));
   }
 
   /** Journals a call without making it wait; a journal that fails is logged by its store's caller here. */
@@ -193,6 +236,35 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     return ok({ do: 'wait' as const, session: id, leg });
   }
 
+  /** Somebody takes a call that rings elsewhere in the home. */
+  async function pickup(caller: PartyFacts, line: { readonly id: string; readonly home: string }, at?: string) {
+    const wanted = at === undefined ? undefined : ((await resolver.party(at)).line?.id ?? '');
+    const ringing = ringingAt(runtime.lives.values(), line, wanted);
+    if (ringing === undefined) return err(fault('callee_unknown', 'No call rings there.'));
+    const planned = planRoute(undefined, caller, await resolver.facts(true));
+    const plan = planned.ok ? planned.value.legs[1] : undefined;
+    if (plan === undefined) return planned.ok ? err(fault('internal')) : planned;
+    const added = await addLeg(ringing.live, takingLeg(plan, ringing.leg, caller), [line.home]);
+    if (!added.ok) return added;
+    const { id: session } = ringing.live.state;
+    return ok({ do: 'take' as const, session, ringing: ringing.leg.id, leg: plan.id });
+  }
+
+  /** One more leg of a call that goes on, with its reservations. */
+  async function addLeg(live: Live, plan: LegPlan, homes: string[]): Promise<Result<LegState, Fault>> {
+    const { id } = live.state;
+    await runtime.step(id, { on: 'added', plan, homes });
+    const leg = findLeg(live.state, plan.id);
+    if (leg === undefined) return err(fault('not_found', 'The call has just ended.'));
+    const taken = await runtime.reserve(live, [leg]);
+    if (!taken.ok) {
+      await runtime.step(id, { on: 'leg-refused', leg: plan.id, fault: taken.fault.fault });
+      return err(taken.fault.fault);
+    }
+    await runtime.step(id, { on: 'reserved', ...taken.value });
+    return ok(leg);
+  }
+
   /** What fails is in the runtime's log. */
   function quietly(work: Promise<unknown>): void {
     work.catch(() => undefined);
@@ -200,17 +272,25 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
 
   return {
     async 'session.route'(asked) {
-      const caller = asked.line === undefined ? undefined : await resolver.caller(asked.line, asked.direct);
+      const caller = asked.line === undefined ? stranger(asked.from) : await resolver.caller(asked.line, asked.direct);
       const emergency = resolver.dialled(asked.to)?.kind === 'emergency';
-      if (emergency || caller === undefined) return ring(asked, caller, emergency, asked.hidden === true);
-      const meant = meaning(await features.of(caller.line?.id), asked.to, asked.hidden === true);
+      if (emergency || caller?.line === undefined) return ring(asked, caller, emergency, asked.hidden === true);
+      const { id: line, home, number } = caller.line;
+      const meant = meaning(await features.of(line), asked.to, asked.hidden === true, number);
+      if (meant.do === 'last') {
+        const to = await lastNumber({ runtime, store: context.store }, { id: line, home }, meant.of);
+        return to === undefined
+          ? err(fault('callee_unknown'))
+          : ring({ ...asked, to }, caller, false, asked.hidden === true);
+      }
+      if (meant.do === 'pickup') return pickup(caller, { id: line, home }, meant.at);
       if (meant.do !== 'call') return change(asked, caller, meant.do === 'change' ? meant.changes : undefined);
       const request = meant.to === asked.to ? asked : { ...asked, to: meant.to };
       const dialled = resolver.dialled(request.to);
       const waits = await application(request, caller);
       if (waits !== undefined) return waits;
       if (dialled?.kind === 'media') return play(request, caller, dialled.index);
-      return ring(request, caller, dialled?.kind === 'emergency', meant.hidden);
+      return ring(request, caller, dialled?.kind === 'emergency', meant.hidden, meant.pin);
     },
 
     async 'session.reroute'({ session, leg, reason }, { principal }) {
@@ -227,6 +307,8 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       );
       if (way === undefined || live.state.legs.length > FORWARD_LIMIT + 1) return err(fault('callee_offline'));
       const forwarder = await resolver.party(governs);
+      const no = await barred(forwarder, way);
+      if (no !== undefined) return err(no);
       const planned = planRoute(forwarder, way, await resolver.facts(true));
       const plan = planned.ok ? planned.value.legs[1] : undefined;
       if (!planned.ok || plan === undefined) return planned.ok ? err(fault('internal')) : planned;
@@ -236,17 +318,11 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
         why: `${plan.why}; forwarded by ${forwarder?.line?.number ?? governs}: ${reason}`,
       };
       const homes = way.line === undefined ? [] : [way.line.home];
-      await runtime.step(session, { on: 'added', plan: added, homes });
-      const next = findLeg(live.state, added.id);
-      if (next === undefined) return err(fault('not_found', 'The call has just ended.'));
-      const taken = await runtime.reserve(live, [next]);
-      if (!taken.ok) {
-        await runtime.step(session, { on: 'leg-refused', leg: added.id, fault: taken.fault.fault });
-        return err(taken.fault.fault);
-      }
-      await runtime.step(session, { on: 'reserved', ...taken.value });
+      const next = await addLeg(live, added, homes);
+      if (!next.ok) return next;
       const ringFor = ringsFor(own);
-      return ok({ leg: added.id, line: next.line ?? '', again: true, ...(ringFor === undefined ? {} : { ringFor }) });
+      const rings = rung(next.value.line, way.outside, forwarder.line?.id);
+      return ok({ leg: added.id, ...rings, again: true, ...(ringFor === undefined ? {} : { ringFor }) });
     },
   };
 
@@ -261,27 +337,8 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       const name = forwardAfter(own, reason, tried);
       if (name === undefined || tried.includes(name)) return undefined;
       const party = await resolver.party(name);
-      if (party.line !== undefined && !lines.includes(party.line.id)) return party;
+      if (party.outside !== undefined || (party.line !== undefined && !lines.includes(party.line.id))) return party;
       tried.push(name);
     }
   }
-}
-
-/** The plan with what forwarding and privacy make of it: who sends a call on pays for the way, and a withheld number is nobody's. */
-function described(plan: Plan, hidden: boolean, forwarder: PartyFacts | undefined): Plan {
-  const [caller, ...callees] = plan.legs;
-  if (caller === undefined || (!hidden && forwarder === undefined)) return plan;
-  const payer = forwarder?.line?.home;
-  return {
-    ...plan,
-    legs: [
-      // The other home sees the session too.
-      hidden ? { ...caller, party: 'anonymous' } : caller,
-      ...callees.map((leg) => ({
-        ...leg,
-        ...(hidden ? { from: 'anonymous' } : {}),
-        ...(payer === undefined ? {} : { payer, why: `${leg.why}; forwarded by ${forwarder?.line?.number}` }),
-      })),
-    ],
-  };
 }

@@ -22,6 +22,8 @@ export interface Runtime {
   readonly outbox: Outbox;
   /** Begins a session: one commit with `also` (idempotency). The promise tells when it is durable. */
   begin(id: string, plan: Plan, request: unknown, also?: readonly Statement[]): { live: Live; durable: Promise<void> };
+  /** Begins a session that nobody was told of yet: its first row goes with the next one, or a moment later. */
+  attempt(id: string, plan: Plan, request: unknown): Live;
   /** Feeds a machine; resolves once what it said is durable. Unknown and ended sessions ignore it. */
   step(session: string, input: Input, also?: readonly Statement[]): Promise<void>;
   /** Takes the reservations of these legs, all or nothing; `step` it `reserved` or `refused` afterwards. */
@@ -33,6 +35,9 @@ export interface Runtime {
   stop(): Promise<void>;
 }
 
+/** Milliseconds for which rows that nobody waits for (a call was attempted, a phone rings) wait for one that somebody does. */
+const GATHER = 100;
+
 export async function createRuntime(context: PartContext): Promise<Runtime> {
   const { store, bus, world } = context;
   const { clock, log } = world;
@@ -41,6 +46,9 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
   const perHome = new Map<string, number>();
   const timers = new Map<string, Timer>();
   let stopped = false;
+  /** Rows and homes of sessions that are not in the store yet; the session's next commit takes them along. */
+  const held = new Map<string, Held>();
+  let flushing: Timer | undefined;
   const outbox = createOutbox({ bus, store, clock, log, onOutcome: (entry, outcome) => settled(entry, outcome) });
 
   function settled(entry: OutboxEntry, outcome: CommandOutcome): void {
@@ -83,10 +91,36 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     }
   }
 
+  function hold(live: Live, rows: readonly JournalRow[], homes: readonly string[]): void {
+    if (rows.length === 0) return;
+    const before = held.get(live.state.id);
+    if (before === undefined) held.set(live.state.id, { live, rows: [...rows], homes: [...homes] });
+    else {
+      before.rows.push(...rows);
+      before.homes.push(...homes);
+    }
+    flushing ??= clock.at(clock.mono() + GATHER, () => void flush());
+  }
+
+  /** Writes what is held; what fails is in the log. */
+  async function flush(): Promise<void> {
+    flushing?.cancel();
+    flushing = undefined;
+    const work = [...held.values()].map(({ live }) =>
+      write(live, [], [], []).catch((error) => {
+        log.error('session.step-failed', { session: live.state.id, error: String(error) });
+      }),
+    );
+    await Promise.all(work);
+  }
+
   /** Writes one step: rows, state, outbox and `also`; afterwards tells the listeners and carries out the commands. */
-  async function write(live: Live, out: readonly Output[], homes: readonly string[], also: readonly Statement[]) {
+  async function write(live: Live, out: readonly Output[], more: readonly string[], also: readonly Statement[]) {
     const { id, seq } = live.state;
-    const rows = out.flatMap((one) => (one.do === 'append' ? [one.row] : []));
+    const { rows, homes }: Omit<Held, 'live'> = held.get(id) ?? { rows: [], homes: [] };
+    held.delete(id);
+    for (const one of out) if (one.do === 'append') rows.push(one.row);
+    homes.push(...more);
     const [entries, kept] = journal.outbox(
       id,
       out.flatMap(({ do: what, ...send }) => (what === 'send' ? [send as Omit<OutboxEntry, 'session' | 'n'>] : [])),
@@ -124,7 +158,9 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     for (const home of homes) perHome.set(home, (perHome.get(home) ?? 0) + 1);
     if (live.state.state === 'ended') drop(live);
     arm(live);
-    await write(live, out, homes, also);
+    const easy = input.on === 'admitted' || (input.on === 'report' && input.event === 'ringing');
+    if (easy && also.length === 0 && out.every((one) => one.do === 'append')) hold(live, rowsOf(out), homes);
+    else await write(live, out, homes, also);
   }
 
   async function step(session: string, input: Input, also: readonly Statement[] = []): Promise<void> {
@@ -139,7 +175,7 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     }
   }
 
-  function begin(id: string, plan: Plan, request: unknown, also: readonly Statement[] = []) {
+  function first(id: string, plan: Plan, request: unknown): { live: Live; row: JournalRow } {
     const data: Extract<SessionEvent, { type: 'created' }>['data'] = {
       kind: plan.kind,
       request,
@@ -153,7 +189,7 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     const live = newLive(state);
     for (const leg of state.legs) live.seen.set(leg.id, clock.mono());
     keep(live);
-    return { live, durable: write(live, [{ do: 'append', row }], plan.homes, also) };
+    return { live, row };
   }
 
   async function recover(): Promise<void> {
@@ -169,7 +205,15 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
   return {
     lives,
     outbox,
-    begin,
+    begin(id, plan, request, also = []) {
+      const { live, row } = first(id, plan, request);
+      return { live, durable: write(live, [{ do: 'append', row }], plan.homes, also) };
+    },
+    attempt(id, plan, request) {
+      const { live, row } = first(id, plan, request);
+      hold(live, [row], plan.homes);
+      return live;
+    },
     step,
     async reserve(live, legs) {
       const taken = await reserve(live.state, legs, (command) => sendCommand(bus, command));
@@ -193,12 +237,21 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     },
     liveOf: (home) => perHome.get(home) ?? 0,
     async stop() {
+      await flush();
       stopped = true;
       for (const timer of timers.values()) timer.cancel();
       await outbox.stop();
     },
   };
 }
+
+interface Held {
+  readonly live: Live;
+  readonly rows: JournalRow[];
+  readonly homes: string[];
+}
+
+const rowsOf = (out: readonly Output[]): JournalRow[] => out.flatMap((one) => (one.do === 'append' ? [one.row] : []));
 
 /** What a command's outcome means to its session; undefined for nothing. */
 function inputOf(entry: OutboxEntry, outcome: CommandOutcome, live: Live): Input | undefined {

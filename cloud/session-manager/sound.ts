@@ -22,6 +22,7 @@ export interface SoundCommand {
 
 export function soundPlan(state: SessionState): SoundPlan {
   if (state.kind !== 'call' || state.room !== undefined || state.state === 'ending') return NOTHING;
+  if (!state.legs.some(takesPart)) return NOTHING;
   const voices = liveLegs(state).filter((leg) => leg.kind === 'voice');
   const replaced = new Set(voices.flatMap((leg) => leg.replaces ?? []));
   const talking = voices.filter((leg) => takesPart(leg) && !replaced.has(leg.id));

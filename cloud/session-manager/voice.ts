@@ -37,7 +37,7 @@ export function voiceHandlers(
       const durable = runtime.step(session, { on: 'report', ...report });
       if (report.event === 'ringing') void durable.catch(() => undefined);
       else await durable;
-      return ok({});
+      return ok(runtime.lives.has(session) ? {} : { over: true });
     },
 
     async 'voice.report'(request, asked) {

@@ -17,6 +17,8 @@ const STATEMENTS_KEPT = 512;
 /** What became of one commit of a group; `error` is a bug (wrong SQL) and concerns that commit alone. */
 export type GroupResult = CommitResult | { readonly ok: false; readonly why: 'error'; readonly error: string };
 
+const WRITTEN: GroupResult = { ok: true };
+
 /** The store cannot be opened; the message says what to do. */
 export class StoreError extends Error {
   constructor(message: string) {
@@ -108,35 +110,54 @@ function connection(db: DatabaseSync): Connection {
     return statement;
   }
 
-  /** One commit inside the open transaction, under a savepoint of its own. */
-  function commit(statements: readonly Statement[]): GroupResult {
-    db.exec('SAVEPOINT one');
+  function run(statements: readonly Statement[]): GroupResult {
     let at = 0;
-    let result: GroupResult = { ok: true };
     try {
-      for (; at < statements.length && result.ok; at++) {
+      for (; at < statements.length; at++) {
         const statement = statements[at];
         if (statement === undefined) break;
         const { changes } = prepare(statement.sql).run(...statement.params);
-        if (statement.changes !== undefined && Number(changes) !== statement.changes) {
-          result = { ok: false, why: 'changes', statement: at };
-        }
+        if (statement.changes !== undefined && Number(changes) !== statement.changes)
+          return { ok: false, why: 'changes', statement: at };
       }
+      return WRITTEN;
     } catch (error) {
       const code = (error as { errcode?: unknown }).errcode;
-      result = UNIQUE_CODES.includes(code)
+      return UNIQUE_CODES.includes(code)
         ? { ok: false, why: 'unique', statement: at }
         : { ok: false, why: 'error', error: `${String(error)} in: ${statements[at]?.sql}` };
     }
+  }
+
+  /** One commit inside the open transaction, under a savepoint of its own. */
+  function commit(statements: readonly Statement[]): GroupResult {
+    db.exec('SAVEPOINT one');
+    const result = run(statements);
     if (!result.ok) db.exec('ROLLBACK TO one');
     db.exec('RELEASE one');
     return result;
   }
 
+  /** All of them as one transaction; undefined, and nothing written, where one of them is refused. */
+  function together(commits: readonly (readonly Statement[])[]): GroupResult[] | undefined {
+    prepare('BEGIN IMMEDIATE').run();
+    for (const one of commits) {
+      if (run(one).ok) continue;
+      // A full disk may have undone it already.
+      if (db.isTransaction) db.exec('ROLLBACK');
+      return undefined;
+    }
+    prepare('COMMIT').run();
+    return commits.map(() => WRITTEN);
+  }
+
   return {
     group(commits) {
-      db.exec('BEGIN IMMEDIATE');
       try {
+        // Hardly any commit is refused, so savepoints are for the groups in which one is.
+        const whole = together(commits);
+        if (whole !== undefined) return whole;
+        db.exec('BEGIN IMMEDIATE');
         const results = commits.map(commit);
         db.exec('COMMIT');
         return results;

@@ -2,16 +2,20 @@
 import type { Migration } from './migration.ts';
 import { billingSchema } from './schema/billing.ts';
 import { callSchema } from './schema/call.ts';
+import { chargeSchema } from './schema/charge.ts';
 import { directorySchema } from './schema/directory.ts';
 import { eCenterSchema } from './schema/e-center.ts';
 import { emailSchema } from './schema/email.ts';
 import { eventSchema } from './schema/event.ts';
 import { farmSchema } from './schema/farm.ts';
+import { gatewayClaimSchema } from './schema/gateway-claim.ts';
 import { gatewaySeenSchema } from './schema/gateway-seen.ts';
 import { homeNetworkingSchema } from './schema/home-networking.ts';
 import { messagingSchema } from './schema/messaging.ts';
 import { platformSchema } from './schema/platform.ts';
+import { rolloutSchema } from './schema/rollout.ts';
 import { sessionSchema } from './schema/session.ts';
+import { trunkSchema } from './schema/trunk.ts';
 
 export const migrations: readonly Migration[] = [
   directorySchema,
@@ -26,4 +30,8 @@ export const migrations: readonly Migration[] = [
   eCenterSchema,
   callSchema,
   gatewaySeenSchema,
+  gatewayClaimSchema,
+  rolloutSchema,
+  trunkSchema,
+  chargeSchema,
 ];

@@ -2,15 +2,16 @@
  * The store of the real cloud: one writer thread, reads on a connection of this thread.
  *
  * Group commit: while a group is being synced, further commits gather and form the next one; so the cost of a sync
- * is shared by all that wait for it, and a lone commit waits for nobody. At most two groups are on their way.
+ * is shared by all that wait for it, and a lone commit waits for nobody.
  */
 import { Worker } from 'node:worker_threads';
 import { type GroupResult, lock, openReader, StoreError } from './adapter-sqlite.ts';
 import type { FromWriter, ToWriter, WriterOptions } from './adapter-writer.ts';
 import type { CommitResult, Row, SqlValue, Statement, Store } from './store.ts';
+import { Packer } from './wire.ts';
 
-/** Groups handed to the writer and not yet answered: the second fills the gap while the first one's answer travels. */
-const GROUPS_UNDER_WAY = 2;
+/** Groups handed to the writer and not yet answered: while one is written, the next one gathers. */
+const GROUPS_UNDER_WAY = 1;
 /** Commits in one group at the most; bounds the delay of the first of them. */
 const GROUP_SIZE = 4096;
 
@@ -57,6 +58,7 @@ function ready(worker: Worker): Promise<void> {
 function store(worker: Worker, reader: ReturnType<typeof openReader>, held: { close(): void }): Store {
   const queue: Waiting[] = [];
   const underWay: Waiting[][] = [];
+  const packer = new Packer();
   let closing: PromiseWithResolvers<void> | undefined;
   let broken: Error | undefined;
 
@@ -64,7 +66,7 @@ function store(worker: Worker, reader: ReturnType<typeof openReader>, held: { cl
     while (queue.length > 0 && underWay.length < GROUPS_UNDER_WAY) {
       const group = queue.splice(0, GROUP_SIZE);
       underWay.push(group);
-      worker.postMessage({ write: group.map((waiting) => waiting.statements) } satisfies ToWriter);
+      worker.postMessage({ write: packer.pack(group.map((waiting) => waiting.statements)) } satisfies ToWriter);
     }
     if (closing !== undefined && underWay.length === 0) worker.postMessage({ close: true } satisfies ToWriter);
   }

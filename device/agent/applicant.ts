@@ -23,7 +23,7 @@ export interface ApplicantOptions {
 }
 
 /** What an applicant may ask. */
-export type ApplicantVerb = 'pairing.announce' | 'pairing.standing' | 'pairing.request';
+export type ApplicantVerb = 'pairing.announce' | 'pairing.claim' | 'pairing.standing' | 'pairing.request';
 
 export interface ApplicantLink {
   start(): void;

@@ -2,7 +2,7 @@
  * The local way in: a Unix socket in the state folder, for its owner alone (mode 0600 in a folder of 0700). One question is one line of
  * JSON `{verb, body}`, its answer one line `{value}` or `{fault}`; a connection may ask many times.
  */
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, chown, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import type { Result } from '#shared/kernel/result.ts';
 import type { Clock } from '#shared/kernel/world.ts';
@@ -18,8 +18,18 @@ export interface LocalSocket {
   close(): Promise<void>;
 }
 
+/** Who may ask beside the owner: the members of a group, by its number. */
+export interface SocketGroup {
+  readonly group: number;
+}
+
 /** Listens; a socket that a killed process left is taken over, one that is in use is an error with words for the operator. */
-export async function serveLocal(clock: Clock, path: string, answer: Answerer): Promise<LocalSocket> {
+export async function serveLocal(
+  clock: Clock,
+  path: string,
+  answer: Answerer,
+  others?: SocketGroup,
+): Promise<LocalSocket> {
   if (await isServed(path)) throw new Error(`Another gateway runs on this state folder (${path}).`);
   await rm(path, { force: true });
   const open = new Set<Socket>();
@@ -34,7 +44,11 @@ export async function serveLocal(clock: Clock, path: string, answer: Answerer): 
     server.listen(path, resolve);
   });
   server.on('error', () => {});
-  await chmod(path, 0o600);
+  if (others === undefined) await chmod(path, 0o600);
+  else {
+    await chown(path, process.getuid?.() ?? 0, others.group);
+    await chmod(path, 0o660);
+  }
   return {
     path,
     async close() {
@@ -65,13 +79,19 @@ function serve(clock: Clock, socket: Socket, answer: Answerer): void {
   socket.on('error', () => socket.destroy());
   socket.on('data', (data: string) => {
     idle.cancel();
-    idle = patience();
     text += data;
     const lines = text.split('\n');
     text = lines.pop() ?? '';
     if (text.length > SOCKET_LIMIT.question || lines.some((line) => line.length > SOCKET_LIMIT.question))
       return void socket.destroy();
     for (const line of lines) queue = queue.then(() => reply(socket, line, answer));
+    const last = queue;
+    // Silence counts from the last answer on: some take long.
+    void last.then(() => {
+      if (last !== queue || socket.destroyed) return;
+      idle.cancel();
+      idle = patience();
+    });
   });
 }
 

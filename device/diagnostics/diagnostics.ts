@@ -1,6 +1,6 @@
 /**
  * The diagnosis of this gateway, one engine for every way in: local socket, serial console, cloud. It gathers, judges and answers the
- * verbs `gateway.….local`. Waking a device is all that it does.
+ * verbs `gateway.….local`. Waking a device, and asking the updater to install a bundle, is all that it does.
  */
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Log, World } from '#shared/kernel/world.ts';
@@ -44,6 +44,9 @@ export const LOCAL_VERBS = [
   'gateway.serial.local',
   'gateway.bundle.local',
   'device.wake.local',
+  'gateway.update.local',
+  'update.start.local',
+  'update.stop.local',
 ] as const;
 export type LocalVerb = (typeof LOCAL_VERBS)[number];
 type Handlers = { readonly [V in LocalVerb]: (request: VerbRequest<V>) => Promise<Result<VerbReply<V>, Fault>> };
@@ -140,6 +143,9 @@ export class Diagnostics {
         ? err(fault('gateway_refused', `A ${this.#o.profile} does not wake devices.`))
         : ok({ sent: await network.wake(mac) });
     },
+    'gateway.update.local': async () => ok(await this.#source().updater().status()),
+    'update.start.local': (request) => this.#source().updater().begin(request),
+    'update.stop.local': (request) => this.#source().updater().halt(request),
   };
 
   #source(): Sources {

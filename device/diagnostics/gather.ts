@@ -12,6 +12,7 @@ import type { Cloud } from '../pairing/discovery.ts';
 import type { Identity } from '../pairing/states.ts';
 import type { PairingStatus } from '../pairing/status.ts';
 import type { SipEdge } from '../sip-edge/server.ts';
+import type { Updater } from '../updater/updater.ts';
 import { isIpText } from './addresses.ts';
 import { readBoard } from './board.ts';
 import type { Facts, Probe, StreamQuality } from './facts.ts';
@@ -27,6 +28,7 @@ export interface Sources {
   edge(): SipEdge | undefined;
   network(): HomeNetwork | undefined;
   devices(): readonly DeviceFacts[];
+  updater(): Updater;
 }
 
 export interface GatherOptions {

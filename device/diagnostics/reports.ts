@@ -2,6 +2,8 @@
 import { writeAddress } from '#shared/host/config.ts';
 import type { World } from '#shared/kernel/world.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
+import { stageLine, standing } from '../first-boot/stages.ts';
+import { factsOf } from '../first-boot/watch.ts';
 import { readBoard } from './board.ts';
 import type { Sources } from './gather.ts';
 
@@ -34,6 +36,8 @@ export function statusOf({
   const insight = edge?.insight();
   const wall = clock.wall();
   const since = agent === undefined ? startedAt : agent.since;
+  const addresses = world.net.addresses();
+  const seen = { pairing, addresses, storage: true, timed: false, cloudSet: cloudUrl !== '' };
   return {
     gateway: pairing.gateway,
     profile,
@@ -41,6 +45,7 @@ export function statusOf({
     at: whole(wall),
     uptime: whole(clock.mono() - startedAt),
     pairing: pairing.at,
+    stage: stageLine(standing(factsOf(seen))),
     ...(pairing.home === undefined ? {} : { home: pairing.homeName ?? pairing.home }),
     ...(pairing.problem === undefined ? {} : { problem: pairing.problem }),
     cloud: {
@@ -67,10 +72,7 @@ export function statusOf({
     })),
     documents: { ...agent?.applied },
     outbox: { waiting: agent?.outbox.waiting ?? 0, octets: agent?.outbox.octets ?? 0, lost: agent?.outbox.lost ?? 0 },
-    addresses: world.net
-      .addresses()
-      .slice(0, MANY)
-      .map(({ name, host }) => `${name} ${host}`),
+    addresses: addresses.slice(0, MANY).map(({ name, host }) => `${name} ${host}`),
     devices: sources.devices().length,
   };
 }

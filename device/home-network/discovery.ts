@@ -7,8 +7,9 @@ import { base32 } from '#shared/kernel/ids.ts';
 import { every, sleep } from '#shared/kernel/time.ts';
 import type { InterfaceAddress, UdpSocket, World } from '#shared/kernel/world.ts';
 import { type DeviceFacts, devicesOf, emptyInventory, leave, see } from './inventory.ts';
-import { broadcastOf, lansOf, magicPacket, onLink, readNeighbours } from './lan.ts';
+import { broadcastOf, lansOf, magicPacket, onLink, readLeases, readNeighbours } from './lan.ts';
 import { MDNS_GROUP, MDNS_PORT, queryMessage, readMdns, TYPE } from './mdns.ts';
+import { LEASES } from './router-files.ts';
 import { readDescription, readSsdp, SSDP_GROUP, SSDP_PORT, searchMessage } from './ssdp.ts';
 
 /** Milliseconds between searches, between looks at the interfaces, and for which answers to a search are awaited. */
@@ -249,11 +250,13 @@ class Watcher {
   }
 
   async #devices(): Promise<DeviceFacts[]> {
-    const table = await this.#world.disk.read(NEIGHBOURS);
-    const neighbours = readNeighbours(table === undefined ? '' : latin1(table));
+    const text = async (path: string) => latin1((await this.#world.disk.read(path)) ?? new Uint8Array());
+    const neighbours = readNeighbours(await text(NEIGHBOURS));
+    const names = readLeases(await text(LEASES));
     for (const [address, mac] of neighbours) {
+      const name = names.get(mac);
       if ([...this.#lans.values()].some((lan) => onLink(lan.address, address)))
-        this.#see({ key: `mac:${mac}`, found: 'arp', address, seconds: 120 });
+        this.#see({ key: `mac:${mac}`, found: 'arp', address, seconds: 120, ...(name === undefined ? {} : { name }) });
     }
     return devicesOf(this.#inventory, neighbours, this.#world.clock.wall());
   }

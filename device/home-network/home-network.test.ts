@@ -4,7 +4,7 @@ import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { watchHomeNetwork } from './discovery.ts';
 import { devicesOf, emptyInventory, INVENTORY_LIMIT, see } from './inventory.ts';
-import { broadcastOf, isPrivate, magicPacket, onLink, readNeighbours } from './lan.ts';
+import { broadcastOf, isPrivate, magicPacket, onLink, readLeases, readNeighbours } from './lan.ts';
 import { MDNS_GROUP, MDNS_PORT, queryMessage, readMdns } from './mdns.ts';
 import { readDescription, readSsdp, SSDP_GROUP, SSDP_PORT } from './ssdp.ts';
 
@@ -134,6 +134,17 @@ describe('the LAN', () => {
       'IP address HW type Flags HW address Mask Device\n192.168.1.7 0x1 0x2 02:AA:00:00:00:07 * br0\n192.168.1.9 0x1 0x0 00:00:00:00:00:00 * br0\n';
     expect([...readNeighbours(text)]).toEqual([['192.168.1.7', '02:aa:00:00:00:07']]);
   });
+  it('reads the names in a file of leases', () => {
+    const file =
+      '1767225600 02:00:00:00:00:AA 192.168.77.50 printer 01:02\n1767225600 02:00:00:00:00:ab 192.168.77.51 * *\nduid 00:01\nx no 1 y\n';
+    expect([...readLeases(file)]).toEqual([['02:00:00:00:00:aa', 'printer']]);
+    const rows = Array.from({ length: 1001 }, (_, n) => {
+      const digits = n.toString(16).padStart(4, '0');
+      return `1 02:00:00:00:${digits.slice(0, 2)}:${digits.slice(2)} 10.0.0.1 host *`;
+    });
+    expect(readLeases(rows.join('\n')).size).toBe(1000);
+  });
+
   it('writes the waking packet', () => {
     const packet = magicPacket('02:00:00:00:00:07');
     expect(packet.length).toBe(102);

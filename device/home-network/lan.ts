@@ -1,6 +1,9 @@
 /** Addresses of a LAN: which sources count as being on the link, its broadcast address, and the kernel's neighbour table. */
 import type { InterfaceAddress } from '#shared/kernel/world.ts';
 
+/** Lines of the file of leases that are read. */
+const LEASES_READ = 1000;
+
 function number(host: string): number | undefined {
   const parts = host.split('.');
   if (parts.length !== 4 || parts.some((part) => !/^[0-9]{1,3}$/.test(part) || Number(part) > 255)) return undefined;
@@ -33,6 +36,17 @@ export function readNeighbours(text: string): Map<string, string> {
       found.set(host, mac.toLowerCase());
   }
   return found;
+}
+
+/** Names that hosts gave when they asked for an address, by MAC: dnsmasq's file of leases (`expiry mac address name client`). */
+export function readLeases(text: string): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const line of text.split('\n', LEASES_READ)) {
+    const [, mac, , name] = line.split(' ');
+    if (mac === undefined || name === undefined || name === '*') continue;
+    if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac)) names.set(mac.toLowerCase(), name);
+  }
+  return names;
 }
 
 /** The networks of a house: IPv4, not loopback, private or link-local (RFC 1918, RFC 3927). */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
 import { VirtualWorld } from '#simulator/world.ts';
+import { standing } from '../first-boot/stages.ts';
 import type { PairingStatus } from '../pairing/status.ts';
 import { causeText, renderPage } from './page.ts';
 import { qrSvg, qrText } from './qr.ts';
@@ -44,6 +45,30 @@ describe('the page', () => {
     expect(causeText('removed')).toContain('removed');
     expect(causeText('something new')).toContain('something new');
     expect(causeText('__proto__')).toContain('__proto__');
+  });
+
+  test('shows the stages, unfolded until all is well, and the Wi-Fi of the house', () => {
+    const facts = {
+      storage: true,
+      links: ['eth0'],
+      addresses: ['eth0 192.0.2.5'],
+      uplink: true,
+      timed: false,
+      cloudSet: true,
+    };
+    const waiting = standing({ ...facts, cloudFound: false, pairing: 'unpaired', online: false });
+    const page = renderPage(announced, waiting, { ssid: 'Elm <1>', password: 'a"b' });
+    expect(page).toContain('<details open><summary>Stage 7 of 9: cloud');
+    expect(page).toContain('aria-current="step"');
+    expect(page).toContain('the gateway goes on trying by itself');
+    expect(page).toContain('Elm &#60;1&#62;');
+    const ready = standing({ ...facts, cloudFound: true, pairing: 'paired', online: true });
+    expect(renderPage(paired, ready)).toContain('<details><summary>Stage 9 of 9: ready');
+    expect(renderPage(paired)).not.toMatch(/Stage|Wi-Fi/);
+  });
+
+  test('a claim that was refused is told without the words of a pairing that was undone', () => {
+    expect(causeText('claim_used')).toMatch(/^The claim on the boot partition was used.*claim create/);
   });
 
   test('is small, loads nothing and lets no text become markup', () => {

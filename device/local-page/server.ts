@@ -1,8 +1,9 @@
 /** Serves the gateway's page on the LAN: no cookies, no scripts, nothing that changes anything. */
 import { utf8 } from '#shared/kernel/bytes.ts';
 import { type Address, NetError, type Stream, type World } from '#shared/kernel/world.ts';
+import type { Standing } from '../first-boot/stages.ts';
 import type { PairingStatus } from '../pairing/status.ts';
-import { CONTENT_SECURITY_POLICY, renderPage } from './page.ts';
+import { CONTENT_SECURITY_POLICY, type HouseWifi, renderPage } from './page.ts';
 import { HEAD_LIMIT, readHead } from './request.ts';
 
 /** Connections at once; further ones are closed. */
@@ -19,6 +20,12 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
+/** What else the page tells, where it is known. */
+export interface PageExtras {
+  readonly stages?: () => Standing | undefined;
+  readonly wifi?: HouseWifi;
+}
+
 export interface LocalPage {
   /** Where it is, `http://host:port`. */
   readonly url: string;
@@ -26,7 +33,7 @@ export interface LocalPage {
 }
 
 /**
- * Serves `status` as a page. `names` are the host names, beside its addresses and `localhost`, under which this gateway is
+ * Serves `status`, and where the gateway stands between power and ready, as a page. `names` are the host names, beside its addresses and `localhost`, under which this gateway is
  * reached, for example `gateway.local`. Rejects with words for the operator where the address is taken.
  */
 export async function startLocalPage(
@@ -34,13 +41,15 @@ export async function startLocalPage(
   listen: Address,
   status: () => PairingStatus,
   names: readonly string[] = [],
+  extras: PageExtras = {},
 ): Promise<LocalPage> {
   let open = 0;
   const listener = await world.net
     .listen(listen, (stream) => {
       if (open >= CONNECTIONS) return stream.destroy();
       open++;
-      serve(world, stream, status, names, () => open--);
+      const page = () => renderPage(status(), extras.stages?.(), extras.wifi);
+      serve(world, stream, page, names, () => open--);
     })
     .catch((error: unknown) => {
       if (!(error instanceof NetError)) throw error;
@@ -57,7 +66,7 @@ export async function startLocalPage(
 function serve(
   { clock }: Pick<World, 'clock'>,
   stream: Stream,
-  status: () => PairingStatus,
+  page: () => string,
   names: readonly string[],
   done: () => void,
 ): void {
@@ -75,7 +84,7 @@ function serve(
       if (read.is === 'partial') return;
       answered = true;
       if (read.is === 'refused') respond(stream, read.status, '', true);
-      else if (read.path === '/') respond(stream, 200, renderPage(status()), read.body);
+      else if (read.path === '/') respond(stream, 200, page(), read.body);
       else respond(stream, 404, '', read.body);
     },
     close() {

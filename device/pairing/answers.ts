@@ -1,6 +1,6 @@
 /** What follows from the cloud's answers. */
 import { NEVER } from '#shared/kernel/machine.ts';
-import { ask, claimed, closeLink, save, undo, unpaired } from './moves.ts';
+import { ask, claimed, closeLink, dropClaim, save, undo, unpaired } from './moves.ts';
 import {
   type Answer,
   ASK_AGAIN,
@@ -17,6 +17,9 @@ export function answered(state: PairingState, input: Answer, now: number, out: P
   switch (input.on) {
     case 'announced':
       state.announced = true;
+      return;
+    case 'claim-taken':
+      claimed(state, { on: 'claimed', claimed: true, wall: input.wall }, now, out);
       return;
     case 'standing':
       stands(state, input, now, out);
@@ -45,7 +48,7 @@ function stands(
         claimed(state, { on: 'claimed', claimed: true, wall: input.wall }, now, out);
         return;
       }
-      ask(state, 'announce', now);
+      ask(state, state.claim ? 'claim' : 'announce', now);
       return;
     case 'claimed':
       if (gone) {
@@ -80,6 +83,7 @@ function stands(
 
 function paired(state: PairingState, identity: Identity, now: number, out: PairingOutput[]): void {
   save(state, { at: 'paired', identity }, out);
+  dropClaim(state, out);
   state.deadline = NEVER;
   closeLink(state, out);
   ask(state, 'standing', state.connected ? NEVER : now + DOUBT_AFTER);
@@ -117,6 +121,15 @@ function refused(
   }
   if (state.saved.at === 'paired') {
     ask(state, 'standing', now + DOUBT_AGAIN);
+    return;
+  }
+  if (state.next === 'claim' && input.code !== 'timeout') {
+    // The person in front of the gateway has a code at once; a claim that may be good later has its next turn with the next code.
+    if (input.final) {
+      save(state, { at: 'unpaired', cause: input.code }, out);
+      dropClaim(state, out);
+    }
+    ask(state, 'announce', now);
     return;
   }
   ask(state, state.next, now + ASK_AGAIN);

@@ -17,7 +17,8 @@ type Found = (cloud: Cloud) => void;
 
 export class CloudFinder {
   readonly #world: World;
-  readonly #url: CloudUrl;
+  /** Undefined where no cloud is set. */
+  readonly #url: CloudUrl | undefined;
   readonly #path: string;
   readonly #changed: () => void;
   #cloud: Cloud | undefined;
@@ -26,10 +27,10 @@ export class CloudFinder {
   #lookedAt = 0;
   #stopped = false;
 
-  /** Throws where `url` cannot be taken, with words for the person who gave it. */
+  /** An empty `url` is a cloud that nobody has set yet. Throws where it cannot be taken, with words for the person who gave it. */
   constructor(world: World, url: string, path: string, changed: () => void) {
-    const read = readCloudUrl(url);
-    if ('refused' in read) throw new Error(read.refused);
+    const read = url === '' ? undefined : readCloudUrl(url);
+    if (read !== undefined && 'refused' in read) throw new Error(read.refused);
     this.#world = world;
     this.#url = read;
     this.#path = path;
@@ -53,6 +54,10 @@ export class CloudFinder {
 
   /** Tells the cloud's place as soon as it is known, and again when it turns out to be another. */
   async find(found: Found): Promise<void> {
+    if (this.#url === undefined) {
+      this.#problem = 'No cloud is set: write "cloud" of your operator into hearthline.json, or give --cloud.';
+      return this.#changed();
+    }
     this.#cloud = await this.#remembered();
     if (this.#cloud !== undefined) found(this.#cloud);
     await this.#try(found, FIRST_WAIT);
@@ -76,6 +81,7 @@ export class CloudFinder {
 
   async #once(found: Found): Promise<boolean> {
     this.#lookedAt = this.#world.clock.mono();
+    if (this.#url === undefined) return false;
     const answer = await discover(this.#world, this.#url);
     if (this.#stopped) return false;
     this.#problem = answer.ok ? undefined : answer.fault;

@@ -10,12 +10,16 @@
  * of losses and restarts leaves one side paired and the other not. A paired gateway that cannot connect asks the same
  * question: it may have been removed, or its certificate may have run out, and then it gets a new one by its permanent key.
  *
+ * A claim from the boot partition is shown to the cloud before the code is announced; taken, it stands for a person who typed the
+ * code. Refused for good, it is dropped, its cause kept and the code announced; after an undone pairing it has its next turn when
+ * the code changes, so that a claim that leads nowhere does not go round in circles.
+ *
  * `saved` is what the disk holds; outputs are to be performed in order, `save` completed before what follows it.
  */
 import { type Machine, NEVER, type Tick } from '#shared/kernel/machine.ts';
 import { FAIL_SAFE } from '#shared/protocol/pairing.ts';
 import { answered } from './answers.ts';
-import { ask, claimed, closeLink, openLink, put, save, undo, unpaired } from './moves.ts';
+import { ask, claimed, closeLink, dropClaim, openLink, put, save, undo, unpaired } from './moves.ts';
 import {
   type Answer,
   ASK_AGAIN,
@@ -68,7 +72,13 @@ function step(state: PairingState, input: PairingInput | Tick, now: number, out:
 
 /** An answer counts only for the question that is open. */
 function fits({ open, next }: PairingState, { on, ticket }: Answer): boolean {
-  const question = { announced: 'announce', standing: 'standing', certified: 'certificate', refused: next }[on];
+  const question = {
+    announced: 'announce',
+    'claim-taken': 'claim',
+    standing: 'standing',
+    certified: 'certificate',
+    refused: next,
+  }[on];
   return open !== 0 && ticket === open && question === next;
 }
 
@@ -79,6 +89,7 @@ function start(state: PairingState, wall: number, now: number, out: PairingOutpu
     return;
   }
   if (saved.at === 'paired') {
+    dropClaim(state, out);
     out.push({ do: 'start-agent', identity: saved.identity });
     ask(state, 'standing', now + DOUBT_AFTER);
     return;
@@ -126,7 +137,7 @@ function configured(state: PairingState, now: number, out: PairingOutput[]): voi
 
 function tick(state: PairingState, now: number, out: PairingOutput[]): void {
   if (state.deadline <= now) expire(state, now, out);
-  if (state.codeUntil <= now) unpaired(state, 'announce', now, out);
+  if (state.codeUntil <= now) unpaired(state, state.claim ? 'claim' : 'announce', now, out);
   put(state, now, out);
 }
 

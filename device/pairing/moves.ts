@@ -36,6 +36,11 @@ export function closeLink(state: PairingState, out: PairingOutput[]): void {
   state.applying = false;
 }
 
+export function dropClaim(state: PairingState, out: PairingOutput[]): void {
+  if (state.claim) out.push({ do: 'drop-claim' });
+  state.claim = false;
+}
+
 /** Makes `what` the next question; an open one is no longer waited for. */
 export function ask(state: PairingState, what: Question, at: number): void {
   state.next = what;

@@ -2,7 +2,8 @@
  * Pairing on the world: runs the machine (`machine.ts`), keeps its state and the permanent key on the disk, holds the
  * applicant's link while it is wanted and starts the agent once there is an identity.
  *
- * On disk, in the gateway's state folder: `device-key.json`, `pairing.json`, `cloud.json` (where the cloud was last found), and
+ * On disk, in the gateway's state folder: `device-key.json`, `pairing.json`, `cloud.json` (where the cloud was last found),
+ * `claim.json` (a claim that the first boot took from the boot partition; gone once it is used), and
  * the agent's own folder `agent`, which is emptied when a pairing is undone.
  */
 import { utf8 } from '#shared/kernel/bytes.ts';
@@ -21,7 +22,7 @@ import type { Cloud } from './discovery.ts';
 import { pairing } from './machine.ts';
 import { putQuestion } from './questions.ts';
 import { Renewal } from './renewal.ts';
-import { readSaved } from './saved.ts';
+import { readClaim, readSaved } from './saved.ts';
 import {
   type Identity,
   newPairing,
@@ -76,6 +77,7 @@ class Driver implements Pairing {
   #state: PairingState = newPairing({ at: 'unpaired' });
   #key: DeviceKey | undefined;
   #code: string | undefined;
+  #claim: string | undefined;
   #homeName: string | undefined;
   #link: ApplicantLink | undefined;
   /** Settles when all inputs so far are dealt with. */
@@ -106,7 +108,8 @@ class Driver implements Pairing {
   async start(): Promise<void> {
     const { world, state } = this.#options;
     this.#key = await deviceKey(world, `${state}/device-key.json`);
-    this.#state = newPairing(readSaved(await world.disk.read(`${state}/pairing.json`)));
+    this.#claim = readClaim(await world.disk.read(`${state}/claim.json`));
+    this.#state = newPairing(readSaved(await world.disk.read(`${state}/pairing.json`)), this.#claim !== undefined);
     this.#renewal.start();
     void this.#finder.find((cloud) => this.#found(cloud));
   }
@@ -204,6 +207,10 @@ class Driver implements Pairing {
       case 'new-code':
         this.#code = newCode(world);
         return;
+      case 'drop-claim':
+        this.#claim = undefined;
+        await this.#dropClaim();
+        return;
       case 'open-link':
         this.#openLink(cloud);
         return;
@@ -239,6 +246,16 @@ class Driver implements Pairing {
         world.log.error('pairing.disk-failed', { error: String(error) });
         await new Promise<void>((resolve) => world.clock.at(world.clock.mono() + DISK_AGAIN, resolve));
       }
+    }
+  }
+
+  /** A claim that stays on the disk does no harm: it is dropped again at the next start, or refused by the cloud. */
+  async #dropClaim(): Promise<void> {
+    const { world, state } = this.#options;
+    try {
+      await world.disk.remove(`${state}/claim.json`);
+    } catch (error) {
+      world.log.error('pairing.disk-failed', { error: String(error) });
     }
   }
 
@@ -281,7 +298,14 @@ class Driver implements Pairing {
   #ask(question: Extract<PairingOutput, { do: 'ask' }>): Promise<PairingInput> {
     const { world, profile, version } = this.#options;
     const announcement = { code: this.#code ?? '', profile, version };
-    return putQuestion(question, { world, link: this.#link, agent: this.#holder, key: this.#key, announcement });
+    return putQuestion(question, {
+      world,
+      link: this.#link,
+      agent: this.#holder,
+      key: this.#key,
+      claim: this.#claim,
+      announcement,
+    });
   }
 }
 

@@ -14,13 +14,15 @@ export interface Asker {
   readonly link: ApplicantLink | undefined;
   readonly agent: AgentHolder;
   readonly key: DeviceKey | undefined;
+  /** The text of a claim from the boot partition. */
+  readonly claim: string | undefined;
   /** The code in clear: what travels is its hash. */
   readonly announcement: { readonly code: string } & Omit<VerbRequest<'pairing.announce'>, 'codeHash'>;
 }
 
 export async function putQuestion(
   { what, ticket, over }: Extract<PairingOutput, { do: 'ask' }>,
-  { world, link, agent, key, announcement }: Asker,
+  { world, link, agent, key, claim, announcement }: Asker,
 ): Promise<PairingInput> {
   if (what === 'standing' && over === 'agent') {
     return standing(ticket, world, await agent.request('pairing.standing', {}));
@@ -32,6 +34,12 @@ export async function putQuestion(
     case 'certificate': {
       const answer = await requestCertificate(world, link, key);
       return answer.ok ? { on: 'certified', ticket, identity: answer.value } : refusal(ticket, answer.fault);
+    }
+    case 'claim': {
+      const { profile, version } = announcement;
+      if (claim === undefined) return refusal(ticket, fault('claim_unknown'));
+      const answer = await link.request('pairing.claim', { claim, profile, version });
+      return answer.ok ? { on: 'claim-taken', ticket, wall: world.clock.wall() } : refusal(ticket, answer.fault);
     }
     case 'announce': {
       const { code, ...rest } = announcement;

@@ -1,4 +1,6 @@
-/** `pairing.json`: what pairing has reached, read back with care. */
+/** `pairing.json` and `claim.json`: what pairing has reached and what it may begin with, read back with care. */
+import { misfit } from '#shared/protocol/check.ts';
+import { ClaimText } from '#shared/protocol/verbs/claim.ts';
 import type { Identity, Saved } from './states.ts';
 
 /** The kept state. A missing or damaged file is "unpaired": the permanent key gets a paired gateway its identity back. */
@@ -8,6 +10,17 @@ export function readSaved(file: Uint8Array | undefined): Saved {
     return asSaved(JSON.parse(new TextDecoder().decode(file))) ?? { at: 'unpaired', cause: 'state_damaged' };
   } catch {
     return { at: 'unpaired', cause: 'state_damaged' };
+  }
+}
+
+/** The text of a claim; undefined where there is none that can be shown to a cloud. */
+export function readClaim(file: Uint8Array | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  try {
+    const { claim } = JSON.parse(new TextDecoder().decode(file)) as { claim?: unknown };
+    return typeof claim === 'string' && misfit(ClaimText, claim) === undefined ? claim : undefined;
+  } catch {
+    return undefined;
   }
 }
 

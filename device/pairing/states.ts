@@ -18,7 +18,7 @@ export type Saved =
   | { readonly at: 'reconnecting' | 'configuring'; readonly since: number; readonly identity: Identity }
   | { readonly at: 'paired'; readonly identity: Identity };
 
-export type Question = 'announce' | 'standing' | 'certificate';
+export type Question = 'announce' | 'claim' | 'standing' | 'certificate';
 
 export interface PairingState {
   saved: Saved;
@@ -33,6 +33,8 @@ export interface PairingState {
   /** The shown code's end and the pairing's fail-safe, monotonic ms. */
   codeUntil: number;
   deadline: number;
+  /** A claim from the boot partition waits to be shown to the cloud. */
+  claim: boolean;
   /** The applicant's link is wanted; the gateway's own connection is up. */
   applying: boolean;
   connected: boolean;
@@ -46,6 +48,8 @@ export type PairingInput =
   /** The cloud's word about a claim. */
   | { readonly on: 'claimed'; readonly claimed: boolean; readonly cause?: string; readonly wall: number }
   | { readonly on: 'announced'; readonly ticket: number }
+  /** The cloud has taken the claim: as if a person had typed the code. */
+  | { readonly on: 'claim-taken'; readonly ticket: number; readonly wall: number }
   | {
       readonly on: 'standing';
       readonly ticket: number;
@@ -69,6 +73,8 @@ export type PairingInput =
 export type PairingOutput =
   | { readonly do: 'save'; readonly saved: Saved }
   | { readonly do: 'new-code' }
+  /** The claim is of no use any more: it has paired this gateway, or never will. */
+  | { readonly do: 'drop-claim' }
   | { readonly do: 'open-link' }
   | { readonly do: 'close-link' }
   /** `over` says which connection carries the question. */
@@ -86,7 +92,7 @@ export const LOOK_AGAIN = 100;
 export const DOUBT_AFTER = 60_000;
 export const DOUBT_AGAIN = 300_000;
 
-export function newPairing(saved: Saved): PairingState {
+export function newPairing(saved: Saved, claim = false): PairingState {
   return {
     saved,
     announced: false,
@@ -96,6 +102,7 @@ export function newPairing(saved: Saved): PairingState {
     askAt: NEVER,
     codeUntil: NEVER,
     deadline: NEVER,
+    claim,
     applying: false,
     connected: false,
   };

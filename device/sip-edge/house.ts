@@ -5,6 +5,7 @@ import { type Account, mayRegister, names } from '#shared/call/register.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import { deviceOf } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import { byPhone } from '#shared/sip/outbound.ts';
 import {
   type Bindings,
   bindingOf,
@@ -23,6 +24,8 @@ export interface Phone {
   readonly uri: string;
   readonly flow: Flow;
   readonly path: readonly string[];
+  /** The same phone over its other flows (RFC 5626), the one that was registered last first. */
+  readonly others?: readonly Phone[];
 }
 
 /** A phone as it is kept over a restart. */
@@ -122,12 +125,14 @@ export class House {
   }
 
   phones(line: string, now: number): Phone[] {
-    const phones: Phone[] = [];
-    for (const { uri, flow: id, path, expiresAt } of this.#bindings.get(line) ?? []) {
-      const flow = this.#flows.get(id);
-      if (flow !== undefined && expiresAt > now) phones.push({ uri, flow, path });
-    }
-    return phones;
+    const there = (this.#bindings.get(line) ?? []).filter(({ expiresAt }) => expiresAt > now);
+    return byPhone(there).flatMap((ways) => {
+      const [first, ...others] = ways.flatMap(({ uri, flow: id, path }): Phone[] => {
+        const flow = this.#flows.get(id);
+        return flow === undefined ? [] : [{ uri, flow, path }];
+      });
+      return first === undefined ? [] : [others.length === 0 ? first : { ...first, others }];
+    });
   }
 
   /** As `phones`, each with the name by which it is told from others. */

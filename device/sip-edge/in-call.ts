@@ -1,6 +1,6 @@
 /**
- * Requests inside calls that belong to the other side: INFO (digits of phones that know no RFC 4733) goes through, REFER of a phone goes
- * to the softswitch with the names of its dialogs translated, and NOTIFY of the softswitch tells the phone what came of it.
+ * Requests inside calls that belong to the other side: INFO (digits of phones that know no RFC 4733) goes through, REFER of a phone
+ * goes (where it is not about the house alone) to the softswitch with the names of its dialogs translated, and NOTIFY of the softswitch tells the phone what came of it.
  */
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
@@ -10,6 +10,7 @@ import { type DialogName, readRefer, writeDialogName } from '#shared/sip/refer.t
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
+import type { HouseTransfers } from './house-transfer.ts';
 
 /** Headers of NOTIFY that the phone needs. */
 const TOLD = ['Event', 'Subscription-State'] as const;
@@ -18,8 +19,10 @@ export class InCall {
   readonly #sip: SipPort;
   readonly #calls: EdgeCalls;
   readonly #asks: SipAsks;
+  readonly #transfers: HouseTransfers;
 
-  constructor(sip: SipPort, calls: EdgeCalls) {
+  constructor(sip: SipPort, calls: EdgeCalls, transfers: HouseTransfers) {
+    this.#transfers = transfers;
     this.#sip = sip;
     this.#calls = calls;
     this.#asks = new SipAsks(sip);
@@ -41,7 +44,8 @@ export class InCall {
     if (peer === undefined || call.state.at !== 'up') return 481;
     if (message.method === 'NOTIFY') return this.#ask(peer, message, 'NOTIFY', headersOf(message));
     if (message.method !== 'REFER') return 501;
-    return isUpstream(call, other) ? this.#refer(peer, message) : 603;
+    const inHouse = this.#transfers.take(handle, message, { call, party });
+    return inHouse ?? this.#refer(peer, message);
   }
 
   async #info(call: EdgeCall, peer: CallHandle | undefined, message: SipMessage): Promise<number> {

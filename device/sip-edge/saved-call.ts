@@ -17,8 +17,9 @@ export interface SavedCall
   extends Pick<EdgeCall, 'id' | 'shown' | 'dialled' | 'callId' | 'startedAt' | 'answeredAt' | 'from' | 'inside'> {
   /** Layout of this record. */
   readonly v: 1;
-  /** The line of the house that was called; absent: the softswitch was. */
+  /** The line of the house that was called; absent: the softswitch was, or with `fallback` the trunk of emergency calls. */
   readonly called?: NamedLine;
+  readonly fallback?: true;
   readonly sides: readonly SavedEnd[];
   readonly channels: readonly SavedChannel[];
 }
@@ -48,6 +49,7 @@ export function saveCall(
     ...(from === undefined ? {} : { from: named(from) }),
     ...(inside === undefined ? {} : { inside: named(inside) }),
     ...(to.kind === 'phone' ? { called: named(to.line) } : {}),
+    ...(to.kind === 'fallback' ? { fallback: true } : {}),
   };
 }
 
@@ -60,13 +62,15 @@ export function isSavedCall(value: unknown): value is SavedCall {
 
 /** The call, up, with no dialog bound yet. */
 export function restoreCall(saved: SavedCall): EdgeCall {
-  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, called, sides } = saved;
+  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, called, fallback, sides } = saved;
   const [caller, callee] = sides;
   if (caller === undefined || callee === undefined) throw new Error('a kept call has two sides');
   const { flow } = callee;
   const to: Ring =
     called === undefined
-      ? { kind: 'softswitch', dialled, flow }
+      ? fallback === true
+        ? { kind: 'fallback', flow }
+        : { kind: 'softswitch', dialled, flow }
       : { kind: 'phone', phone: { uri: callee.dialog.remoteTarget, flow, path: [] }, line: called };
   return {
     ...{ id, shown, dialled, callId, startedAt, flow: caller.flow },

@@ -3,7 +3,7 @@
  * learned from the cloud, so phones of the house go on calling each other when the WAN is cut.
  */
 
-import { Door, type Verdict } from '#shared/call/register.ts';
+import { Door } from '#shared/call/register.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
@@ -12,7 +12,7 @@ import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import type { VoiceDocument, VoiceReport } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
-import { Endpoint } from '#shared/sip/endpoint.ts';
+import { ALLOW, Endpoint } from '#shared/sip/endpoint.ts';
 import { writeDevices } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
@@ -22,11 +22,17 @@ import { bindPhones } from './bind.ts';
 import { EdgeCalls } from './calls.ts';
 import { contactOn, readHostPort } from './contact.ts';
 import { Continuity } from './continuity.ts';
-import { House, type HouseLine } from './house.ts';
+import { alertsOf, type NamedLine } from './edge-call.ts';
+import { isOnLan, lineOfHelp, readHelp, TRY_FOR_HELP } from './emergency.ts';
+import { House } from './house.ts';
+import { HouseReplaces } from './house-replaces.ts';
+import { HouseTransfers } from './house-transfer.ts';
+import { HouseWatch } from './house-watch.ts';
 import { InCall } from './in-call.ts';
-import { type EdgeInsight, type Onlooker, peerText, REFUSALS_LIMIT, type Refusal } from './insight.ts';
+import { type EdgeInsight, type Onlooker, peerText } from './insight.ts';
 import { Joins } from './join.ts';
 import { EdgeMessages, type Submit } from './messages.ts';
+import { Senders } from './senders.ts';
 import { UpstreamFlow } from './upstream-flow.ts';
 
 export interface SipEdgeOptions {
@@ -64,6 +70,8 @@ export interface SipEdge {
   stop(): Promise<void>;
 }
 
+/** What phones of the house may ask outside of calls, beside OPTIONS. */
+const SERVED = new Set(['REGISTER', 'MESSAGE', 'SUBSCRIBE']);
 /** Seconds between refreshes of a call (RFC 4028), unless the other side wants less. */
 const SESSION_EXPIRES = 1800;
 /** Milliseconds between looks for expired registrations. */
@@ -81,25 +89,29 @@ class Edge implements SipEdge {
   readonly #transport: SipTransport;
   readonly #port: SipPort;
   readonly #house = new House();
+  readonly #senders: Senders;
+  readonly #watch: HouseWatch;
   readonly #calls: EdgeCalls;
   readonly #others: InCall;
+  readonly #transfers: HouseTransfers;
+  readonly #replaces: HouseReplaces;
   readonly #joins: Joins;
   readonly #upstream: UpstreamFlow;
   readonly #messages: EdgeMessages;
   readonly #continuity: Continuity;
   readonly #stopSweep: () => void;
-  readonly #refusals: Refusal[] = [];
-  #door: Door | undefined;
   #document: VoiceDocument | undefined;
   #bound: { udp: Address; tcp: Address } | undefined;
 
   constructor(options: SipEdgeOptions) {
     this.#o = options;
     const { world } = options;
+    this.#senders = new Senders(this.#house, world);
     this.#endpoint = new Endpoint({
+      allow: [...ALLOW, 'SUBSCRIBE'],
       random: world.random,
       hash: sipHash(world.crypto),
-      supported: ['join'],
+      supported: ['join', 'replaces'],
       backToBack: true,
       sessionExpires: SESSION_EXPIRES,
       reliable: true,
@@ -142,14 +154,24 @@ class Edge implements SipEdge {
       anchor,
       report: (call, facts) => this.#continuity.tell(call.id, facts),
       noted: (note) => options.onlooker?.call(note),
-      up: (call) => this.#continuity.keep(call),
+      changed: (call) => this.#watch.changed(call),
+      up: (call) => {
+        this.#continuity.keep(call);
+        this.#transfers.up(call);
+      },
       helped: () => options.helped?.() ?? false,
+      emergency: () => this.#document?.emergency,
+      fallback: () => this.#fallback(),
       over: (call) => {
         this.#joins.callOver(call);
         this.#continuity.over(call);
+        this.#transfers.over(call);
       },
     });
-    this.#others = new InCall(this.#port, this.#calls);
+    this.#transfers = new HouseTransfers(this.#port, world.clock, this.#calls, anchor);
+    this.#watch = new HouseWatch({ ...common, calls: () => this.#calls });
+    this.#replaces = new HouseReplaces(this.#port, this.#calls, anchor);
+    this.#others = new InCall(this.#port, this.#calls, this.#transfers);
     this.#joins = new Joins(
       this.#port,
       anchor,
@@ -174,8 +196,8 @@ class Edge implements SipEdge {
     const target = readHostPort(document.sips);
     if (target === undefined) return `sips is not HOST:PORT: ${document.sips}`;
     const { world } = this.#o;
-    if (this.#door === undefined || this.#document?.domain !== document.domain) {
-      this.#door = new Door({
+    if (this.#senders.door === undefined || this.#document?.domain !== document.domain) {
+      this.#senders.door = new Door({
         realm: document.domain,
         secret: world.random.bytes(32),
         hash: sipHash(world.crypto),
@@ -186,6 +208,7 @@ class Edge implements SipEdge {
     }
     this.#document = document;
     this.#house.apply(document.lines);
+    this.#watch.linesChanged();
     this.#upstream.use(target);
     this.#sweep();
     return undefined;
@@ -219,7 +242,7 @@ class Edge implements SipEdge {
         upstream: lines.get(id) ?? 'none',
       })),
       upstream,
-      refusals: [...this.#refusals],
+      refusals: [...this.#senders.refusals],
       counts: this.#transport.counts(),
       calls: [...this.#calls.driver.all()].map(({ id }) => id),
     };
@@ -227,6 +250,7 @@ class Edge implements SipEdge {
 
   async stop(): Promise<void> {
     this.#stopSweep();
+    this.#watch.stop();
     const { driver } = this.#calls;
     for (const call of [...driver.all()])
       if (call.state.at !== 'up') driver.feed(call, { on: 'close', reason: 'server_unavailable', status: 503 });
@@ -249,13 +273,16 @@ class Edge implements SipEdge {
     if (output.do === 'incoming') this.#incoming(output);
     else if (output.do === 'request') this.#request(output);
     else if (output.do === 'response' || output.do === 'no-response') {
-      if (this.#messages.heard(output) || this.#others.heard(output)) return;
+      if (this.#messages.heard(output) || this.#others.heard(output) || this.#watch.heard(output)) return;
       if (output.do === 'response') this.#upstream.response(output.transaction, output.message);
       else this.#upstream.noResponse(output.transaction);
     } else if (output.do === 'in-dialog' && output.message.method === 'MESSAGE') void this.#inCall(output);
     else if (output.do === 'in-dialog')
       void this.#others.take(output.call, output.message).then((status) => this.#reply(output.transaction, status));
-    else if (!this.#calls.driver.take(output)) this.#joins.take(output);
+    else {
+      if (output.do === 'ended') this.#transfers.left(output.call);
+      if (!this.#calls.driver.take(output)) this.#joins.take(output);
+    }
   }
 
   #incoming({ call, message, flow, offer }: Extract<UserOutput, { do: 'incoming' }>): void {
@@ -265,32 +292,56 @@ class Edge implements SipEdge {
       const join = message.header('join');
       if (join !== undefined) return void this.#joins.start(call, flow, join, offer);
       const { display, uri } = message.from;
-      return void this.#calls.start(call, { ...facts, shown: writeNameAddr({ display, uri, params: new Map() }) });
+      const shown = writeNameAddr({ display, uri, params: new Map() });
+      return void this.#calls.start(call, { ...facts, shown, alerts: alertsOf(message) });
     }
-    const sender = this.#sender(message, flow);
+    const help = readHelp(message, this.#document?.emergency);
+    if (help !== undefined && isOnLan(flow.remote.host, this.#o.world.net.addresses()))
+      return void this.#calls.start(call, { ...facts, ...this.#helper(message, flow), help, dialled: help.asked });
+    const sender = this.#senders.judge(message, flow);
     if (!('line' in sender)) {
       this.#port.act((endpoint, now, out) =>
         endpoint.reject(call, sender.status, { headers: sender.headers }, now, out),
       );
       return;
     }
+    const replaces = message.header('replaces');
+    const uri = message.contacts[0]?.uri ?? '';
+    if (replaces !== undefined)
+      return void this.#replaces.take({ handle: call, flow, line: sender.line, uri, offer }, replaces);
     const shown = writeNameAddr({
       display: sender.line.name ?? '',
       uri: `sip:${sender.line.number}@${this.#domain()}`,
       params: new Map(),
     });
-    this.#calls.start(call, { ...facts, from: sender.line, shown });
+    const asked = help === undefined ? {} : { help, dialled: help.asked };
+    this.#calls.start(call, { ...facts, from: sender.line, shown, ...asked });
+  }
+
+  /** Who calls for help from the house, as those who help are to call back. */
+  #helper(message: SipMessage, flow: Flow): { readonly from: NamedLine; readonly shown: string } {
+    const line = lineOfHelp(this.#house, message, flow, this.#o.world.clock.mono());
+    const from = line === undefined ? { id: '', number: 'anonymous' } : { id: line.id, number: line.number };
+    const uri = `sip:${from.number}@${this.#domain()}`;
+    return { from, shown: writeNameAddr({ display: line?.name ?? '', uri, params: new Map() }) };
+  }
+
+  async #fallback(): Promise<Flow | undefined> {
+    const to = this.#document?.emergency?.fallback;
+    if (to === undefined) return undefined;
+    const { host, port, transport: protocol } = to;
+    return this.#transport.flowTo({ protocol, host, port, timeout: TRY_FOR_HELP });
   }
 
   #request({ transaction, message, flow }: Extract<UserOutput, { do: 'request' }>): void {
     if (message.method === 'OPTIONS') return void this.#reply(transaction, 200);
     const fromCloud = flow.id === this.#upstream.flow?.id;
     if (message.method === 'MESSAGE' && fromCloud) return void this.#messages.fromCloud(transaction, message);
-    if ((message.method !== 'REGISTER' && message.method !== 'MESSAGE') || fromCloud)
-      return void this.#reply(transaction, 501);
-    const sender = this.#sender(message, flow);
+    if (!SERVED.has(message.method) || fromCloud) return void this.#reply(transaction, 501);
+    const sender = this.#senders.judge(message, flow);
     if (!('line' in sender)) return void this.#reply(transaction, sender.status, sender.headers);
     if (message.method === 'MESSAGE') return void this.#messages.fromPhone(transaction, message, sender.line, flow);
+    if (message.method === 'SUBSCRIBE') return void this.#watch.take({ transaction, message, flow });
     const { clock } = this.#o.world;
     const outcome = this.#house.register(sender.line, message, flow, clock.mono(), clock.wall());
     const contacts = outcome.contacts.map((value): [string, string] => ['Contact', value]);
@@ -314,31 +365,6 @@ class Edge implements SipEdge {
     this.#reply(transaction, answer.status === 0 ? 503 : answer.status);
   }
 
-  /** The line that a phone proved to be, or how it is refused. */
-  #sender(
-    message: SipMessage,
-    flow: Flow,
-  ): { readonly line: HouseLine } | { readonly status: number; readonly headers: [string, string][] } {
-    if (this.#door === undefined) return { status: 503, headers: [['Retry-After', '30']] };
-    const claimed = this.#door.claimed(message);
-    const line = claimed === undefined ? undefined : this.#house.byUsername(claimed.username);
-    const verdict: Verdict = this.#door.judge(message, claimed, line, flow.remote.host, this.#o.world.clock.wall());
-    if (!verdict.ok) this.#refused(flow, claimed?.username, verdict);
-    if (!verdict.ok)
-      return { status: verdict.status, headers: verdict.challenges.map((value) => ['WWW-Authenticate', value]) };
-    return line !== undefined && House.owns(line, message) ? { line } : { status: 403, headers: [] };
-  }
-
-  /** Remembers who gave wrong credentials; a first question, and one with an old nonce, is no failure. */
-  #refused(flow: Flow, username: string | undefined, { status, challenges }: Exclude<Verdict, { ok: true }>): void {
-    if (username === undefined || challenges.some((challenge) => /stale=true/i.test(challenge))) return;
-    const { clock, log } = this.#o.world;
-    const source = flow.remote.host;
-    log.warn('edge.credentials-refused', { source, username: username.slice(0, 64), status });
-    this.#refusals.push({ at: clock.wall(), source, username: username.slice(0, 64), status });
-    if (this.#refusals.length > REFUSALS_LIMIT) this.#refusals.shift();
-  }
-
   #reply(transaction: string, status: number, headers: [string, string][] = []): void {
     this.#port.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
   }
@@ -351,6 +377,7 @@ class Edge implements SipEdge {
   }
 
   #closed(flow: Flow): void {
+    this.#watch.lost(flow);
     if (!this.#upstream.closed(flow)) this.#house.lost(flow);
     this.#sweep();
   }

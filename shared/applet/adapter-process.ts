@@ -3,9 +3,9 @@
  * be interrupted (a long native operation), costs the process its life. Its guest is named as the guilty one; the others end as
  * `host-lost` and may be started again at once.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync, realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { readOwnCode, spawnEntry } from '#shared/host/spawn.ts';
 import type { GuestSpec, Sandbox, SandboxEvent } from './sandbox.ts';
 import type { FromProcess, ToProcess } from './wire.ts';
 
@@ -70,16 +70,8 @@ class ProcessSandbox implements Sandbox {
   }
 
   #spawn(): ChildProcess {
-    const root = resolve(import.meta.dirname, '../..');
-    const args = [
-      '--permission',
-      `--allow-fs-read=${root}`,
-      // The packages may stand elsewhere, behind a link.
-      `--allow-fs-read=${realpathSync(join(root, 'node_modules'))}`,
-      '--max-old-space-size=96',
-      join(import.meta.dirname, 'process.ts'),
-    ];
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ['pipe', 'pipe', 'inherit'], env: {} });
+    const flags = ['--permission', ...readOwnCode(), '--max-old-space-size=96'];
+    const child = spawnEntry('applet-sandbox', [], { flags, cwd: '/', stdio: ['pipe', 'pipe', 'inherit'], env: {} });
     this.#ready = false;
     this.#heard = performance.now();
     child.stdin?.on('error', () => undefined);

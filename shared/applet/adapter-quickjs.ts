@@ -3,8 +3,6 @@
  * (quickjs-emscripten issue 255): an import with a maximum does. The WebAssembly module is compiled once, when this file is loaded,
  * and instances are made in place, so that a start waits for no thread.
  */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { EmscriptenModuleLoader, QuickJSEmscriptenModule } from '@jitl/quickjs-ffi-types';
 import variant from '@jitl/quickjs-wasmfile-release-sync';
 import {
@@ -14,6 +12,7 @@ import {
   type QuickJSSyncVariant,
   QuickJSWASMModule,
 } from 'quickjs-emscripten-core';
+import { packageFile } from '#shared/host/spawn.ts';
 import type { Meter } from './meter.ts';
 import {
   type GuestEnd,
@@ -30,9 +29,7 @@ import { type Instance, WebAssembly } from './web-assembly.ts';
 const release = variant as unknown as QuickJSSyncVariant;
 const Ffi = unwrap(await release.importFFI());
 const load = unwrap(await release.importModuleLoader()) as EmscriptenModuleLoader<QuickJSEmscriptenModule>;
-const wasm = new WebAssembly.Module(
-  readFileSync(createRequire(import.meta.url).resolve('@jitl/quickjs-wasmfile-release-sync/wasm')),
-);
+const wasm = new WebAssembly.Module(packageFile('quickjs.wasm'));
 
 /** Jobs of a guest's queue that run before the meter is asked again. */
 const JOBS_AT_ONCE = 64;

@@ -25,6 +25,8 @@ export interface DrivenCall<T> {
   readonly state: CallState<T>;
   /** The caller's flow; absent where the call was opened from outside. */
   readonly flow?: Flow;
+  /** The flow of who took the call while it rang. */
+  takerFlow?: Flow;
   readonly handles: Map<Party, CallHandle>;
   /** Version of the last description sent to a party (RFC 3264 section 8). */
   readonly versions: Map<Party, number>;
@@ -108,6 +110,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   }
 
   bind(call: C, party: Party, handle: CallHandle): void {
+    const before = call.handles.get(party);
+    if (before !== undefined) this.#byHandle.delete(before);
     call.handles.set(party, handle);
     this.#byHandle.set(handle, { call, party });
   }
@@ -121,6 +125,25 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     to.versions.set(party, from.versions.get(party) ?? 1);
     const origin = from.origins?.get(party);
     if (origin !== undefined) to.origins = new Map([[party, origin]]);
+  }
+
+  /** The caller of `from` takes `to` while it rings, as `branch` on `leg`; `from` is over then. False where `from` made no offer. */
+  pickUp(from: C, to: C, as: { readonly branch: string; readonly leg: string; readonly to: T }): boolean {
+    const { offer: sdp } = from.state;
+    const handle = sdp === undefined ? undefined : this.loosen(from, CALLER);
+    if (sdp === undefined || handle === undefined) return false;
+    this.bind(to, as.branch, handle);
+    if (from.flow !== undefined) to.takerFlow = from.flow;
+    this.feed(to, { on: 'taken', ...as, sdp });
+    return true;
+  }
+
+  /** A side leaves a call without a word to it; its handle is the caller's now. */
+  loosen(call: C, party: Party): CallHandle | undefined {
+    const handle = call.handles.get(party);
+    call.handles.delete(party);
+    if (handle !== undefined) this.#byHandle.delete(handle);
+    return handle;
   }
 
   /** Inputs that come while outputs are carried out wait for their turn, so that outputs stay in order. */
@@ -151,8 +174,10 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     if (output.do === 'progress')
       this.feed(call, { on: 'progress', branch: party, status: output.status, ...sdpOf(output) });
     else if (output.do === 'answered') this.feed(call, { on: 'answered', branch: party, ...sdpOf(output) });
-    else if (output.do === 'failed') this.feed(call, { on: 'failed', branch: party, status: output.status });
-    else if (output.do === 'confirmed') this.feed(call, { on: 'confirmed', party, ...sdpOf(output) });
+    else if (output.do === 'failed') {
+      const { status, message } = output;
+      this.feed(call, { on: 'failed', branch: party, status, ...(message === undefined ? { silent: true } : {}) });
+    } else if (output.do === 'confirmed') this.feed(call, { on: 'confirmed', party, ...sdpOf(output) });
     else if (output.do === 'ended') this.feed(call, { on: 'ended', party, why: output.why });
     else if (output.do === 'offer') this.feed(call, { on: 'offer', party, ...sdpOf(output) });
     else if (output.do === 'reoffered')
@@ -166,7 +191,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   }
 
   /** Work of a call that nobody waits for: its failure is told to the log. */
-  later(work: Promise<void>): void {
+  later(work: Promise<unknown>): void {
     work.catch((error: unknown) => {
       this.#log.error(this.#failed, { error: error instanceof Error ? (error.stack ?? '') : String(error) });
     });
@@ -223,15 +248,17 @@ export class CallDriver<T, C extends DrivenCall<T>> {
       { do: 'progress' | 'answer' | 'reject' | 'hangup' | 'reoffer' | 'accept-offer' | 'refuse-offer' }
     >,
   ): void {
-    const handle = call.handles.get('party' in o ? o.party : CALLER);
+    const party = 'party' in o ? o.party : CALLER;
+    const handle = call.handles.get(party);
     if (handle === undefined) return;
-    const contact = call.flow === undefined ? {} : { contact: this.#sip.contact(call.flow) };
+    const flow = party === CALLER ? call.flow : call.takerFlow;
+    const contact = flow === undefined ? {} : { contact: this.#sip.contact(flow) };
     this.#sip.act((endpoint, now, out) => {
       switch (o.do) {
         case 'progress':
           return endpoint.progress(handle, o.status, { ...contact, ...sdpOf(o) }, now, out);
         case 'answer':
-          this.#describes(call, CALLER, o.sdp);
+          this.#describes(call, o.party, o.sdp);
           return endpoint.answer(handle, { contact: '', ...contact, sdp: o.sdp }, now, out);
         case 'reject':
           return endpoint.reject(handle, o.status, { headers: [['Reason', reasonHeader(o.reason)]] }, now, out);

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { AppendFile, Disk } from '#shared/kernel/world.ts';
 
@@ -12,6 +12,24 @@ export function hostDisk(): Disk {
       } catch (error) {
         if (isMissing(error)) return undefined;
         throw error;
+      }
+    },
+    async part(path, offset, length) {
+      let file: FileHandle;
+      try {
+        file = await open(path, 'r');
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+      try {
+        const octets = new Uint8Array(length);
+        let filled = 0;
+        for (let read = -1; read !== 0 && filled < length; filled += read)
+          read = (await file.read(octets, filled, length - filled, offset + filled)).bytesRead;
+        return octets.slice(0, filled);
+      } finally {
+        await file.close();
       }
     },
     async write(path, data) {

@@ -3,16 +3,17 @@ import { lookup } from 'node:dns/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { checkServerIdentity, type DetailedPeerCertificate, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { type HttpClient, type HttpReply, type HttpRequest, NetError } from '#shared/kernel/world.ts';
+import { type Address, type HttpClient, type HttpReply, type HttpRequest, NetError } from '#shared/kernel/world.ts';
 import { netError } from './net.ts';
+import { goesByProxy, throughProxy } from './proxy.ts';
 import { spkiHash } from './stream.ts';
 
-/** The real HTTP client: one request per connection, certificates always checked (`ca`, `pin`, or the web's own). */
-export function hostHttp(): HttpClient {
+/** The real HTTP client (by `proxy` to https on other machines, where one is given): one request per connection, certificates always checked (`ca`, `pin`, or the web's own). */
+export function hostHttp(proxy?: Address): HttpClient {
   return {
     async request(request) {
       const url = new URL(request.url);
-      const socket = await open(url, await addressOf(url, request), request);
+      const socket = await open(url, await addressOf(url, request), request, proxy);
       const late = new NetError('ETIMEDOUT', `${url.origin}: no whole answer in time`);
       // A reply that may be cut is wanted soon, not whole: octets that trickle in give no more time.
       const timer =
@@ -42,7 +43,27 @@ function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');
 }
 
-function open(url: URL, address: string, request: HttpRequest): Promise<Socket> {
+async function open(url: URL, address: string, request: HttpRequest, proxy: Address | undefined): Promise<Socket> {
+  const by = url.protocol === 'https:' && goesByProxy(hostOf(url)) ? proxy : undefined;
+  const port = url.port === '' ? 443 : Number(url.port);
+  const carrier = by === undefined ? undefined : throughProxy(by, { host: address, port });
+  if (carrier === undefined) return connected(url, address, request);
+  const late = Promise.withResolvers<never>();
+  const wait = setTimeout(
+    () => late.reject(new NetError('ETIMEDOUT', `${url.origin}: no answer by the proxy in time`)),
+    request.timeout ?? 10_000,
+  );
+  try {
+    return await connected(url, address, request, await Promise.race([carrier, late.promise]));
+  } catch (error) {
+    carrier.then((socket) => socket.destroy()).catch(() => {});
+    throw error instanceof NetError ? error : netError(error, url.origin);
+  } finally {
+    clearTimeout(wait);
+  }
+}
+
+function connected(url: URL, address: string, request: HttpRequest, carrier?: Socket): Promise<Socket> {
   const host = hostOf(url);
   const secure = url.protocol === 'https:';
   if (!secure && url.protocol !== 'http:') return Promise.reject(new NetError('EPROTO', `${url.protocol} is not http`));
@@ -53,6 +74,7 @@ function open(url: URL, address: string, request: HttpRequest): Promise<Socket> 
       ? tlsConnect({
           host: address,
           port,
+          ...(carrier === undefined ? {} : { socket: carrier }),
           rejectUnauthorized: !pinned,
           ...(isIP(host) === 0 ? { servername: host } : {}),
           ...(request.ca === undefined ? {} : { ca: request.ca }),
@@ -110,7 +132,7 @@ function exchange(url: URL, request: HttpRequest, socket: Socket): Promise<HttpR
     const outgoing = httpRequest(
       { method: request.method, path: url.pathname + url.search, headers, createConnection: () => socket },
       (reply) => {
-        collect(reply, request.limit ?? 1024 * 1024, request.cut === true).then(resolve, reject);
+        collect(reply, request).then(resolve, reject);
       },
     );
     outgoing.on('error', (error) => reject(error instanceof NetError ? error : netError(error, url.origin)));
@@ -118,7 +140,8 @@ function exchange(url: URL, request: HttpRequest, socket: Socket): Promise<HttpR
   });
 }
 
-function collect(reply: IncomingMessage, limit: number, cut: boolean): Promise<HttpReply> {
+function collect(reply: IncomingMessage, request: HttpRequest): Promise<HttpReply> {
+  const { limit = 1024 * 1024, cut, octets } = request;
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let size = 0;
@@ -126,13 +149,16 @@ function collect(reply: IncomingMessage, limit: number, cut: boolean): Promise<H
       const headers: Record<string, string> = {};
       for (const [name, value] of Object.entries(reply.headers))
         if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-      resolve({ status: reply.statusCode ?? 0, headers, body: Buffer.concat(parts).toString('utf8') });
+      const whole = Buffer.concat(parts);
+      const status = reply.statusCode ?? 0;
+      if (octets === true) resolve({ status, headers, body: '', octets: Uint8Array.from(whole) });
+      else resolve({ status, headers, body: whole.toString('utf8') });
     };
     reply.on('data', (part: Buffer) => {
       const room = limit - size;
       size += part.length;
       if (part.length <= room) parts.push(part);
-      else if (cut) {
+      else if (cut === true) {
         parts.push(part.subarray(0, room));
         reply.destroy();
         finish();

@@ -13,7 +13,8 @@ export function jsonLog(
   const least = levels.indexOf(level);
   const line = (rank: number) => (event: string, fields?: LogFields) => {
     if (rank < least) return;
-    write(JSON.stringify({ ...bound, ...fields, time: new Date(wall()).toISOString(), level: levels[rank], event }));
+    const time = new Date(wall()).toISOString();
+    write(visible(JSON.stringify({ ...bound, ...fields, time, level: levels[rank], event })));
   };
   return {
     debug: line(0),
@@ -22,4 +23,9 @@ export function jsonLog(
     error: line(3),
     child: (fields) => jsonLog(write, level, wall, { ...bound, ...fields }),
   };
+}
+
+/** JSON leaves these as they are: a terminal that shows the log must not obey them, nor see a line end. */
+function visible(line: string): string {
+  return line.replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

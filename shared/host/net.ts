@@ -1,8 +1,10 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type SocketOptions } from 'node:dgram';
+import { lookup } from 'node:dns';
 import { createServer, isIP, isIPv6, connect as netConnect, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { checkServerIdentity, createServer as createTlsServer, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import {
+  type Address,
   type ConnectOptions,
   type InterfaceAddress,
   type Listener,
@@ -13,11 +15,12 @@ import {
   type UdpOptions,
   type UdpSocket,
 } from '#shared/kernel/world.ts';
+import { goesByProxy, throughProxy } from './proxy.ts';
 import { hostStream, peerOf, plain } from './stream.ts';
 
-/** The real network. */
-export function hostNet(): Net {
-  return { udp: openUdp, listen, connect, addresses };
+/** The real network; TLS streams to others than this machine go by `proxy`, where one is given. */
+export function hostNet(proxy?: Address): Net {
+  return { udp: openUdp, listen, connect: (options) => connectVia(options, proxy), addresses };
 }
 
 export function netError(error: unknown, what: string): NetError {
@@ -28,6 +31,13 @@ export function netError(error: unknown, what: string): NetError {
 /** Octets that the kernel is asked to hold for a datagram socket, so that a busy moment loses none; it grants what it may (`net.core.rmem_max`). */
 const UDP_BUFFER = 4 * 1024 * 1024;
 
+/** Datagrams go to literal addresses, which Node's own look-up would give back only in a later turn. */
+const atOnce: NonNullable<SocketOptions['lookup']> = (host, options, callback) => {
+  const family = isIP(host);
+  if (family === 0) lookup(host, options, (error, address, found) => callback(error, address, found));
+  else callback(null, host, family);
+};
+
 function openUdp(
   options: UdpOptions,
   onMessage: (data: Uint8Array, from: { host: string; port: number }) => void,
@@ -36,6 +46,7 @@ function openUdp(
     type: isIPv6(options.host) ? 'udp6' : 'udp4',
     reuseAddr: options.shared === true,
     recvBufferSize: UDP_BUFFER,
+    lookup: atOnce,
   });
   return new Promise((resolve, reject) => {
     const refuse = (error: Error) => reject(netError(error, `UDP ${options.host}:${options.port}`));
@@ -55,7 +66,7 @@ function openUdp(
       resolve({
         local: { host: local.address, port: local.port },
         send(data, to) {
-          if (open) socket.send(data, to.port, to.host, () => {});
+          if (open) socket.send(data, to.port, to.host);
         },
         close() {
           if (!open) return Promise.resolve();
@@ -115,7 +126,25 @@ function listen(options: ListenOptions, onStream: (stream: Stream) => void): Pro
   });
 }
 
-function connect(options: ConnectOptions): Promise<Stream> {
+async function connectVia(options: ConnectOptions, proxy: Address | undefined): Promise<Stream> {
+  if (proxy === undefined || options.tls === undefined || !goesByProxy(options.host)) return connect(options);
+  const { timeout = 10_000 } = options;
+  const what = `TLS ${options.host}:${options.port} by the proxy`;
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new NetError('ETIMEDOUT', `${what}: no answer in time`)), timeout);
+  const opening = throughProxy(proxy, options);
+  try {
+    return await connect(options, await Promise.race([opening, late.promise]));
+  } catch (error) {
+    opening.then((socket) => socket.destroy()).catch(() => {});
+    throw error instanceof NetError ? error : netError(error, what);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** `carrier` is a socket that leads there already. */
+function connect(options: ConnectOptions, carrier?: Socket): Promise<Stream> {
   const what = `${options.tls === undefined ? 'TCP' : 'TLS'} ${options.host}:${options.port}`;
   return new Promise((resolve, reject) => {
     const tls = options.tls;
@@ -126,6 +155,7 @@ function connect(options: ConnectOptions): Promise<Stream> {
         : tlsConnect({
             host: options.host,
             port: options.port,
+            ...(carrier === undefined ? {} : { socket: carrier }),
             minVersion: 'TLSv1.2',
             ...(isIP(name) === 0 ? { servername: name } : {}),
             checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),

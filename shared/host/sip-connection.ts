@@ -1,6 +1,6 @@
 /** One SIP connection: framing, keep-alive, idle limits, and patience with a source that sends too much. */
 import type { Clock, Stream, Timer } from '#shared/kernel/world.ts';
-import { Framer } from '../sip/framer.ts';
+import { type Framing, StreamFraming } from '../sip/framing.ts';
 import type { Flow } from '../sip/types.ts';
 import type { SipLimits } from './sip-guard.ts';
 
@@ -24,7 +24,7 @@ export class SipConnection {
   readonly #owner: ConnectionOwner;
   readonly #clock: Clock;
   readonly #limits: SipLimits;
-  readonly #framer = new Framer();
+  readonly #framing: Framing;
   readonly #keepAlive: number | undefined;
   #timer: Timer | undefined;
   #held: Timer | undefined;
@@ -40,7 +40,7 @@ export class SipConnection {
   #open = true;
 
   constructor(
-    parts: { flow: Flow; stream: Stream; incoming: boolean; keepAlive: number | undefined },
+    parts: { flow: Flow; stream: Stream; incoming: boolean; keepAlive: number | undefined; framing?: Framing },
     owner: ConnectionOwner,
     clock: Clock,
     limits: SipLimits,
@@ -48,6 +48,7 @@ export class SipConnection {
     this.flow = parts.flow;
     this.incoming = parts.incoming;
     this.#stream = parts.stream;
+    this.#framing = parts.framing ?? new StreamFraming(octetsToText);
     this.#keepAlive = parts.keepAlive;
     this.#owner = owner;
     this.#clock = clock;
@@ -61,18 +62,21 @@ export class SipConnection {
   start(): void {
     this.#arm();
     this.#stream.handle({ data: (data) => this.#data(data), close: (error) => this.#closed(error ?? 'closed') });
+    if (this.#framing.unfinished && !this.#held) this.#read();
   }
 
   /** Queues a message; a reader that leaves too much waiting is given up. */
   send(data: Uint8Array): void {
     if (!this.#open) return;
-    this.#stream.write(data);
+    this.#stream.write(this.#framing.pack(data));
     if (this.#stream.buffered > this.#limits.unsent) this.destroy('reader too slow');
   }
 
   /** Sends what waits, then closes. */
   end(): void {
-    if (this.#open) this.#stream.end();
+    if (!this.#open) return;
+    if (this.#framing.farewell !== undefined) this.#stream.write(this.#framing.farewell);
+    this.#stream.end();
   }
 
   destroy(why: string): void {
@@ -92,7 +96,7 @@ export class SipConnection {
   #data(data: Uint8Array): void {
     this.#heardAt = this.#clock.mono();
     this.#pongBy = Number.POSITIVE_INFINITY;
-    this.#framer.push(octetsToText(data));
+    this.#framing.push(data);
     if (!this.#held) this.#read();
   }
 
@@ -114,10 +118,9 @@ export class SipConnection {
   /** The next whole message; keep-alives are answered on the way. */
   #next(): string | undefined {
     for (;;) {
-      const frame = this.#framer.next();
+      const frame = this.#framing.next();
       if (frame === undefined) {
-        // The answer to a keep-alive is one CRLF, which the framer holds as the possible half of a question.
-        const waits = this.#framer.held > 2 || (this.incoming && !this.#spoke);
+        const waits = this.#framing.unfinished || (this.incoming && !this.#spoke);
         this.#waitingSince = waits ? (this.#waitingSince ?? this.#heardAt) : undefined;
         return undefined;
       }
@@ -126,11 +129,11 @@ export class SipConnection {
         this.#spoke = true;
         return frame.message;
       }
+      if (frame.answer !== undefined) this.#stream.write(frame.answer);
       if ('bad' in frame) {
         this.destroy(frame.bad);
         return undefined;
       }
-      this.#stream.write(PONG);
     }
   }
 
@@ -162,16 +165,13 @@ export class SipConnection {
     }
     if (!this.#open) return;
     if (this.#keepAlive !== undefined && now >= this.#pingAt) {
-      this.#stream.write(PING);
+      this.#stream.write(this.#framing.ping);
       this.#pingAt = now + this.#keepAlive;
       this.#pongBy = Math.min(this.#pongBy, now + PONG_WAIT);
     }
     this.#arm();
   }
 }
-
-const PING = Uint8Array.of(13, 10, 13, 10);
-const PONG = Uint8Array.of(13, 10);
 
 /** One character per octet. */
 export function octetsToText(data: Uint8Array): string {

@@ -4,11 +4,11 @@ import type { Stream } from '#shared/kernel/world.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { type Agent, agent, callOver, optionsText } from '#test/support/sip-agent.ts';
 import { read } from '#test/support/sip-duo.ts';
-import type { SipProtocol } from '../sip/types.ts';
+import type { OpenedProtocol } from '../sip/types.ts';
 import { DATAGRAM_LIMIT } from './sip.ts';
 import { UDP_FLOWS } from './sip-datagrams.ts';
 
-async function pair(protocol: SipProtocol, v6 = false, seed = 1) {
+async function pair(protocol: OpenedProtocol, v6 = false, seed = 1) {
   const world = new VirtualWorld({ seed });
   const [hostA, hostB] = v6 ? ['2001:db8::1', '2001:db8::2'] : ['10.0.0.1', '10.0.0.2'];
   const worldA = world.host('a', [hostA]);
@@ -43,7 +43,7 @@ async function pair(protocol: SipProtocol, v6 = false, seed = 1) {
 const names = (agent: Agent): string[] => agent.seen.map((output) => output.do);
 
 describe('a call between two hosts', () => {
-  const cases: [SipProtocol, boolean][] = [
+  const cases: [OpenedProtocol, boolean][] = [
     ['udp', false],
     ['udp', true],
     ['tcp', false],
@@ -62,6 +62,23 @@ describe('a call between two hosts', () => {
     expect(one(b.wire, 'INVITE')).toBe(1);
     await world.settle(Promise.all([a.transport.close(), b.transport.close()]));
   });
+});
+
+it('a STUN request on the SIP port is answered with the address it came from, and is no message', async () => {
+  const world = new VirtualWorld({ seed: 4 });
+  const b = agent(world.host('b', ['10.0.0.2']));
+  const at = { host: '10.0.0.2', port: 5060 };
+  await b.transport.bind({ udp: at });
+  const heard: Uint8Array[] = [];
+  const { net } = world.host('a', ['10.0.0.1']);
+  const socket = await world.settle(net.udp({ host: '10.0.0.1', port: 4000 }, (data) => heard.push(data)));
+  socket.send(Uint8Array.of(0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, ...new Uint8Array(12)), at);
+  socket.send(Uint8Array.of(0, 1, 0, 0), at);
+  await world.run(100);
+  expect(heard.map((data) => [...data.subarray(0, 2), ...data.subarray(26, 28)])).toEqual([
+    [1, 1, (4000 >> 8) ^ 0x21, (4000 & 255) ^ 0x12],
+  ]);
+  expect(b.transport.counts().received).toBe(0);
 });
 
 const one = (wire: readonly string[], word: string): number => wire.filter((line) => line.includes(word)).length;

@@ -13,11 +13,14 @@ import {
   type TlsServerOptions,
   type World,
 } from '#shared/kernel/world.ts';
-import type { EndpointOutput, Flow, SipEndpoint, SipProtocol } from '../sip/types.ts';
+import type { Framing } from '../sip/framing.ts';
+import { answerStun } from '../sip/stun.ts';
+import type { EndpointOutput, Flow, OpenedProtocol, SipEndpoint, SipProtocol } from '../sip/types.ts';
 import { write } from '../sip/write.ts';
 import { octetsToText, SipConnection, textToOctets } from './sip-connection.ts';
 import { SipDatagrams } from './sip-datagrams.ts';
 import { SIP_LIMITS, SipGuard, type SipLimits } from './sip-guard.ts';
+import { openWebSocket } from './sip-web-socket.ts';
 
 /** The largest message over UDP, either way, octets; larger ones are dropped. */
 export const DATAGRAM_LIMIT = 65_000;
@@ -47,6 +50,14 @@ export interface BindOptions {
   readonly tls?:
     | (Address & { readonly tls: TlsServerOptions })
     | readonly (Address & { readonly tls: TlsServerOptions })[];
+  /** WebSockets (RFC 7118), with `tls` over TLS. */
+  readonly ws?: WebSocketAddress | readonly WebSocketAddress[];
+}
+
+export interface WebSocketAddress extends Address {
+  readonly tls?: TlsServerOptions;
+  /** Whether a page of that origin (`https://host:port`) may open one. */
+  readonly mayOpen: (origin: string) => boolean;
 }
 
 /** The addresses that listen now, in the order asked for. */
@@ -54,10 +65,11 @@ export interface Bound {
   readonly udp: readonly Address[];
   readonly tcp: readonly Address[];
   readonly tls: readonly Address[];
+  readonly ws: readonly Address[];
 }
 
 export interface FlowOptions {
-  readonly protocol: SipProtocol;
+  readonly protocol: OpenedProtocol;
   readonly host: string;
   readonly port: number;
   readonly tls?: TlsClientOptions;
@@ -110,11 +122,12 @@ export class SipTransport {
 
   /** Listens; rejects with a NetError where an address is taken, and then listens nowhere. */
   async bind(options: BindOptions): Promise<Bound> {
-    const bound = { udp: [] as Address[], tcp: [] as Address[], tls: [] as Address[] };
+    const bound = { udp: [] as Address[], tcp: [] as Address[], tls: [] as Address[], ws: [] as Address[] };
     try {
       for (const at of listOf(options.udp)) bound.udp.push(await this.#datagrams.bind(at));
       for (const at of listOf(options.tcp)) bound.tcp.push(await this.#listen('tcp', at));
       for (const at of listOf(options.tls)) bound.tls.push(await this.#listen('tls', at, at.tls));
+      for (const at of listOf(options.ws)) bound.ws.push(await this.#listenForWebSockets(at));
     } catch (error) {
       await this.close();
       throw error;
@@ -128,6 +141,25 @@ export class SipTransport {
       if (this.#guard.opened(stream.remote.host, isProven(stream.peer), this.#world.clock.mono()))
         this.#connect(protocol, stream);
       else stream.destroy();
+    });
+    this.#listeners.push(listener);
+    return listener.local;
+  }
+
+  async #listenForWebSockets({ host, port, tls, mayOpen }: WebSocketAddress): Promise<Address> {
+    const { clock, crypto, net, log } = this.#world;
+    const listener = await net.listen({ host, port, ...(tls && { tls }) }, (stream) => {
+      const [remote, proven] = [stream.remote.host, isProven(stream.peer)];
+      if (!this.#guard.opened(remote, proven, clock.mono())) return stream.destroy();
+      openWebSocket(
+        stream,
+        { clock, crypto, mayOpen, within: this.#limits.unfinished },
+        (framing) => void this.#connect(tls ? 'wss' : 'ws', stream, undefined, framing),
+        (why) => {
+          this.#guard.closed(remote, proven);
+          log.debug('sip.web-socket.refused', { remote, why });
+        },
+      );
     });
     this.#listeners.push(listener);
     return listener.local;
@@ -170,9 +202,10 @@ export class SipTransport {
 
   /** Takes charge of a stream; undefined where the user does not accept it. */
   #connect(
-    protocol: 'tcp' | 'tls',
+    protocol: Exclude<SipProtocol, 'udp'>,
     stream: Stream,
     outgoing?: { readonly keepAlive: number | undefined; forget(): void },
+    framing?: Framing,
   ): Flow | undefined {
     const { clock } = this.#world;
     const { local, remote, peer } = stream;
@@ -190,7 +223,7 @@ export class SipTransport {
         this.#gone(flow, outgoing === undefined, why);
       },
     };
-    const parts = { flow, stream, incoming: outgoing === undefined, keepAlive: outgoing?.keepAlive };
+    const parts = { flow, stream, incoming: !outgoing, keepAlive: outgoing?.keepAlive, ...(framing && { framing }) };
     const connection = new SipConnection(parts, owner, clock, this.#limits);
     this.#connections.set(flow.id, connection);
     connection.start();
@@ -208,8 +241,15 @@ export class SipTransport {
   #datagram(data: Uint8Array, flow: () => Flow, from: Address): void {
     const refused = data.length > DATAGRAM_LIMIT || this.#guard.admit(from.host, this.#world.clock.mono()) > 0;
     if (refused) this.#dropped++;
+    // A STUN request (RFC 5626 section 4.4.2) begins with two bits that no SIP message has.
+    else if ((data[0] ?? 0) < 2) this.#stun(data, flow());
     // Keep-alives (RFC 5626 section 4.4.1 has them for streams, the field sends them here too) carry no message.
     else if (data.length > 4) this.#message(octetsToText(data), flow());
+  }
+
+  #stun(data: Uint8Array, flow: Flow): void {
+    const answer = answerStun(data, flow.remote);
+    if (answer !== undefined) this.#datagrams.send(flow, answer);
   }
 
   #message(text: string, flow: Flow): void {

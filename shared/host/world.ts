@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import type { Log, World } from '#shared/kernel/world.ts';
+import type { Address, Log, World } from '#shared/kernel/world.ts';
 import { hostClock } from './clock.ts';
 import { hostCrypto } from './crypto.ts';
 import { hostDisk } from './disk.ts';
@@ -10,6 +10,8 @@ import { hostNet } from './net.ts';
 export interface HostOptions {
   /** Least level that is written; default `warn`. */
   readonly level?: LogLevel;
+  /** An HTTP proxy for TLS streams and https requests to other machines. */
+  readonly proxy?: Address;
   /** Where lines go; default standard error. */
   readonly write?: (line: string) => void;
 }
@@ -22,10 +24,10 @@ export function hostWorld(options: HostOptions = {}): World {
   return {
     clock,
     random: { bytes: pooledBytes(), fraction: () => Math.random() },
-    net: hostNet(),
+    net: hostNet(options.proxy),
     disk: hostDisk(),
     crypto: hostCrypto(),
-    http: hostHttp(),
+    http: hostHttp(options.proxy),
     log,
   };
 }

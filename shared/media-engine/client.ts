@@ -13,7 +13,7 @@ export type AttachOptions = Omit<EngineProcessOptions, 'aloneFor'> & { readonly 
 /** A command without an answer after this long counts as lost, ms. */
 const ANSWER_WITHIN = 10_000;
 /** How long a started engine may take until it listens, ms. */
-const START_WITHIN = 10_000;
+const START_WITHIN = 30_000;
 
 interface Waiting {
   readonly resolve: (value: never) => void;

@@ -2,8 +2,8 @@
  * The workers of the engine process: a group belongs to one of them, the least loaded when it began. A worker that
  * crashes is replaced; its nodes are reported as lost.
  */
-import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startWorker } from '#shared/host/spawn.ts';
 import { EngineError, type EngineEvent, type NodeInfo } from './engine.ts';
 import { type GraphOptions, NODES } from './graph-host.ts';
 import type { Answer, CommandName } from './wire.ts';
@@ -133,7 +133,7 @@ export class Crew {
   }
 
   #spawn(options: GraphOptions): Worker {
-    return new Worker(join(import.meta.dirname, 'worker.ts'), { workerData: options });
+    return startWorker('media-worker', options);
   }
 
   #listen(member: Member): void {

@@ -1,9 +1,9 @@
 /** Starts the engine process so that it lives on when its parent dies. */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { spawnEntry } from '#shared/host/spawn.ts';
 import type { GraphOptions } from './graph-host.ts';
 
 export interface EngineProcessOptions extends GraphOptions {
@@ -31,12 +31,18 @@ export function engineSocket(folder: string): string {
   return join(short, 'engine.sock');
 }
 
+/** The priority in the first-in-first-out class that the service manager asks for, in `HEARTHLINE_MEDIA_FIFO`; none unless it is 1 to 99. */
+export function askedFifo(asked = process.env.HEARTHLINE_MEDIA_FIFO): { fifo?: number } {
+  return asked !== undefined && /^[1-9][0-9]?$/.test(asked) ? { fifo: Number(asked) } : {};
+}
+
 /** What it says on its way down is in `<socketPath>.log`. Answers with its process id. */
 export function spawnEngine(options: EngineProcessOptions): number | undefined {
   mkdirSync(dirname(options.socketPath), { recursive: true, mode: 0o700 });
   const log = openSync(`${options.socketPath}.log`, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'process.ts'), JSON.stringify(options)], {
+    const child = spawnEntry('media-engine', [JSON.stringify(options)], {
+      ...askedFifo(),
       detached: true,
       stdio: ['ignore', 'ignore', log],
     });

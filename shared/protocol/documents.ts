@@ -5,6 +5,7 @@
 import Type from 'typebox';
 import { AppId, AppVersion } from './applet-manifest.ts';
 import { At, Id, literals, request } from './schema.ts';
+import { FallbackTrunk, HomeLocation } from './verbs/emergency.ts';
 
 /** What a gateway needs to serve its house's phones and to reach the softswitch. HA1 = H(username:realm:password), realm = domain. */
 export const VoiceDocument = request({
@@ -21,6 +22,16 @@ export const VoiceDocument = request({
       ha1: request({ md5: Type.String({ maxLength: 32 }), sha256: Type.String({ maxLength: 64 }) }),
     }),
     { maxItems: 64 },
+  ),
+  /** What an emergency call needs, also while the cloud is out of reach. */
+  emergency: Type.Optional(
+    request({
+      country: Type.Optional(Type.String({ maxLength: 2 })),
+      location: Type.Optional(HomeLocation),
+      /** When the location was set. */
+      at: Type.Optional(At),
+      fallback: Type.Optional(FallbackTrunk),
+    }),
   ),
 });
 

@@ -13,6 +13,8 @@ export interface BusEvents {
   'lines.changed': { readonly home: string };
   /** The phones of a line that can be reached: somebody registered, perhaps anew. */
   'line.registered': { readonly line: string; readonly devices: readonly string[] };
+  /** A line has got a message, or what became of one changed. */
+  'messages.changed': { readonly line: string };
   /** An application was installed in a home, updated or removed. */
   'install.changed': { readonly home: string; readonly install: string };
   /** An applet said something to its cloud half. */
@@ -25,6 +27,8 @@ export interface BusEvents {
   'leg.muted': { readonly session: string; readonly leg: string; readonly muted: boolean };
   /** The platform’s event log (`cloud/store/event-log.ts`) grew. */
   'event.appended': { readonly home?: string; readonly session?: string };
+  /** The operator's trunks, or the way of emergency calls, changed. */
+  'trunks.changed': Readonly<Record<string, never>>;
   /** A server of the farm started, stopped or changed its health. */
   'farm.changed': { readonly server: string; readonly state: string };
 }

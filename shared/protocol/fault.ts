@@ -8,12 +8,14 @@ import { emailFaults } from './faults/email.ts';
 import { messagingFaults } from './faults/messaging.ts';
 import { oampFaults } from './faults/oamp.ts';
 import { platformFaults } from './faults/platform.ts';
+import { updateFaults } from './faults/update.ts';
 import { voiceFaults } from './faults/voice.ts';
 import type { ServerName } from './servers.ts';
 
 export const faults = {
   ...commonFaults,
   ...oampFaults,
+  ...updateFaults,
   ...platformFaults,
   ...voiceFaults,
   ...messagingFaults,

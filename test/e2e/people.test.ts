@@ -62,6 +62,32 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal for four people', () => {
     await row.filter({ hasText: 'read' }).waitFor();
   });
 
+  test('the subscriber says what a phone does with its calls; a number that nobody has is refused', async () => {
+    const page = await signedIn('ada', `/homes/${elm.id}`);
+    await page.getByRole('link', { name: 'Kitchen', exact: true }).click();
+    await heading(page, 'Kitchen');
+    await page.getByLabel('When busy to').fill('+15559999999');
+    await button(page, 'Save').click();
+    await page.getByText('Nobody has +15559999999').waitFor();
+    await page.getByLabel('When busy to').fill(study.number);
+    await page.getByLabel('Abroad').check();
+    await page.getByRole('textbox', { name: 'Callers' }).fill('+15550100123, Grandmother, family');
+    await button(page, 'Save').click();
+    await page.getByText('Saved').waitFor();
+    const features = await rig.ask('line.features.get', { home: elm.id, line: kitchen.id });
+    expect(features).toEqual({
+      ...{ forward: { busy: study.number }, bar: ['international'] },
+      contacts: [{ number: '+15550100123', name: 'Grandmother', ring: 'family' }],
+    });
+    await page.reload();
+    await heading(page, 'Kitchen');
+    expect(await page.getByLabel('Abroad').isChecked()).toBe(true);
+    const bad = await page
+      .evaluate(axe.source)
+      .then(() => page.evaluate('axe.run().then((r) => r.violations.map((v) => v.id))'));
+    expect(bad).toEqual([]);
+  });
+
   test('the subscriber makes a mailbox, writes a letter to it and reads it', async () => {
     const page = await signedIn('ada', '/mail');
     await page.getByText('Add a mailbox').click();
@@ -188,7 +214,10 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal for four people', () => {
 
   const pages: readonly (readonly [who: string, paths: readonly string[]])[] = [
     ['ada', ['/', '/messages', '/mail', '/apps', '/homes', '/records', '/access', '/keys', '/more']],
-    ['operator', ['/', '/homes', '/sessions', '/alarms', '/gateways', '/farm', '/records', '/e-center', '/keys']],
+    [
+      'operator',
+      ['/', '/homes', '/sessions', '/alarms', '/gateways', '/updates', '/farm', '/records', '/e-center', '/keys'],
+    ],
     ['tom', ['/gateways', '/alarms', '/farm']],
     ['dora', ['/e-center', '/keys', '/apps']],
   ];

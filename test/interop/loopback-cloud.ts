@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { threadEngine } from '#cloud/farm/media/server.ts';
-import { type Cloud, startCloud } from '#cloud/main.ts';
+import { type Cloud, type CloudSettings, startCloud } from '#cloud/main.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -20,12 +20,12 @@ export class LoopbackCloud {
   readonly phones: Phone[] = [];
   cloud!: Cloud;
 
-  static async start(): Promise<LoopbackCloud> {
+  static async start(more: Partial<CloudSettings> = {}): Promise<LoopbackCloud> {
     const rig = new LoopbackCloud();
     const media = { host: '127.0.0.1', low: 43_000, high: 43_199 };
     rig.cloud = await startCloud(
       rig.world,
-      { data: join(rig.folder, 'cloud'), http: any, mqtt: any, sip: any, sips: any, media },
+      { data: join(rig.folder, 'cloud'), http: any, mqtt: any, sip: any, sips: any, media, ...more },
       { store: openLocalStore(':memory:'), engineFor: threadEngine },
     );
     return rig;

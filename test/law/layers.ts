@@ -31,6 +31,7 @@ const ALLOWED: readonly (readonly [string, readonly string[]])[] = [
   ['sdk', ['sdk', 'simulator/app-kit.ts']],
   ['cli', ['shared', 'cli', 'cloud', 'device', 'simulator', 'apps/services']],
   ['simulator', ['shared', 'cloud', 'device', 'simulator', 'apps']],
+  ['images', ['shared', 'images']],
   ['bench', ['shared', 'cloud', 'device', 'simulator', 'bench', 'test/support', 'test/peers.ts']],
 ];
 
@@ -71,6 +72,7 @@ const IO_FOLDERS = [
   'simulator',
   'test',
   'bench',
+  'images',
 ] as const;
 const IO_FILES = ['cloud/main.ts', 'device/main.ts'] as const;
 

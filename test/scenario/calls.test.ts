@@ -147,9 +147,9 @@ describe('other requests', () => {
   test('OPTIONS is answered, what is not served is not', async () => {
     const { alice, world } = await twoPhones();
     const statuses = [];
-    for (const method of ['OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'NONSENSE'])
+    for (const method of ['OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'NONSENSE'])
       statuses.push(await world.settle(alice.ask(method)));
-    expect(statuses).toEqual([200, 404, 405, 501]);
+    expect(statuses).toEqual([200, 404, 489, 405, 501]);
   });
 });
 

@@ -84,6 +84,17 @@ describe('an application with both halves', () => {
     await kit.stage.api('service.allow', { install: kit.install, service: 'weather', allowed: true });
     await say('weather');
     await kit.until(async () => (await uses()).length === 2, 'a use');
+    expect((await kit.stage.api('balance.get', { home: kit.home.id })).balance).toBe(-1_000);
+    // Who pays in advance has to have it.
+    await kit.stage.api('balance.set', { home: kit.home.id, mode: 'prepaid', add: 1_500 });
+    await say('weather');
+    await cloudSays('insufficient_credit');
+    expect((await uses()).map(({ uses }) => uses)).toEqual([1, 1]);
+    await kit.stage.api('balance.set', { home: kit.home.id, mode: 'prepaid', add: 500 });
+    await say('weather');
+    await kit.until(async () => (await uses()).some(({ uses }) => uses === 2), 'a use');
+    expect((await kit.stage.api('balance.get', { home: kit.home.id })).balance).toBe(0);
+    await kit.stage.api('balance.set', { home: kit.home.id, mode: 'postpaid' });
   });
 
   it('hears events of its home from the session manager’s journal', async () => {

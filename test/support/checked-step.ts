@@ -37,6 +37,14 @@ function unchangeable<T extends object>(frozen: T): T {
       const value: unknown = Reflect.get(frozen, key);
       return typeof value === 'object' && value !== null ? unchangeable(value) : value;
     },
+    // So that a step may also copy it: `{ ...state }`.
+    ownKeys: () => Reflect.ownKeys(frozen),
+    getOwnPropertyDescriptor: (_target, key) => ({
+      value: Reflect.get(frozen, key),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    }),
     set: () => true,
     deleteProperty: () => true,
   });

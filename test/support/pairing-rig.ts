@@ -10,6 +10,7 @@ import { openLocalStore } from '#cloud/store/local.ts';
 import type { Store } from '#cloud/store/store.ts';
 import { type Agent, createAgent } from '#device/agent/agent.ts';
 import { createPairing, type Pairing, type PairingOptions } from '#device/pairing/pairing.ts';
+import { utf8 } from '#shared/kernel/bytes.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import { DISCOVERY_PATH } from '#shared/protocol/pairing.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -32,6 +33,8 @@ export interface Gateway {
 export interface GatewayOptions {
   /** The gateway refuses its voice document with these words. */
   readonly refusesVoice?: string;
+  /** A claim that its first boot took from the boot partition. */
+  readonly claim?: string;
   /** Called before each write to its disk. */
   readonly beforeWrite?: (path: string) => void;
 }
@@ -119,6 +122,8 @@ export class PairingRig {
   async gateway(name: string, address: string, options: GatewayOptions = {}): Promise<Gateway> {
     const cut = () => this.virtual.network.drop(name, true);
     const { world, kill } = mortal(this.virtual.host(name, [address]), cut, options.beforeWrite);
+    if (options.claim !== undefined)
+      await this.settle(world.disk.write('/state/claim.json', utf8(JSON.stringify({ claim: options.claim }))));
     let agent: Agent | undefined;
     const make: PairingOptions['agent'] = (identity, cloud) => {
       agent = createAgent({

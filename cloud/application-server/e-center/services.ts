@@ -1,5 +1,6 @@
 /** Network service applications: used by people and by applications, which are metered and can be cut off. */
 import type { Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
+import { chargeRow } from '#cloud/store/charge.ts';
 import { homeById, sees } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { type Statement, sql } from '#cloud/store/store.ts';
@@ -15,7 +16,7 @@ import { misfit } from '#shared/protocol/check.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbName, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { visibleInstall } from './installs.ts';
-import type { ECenter } from './parts.ts';
+import { AS_E_CENTER, type ECenter } from './parts.ts';
 import { type InstallRow, installById, showInstall } from './rows.ts';
 
 type ServiceVerbs = 'service.list' | 'service.call' | 'service.use.list' | 'service.allow';
@@ -94,6 +95,8 @@ async function call(
   const install = principal.kind === 'account' ? await installById(self.store, principal.account) : undefined;
   const refused = install === undefined ? undefined : await refusal(self, install, name);
   if (refused !== undefined) return err(refused);
+  const poor = install === undefined ? undefined : await shortOf(self, home, service.price);
+  if (poor !== undefined) return err(poor);
   const wrong = misfit(method.input, input);
   if (wrong !== undefined) return err({ ...wrong, pointer: `/input${wrong.pointer ?? ''}` });
   const writes: Statement[] = [];
@@ -104,7 +107,7 @@ async function call(
   // What the service keeps, what it costs and the answer to a repetition: one commit.
   await self.store.commit([
     ...writes,
-    ...(install === undefined ? [] : [meter(install, service, methodName, now)]),
+    ...(install === undefined ? [] : [meter(install, service, methodName, now), ...charged(home, service.price, now)]),
     ...remember<VerbName>(asked, outcome, now),
   ]);
   return outcome;
@@ -120,6 +123,17 @@ async function refusal({ store }: ECenter, install: InstallRow, service: string)
   ]);
   return revoked === undefined ? undefined : fault('service_revoked');
 }
+
+/** A home that pays in advance has to have the price of a use; without billing nobody is kept from using, and the charge waits. */
+async function shortOf({ bus }: ECenter, home: string, price: number): Promise<Fault | undefined> {
+  if (price === 0) return undefined;
+  const has = await bus.request('balance.get', { home }, AS_E_CENTER);
+  if (!has.ok || has.value.mode === 'postpaid' || has.value.balance - has.value.reserved >= price) return undefined;
+  return fault('insufficient_credit', `A use of this service costs ${price} micro-units.`);
+}
+
+const charged = (home: string, price: number, now: number): Statement[] =>
+  price === 0 ? [] : [chargeRow(home, price, now)];
 
 function meter(install: InstallRow, { id, price }: Service, method: string, now: number): Statement {
   return sql(

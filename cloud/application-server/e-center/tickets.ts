@@ -1,9 +1,8 @@
-/** Tickets: what opens one package for one gateway for a short while. `expires.gateway.mac`, keyed by the operator's secret. */
-import { hex, utf8 } from '#shared/kernel/bytes.ts';
+/** Tickets that open one package for one gateway for a short while. */
+import { openTicket, sealTicket } from '#cloud/store/ticket.ts';
 import type { Crypto } from '#shared/kernel/world.ts';
 
-/** Milliseconds that a ticket lasts. */
-export const TICKET_LIFE = 300_000;
+export { TICKET_LIFE } from '#cloud/store/ticket.ts';
 
 export interface TicketFor {
   readonly gateway: string;
@@ -12,8 +11,7 @@ export interface TicketFor {
 }
 
 export function writeTicket(crypto: Crypto, key: Uint8Array, wanted: TicketFor, wall: number): string {
-  const expires = wall + TICKET_LIFE;
-  return `${expires}.${wanted.gateway}.${mac(crypto, key, wanted, expires)}`;
+  return sealTicket(crypto, key, wanted.gateway, `${wanted.application} ${wanted.version}`, wall);
 }
 
 /** The gateway that holds the ticket; undefined where it is for another package, has expired or is forged. */
@@ -24,14 +22,5 @@ export function readTicket(
   ticket: string,
   wall: number,
 ): string | undefined {
-  const match = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})\.([0-9a-f]{64})$/.exec(ticket);
-  if (match === null) return undefined;
-  const [, expires = '', gateway = '', given = ''] = match;
-  if (Number(expires) < wall) return undefined;
-  const right = mac(crypto, key, { ...wanted, gateway }, Number(expires));
-  return crypto.equal(utf8(right), utf8(given)) ? gateway : undefined;
-}
-
-function mac(crypto: Crypto, key: Uint8Array, { gateway, application, version }: TicketFor, expires: number): string {
-  return hex(crypto.hmac('sha256', key, utf8(`${expires} ${gateway} ${application} ${version}`)));
+  return openTicket(crypto, key, `${wanted.application} ${wanted.version}`, ticket, wall);
 }

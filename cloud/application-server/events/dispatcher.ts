@@ -8,7 +8,7 @@ import type { EventCursor, ReadFact } from '#cloud/store/event-reader.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { every } from '#shared/kernel/time.ts';
-import type { World } from '#shared/kernel/world.ts';
+import type { Timer, World } from '#shared/kernel/world.ts';
 import type { Feed } from './feed.ts';
 import { type Hook, readHooks } from './hooks.ts';
 import { GIVE_UP_AFTER } from './schedule.ts';
@@ -18,6 +18,8 @@ import { Sender } from './sender.ts';
 export const WAITING_LIMIT = 100_000;
 /** Milliseconds between two looks when nothing calls for one. */
 const LOOK_EVERY = 60_000;
+/** Milliseconds for which hints gather before one look at what they were about. */
+const GATHER = 20;
 /** Facts that nobody wanted, after which the cursor is written all the same. */
 const UNSAVED = 1000;
 
@@ -28,7 +30,7 @@ export class Dispatcher {
   readonly #sender: Sender;
   readonly #leave: readonly (() => void)[];
   #turn: Promise<void> = Promise.resolve();
-  #asked = false;
+  #asked: Timer | undefined;
   #stopped = false;
   #cursor: EventCursor | undefined;
   #unsaved = 0;
@@ -37,31 +39,49 @@ export class Dispatcher {
     this.#at = at;
     this.#sender = new Sender(at);
     this.#leave = [at.feed.onChange(() => this.look()), every(at.world.clock, LOOK_EVERY, () => this.look())];
-    this.look();
+    this.#turn = this.#take();
   }
 
   /** Something has happened or a webhook has changed: queue what is new and send what is due. */
   look(): void {
-    if (this.#asked || this.#stopped) return;
-    this.#asked = true;
-    this.#turn = this.#turn.then(async () => {
-      this.#asked = false;
-      if (this.#stopped) return;
-      try {
-        const hooks = await readHooks(this.#at.store);
-        await this.#fill(hooks);
-        await this.#sender.pump(hooks);
-      } catch (error) {
-        if (!this.#stopped) this.#at.world.log.error('webhook.look-failed', { error: String(error) });
-      }
+    if (this.#asked !== undefined || this.#stopped) return;
+    const { clock } = this.#at.world;
+    this.#asked = clock.at(clock.mono() + GATHER, () => {
+      this.#turn = this.#turn.then(() => this.#take());
     });
+  }
+
+  async #take(): Promise<void> {
+    this.#asked = undefined;
+    if (this.#stopped) return;
+    try {
+      // Before the webhooks are read: one that is made after that hears only what follows this place.
+      const newest = await this.#at.feed.newest();
+      const hooks = await readHooks(this.#at.store);
+      if (hooks.length === 0) await this.#skip(newest);
+      else await this.#fill(hooks);
+      await this.#sender.pump(hooks);
+    } catch (error) {
+      if (!this.#stopped) this.#at.world.log.error('webhook.look-failed', { error: String(error) });
+    }
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#asked?.cancel();
     for (const leave of this.#leave) leave();
     await this.#turn;
     await this.#sender.stop();
+  }
+
+  /** Without a webhook nothing that happened is for anybody, so it need not be read. */
+  async #skip(newest: EventCursor): Promise<void> {
+    const before = this.#cursor ?? (await this.#savedCursor());
+    this.#cursor = newest;
+    this.#unsaved += newest.journal - before.journal + newest.log - before.log;
+    if (this.#unsaved < UNSAVED) return;
+    await this.#at.store.commit([saveCursor(newest)]);
+    this.#unsaved = 0;
   }
 
   async #fill(hooks: readonly Hook[]): Promise<void> {

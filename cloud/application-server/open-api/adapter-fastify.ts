@@ -9,6 +9,7 @@ import { SOCKET_PATH, serveSockets } from '../events/adapter-ws.ts';
 import { addOAuth } from '../oauth/adapter-oidc.ts';
 import { startPlatform } from '../platform.ts';
 import { addPortal } from '../portal/server.ts';
+import { addBundles } from './adapter-bundles.ts';
 import { addPages, type ProcessFacts } from './adapter-pages.ts';
 import { Api } from './api.ts';
 import { SESSION_LENGTH } from './credentials.ts';
@@ -105,6 +106,7 @@ export async function createApp(
     sendProblem(request, reply, fault('upgrade_required'), { upgrade: 'websocket' }),
   );
   addPages(app, { ...context, api, counts, visitOf: (request) => incomingOf(request), ...options });
+  addBundles(app, context);
   await addOAuth(app, {
     ...context,
     incomingOf,

@@ -25,7 +25,7 @@ export const appPaths: readonly string[] = [
   '/sessions',
   '/sessions/*',
   ...['/messages', '/mail', '/mail/*', '/apps', '/records', '/access', '/keys', '/more'],
-  ...['/gateways', '/gateways/*', '/alarms', '/farm', '/e-center'],
+  ...['/gateways', '/gateways/*', '/alarms', '/updates', '/farm', '/e-center'],
 ];
 
 /** Shown in place of the portal while it has not been built. */

@@ -45,17 +45,20 @@ export async function makeRecords(store: Store, crypto: Crypto): Promise<number>
     );
     const last = rows.at(-1);
     if (last === undefined) return made;
-    const statements: Statement[] = [];
-    const seen = new Set<string>();
-    for (const row of rows) {
-      const { records } = JSON.parse(row.data) as { records: LegRecord[] };
+    const ended = new Map<string, { readonly session: string; readonly record: LegRecord }>();
+    for (const { session, data } of rows) {
+      const { records } = JSON.parse(data) as { records: LegRecord[] };
       for (const record of records) {
-        const id = cdrId(crypto, row.session, record.leg);
-        if (seen.has(id) || (await store.one('SELECT id FROM cdr WHERE id = ?', [id])) !== undefined) continue;
-        seen.add(id);
-        statements.push(...(await billed(store, rates, id, row.session, record)));
-        made++;
+        const id = cdrId(crypto, session, record.leg);
+        if (!ended.has(id)) ended.set(id, { session, record });
       }
+    }
+    for (const id of await billedAlready(store, [...ended.keys()])) ended.delete(id);
+    const statements: Statement[] = [];
+    const rateOfLeg = rater(store, rates);
+    for (const [id, { session, record }] of ended) {
+      statements.push(...(await billed(rateOfLeg, id, session, record)));
+      made++;
     }
     statements.push({
       sql: "UPDATE billing_cursor SET position = ? WHERE name = 'journal' AND position = ?",
@@ -67,8 +70,35 @@ export async function makeRecords(store: Store, crypto: Crypto): Promise<number>
   }
 }
 
+/** Ids in one question; a shorter list is padded, so that one text of SQL serves all. */
+const IDS_AT_ONCE = 64;
+
+async function billedAlready(store: Store, ids: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  const places = Array.from({ length: IDS_AT_ONCE }, () => '?').join(', ');
+  for (let at = 0; at < ids.length; at += IDS_AT_ONCE) {
+    const some = Array.from({ length: IDS_AT_ONCE }, (_none, i) => ids[at + i] ?? '');
+    for (const { id } of await store.all<{ id: string }>(`SELECT id FROM cdr WHERE id IN (${places})`, some))
+      found.push(id);
+  }
+  return found;
+}
+
+type Rater = (to: string, payer: string) => Promise<Rate>;
+
+/** `rateFor` that looks every destination up once. */
+function rater(store: Store, rates: readonly Rate[]): Rater {
+  const known = new Map<string, Promise<Rate>>();
+  return (to, payer) => {
+    const key = `${payer} ${to}`;
+    const rate = known.get(key) ?? rateFor(store, rates, to, payer);
+    known.set(key, rate);
+    return rate;
+  };
+}
+
 /** A home that never said how it pays, pays afterwards: its balance goes below zero. */
-function debit(home: string, cost: number): Statement {
+export function debit(home: string, cost: number): Statement {
   return sql(
     "INSERT INTO balance (home, mode, balance) VALUES (?, 'postpaid', ?) ON CONFLICT (home) DO UPDATE SET balance = balance.balance + excluded.balance",
     home,
@@ -76,16 +106,10 @@ function debit(home: string, cost: number): Statement {
   );
 }
 
-async function billed(
-  store: Store,
-  rates: readonly Rate[],
-  id: string,
-  session: string,
-  record: LegRecord,
-): Promise<Statement[]> {
+async function billed(rateOfLeg: Rater, id: string, session: string, record: LegRecord): Promise<Statement[]> {
   const { leg, home, payer, from, to, start, answer, end, reason } = record;
   const talk = answer === undefined ? 0 : end - answer;
-  const cost = payer === undefined ? 0 : price(talk, await rateFor(store, rates, to, payer));
+  const cost = payer === undefined ? 0 : price(talk, await rateOfLeg(to, payer));
   const values: SqlValue[] = [
     id,
     session,
@@ -107,6 +131,6 @@ async function billed(
       params: values,
     },
     ...(cost > 0 && payer !== undefined ? [debit(payer, cost)] : []),
-    sql('DELETE FROM reservation WHERE session = ? AND leg = ?', session, leg),
+    ...(payer === undefined ? [] : [sql('DELETE FROM reservation WHERE session = ? AND leg = ?', session, leg)]),
   ];
 }

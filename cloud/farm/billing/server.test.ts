@@ -3,6 +3,7 @@ import type { Context } from '#cloud/bus/bus.ts';
 import type { CloudConfig } from '#cloud/bus/config.ts';
 import { createBus, type InProcessBus } from '#cloud/bus/in-process.ts';
 import type { RunningPart } from '#cloud/bus/part.ts';
+import { chargeRow } from '#cloud/store/charge.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -117,6 +118,15 @@ describe('records', () => {
     await store.commit([ended('s2', [paid])]);
     expect((await get('cdr.list', {})).items).toHaveLength(2);
     expect((await get('balance.get', { home: 'home_1' })).balance).toBe(80_000);
+  });
+
+  it('uses besides calls are taken from the balance once, whatever their number', async () => {
+    await prepaid(1_000_000);
+    await store.commit(Array.from({ length: 1_203 }, (_, n) => chargeRow(`home_${(n % 2) + 1}`, 100, n)));
+    await Promise.all([get('balance.get', { home: 'home_1' }), get('balance.get', { home: 'home_2' })]);
+    expect((await get('balance.get', { home: 'home_1' })).balance).toBe(1_000_000 - 60_200);
+    expect(await get('balance.get', { home: 'home_2' })).toMatchObject({ balance: -60_100, mode: 'postpaid' });
+    expect(await store.all('SELECT n FROM charge')).toEqual([]);
   });
 
   it('are many at once, each once, and the balance is their sum', async () => {

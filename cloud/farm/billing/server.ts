@@ -8,6 +8,7 @@ import type { Timer } from '#shared/kernel/world.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import { BALANCE_LIMIT, Reservations, readBalance, setBalance } from './accounts.ts';
 import { listCdrs } from './cdr-list.ts';
+import { settleCharges } from './charges.ts';
 import { makeRecords } from './records.ts';
 
 /** Milliseconds between two looks into the journal when no event calls for one. */
@@ -52,6 +53,7 @@ function createReader({ store, world }: PartContext, reservations: Reservations)
   function read(): Promise<void> {
     turn = turn.then(async () => {
       await makeRecords(store, crypto);
+      await settleCharges(store);
       await reservations.expire();
     });
     return turn;

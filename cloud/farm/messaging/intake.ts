@@ -104,6 +104,7 @@ export class Intake {
     ]);
     if (!done.ok) return ok('known');
     bus.publish('event.appended', draft.session === undefined ? {} : { session: draft.session });
+    for (const { line } of recipients) if (line !== null) bus.publish('messages.changed', { line });
     return ok(shown);
   }
 

@@ -68,6 +68,7 @@ export class Outcomes {
       const done = await store.commit([...extra, ...change(recipient, told), ...events, ...receipts]);
       if (!done.ok) continue;
       this.#context.bus.publish('event.appended', row.session === null ? {} : { session: row.session });
+      if (recipient.line !== null) this.#context.bus.publish('messages.changed', { line: recipient.line });
       if (receipts.length > 0 && row.from_line !== null) this.#wake(row.from_line);
       return;
     }

@@ -127,7 +127,8 @@ function mayReplace(before: GatewayRow, home: string): boolean {
   return before.state === 'paired' && before.home === home;
 }
 
-async function isFull({ store }: Oamp, home: string, keyHash: string): Promise<boolean> {
+/** Whether a home holds as many gateways as it may; the one of this key does not count. */
+export async function isFull({ store }: Oamp, home: string, keyHash: string): Promise<boolean> {
   const row = await store.one<{ n: number }>(
     "SELECT COUNT(*) AS n FROM gateway WHERE home = ? AND state <> 'failed' AND key_hash <> ?",
     [home, keyHash],
@@ -135,7 +136,12 @@ async function isFull({ store }: Oamp, home: string, keyHash: string): Promise<b
   return (row?.n ?? 0) >= GATEWAYS_PER_HOME;
 }
 
-function newGateway(code: CodeRow, home: string, now: number): GatewayRow {
+/** The row of a gateway whose pairing begins. */
+export function newGateway(
+  code: Pick<CodeRow, 'key_hash' | 'profile' | 'version'>,
+  home: string,
+  now: number,
+): GatewayRow {
   return {
     id: gatewayId(fromHex(code.key_hash) ?? new Uint8Array()),
     home,
@@ -157,7 +163,7 @@ function newGateway(code: CodeRow, home: string, now: number): GatewayRow {
 }
 
 /** Replaces what an earlier pairing of the same key has left: its certificates and reports count no longer. */
-function insertGateway(row: GatewayRow): Statement[] {
+export function insertGateway(row: GatewayRow): Statement[] {
   return [
     sql('DELETE FROM reported WHERE gateway = ?', row.id),
     sql('DELETE FROM gateway WHERE id = ?', row.id),

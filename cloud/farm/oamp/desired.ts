@@ -1,6 +1,7 @@
 /** Desired documents: what each home's gateways are to hold. A version rises in the same commit as the change behind it. */
 import type { CloudConfig } from '#cloud/bus/config.ts';
 import { gatewaysOfHome, type HomeRow, type LineRow, linesOfHome } from '#cloud/store/directory.ts';
+import { emergencyPolicy, locationOfHome } from '#cloud/store/outside.ts';
 import { type Statement, type Store, sql, sqlOne } from '#cloud/store/store.ts';
 import type { DocumentName, SystemDocument, VoiceDocument } from '#shared/protocol/documents.ts';
 import { AS_OAMP, type Oamp } from './parts.ts';
@@ -26,7 +27,23 @@ export function sipsAddress(config: Pick<CloudConfig, 'publicHost' | 'sips' | 'b
   return `${host}:${(config.bound.sips ?? config.sips).port}`;
 }
 
-export function voiceDocument(config: CloudConfig, lines: readonly LineRow[]): VoiceDocument {
+/** What a gateway must know of emergency calls; undefined where nobody has said anything. */
+async function emergencyOf(store: Store, home: string): Promise<VoiceDocument['emergency']> {
+  const [policy, found] = await Promise.all([emergencyPolicy(store), locationOfHome(store, home)]);
+  const country = found?.location.country ?? policy.country;
+  if (country === undefined && policy.fallback === undefined) return undefined;
+  return {
+    ...(country === undefined ? {} : { country }),
+    ...(found === undefined ? {} : { location: found.location, at: found.at }),
+    ...(policy.fallback === undefined ? {} : { fallback: policy.fallback }),
+  };
+}
+
+export function voiceDocument(
+  config: CloudConfig,
+  lines: readonly LineRow[],
+  emergency?: VoiceDocument['emergency'],
+): VoiceDocument {
   const metered = lines.toSorted((a, b) => Number(a.class === 'unmetered') - Number(b.class === 'unmetered'));
   return {
     domain: config.domain,
@@ -39,6 +56,7 @@ export function voiceDocument(config: CloudConfig, lines: readonly LineRow[]): V
       kind: line.kind,
       ha1: { md5: line.ha1_md5, sha256: line.ha1_sha256 },
     })),
+    ...(emergency === undefined ? {} : { emergency }),
   };
 }
 
@@ -65,7 +83,7 @@ export async function voiceChange(
   lines: readonly LineRow[],
 ): Promise<Statement[]> {
   const now = await store.one<DesiredRow>("SELECT * FROM desired WHERE home = ? AND doc = 'voice'", [home]);
-  const body = JSON.stringify(voiceDocument(config, lines));
+  const body = JSON.stringify(voiceDocument(config, lines, await emergencyOf(store, home)));
   if (now === undefined || now.body === body) return [];
   const update = "UPDATE desired SET version = ?, body = ? WHERE home = ? AND doc = 'voice' AND version = ?";
   return [sqlOne(update, now.version + 1, body, home, now.version)];

@@ -19,6 +19,7 @@ const ASKED = [
   'gateway.network',
   'gateway.hosts',
   'gateway.serial',
+  'gateway.update',
   'gateway.bundle',
 ] as const;
 type Asked = (typeof ASKED)[number];

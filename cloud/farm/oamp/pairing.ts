@@ -11,6 +11,7 @@ import type { Timer } from '#shared/kernel/world.ts';
 import { type Fault, type FaultCode, fault } from '#shared/protocol/fault.ts';
 import { CERTIFICATE_BACKDATE, CERTIFICATE_LIFETIME, CODE_LIFETIME } from '#shared/protocol/pairing.ts';
 import { claimGateway } from './claim.ts';
+import { Claims } from './claims.ts';
 import { failSafeIn, timeoutCause } from './fail-safe.ts';
 import { release } from './gateways.ts';
 import { AS_OAMP, command, type Oamp } from './parts.ts';
@@ -20,6 +21,10 @@ export const LIVE_CODES = 10_000;
 
 export type PairingVerb =
   | 'gateway.claim'
+  | 'claim.create'
+  | 'claim.list'
+  | 'claim.remove'
+  | 'pairing.claim'
   | 'pairing.announce'
   | 'pairing.standing'
   | 'pairing.request'
@@ -35,11 +40,15 @@ export class Pairing {
   }
 
   handlers(): Pick<Handlers<'oamp'>, PairingVerb> {
+    const begun = (row: GatewayRow) => {
+      this.watch(row);
+      this.#progress(row, 'waiting');
+    };
     return {
+      ...new Claims(this.#oamp, begun).handlers(),
       'gateway.claim': (request, context) =>
         claimGateway(this.#oamp, request, context, (row) => {
-          this.watch(row);
-          this.#progress(row, 'waiting');
+          begun(row);
           this.#oamp.background(this.#tellClaimed(row));
         }),
       'pairing.announce': (request, context) => this.#announce(request, context),

@@ -15,9 +15,9 @@ export interface Oamp extends PartContext {
   readonly background: (work: Promise<unknown>) => void;
   /**
    * Runs one after the other what must not overlap: claims, as each counts wrong tries; changes of lines, as each writes a number
-   * and a document that the next one reads.
+   * and a document that the next one reads; parts of a bundle and steps of rollouts.
    */
-  readonly oneByOne: <T>(lane: 'claims' | 'lines', work: () => Promise<T>) => Promise<T>;
+  readonly oneByOne: <T>(lane: 'claims' | 'lines' | 'releases' | 'rollouts', work: () => Promise<T>) => Promise<T>;
 }
 
 /** The context in which the oamp server itself asks others. */

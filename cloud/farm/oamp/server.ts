@@ -6,14 +6,20 @@ import type { Timer } from '#shared/kernel/world.ts';
 import { accountHandlers } from './accounts.ts';
 import { alarmHandlers } from './alarms.ts';
 import { auditHandlers, housekeeping } from './audit.ts';
+import { claimHousekeeping } from './claims.ts';
 import { pushDocument, refreshVoice } from './desired.ts';
 import { diagnosisHandlers } from './diagnosis.ts';
+import { emergencyHandlers } from './emergency.ts';
 import { gatewayHandlers, release } from './gateways.ts';
 import { homeHandlers } from './homes.ts';
 import { lineHandlers } from './lines.ts';
 import { Pairing } from './pairing.ts';
 import { AS_OAMP, type Oamp } from './parts.ts';
 import { presenceHandlers, recoverPresence } from './presence.ts';
+import { releaseHandlers } from './releases.ts';
+import { driveRollouts, type RolloutDrive } from './rollout-drive.ts';
+import { rolloutHandlers, stopRolloutsOf } from './rollouts.ts';
+import { updateHandlers } from './updates.ts';
 import { watch } from './watch.ts';
 
 const HOUR = 3_600_000;
@@ -26,7 +32,8 @@ export const oamp: Part = {
     const pairing = new Pairing(self);
     await recoverPresence(self);
     await pairing.resume();
-    const stopServing = context.bus.serve('oamp', handlers(self, pairing));
+    const rollouts = driveRollouts(self);
+    const stopServing = context.bus.serve('oamp', handlers(self, pairing, rollouts));
     const stopWatching = context.bus.subscribe('farm.changed', ({ server, state }) => {
       if (server === 'softswitch' && state === 'running') work.add(refreshConnected(self));
     });
@@ -39,6 +46,7 @@ export const oamp: Part = {
         stopWatching();
         stopAlarms();
         cleaning.cancel();
+        rollouts.stop();
         pairing.stop();
         await work.done();
       },
@@ -46,10 +54,11 @@ export const oamp: Part = {
   },
 };
 
-function handlers(self: Oamp, pairing: Pairing): Handlers<'oamp'> {
+function handlers(self: Oamp, pairing: Pairing, rollouts: RolloutDrive): Handlers<'oamp'> {
   return {
     ...homeHandlers(self),
     ...lineHandlers(self),
+    ...emergencyHandlers(self),
     ...gatewayHandlers(self, (row) => {
       pairing.unwatch(row.id);
       self.background(farewell(self, row));
@@ -60,6 +69,9 @@ function handlers(self: Oamp, pairing: Pairing): Handlers<'oamp'> {
     ...pairing.handlers(),
     ...presenceHandlers(self, pairing),
     ...diagnosisHandlers(self),
+    ...releaseHandlers(self, (release) => stopRolloutsOf(self, release)),
+    ...rolloutHandlers(self, rollouts),
+    ...updateHandlers(self, rollouts),
   };
 }
 
@@ -89,9 +101,11 @@ async function voiceVersion({ store }: Oamp, home: string): Promise<number | und
 function hourly({ world, store }: Oamp): Timer {
   let timer: Timer;
   const run = () => {
-    store.commit(housekeeping(world.clock.wall())).catch((error: unknown) => {
-      world.log.error('oamp.housekeeping-failed', { error: String(error) });
-    });
+    store
+      .commit([...housekeeping(world.clock.wall()), ...claimHousekeeping(world.clock.wall())])
+      .catch((error: unknown) => {
+        world.log.error('oamp.housekeeping-failed', { error: String(error) });
+      });
     timer = world.clock.at(world.clock.mono() + HOUR, run);
   };
   timer = world.clock.at(world.clock.mono() + HOUR, run);

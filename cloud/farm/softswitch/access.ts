@@ -3,11 +3,11 @@
  * lines of its home, anybody else has to prove the line by digest.
  */
 import type { LineRow } from '#cloud/store/directory.ts';
-import { type Account, type Door, mayRegister, names } from '#shared/call/register.ts';
+import { type Account, type Door, mayRegister, names, type Verdict } from '#shared/call/register.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { isAnonymous } from '#shared/sip/privacy.ts';
-import type { Flow } from '#shared/sip/types.ts';
+import { type Flow, isSecure } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { GatewayOfFlow, Gateways, Lines } from './lines.ts';
 
@@ -17,11 +17,19 @@ export type Sender =
   /** A certificate that we do not trust, or of a gateway that may not come in: the flow is closed. */
   | { readonly kind: 'close' };
 
-const refuse = (status: number, headers: readonly (readonly [string, string])[] = []): Sender => ({
+type Refused = Extract<Sender, { readonly kind: 'refuse' }>;
+
+const refuse = (status: number, headers: readonly (readonly [string, string])[] = []): Refused => ({
   kind: 'refuse',
   status,
   headers,
 });
+
+const refusalBy = ({ status, challenges }: Extract<Verdict, { readonly ok: false }>): Refused =>
+  refuse(
+    status,
+    challenges.map((value) => ['WWW-Authenticate', value] as const),
+  );
 
 export class Access {
   readonly #lines: Lines;
@@ -47,19 +55,38 @@ export class Access {
     return line?.home === gateway.home ? { kind: 'line', line, gateway } : refuse(403);
   }
 
+  /** The gateway whose flow it is, whatever line it speaks for. */
+  gatewayOf(flow: Flow): Promise<GatewayOfFlow | undefined> | GatewayOfFlow | undefined {
+    return flow.peer.kind === 'none' ? undefined : this.#gateways.of(flow);
+  }
+
+  /**
+   * The answer to a request that brings no credential where one is due. It depends on nothing but the request, so nothing needs to
+   * be kept of it; undefined: `sender` has to judge.
+   */
+  unsigned(message: SipMessage, flow: Flow): Refused | undefined {
+    if (flow.peer.kind !== 'none') return undefined;
+    if (message.header('Authorization') !== undefined || message.header('Proxy-Authorization') !== undefined)
+      return undefined;
+    const verdict = this.#door.judge(
+      message,
+      undefined,
+      undefined,
+      flow.remote.host,
+      this.#clock.wall(),
+      isSecure(flow),
+    );
+    return verdict.ok ? undefined : refusalBy(verdict);
+  }
+
   async #byDigest(message: SipMessage, flow: Flow): Promise<Sender> {
     const claimed = this.#door.claimed(message);
     const line = claimed === undefined ? undefined : await this.#lines.byUser(claimed.username);
     // A credential is made for the username; nobody signs in by number.
     const account = line?.username === claimed?.username ? accountOf(line) : undefined;
-    const secure = flow.protocol === 'tls';
+    const secure = isSecure(flow);
     const verdict = this.#door.judge(message, claimed, account, flow.remote.host, this.#clock.wall(), secure);
-    if (!verdict.ok) {
-      return refuse(
-        verdict.status,
-        verdict.challenges.map((value) => ['WWW-Authenticate', value] as const),
-      );
-    }
+    if (!verdict.ok) return refusalBy(verdict);
     if (line === undefined || account === undefined) return refuse(403);
     const own =
       message.method === 'REGISTER'

@@ -13,10 +13,27 @@ interface Kept {
   readonly flow: Flow;
 }
 
+interface Bound {
+  readonly binding: Binding;
+  readonly flow: Flow;
+}
+
 export interface Remembered {
   readonly line: string;
   readonly binding: Binding;
   readonly flow: Flow;
+}
+
+/** The same phones at the same places, and each with at least half the time that it has now. */
+function stillServes(written: readonly Bound[], now: readonly Bound[], mono: number): boolean {
+  if (written.length !== now.length) return false;
+  return now.every(({ binding, flow }, i) => {
+    const old = written[i];
+    if (old === undefined || old.binding.uri !== binding.uri || old.flow.id !== flow.id) return false;
+    const same = old.binding.params.size === binding.params.size && old.binding.path.join() === binding.path.join();
+    const params = [...binding.params].every(([name, value]) => old.binding.params.get(name) === value);
+    return same && params && (old.binding.expiresAt - mono) * 2 > binding.expiresAt - mono;
+  });
 }
 
 export class BindingStore {
@@ -24,7 +41,9 @@ export class BindingStore {
   readonly #clock: Clock;
   readonly #log: Log;
   /** Lines whose newest bindings are not written yet; several changes of one line make one write. */
-  readonly #dirty = new Map<string, readonly { readonly binding: Binding; readonly flow: Flow }[]>();
+  readonly #dirty = new Map<string, readonly Bound[]>();
+  /** What is written of each line, or on its way. */
+  readonly #written = new Map<string, readonly Bound[]>();
   #writing: Promise<void> | undefined;
 
   constructor(store: Store, clock: Clock, log: Log) {
@@ -33,8 +52,12 @@ export class BindingStore {
     this.#log = log;
   }
 
-  /** These are the line's bindings over UDP now. Written soon, in groups. */
-  keep(line: string, bindings: readonly { readonly binding: Binding; readonly flow: Flow }[]): void {
+  /** These are the line's bindings over UDP now. Written soon, in groups; a mere refresh, once what is written has run half its time. */
+  keep(line: string, bindings: readonly Bound[]): void {
+    const written = this.#written.get(line);
+    if (written !== undefined && stillServes(written, bindings, this.#clock.mono())) return;
+    if (bindings.length === 0) this.#written.delete(line);
+    else this.#written.set(line, bindings);
     this.#dirty.set(line, bindings);
     this.#writing ??= this.#write();
   }
@@ -65,13 +88,14 @@ export class BindingStore {
         await this.#store.commit(lines.flatMap(([line, bindings]) => this.#rows(line, bindings)));
       }
     } catch (error) {
+      this.#written.clear();
       this.#log.error('softswitch.bindings-not-kept', { error: String(error) });
     } finally {
       this.#writing = undefined;
     }
   }
 
-  #rows(line: string, bindings: readonly { readonly binding: Binding; readonly flow: Flow }[]) {
+  #rows(line: string, bindings: readonly Bound[]) {
     const offset = this.#clock.wall() - this.#clock.mono();
     return [
       sql('DELETE FROM binding WHERE line = ?', line),

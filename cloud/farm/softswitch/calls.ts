@@ -8,7 +8,9 @@ import type { CallHandle, EndpointOutput, Flow, InviteOptions } from '#shared/si
 import { addressOf, type Callee, endOf, type Live } from './live.ts';
 import { askMedia, SELF } from './media.ts';
 import type { Reporter } from './reporter.ts';
+import type { Taking } from './routing.ts';
 import type { Snapshots } from './snapshots.ts';
+import { trunkInvite } from './trunk/trunk.ts';
 
 export interface CallsOptions {
   readonly bus: Bus;
@@ -22,6 +24,16 @@ export interface CallsOptions {
   readonly route: (live: Live) => Promise<void>;
   /** Looks for another way and feeds `rerouted` or `refused`. */
   readonly reroute: (live: Live, leg: string, reason: string) => Promise<void>;
+  /** It began, rang, was answered or ended, as far as a phone that watches can tell. */
+  readonly changed?: (live: Live) => void;
+  /** The way to this phone leads nowhere any more. */
+  readonly flowGone: (to: Callee) => void;
+  /** A trunk took a call, or did not. */
+  readonly trunkHeard: (trunk: string, works: boolean) => void;
+  /** A call to the outside is answered. */
+  readonly answeredOutside?: (call: string) => void;
+  /** A call is over. */
+  readonly ended?: (live: Live, reason: string) => void;
 }
 
 type Output = CallOutput<Callee>;
@@ -38,6 +50,7 @@ export class Calls {
   readonly #endpoints = new Map<string, Map<string, string>>();
   /** Established calls. */
   readonly #up = new Set<string>();
+  readonly #outIds = new Set<string>();
   #idle: (() => void)[] = [];
   /** Who waits for the outcome of a new offer, by call and party. */
   readonly #renewals = new Map<string, (done: boolean) => void>();
@@ -55,7 +68,7 @@ export class Calls {
         release: (live, leg) => this.#release(live.session, leg),
         report: (live, report) => this.#report(live, report),
         inviteOptions: (live, invite) => this.#inviteOptions(live, invite),
-        invited: (live, { branch, to }) => this.#invited(live, branch, to.line.id),
+        invited: (live, { branch, to }) => this.#invited(live, branch, to),
         up: (live) => this.#established(live),
         renewed: (live, party, done) => this.#renewals.get(`${live.id} ${party}`)?.(done),
         over: (live, { reason }) => this.#over(live, reason),
@@ -94,6 +107,11 @@ export class Calls {
 
   ofHandle(handle: CallHandle): { readonly call: Live; readonly party: Party } | undefined {
     return this.#driver.ofHandle(handle);
+  }
+
+  /** True for the Call-ID of an INVITE that we sent to a trunk. */
+  isOwn(callId: string): boolean {
+    return this.#outIds.has(callId);
   }
 
   countOf(line: string): number {
@@ -146,9 +164,34 @@ export class Calls {
     this.#driver.feed(live, input);
   }
 
+  /** The caller of `taker`, whose line that is, takes the call that rings there; where it rings no more the taker is refused. */
+  pickUp(taker: Live, { session, ringing, leg }: Taking, branch: string): void {
+    const live = this.withLeg(session, ringing);
+    const { line, flow, gateway, contact: uri = '' } = taker;
+    const fits = live !== undefined && line !== undefined && flow !== undefined;
+    const to = fits
+      ? { contact: { uri, flow, path: [], open: false, ...(gateway === undefined ? {} : { gateway }) }, line }
+      : undefined;
+    if (live !== undefined && to !== undefined && this.#driver.pickUp(taker, live, { branch, leg, to }))
+      this.count(live, to.line.id);
+    else
+      this.#driver.later(
+        this.#o.reporter.leg({ session, leg, event: 'ended', at: this.#o.clock.wall(), reason: 'callee_unknown' }),
+      );
+    this.feed(taker, { on: 'refused', status: 404, reason: 'callee_unknown' });
+  }
+
   /** What the endpoint says of a call. */
   take(output: Extract<EndpointOutput, { call: CallHandle }>): void {
+    if (output.do === 'failed' && output.status === 430) this.#flowGone(output.call);
     this.#driver.take(output);
+  }
+
+  /** Whoever kept the flow to a phone has lost it. */
+  #flowGone(handle: CallHandle): void {
+    const found = this.#driver.ofHandle(handle);
+    const to = found?.call.state.branches.get(found.party)?.to;
+    if (to !== undefined) this.#o.flowGone(to);
   }
 
   /** A gateway came back: its established calls go on over the new flow, unless a gateway that started again does not know them. */
@@ -199,6 +242,7 @@ export class Calls {
 
   async #report(live: Live, o: Extract<Output, { do: 'report' }>): Promise<void> {
     const at = this.#o.clock.wall();
+    if (o.event === 'ringing') this.#o.changed?.(live);
     if (o.event === 'answered') live.answeredAt = at;
     if (o.event === 'ended' && live.opened !== undefined) {
       live.opened({ failed: o.reason ?? 'callee_offline' });
@@ -208,7 +252,16 @@ export class Calls {
     const callId = this.#callIdOf(live, o.leg, o.branch);
     const reason = o.reason === undefined ? {} : { reason: o.reason };
     const { session } = live;
-    await this.#o.reporter.leg({ session, leg: o.leg, event: o.event, at, ...callId, ...reason });
+    const told = { session, leg: o.leg, event: o.event, at, ...callId, ...reason };
+    if (o.event === 'ended') await this.#tellEnd(live, told);
+    else await this.#o.reporter.leg(told);
+  }
+
+  /** The end of one leg is mostly the end of them all: then the others need not be told. */
+  #tellEnd(live: Live, told: Parameters<Reporter['leg']>[0]): Promise<boolean> {
+    const before = live.told ?? Promise.resolve(false);
+    live.told = before.then((over) => over || this.#o.reporter.leg(told));
+    return live.told;
   }
 
   #callIdOf(live: Live, leg: string, branch: string | undefined): { readonly callId?: string } {
@@ -218,28 +271,43 @@ export class Calls {
     return callId === undefined ? {} : { callId };
   }
 
-  #inviteOptions(live: Live, { to, sdp }: Extract<Output, { do: 'invite' }>): InviteOptions {
+  #inviteOptions(live: Live, { branch, to, sdp }: Extract<Output, { do: 'invite' }>): InviteOptions {
     const { sip, domain } = this.#o;
-    const { contact, line, headers = [] } = to;
-    const from = live.hidden === true ? ANONYMOUS : addressOf(live.caller, domain);
+    const { contact, line, trunk, callerName, headers = [] } = to;
+    if (trunk !== undefined) {
+      const { caller, hidden = false, hops = 70 } = live;
+      return trunkInvite(trunk, { caller, hidden, hops, contact: sip.contact(contact.flow), sdp });
+    }
+    const caller = callerName === undefined ? live.caller : { ...live.caller, name: callerName };
+    const from = live.hidden === true ? ANONYMOUS : addressOf(caller, domain);
     // A gateway is its owner's: what is withheld is not told to it either (RFC 3325 section 7).
     const shown = contact.gateway === undefined ? [] : [['P-Asserted-Identity', from] as const];
     const identity = live.hidden === true ? [['Privacy', 'id'] as const] : shown;
     return {
       uri: contact.uri,
       from,
-      to: addressOf({ number: line.number }, domain),
+      to: addressOf({ number: line?.number ?? '' }, domain),
       flow: contact.flow,
       contact: sip.contact(contact.flow),
       route: contact.path,
       // To a gateway the number is vouched for (RFC 3325); a direct phone need not know that we did.
       headers: [...identity, ...headers],
       sdp,
+      // A flow that may be dead is given up for another one, unless it says that it got the INVITE.
+      ...(live.state.branches.get(branch)?.others === undefined ? {} : { trying: true }),
     };
   }
 
-  #invited(live: Live, branch: string, line: string): void {
-    if (!live.counted.includes(line)) this.count(live, line);
+  #invited(live: Live, branch: string, { line, trunk }: Callee): void {
+    this.#o.changed?.(live);
+    const counts = trunk?.trunk.id ?? line?.id;
+    if (counts !== undefined && !live.counted.includes(counts)) this.count(live, counts);
+    if (trunk !== undefined) {
+      // Another way is tried: the one before led nowhere.
+      if (live.way !== undefined) this.#o.trunkHeard(live.way, false);
+      live.way = trunk.trunk.id;
+      this.#sentOut(live, branch);
+    }
     if (live.opened === undefined) return;
     const handle = live.handles.get(branch);
     live.callId = (handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId) ?? '';
@@ -247,13 +315,29 @@ export class Calls {
     delete live.opened;
   }
 
+  #sentOut(live: Live, branch: string): void {
+    const handle = live.handles.get(branch);
+    const callId = handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId;
+    if (callId === undefined) return;
+    live.outIds = [...(live.outIds ?? []), callId];
+    this.#outIds.add(callId);
+  }
+
   #established(live: Live): void {
     this.#up.add(live.id);
+    this.#o.changed?.(live);
+    if (live.way !== undefined) {
+      this.#o.trunkHeard(live.way, true);
+      this.#o.answeredOutside?.(live.id);
+    }
     this.#driver.later(this.#o.snapshots.save(live));
     this.#rest();
   }
 
   #over(live: Live, reason: string): void {
+    this.#o.ended?.(live, reason);
+    this.#o.changed?.(live);
+    for (const callId of live.outIds ?? []) this.#outIds.delete(callId);
     this.#up.delete(live.id);
     this.#endpoints.delete(live.id);
     for (const line of live.counted) {

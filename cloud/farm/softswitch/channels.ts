@@ -6,7 +6,7 @@ import { NEVER } from '#shared/kernel/machine.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { type Fault, type FaultCode, fault, faults } from '#shared/protocol/fault.ts';
-import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { VerbRequest, VerbsOf } from '#shared/protocol/verbs/index.ts';
 import type { Calls } from './calls.ts';
 import type { Lines } from './lines.ts';
 import type { Callee, Live } from './live.ts';
@@ -27,6 +27,7 @@ export interface ChannelsOptions {
   readonly newId: (prefix: 'chn') => string;
 }
 
+type Verbs = Extract<VerbsOf<'softswitch'>, `channel.${string}`>;
 type Open = VerbRequest<'channel.open'>;
 type Opened = Result<{ channel: string; callId: string }, Fault>;
 
@@ -39,7 +40,7 @@ export class Channels {
     this.#o = options;
   }
 
-  handlers(): Omit<Handlers<'softswitch'>, 'message.deliver' | 'registration.list' | 'session.trace'> {
+  handlers(): Pick<Handlers<'softswitch'>, Verbs> {
     return {
       'channel.open': async (request, { principal }) =>
         principal.kind === 'part' ? this.#once(request) : err(fault('forbidden')),

@@ -15,6 +15,7 @@ import { Calls } from './calls.ts';
 import { Incoming } from './incoming.ts';
 import { Gateways, Lines } from './lines.ts';
 import { Location } from './location.ts';
+import type { Outside } from './outside.ts';
 import { Reporter } from './reporter.ts';
 import { Router } from './routing.ts';
 import { Snapshots } from './snapshots.ts';
@@ -64,6 +65,8 @@ async function rig(limits: { most?: number; inSetup?: number }) {
     snapshots: new Snapshots(store, endpoint),
     // Routing waits until it is let go, so that calls stay in set-up.
     reroute: async () => {},
+    flowGone() {},
+    trunkHeard() {},
     route: (live) =>
       new Promise((resolve) => {
         routing.push(() => {
@@ -72,9 +75,26 @@ async function rig(limits: { most?: number; inSetup?: number }) {
         });
       }),
   });
-  const router = new Router({ bus, store, clock, crypto, lines, location, countOf: () => 0, newId });
+  const outside = {
+    trunks: { of: () => undefined },
+    emergency: { maybe: () => false },
+  } as unknown as Outside;
+  const router = new Router({ outside, bus, store, clock, crypto, lines, location, countOf: () => 0, newId });
   const incoming = new Incoming({
-    ...{ access, calls, router, sip, clock, newId, closeFlow() {}, trust() {}, isOurs: () => true, ...limits },
+    ...{
+      access,
+      calls,
+      router,
+      sip,
+      clock,
+      newId,
+      closeFlow() {},
+      trust() {},
+      isOurs: () => true,
+      lines,
+      outside,
+      ...limits,
+    },
   });
   const flow: Flow = {
     ...{ id: 'f', protocol: 'tls', local: { host: '10.0.0.1', port: 1 }, remote: { host: '10.0.0.2', port: 2 } },

@@ -1,17 +1,25 @@
 /** New calls from phones and gateways: who calls, whether it may, and what it dialled. */
+import type { LineRow } from '#cloud/store/directory.ts';
 import { newCall } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { NEVER } from '#shared/kernel/machine.ts';
 import type { Clock } from '#shared/kernel/world.ts';
+import type { Refusal } from '#shared/sip/checks.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
 import { wantsPrivacy } from '#shared/sip/privacy.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
-import { shownLine } from './live.ts';
+import type { HelpCaller } from './emergency/help.ts';
+import type { Lines } from './lines.ts';
+import { type Live, shownLine } from './live.ts';
 import { isOpen } from './location.ts';
 import { rtpHost } from './media.ts';
+import type { Outside } from './outside.ts';
 import { LINE_CALLS, type Router } from './routing.ts';
+import { readArrival } from './trunk/arrival.ts';
+import { TRUNK_CALLS, type Trunk } from './trunk/trunk.ts';
 
 /** Calls in progress that the softswitch takes on; further ones get 503 with Retry-After. */
 export const CALL_LIMIT = 20_000;
@@ -35,6 +43,8 @@ export interface IncomingOptions {
   readonly inSetup?: number;
   /** True for a host name or address that is this softswitch. */
   readonly isOurs: (host: string) => boolean;
+  readonly lines: Lines;
+  readonly outside: Pick<Outside, 'trunks' | 'emergency'>;
 }
 
 type Invite = Extract<EndpointOutput, { do: 'incoming' }>;
@@ -49,12 +59,38 @@ export class Incoming {
   }
 
   async take(output: Invite): Promise<void> {
-    const { access, calls, closeFlow, trust } = this.#o;
+    // Help is asked for before every limit.
+    if (!this.#o.outside.emergency.maybe(output.message.uri)) return this.#ordinary(output);
+    const sender = await this.#helped(output);
+    if (sender !== undefined) return this.#ordinary(output, sender);
+  }
+
+  /** The challenge of an INVITE that needs a credential and brings none; undefined where anything else may be due. */
+  unsigned(message: SipMessage, flow: Flow): Refusal | undefined {
+    const { access, calls, outside, most = CALL_LIMIT } = this.#o;
+    if (outside.emergency.maybe(message.uri)) return this.#stranger(message, flow);
+    if (calls.size >= most) return undefined;
+    return outside.trunks.of(flow) === undefined ? access.unsigned(message, flow) : undefined;
+  }
+
+  /** Somebody unknown calls for help: refused by one datagram, whatever address it says it comes from. */
+  #stranger(message: SipMessage, flow: Flow): Refusal | undefined {
+    const { access, outside } = this.#o;
+    const unsigned = access.unsigned(message, flow);
+    if (unsigned === undefined || outside.emergency.knows(flow)) return undefined;
+    return outside.emergency.refuses(message) ? { status: 403, headers: [] } : unsigned;
+  }
+
+  /** `known`: the sender where it has been asked for already, for a credential is good once. */
+  async #ordinary(output: Invite, known?: Sender): Promise<void> {
+    const { access, calls, closeFlow, trust, outside } = this.#o;
     const { call, message, flow } = output;
     const { most = CALL_LIMIT, inSetup = SETUP_LIMIT } = this.#o;
     if (calls.size >= most || calls.between >= inSetup) return this.#reject(call, 503, [['Retry-After', '10']]);
+    const trunk = outside.trunks.of(flow);
+    if (trunk !== undefined) return this.#fromTrunk(output, trunk);
     this.#asking.add(call);
-    const sender = await access.sender(message, flow);
+    const sender = known ?? (await access.sender(message, flow));
     // The caller may have hung up meanwhile.
     if (!this.#asking.delete(call)) return;
     if (sender.kind === 'close') {
@@ -72,8 +108,8 @@ export class Incoming {
   }
 
   #start(output: Invite, { line, gateway }: Extract<Sender, { kind: 'line' }>): void {
-    const { calls, clock, newId } = this.#o;
-    const { call, message, flow, offer } = output;
+    const { calls } = this.#o;
+    const { call, message } = output;
     if (line.class === 'standard' && calls.countOf(line.id) >= LINE_CALLS) {
       this.#reject(call, 403, []);
       return;
@@ -83,20 +119,30 @@ export class Incoming {
       this.#reject(call, 404, []);
       return;
     }
-    const live = {
-      id: newId('chn'),
-      state: newCall<never>(),
-      session: '',
-      autonomous: false,
+    this.#begin(output, {
       caller: shownLine(line),
       line,
       ...(wantsPrivacy(message) ? { hidden: true } : {}),
       direct: gateway === undefined,
-      open: gateway === undefined && isOpen(message.contacts[0]?.uri, flow) && rtpHost(offer) === flow.remote.host,
+      open: gateway === undefined && shows(output),
       ...(gateway === undefined ? {} : { gateway: gateway.gateway }),
-      flow,
       dialled,
+    });
+  }
+
+  #begin(output: Invite, facts: Facts): Live {
+    const { calls, clock, newId } = this.#o;
+    const { call, message, flow, offer } = output;
+    const live: Live = {
+      ...facts,
+      ...(message.contacts[0] === undefined ? {} : { contact: message.contacts[0].uri }),
+      id: newId('chn'),
+      state: newCall(),
+      session: '',
+      autonomous: false,
+      flow,
       callId: message.callId.slice(0, 256),
+      hops: message.maxForwards ?? 70,
       handles: new Map(),
       versions: new Map(),
       counted: [],
@@ -104,12 +150,83 @@ export class Incoming {
       due: NEVER,
     };
     calls.add(live, call);
+    if (facts.cameBy !== undefined) calls.count(live, facts.cameBy);
     calls.feed(live, { on: 'invite', ...(offer === undefined ? {} : { sdp: offer }) });
+    return live;
+  }
+
+  /** A call from outside reaches our own numbers alone; one that we sent out ourselves has come round. */
+  async #fromTrunk(output: Invite, trunk: Trunk): Promise<void> {
+    const { calls, lines, outside } = this.#o;
+    const { call, message } = output;
+    if (calls.isOwn(message.callId)) return this.#reject(call, 482, []);
+    if (calls.countOf(trunk.id) >= (trunk.settings.maxCalls ?? TRUNK_CALLS)) {
+      return this.#reject(call, 503, [['Retry-After', '10']]);
+    }
+    const { called, caller, hidden } = readArrival(trunk, message);
+    this.#asking.add(call);
+    let line: LineRow | undefined;
+    for (const number of called) line ??= await lines.byUser(number);
+    if (!this.#asking.delete(call)) return;
+    if (line === undefined) return this.#reject(call, 404, []);
+    const callBack = outside.emergency.isCallBack(line.id, trunk.id, message);
+    this.#begin(output, {
+      ...{ caller, dialled: line.number, cameBy: trunk.id, direct: true, open: false },
+      ...(hidden ? { hidden } : {}),
+      ...(callBack ? { callBack } : {}),
+    });
+  }
+
+  /** A call for help; where it is none in the country of the home, its sender, for an ordinary call. */
+  async #helped(output: Invite): Promise<Sender | undefined> {
+    const { access, outside } = this.#o;
+    const { call, message, flow } = output;
+    this.#asking.add(call);
+    const sender = await access.sender(message, flow);
+    const who = await this.#helpCaller(sender, flow);
+    const read = await outside.emergency.read(message.uri, who.home);
+    if (!this.#asking.delete(call)) return undefined;
+    if (read === undefined) return sender;
+    const help = outside.emergency.begin(read, who, message);
+    if (who.by === 'none') {
+      this.#reject(call, 403, []);
+      return undefined;
+    }
+    const { line, gateway } = who;
+    this.#begin(output, {
+      caller: line === undefined ? { number: 'anonymous' } : shownLine(line),
+      ...(line === undefined ? {} : { line }),
+      ...(gateway === undefined ? {} : { gateway }),
+      direct: gateway === undefined,
+      open: gateway === undefined && shows(output),
+      dialled: help.number,
+      help,
+    });
+    return undefined;
+  }
+
+  /** Who calls for help: by its credential or gateway, else by its address. */
+  async #helpCaller(sender: Sender, flow: Flow): Promise<HelpCaller> {
+    const { access, outside } = this.#o;
+    if (sender.kind === 'line' && sender.gateway === undefined) {
+      return { by: 'credential', line: sender.line, home: sender.line.home };
+    }
+    const gateway = await access.gatewayOf(flow);
+    if (gateway === undefined) return flow.peer.kind === 'none' ? outside.emergency.byAddress(flow) : { by: 'none' };
+    return outside.emergency.byGateway(gateway, sender.kind === 'line' ? sender.line : undefined);
   }
 
   #reject(call: CallHandle, status: number, headers: readonly (readonly [string, string])[]): void {
     this.#o.sip.act((endpoint, now, out) => endpoint.reject(call, status, { headers }, now, out));
   }
+}
+
+type Facts = Pick<Live, 'caller' | 'direct' | 'open' | 'dialled'> &
+  Partial<Pick<Live, 'line' | 'hidden' | 'gateway' | 'help' | 'cameBy' | 'callBack'>>;
+
+/** A direct phone shows where it truly is. */
+function shows({ message, flow, offer }: Invite): boolean {
+  return isOpen(message.contacts[0]?.uri, flow) && rtpHost(offer) === flow.remote.host;
 }
 
 /** What the Request-URI asks for: the user of one of our own addresses, else the whole URI without parameters. */

@@ -6,12 +6,18 @@ import type { DrivenCall } from '#shared/host/call-driver.ts';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
+import type { Help } from './emergency/help.ts';
 import type { Contact } from './location.ts';
+import type { TrunkWay } from './trunk/trunk.ts';
 
-/** Whom to invite: a phone of a line. */
+/** Whom to invite: a phone of a line, or the outside by a trunk. */
 export interface Callee {
   readonly contact: Contact;
-  readonly line: LineRow;
+  /** Absent: `trunk` is there. */
+  readonly line?: LineRow;
+  readonly trunk?: TrunkWay;
+  /** What the line's owner calls the caller; over the caller's own name. */
+  readonly callerName?: string;
   /** Join and its kin. */
   readonly headers?: readonly (readonly [string, string])[];
 }
@@ -37,8 +43,22 @@ export interface Live extends DrivenCall<Callee> {
   readonly open: boolean;
   /** The caller's gateway, which alone may send its RTP. */
   readonly gateway?: string;
+  /** The caller's Contact. */
+  readonly contact?: string;
   /** What was dialled. */
   readonly dialled: string;
+  /** A call for help. */
+  readonly help?: Help;
+  /** The trunk by which the call came in. */
+  readonly cameBy?: string;
+  /** Those who help call back: no wish of the line stands in their way. */
+  readonly callBack?: boolean;
+  /** Max-Forwards of the caller's INVITE. */
+  readonly hops?: number;
+  /** Call-IDs of our INVITEs to trunks. */
+  outIds?: string[];
+  /** The trunk that was tried last. */
+  way?: string;
   /** Call-ID of the caller's dialog, or of the first branch of a channel. */
   callId: string;
   /** Lines that count this call among theirs. */
@@ -46,6 +66,8 @@ export interface Live extends DrivenCall<Callee> {
   /** Wall clock, ms. */
   readonly startedAt: number;
   answeredAt?: number;
+  /** The telling of its legs' ends, one after the other; true once the session is over. */
+  told?: Promise<boolean>;
   /** Resolves the instruction that opened this channel, once its first INVITE is out. */
   opened?: (outcome: { readonly callId: string } | { readonly failed: string }) => void;
 }
@@ -67,5 +89,9 @@ export function endOf(live: Live, party: Party): { flow?: Flow; gateway?: string
   const branch = live.state.branches.get(party);
   if (branch === undefined) return {};
   const { contact, line } = branch.to;
-  return { flow: contact.flow, line, ...(contact.gateway === undefined ? {} : { gateway: contact.gateway }) };
+  return {
+    flow: contact.flow,
+    ...(line === undefined ? {} : { line }),
+    ...(contact.gateway === undefined ? {} : { gateway: contact.gateway }),
+  };
 }

@@ -2,6 +2,7 @@
 import type { LineRow } from '#cloud/store/directory.ts';
 import { deviceOf, readDevices } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import { byPhone } from '#shared/sip/outbound.ts';
 import {
   type Binding,
   type Bindings,
@@ -23,6 +24,8 @@ export interface Contact {
   readonly gateway?: string;
   /** A direct phone that shows the address from which it comes: no NAT is between. */
   readonly open: boolean;
+  /** The same phone over its other flows (RFC 5626), the one that was registered last first. */
+  readonly others?: readonly Contact[];
 }
 
 export interface Registration {
@@ -34,6 +37,9 @@ export interface Registration {
 
 /** Seconds: shorter wishes are refused, longer ones cut. */
 export const REGISTER_SECONDS = { min: 60, max: 3600 } as const;
+
+/** Seconds within which whoever keeps a connection should let itself be heard: less than the transport waits. */
+const FLOW_TIMER = 1500;
 
 interface KnownFlow {
   readonly flow: Flow;
@@ -53,7 +59,11 @@ export class Location {
   /** Applies a REGISTER that was let through. `now` is monotonic, ms. */
   register(line: LineRow, message: SipMessage, from: { flow: Flow; gateway?: string }, now: number): RegisterOutcome {
     const bindings = this.#lines.get(line.id) ?? [];
-    const outcome = register(bindings, message, now, { flow: from.flow.id, ...REGISTER_SECONDS });
+    const outcome = register(bindings, message, now, {
+      flow: from.flow.id,
+      ...REGISTER_SECONDS,
+      ...(from.flow.protocol === 'udp' ? {} : { flowTimer: FLOW_TIMER }),
+    });
     if (outcome.status !== 200) return outcome;
     if (bindings.length === 0) this.#lines.delete(line.id);
     else {
@@ -85,16 +95,29 @@ export class Location {
     return known;
   }
 
+  /** The phones of a line, each with the ways to it. */
   contacts(line: string, now: number): Contact[] {
-    const contacts: Contact[] = [];
-    for (const one of this.#lines.get(line) ?? []) {
-      const known = this.#flows.get(one.flow);
-      if (one.expiresAt <= now || known === undefined) continue;
-      const { flow, gateway } = known;
-      const open = gateway === undefined && isOpen(one.uri, flow);
-      contacts.push({ uri: one.uri, flow, path: one.path, open, ...(gateway === undefined ? {} : { gateway }) });
-    }
-    return contacts;
+    const there = (this.#lines.get(line) ?? []).filter((one) => one.expiresAt > now && this.#flows.has(one.flow));
+    return byPhone(there).flatMap((ways) => {
+      const [first, ...others] = ways.flatMap((way) => this.#contact(way) ?? []);
+      return first === undefined ? [] : [others.length === 0 ? first : { ...first, others }];
+    });
+  }
+
+  #contact({ uri, path, flow: id }: Binding): Contact | undefined {
+    const known = this.#flows.get(id);
+    if (known === undefined) return undefined;
+    const { flow, gateway } = known;
+    const open = gateway === undefined && isOpen(uri, flow);
+    return { uri, flow, path, open, ...(gateway === undefined ? {} : { gateway }) };
+  }
+
+  /** A way to a phone is gone, as whoever kept its flow says (RFC 5626 section 5.3: 430). */
+  gone(line: string, { uri, flow }: Contact): void {
+    const bindings = this.#lines.get(line);
+    const at = bindings?.findIndex((one) => one.uri === uri && one.flow === flow.id) ?? -1;
+    if (at >= 0) bindings?.splice(at, 1);
+    if (bindings?.length === 0) this.#lines.delete(line);
   }
 
   /** As `contacts`, each with the phones behind it: its own, or those that its gateway names. */

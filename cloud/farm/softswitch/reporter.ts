@@ -39,16 +39,17 @@ export class Reporter {
     this.#o = options;
   }
 
-  /** Tells what became of a leg; resolves once it is durable with the session manager, or spooled. */
-  async leg(report: LegReport): Promise<void> {
+  /** Tells what became of a leg; resolves once it is durable with the session manager, or spooled. True: its session is over. */
+  async leg(report: LegReport): Promise<boolean> {
     if (!this.#behind.has(report.session)) {
       const told = await this.#o.bus.request('leg.report', report, SELF, BUS_LIMIT);
-      if (told.ok || !isAway(told.fault.code)) return;
+      if (told.ok || !isAway(told.fault.code)) return told.ok && told.value.over === true;
     }
     // A phone that rings is news only while it rings.
-    if (report.event === 'ringing') return;
+    if (report.event === 'ringing') return false;
     this.#behind.add(report.session);
     await this.#spool('leg.report', report);
+    return false;
   }
 
   /** Tells of a call that the session manager has not seen. */

@@ -23,6 +23,7 @@ export const ALLOW = [
   'MESSAGE',
   'REFER',
   'REGISTER',
+  'SUBSCRIBE',
 ] as const;
 
 export interface RequestsOptions {
@@ -42,6 +43,8 @@ export interface RequestsOptions {
   readonly cameBack: (gateway: GatewayOfFlow, flow: Flow) => void;
   /** A phone of the line has registered or refreshed. */
   readonly registered: (line: string) => void;
+  /** A direct phone of the line proved itself at that address. */
+  readonly registeredAt: (host: string, line: string) => void;
 }
 
 type Incoming = Extract<EndpointOutput, { do: 'request' }>;
@@ -78,7 +81,9 @@ export class Requests {
     else if (status === 200 && flow.protocol === 'udp') keep(line.id);
     const all = [...contacts.map((value) => ['Contact', value] as const), ...headers];
     sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { reason, headers: all }, now, out));
-    if (status === 200) this.#o.registered(line.id);
+    if (status !== 200) return;
+    this.#o.registered(line.id);
+    if (gateway === undefined) this.#o.registeredAt(flow.remote.host, line.id);
   }
 
   /** INFO goes to the other side (DTMF of phones that know no RFC 4733); alone in a channel, one without body is fine (RFC 2976). */

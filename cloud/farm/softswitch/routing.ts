@@ -3,20 +3,30 @@ import type { Bus } from '#cloud/bus/bus.ts';
 import type { LineRow } from '#cloud/store/directory.ts';
 import type { Store } from '#cloud/store/store.ts';
 import type { CallInput, Target } from '#shared/call/call.ts';
+import { alertInfo } from '#shared/call/features/presentation.ts';
 import { readDialled } from '#shared/call/numbers.ts';
 import { reasonOf } from '#shared/call/outcome.ts';
 import { fromLatin1 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
 import type { Clock, Crypto } from '#shared/kernel/world.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { Help } from './emergency/help.ts';
 import type { Lines } from './lines.ts';
 import type { Callee, Live } from './live.ts';
 import type { Location } from './location.ts';
 import { BUS_LIMIT, SELF } from './media.ts';
+import type { Outside } from './outside.ts';
+import type { TrunkWay } from './trunk/trunk.ts';
 
 /** Milliseconds that phones ring, and that a held call waits for its instruction. */
 export const RING_FOR = 30_000;
 export const HOLD_FOR = 30_000;
+/** Milliseconds for which a trunk may say nothing at all before the next one is tried; shorter where somebody needs help. */
+export const TRY_FOR = 5_000;
+export const TRY_FOR_HELP = 2_500;
+/** Milliseconds that those who help may take to answer. */
+export const RING_FOR_HELP = 180_000;
 /** Calls that a line of class `standard` may have at once, as caller and callee together. */
 export const LINE_CALLS = 4;
 
@@ -29,10 +39,19 @@ export interface RouterOptions {
   readonly location: Location;
   readonly countOf: (line: string) => number;
   readonly newId: (prefix: 'chn') => string;
+  readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'guard'>;
 }
 
 type Reroute = Extract<CallInput<Callee>, { on: 'rerouted' | 'refused' }>;
-type Route = Extract<CallInput<Callee>, { on: 'routed' | 'held' | 'refused' }>;
+type Route = Extract<CallInput<Callee>, { on: 'routed' | 'held' | 'refused' }> | Taking;
+
+/** The caller takes a call that rings, as `leg`. */
+export interface Taking {
+  readonly on: 'taking';
+  readonly session: string;
+  readonly ringing: string;
+  readonly leg: string;
+}
 
 export class Router {
   readonly #o: RouterOptions;
@@ -43,16 +62,20 @@ export class Router {
 
   async route(live: Live): Promise<Route> {
     const { bus, clock } = this.#o;
+    if (live.help !== undefined) return this.#help(live, live.help);
+    const reach = await this.#reach(live.dialled);
     const asked = await bus.request(
       'session.route',
       {
         call: live.id,
         callId: live.callId,
-        ...(live.line === undefined ? {} : { line: live.line.id }),
+        ...(live.line === undefined ? { from: live.caller.number } : { line: live.line.id }),
         to: live.dialled,
         at: clock.wall(),
         direct: live.direct,
         ...(live.hidden === true ? { hidden: true } : {}),
+        ...(live.callBack === true ? { callBack: true } : {}),
+        ...(reach === undefined ? {} : { reach }),
       },
       SELF,
       BUS_LIMIT,
@@ -62,11 +85,15 @@ export class Router {
       const away = (code === 'server_unavailable' || code === 'timeout') && server === 'session-manager';
       return away ? this.#alone(live) : { on: 'refused', status: sipStatus(code), reason: code };
     }
+    if (asked.value.do === 'take') {
+      const { session, ringing, leg } = asked.value;
+      return { on: 'taking', session, ringing, leg };
+    }
     live.session = asked.value.session;
     if (asked.value.do === 'wait')
       return { on: 'held', callerLeg: asked.value.leg, limit: HOLD_FOR, ring: asked.value.ring === true };
     const targets: Target<Callee>[] = [];
-    for (const { leg, line } of asked.value.targets) targets.push(this.target(leg, await this.#o.lines.byId(line)));
+    for (const target of asked.value.targets) targets.push(await this.#targetOf(live, target));
     const { again = false, ringFor = RING_FOR, hidden } = asked.value;
     if (hidden === true) live.hidden = true;
     return {
@@ -80,23 +107,103 @@ export class Router {
     };
   }
 
+  /** Where the phones are that a number means at first sight: the session manager need not ask back. */
+  async #reach(dialled: string): Promise<VerbRequest<'session.route'>['reach']> {
+    const line = await this.#o.lines.byUser(dialled);
+    if (line === undefined) return undefined;
+    const [found] = this.#o.location.list([line.id], this.#o.clock.mono());
+    return found ?? { line: line.id, contacts: 0, direct: false };
+  }
+
   /** Where a call goes that was not taken. */
   async reroute(live: Live, leg: string, reason: string): Promise<Reroute> {
-    const { bus, clock, lines } = this.#o;
+    const { bus, clock } = this.#o;
     const request = { session: live.session, leg, reason, at: clock.wall() };
     const asked = await bus.request('session.reroute', request, SELF, BUS_LIMIT);
     if (!asked.ok) return { on: 'refused', status: 480, reason };
-    const { leg: next, line, again, ringFor = RING_FOR } = asked.value;
-    return { on: 'rerouted', target: this.target(next, await lines.byId(line)), ringFor, again };
+    const { again, ringFor = RING_FOR } = asked.value;
+    return { on: 'rerouted', target: await this.#targetOf(live, asked.value), ringFor, again };
   }
 
-  /** The phones of a line as the target of a leg. */
-  target(leg: string, line: LineRow | undefined): Target<Callee> {
+  /** Whom the session manager means. */
+  async #targetOf(live: Live, { leg, line, number, owner, ...noted }: Named): Promise<Target<Callee>> {
+    const { lines } = this.#o;
+    if (number === undefined)
+      return this.#shown(live, noted, this.target(leg, await lines.byId(line ?? ''), live.callBack));
+    const answers = owner === undefined || owner === live.line?.id ? live.line : await lines.byId(owner);
+    return this.#outward(leg, number, answers, live);
+  }
+
+  /** The phones' INVITEs tell how the call shows: the caller's name as the line's owner noted it, and the ring. */
+  #shown(live: Live, { callerName, ring }: Noted, target: Target<Callee>): Target<Callee> {
+    const show = (to: Callee): Callee => {
+      const inside = to.line?.home !== undefined && to.line.home === live.line?.home;
+      const headers = alertInfo({ ring, inside, talking: this.#o.countOf(to.line?.id ?? '') });
+      return {
+        ...to,
+        ...(headers.length === 0 ? {} : { headers }),
+        ...(callerName === undefined ? {} : { callerName }),
+      };
+    };
+    const branches = target.branches.map(({ to, others, ...rest }) => ({
+      ...{ ...rest, to: show(to) },
+      ...(others === undefined ? {} : { others: others.map(show) }),
+    }));
+    return { ...target, branches };
+  }
+
+  /** A number outside, by every trunk that takes it; `owner` answers for the call. */
+  async #outward(leg: string, number: string, owner: LineRow | undefined, live: Live): Promise<Target<Callee>> {
+    if (!(await this.#o.outside.guard.mayCall(live.id, owner, number))) {
+      return { leg, branches: [], otherwise: 403, because: 'destination_barred' };
+    }
+    const sentOn = owner === undefined || owner.id === live.line?.id ? undefined : owner.number;
+    const ways = await this.#o.outside.trunks.ways(number, sentOn);
+    return { ...this.#byTrunks(leg, ways), otherwise: 503, oneByOne: { tryFor: TRY_FOR } };
+  }
+
+  #byTrunks(leg: string, ways: readonly TrunkWay[]): Target<Callee> {
+    const branches = ways.map((trunk) => {
+      const contact = { uri: '', flow: trunk.flow, path: [], open: false };
+      return { branch: this.#o.newId('chn'), to: { contact, trunk } };
+    });
+    return { leg, branches };
+  }
+
+  /**
+   * A call for help asks nobody but the operator's own table: it is told of afterwards. Without a route, a line may have the code as its
+   * number.
+   */
+  async #help(live: Live, help: Help): Promise<Route> {
+    const { outside, lines } = this.#o;
+    live.autonomous = true;
+    live.session = this.#derived('ses', live.callId, '');
+    const leg = this.#derived('leg', live.callId, 'callee');
+    const callerLeg = this.#derived('leg', live.callId, 'caller');
+    const ways = await outside.emergency.ways(help, live.caller.number);
+    const line = ways.length > 0 ? undefined : await lines.byUser(help.number);
+    // The phone hears at once that there is no way here, so that it tries elsewhere.
+    if (ways.length === 0 && line === undefined) return refused(503);
+    const target: Target<Callee> =
+      line === undefined
+        ? { ...this.#byTrunks(leg, ways), otherwise: 503, oneByOne: { tryFor: TRY_FOR_HELP, always: true } }
+        : this.target(leg, line, true);
+    const relay = this.#relay(live, [target]);
+    return { on: 'routed', callerLeg, targets: [target], ringFor: RING_FOR_HELP, relay };
+  }
+
+  /** The phones of a line as the target of a leg; `beyondLimits` where somebody needs help. */
+  target(leg: string, line: LineRow | undefined, beyondLimits = false): Target<Callee> {
     if (line === undefined) return { leg, branches: [], otherwise: 404 };
-    if (line.class === 'standard' && this.#o.countOf(line.id) >= LINE_CALLS)
+    if (!beyondLimits && line.class === 'standard' && this.#o.countOf(line.id) >= LINE_CALLS)
       return { leg, branches: [], otherwise: 486 };
     const contacts = this.#o.location.contacts(line.id, this.#o.clock.mono());
-    return { leg, branches: contacts.map((contact) => ({ branch: this.#o.newId('chn'), to: { contact, line } })) };
+    const branches = contacts.map(({ others = [], ...contact }) => ({
+      branch: this.#o.newId('chn'),
+      to: { contact, line },
+      others: others.map((other) => ({ contact: other, line })),
+    }));
+    return { leg, branches };
   }
 
   /**
@@ -115,10 +222,15 @@ export class Router {
     live.session = this.#derived('ses', live.callId, '');
     const dialled = readDialled(live.dialled);
     if (dialled === undefined || dialled.kind === 'media') return refused(503);
-    if (dialled.kind !== 'emergency' && (await this.#prepaid(live.line))) return refused(503);
+    if (await this.#prepaid(live.line)) return refused(503);
     const line = await this.#o.lines.byUser(dialled.kind === 'name' ? dialled.name : dialled.number);
-    if (line === undefined) return refused(404);
-    const target = this.target(this.#derived('leg', live.callId, 'callee'), line);
+    const leg = this.#derived('leg', live.callId, 'callee');
+    // From outside only our own lines can be reached, or calls could go round.
+    const outward = line === undefined && dialled.kind === 'number' && live.cameBy === undefined;
+    const target = outward
+      ? await this.#outward(leg, dialled.number, live.line, live)
+      : this.target(leg, line, live.callBack);
+    if (target.branches.length === 0 && line === undefined && target.because === undefined) return refused(404);
     const callerLeg = this.#derived('leg', live.callId, 'caller');
     return { on: 'routed', callerLeg, targets: [target], ringFor: RING_FOR, relay: this.#relay(live, [target]) };
   }
@@ -135,6 +247,19 @@ export class Router {
     const sum = this.#o.crypto.hash('sha256', fromLatin1(`${callId} ${role}`));
     return `${prefix}_${base32(sum.subarray(0, 15))}`;
   }
+}
+
+interface Noted {
+  readonly callerName?: string;
+  readonly ring?: 'family' | 'friend';
+}
+
+/** Whom a leg rings, in the session manager's words. */
+interface Named extends Noted {
+  readonly leg: string;
+  readonly line?: string;
+  readonly number?: string;
+  readonly owner?: string;
 }
 
 function refused(status: number): Route {

@@ -5,20 +5,23 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import { Restorer } from '#shared/host/call-restore.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
-import { portForBoth } from '#shared/host/sip-port.ts';
 import { newId } from '#shared/kernel/ids.ts';
-import { type Address, NetError, type Timer } from '#shared/kernel/world.ts';
+import type { Timer } from '#shared/kernel/world.ts';
+import type { Refusal } from '#shared/sip/checks.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
-import { writeHost } from '#shared/sip/uri.ts';
 import { Access } from './access.ts';
 import { BindingStore } from './bindings.ts';
 import { Calls } from './calls.ts';
 import { Channels } from './channels.ts';
 import { CALL_LIMIT, Incoming } from './incoming.ts';
 import { type GatewayOfFlow, Gateways, Lines } from './lines.ts';
+import { Listeners } from './listeners.ts';
 import { Location } from './location.ts';
 import { Messages } from './messages.ts';
+import { Outside } from './outside.ts';
+import { OverloadGuard } from './overload/guard.ts';
 import { Probes } from './probes.ts';
 import { Refers } from './refers.ts';
 import { Reporter } from './reporter.ts';
@@ -27,6 +30,7 @@ import { Router } from './routing.ts';
 import { Snapshots } from './snapshots.ts';
 import { TakeOver } from './take-over.ts';
 import { SessionTraces } from './trace.ts';
+import { Watch } from './watch.ts';
 
 /** Milliseconds between sweeps of expired bindings. */
 const SWEEP_EVERY = 60_000;
@@ -48,6 +52,7 @@ export const softswitch: Part = {
 class Softswitch implements RunningPart {
   readonly #context: PartContext;
   readonly #transport: SipTransport;
+  readonly #listeners: Listeners;
   readonly #lines: Lines;
   readonly #gateways: Gateways;
   readonly #location = new Location();
@@ -59,7 +64,10 @@ class Softswitch implements RunningPart {
   readonly #requests: Requests;
   readonly #messages: Messages;
   readonly #refers: Refers;
+  readonly #watch: Watch;
   readonly #probes: Probes;
+  readonly #outside: Outside;
+  readonly #overload: OverloadGuard;
   readonly #channels: Channels;
   readonly #traces: SessionTraces;
   readonly #leave: (() => void)[] = [];
@@ -71,6 +79,7 @@ class Softswitch implements RunningPart {
     this.#context = context;
     const { world, bus, store, config } = context;
     const { clock, log, crypto, random } = world;
+    this.#listeners = new Listeners(world.net, config);
     const named = (prefix: 'chn' | 'msg') => newId(prefix, clock.wall(), random.bytes(10));
     const hash = sipHash(crypto);
     const endpoint = new Endpoint({
@@ -80,6 +89,7 @@ class Softswitch implements RunningPart {
       backToBack: true,
       sessionExpires: SESSION_EXPIRES,
       reliable: true,
+      screen: (message, flow) => this.#unsigned(access, message, flow),
     });
     this.#traces = new SessionTraces(clock);
     this.#transport = new SipTransport(world, {
@@ -93,7 +103,7 @@ class Softswitch implements RunningPart {
     const sip: SipPort = {
       endpoint,
       act: (run) => this.#transport.act((now, out) => run(endpoint, now, out)),
-      contact: (flow) => this.#contact(flow),
+      contact: (flow) => this.#listeners.contact(flow),
     };
     this.#lines = new Lines(store);
     this.#gateways = new Gateways(store);
@@ -108,30 +118,60 @@ class Softswitch implements RunningPart {
       hash,
       hmac: (key, data) => crypto.hmac('sha256', key, data),
       salt: () => random.bytes(8),
-      isOurs: (host) => this.#isOurs(host),
+      isOurs: (host) => this.#listeners.isOurs(host),
     });
     const access = new Access(this.#lines, this.#gateways, door, clock);
+    this.#outside = new Outside({
+      ...{ context, sip, hash, lines: this.#lines, transport: this.#transport },
+      callsOf: (id) => this.#calls.countOf(id),
+      isOurs: (host) => this.#listeners.isOurs(host),
+      end: (call) => this.#end(call),
+    });
+    const outside = this.#outside;
+    this.#overload = new OverloadGuard({
+      world,
+      at: () => config.bound.sipUdp,
+      trust: (address) => this.#transport.trust(address),
+    });
     const router = new Router({
       ...{ bus, store, clock, crypto, newId: named },
       lines: this.#lines,
       location: this.#location,
+      outside,
       countOf: (line) => this.#calls.countOf(line),
     });
     this.#calls = new Calls({
       ...{ bus, clock, log, sip, domain: config.domain },
       reporter: this.#reporter,
       snapshots: this.#snapshots,
-      route: async (live) => this.#calls.feed(live, await router.route(live)),
+      route: async (live) => {
+        const from = clock.mono();
+        const way = await router.route(live);
+        this.#overload.routed(clock.mono() - from);
+        if (way.on === 'taking') this.#calls.pickUp(live, way, named('chn'));
+        else this.#calls.feed(live, way);
+      },
       reroute: async (live, leg, reason) => this.#calls.feed(live, await router.reroute(live, leg, reason)),
+      flowGone: ({ line, contact }) => line && this.#location.gone(line.id, contact),
+      trunkHeard: (trunk, works) => outside.trunkHeard(trunk, works),
+      answeredOutside: (call) => outside.guard.answered(call),
+      ended: (live, reason) => outside.over(live, reason),
+      changed: (live) => this.#watch.changed(live),
     });
     const calls = this.#calls;
     this.#probes = new Probes(calls, clock);
     const location = this.#location;
     const trust = (flow: Flow) => this.#transport.trust(flow.remote.host);
     const closeFlow = (flow: Flow) => this.#transport.closeFlow(flow);
-    const isOurs = (host: string) => this.#isOurs(host);
-    this.#incoming = new Incoming({ access, calls, router, sip, clock, newId: named, closeFlow, trust, isOurs });
+    const isOurs = (host: string) => this.#listeners.isOurs(host);
+    this.#incoming = new Incoming({
+      ...{ access, calls, router, sip, clock, newId: named, closeFlow, trust, isOurs, outside, lines: this.#lines },
+    });
     this.#refers = new Refers({ bus, calls, sip, isOurs });
+    this.#watch = new Watch({
+      ...{ access, calls, lines: this.#lines, store, sip, clock, random, closeFlow, trust, isOurs },
+      domain: config.domain,
+    });
     this.#messages = new Messages({
       ...{ access, calls, lines: this.#lines, location, bus, clock, sip, closeFlow, trust, isOurs },
       domain: config.domain,
@@ -143,6 +183,7 @@ class Softswitch implements RunningPart {
       keep: (line) => this.#bindings.keep(line, location.datagram(line)),
       cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
       registered: (line) => this.#messages.registered(line),
+      registeredAt: (host, line) => outside.addresses.registered(host, line),
     });
     const takeOver = new TakeOver({ bus, calls, clock, sip, reporter: this.#reporter, newId: named });
     this.#channels = new Channels({
@@ -160,19 +201,23 @@ class Softswitch implements RunningPart {
 
   async start(): Promise<void> {
     const { bus, config, world } = this.#context;
-    await this.#bindUdp();
+    await this.#listeners.bindUdp(this.#transport);
     // Before a gateway can come back over TLS: it would be told that nobody knows its calls.
+    await this.#outside.load();
     await this.#restore();
-    await this.#bindStreams();
+    await this.#listeners.bindStreams(this.#transport);
     this.#leave.push(
       bus.serve('softswitch', {
         ...this.#channels.handlers(),
         ...this.#messages.handlers(),
+        ...this.#outside.handlers(),
         'session.trace': ({ session }, context) => this.#traces.of(session, this.#context, context),
       }),
       bus.subscribe('lines.changed', ({ home }) => this.#later(this.#linesChanged(home))),
+      bus.subscribe('messages.changed', ({ line }) => this.#watch.messagesChanged(line)),
       bus.subscribe('pairing.progress', ({ gateway }) => this.#later(this.#check(gateway))),
     );
+    await this.#outside.begin();
     this.#reporter.start();
     this.#probes.start();
     this.#sweep();
@@ -180,7 +225,7 @@ class Softswitch implements RunningPart {
   }
 
   health() {
-    const load = Math.min(1, this.#calls.size / CALL_LIMIT);
+    const load = Math.min(1, Math.max(this.#overload.share, this.#calls.size / CALL_LIMIT));
     return { state: 'running' as const, load, legs: this.#calls.size };
   }
 
@@ -197,38 +242,25 @@ class Softswitch implements RunningPart {
     const { clock } = this.#context.world;
     const limit = new Promise<void>((resolve) => void clock.at(clock.mono() + SETTLE_LIMIT, resolve));
     await Promise.race([this.#calls.settle(), limit]);
+    this.#outside.stop();
+    this.#overload.stop();
     this.#reporter.stop();
+    this.#watch.stop();
     await this.#bindings.flush();
     await this.#transport.close();
   }
 
-  async #bindUdp(): Promise<void> {
-    const { config, world } = this.#context;
-    try {
-      const udp = await this.#transport.bind({ udp: await portForBoth(world.net, config.sip) });
-      config.bound.sipUdp = udp.udp[0] ?? config.sip;
-    } catch (error) {
-      throw busy(error, '--sip', config.sip);
-    }
+  /** The switch has more to do than it can: whoever calls for help is never told so. */
+  #turnedAway(message: SipMessage): Refusal | undefined {
+    if (this.#outside.emergency.maybe(message.uri)) return undefined;
+    const seconds = this.#overload.judge(message.header('Authorization') !== undefined);
+    return seconds === undefined ? undefined : { status: 503, headers: [['Retry-After', String(seconds)]] };
   }
 
-  async #bindStreams(): Promise<void> {
-    const { config } = this.#context;
-    const { certificate, key } = config.server;
-    const tls = { certificate, key, clientCa: config.authority.certificate };
-    try {
-      // TCP takes the port that UDP got, so that one number stands for both.
-      const tcp = await this.#transport.bind({ tcp: { host: config.sip.host, port: config.bound.sipUdp?.port ?? 0 } });
-      config.bound.sipTcp = tcp.tcp[0] ?? config.sip;
-    } catch (error) {
-      throw busy(error, '--sip', config.sip);
-    }
-    try {
-      const { tls: bound } = await this.#transport.bind({ tls: { ...config.sips, tls } });
-      config.bound.sips = bound[0] ?? config.sips;
-    } catch (error) {
-      throw busy(error, '--sips', config.sips);
-    }
+  /** What brings no credential where one is due is challenged before anything is kept of it. */
+  #unsigned(access: Access, message: SipMessage, flow: Flow): Refusal | undefined {
+    if (message.method === 'INVITE') return this.#turnedAway(message) ?? this.#incoming.unsigned(message, flow);
+    return message.method === 'REGISTER' ? access.unsigned(message, flow) : undefined;
   }
 
   /** A fault of ours in one call must not stop the others, nor the transport that carries them. */
@@ -246,7 +278,7 @@ class Softswitch implements RunningPart {
         this.#later(this.#incoming.take(output));
         break;
       case 'request':
-        this.#later((output.message.method === 'MESSAGE' ? this.#messages : this.#requests).take(output));
+        this.#later(this.#outsideCalls(output.message.method).take(output));
         break;
       case 'in-dialog':
         if (output.message.method === 'REFER') this.#later(this.#refers.take(output));
@@ -254,10 +286,10 @@ class Softswitch implements RunningPart {
         else this.#requests.inDialog(output);
         break;
       case 'response':
-        if (!this.#messages.heard(output)) this.#requests.answered(output.transaction, output.message.status);
+        if (!this.#heard(output)) this.#requests.answered(output.transaction, output.message.status);
         break;
       case 'no-response':
-        if (!this.#messages.heard(output)) this.#requests.answered(output.transaction, 408);
+        if (!this.#heard(output)) this.#requests.answered(output.transaction, 408);
         break;
       default:
         if (output.do === 'ended') {
@@ -268,6 +300,16 @@ class Softswitch implements RunningPart {
     }
   }
 
+  #outsideCalls(method: string): Messages | Watch | Requests {
+    if (method === 'SUBSCRIBE') return this.#watch;
+    return method === 'MESSAGE' ? this.#messages : this.#requests;
+  }
+
+  /** True for the news of a request of ours that somebody awaits. */
+  #heard(output: Extract<UserOutput, { do: 'response' | 'no-response' }>): boolean {
+    return this.#messages.heard(output) || this.#outside.heard(output) || this.#watch.heard(output);
+  }
+
   /** What an earlier process knew: phones over UDP, and calls. Their dialogs go on; a gateway's find their new flow when it registers again. */
   async #restore(): Promise<void> {
     for (const { line, binding, flow } of await this.#bindings.load()) {
@@ -276,9 +318,16 @@ class Softswitch implements RunningPart {
     for (const { live, sides } of await this.#snapshots.load()) {
       this.#calls.add(live);
       for (const side of sides) this.#calls.bind(live, side.party, await this.#restorer.add(side));
-      for (const { to } of live.state.branches.values()) this.#calls.count(live, to.line.id);
+      const lines = [...live.state.branches.values()].map(({ to }) => to.line?.id);
+      for (const id of [...lines, live.way, live.cameBy]) if (id !== undefined) this.#calls.count(live, id);
     }
     this.#restorer.begin();
+  }
+
+  /** A call that may not go on. */
+  #end(call: string): void {
+    const live = this.#calls.get(call);
+    if (live !== undefined) this.#calls.feed(live, { on: 'close', reason: 'destination_barred', status: 403 });
   }
 
   #cameBack({ gateway }: GatewayOfFlow, flow: Flow): void {
@@ -288,6 +337,7 @@ class Softswitch implements RunningPart {
   #lost(flow: Flow): void {
     this.#location.lost(flow);
     this.#gateways.closed(flow);
+    this.#watch.lost(flow);
   }
 
   /** What is known of a home's lines is old; a line that exists no more cannot be rung either. */
@@ -296,6 +346,7 @@ class Softswitch implements RunningPart {
     for (const { line } of this.#location.list(undefined, this.#context.world.clock.mono())) {
       if ((await this.#lines.byId(line)) === undefined) {
         this.#location.forget(line);
+        this.#watch.gone(line);
         this.#bindings.keep(line, []);
       }
     }
@@ -304,19 +355,6 @@ class Softswitch implements RunningPart {
   /** A gateway's standing changed: its flows are closed if it may not come in any more. */
   async #check(gateway: string): Promise<void> {
     for (const flow of await this.#gateways.revoked(gateway)) this.#transport.closeFlow(flow);
-  }
-
-  #contact(flow: Flow): string {
-    const { bound, publicHost } = this.#context.config;
-    const port = { udp: bound.sipUdp, tcp: bound.sipTcp, tls: bound.sips }[flow.protocol]?.port ?? flow.local.port;
-    const host = publicHost.includes(':') === flow.remote.host.includes(':') ? publicHost : flow.local.host;
-    return `sip:hearthline@${writeHost(host)}:${port}`;
-  }
-
-  #isOurs(host: string): boolean {
-    const { domain, publicHost, sip } = this.#context.config;
-    if (host === domain || host === publicHost || host === sip.host) return true;
-    return this.#context.world.net.addresses().some((one) => one.host === host);
   }
 
   #sweep(): void {
@@ -335,9 +373,4 @@ class Softswitch implements RunningPart {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#context.world.log.error('softswitch.failed', { error: text });
   }
-}
-
-function busy(error: unknown, flag: string, at: Address): unknown {
-  if (!(error instanceof NetError) || error.code !== 'EADDRINUSE') return error;
-  return new Error(`${writeHost(at.host)}:${at.port} is taken by another program; choose another with ${flag}.`);
 }

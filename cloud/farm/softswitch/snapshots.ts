@@ -4,6 +4,7 @@ import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { CALLER } from '#shared/call/call.ts';
 import { restoredParts, type SavedSide, savedSide } from '#shared/host/call-restore.ts';
 import type { SipEndpoint } from '#shared/sip/types.ts';
+import type { Help } from './emergency/help.ts';
 import { type Callee, endOf, type Live, type Shown } from './live.ts';
 
 /** One side of a call, with what the call itself needs beside it. */
@@ -20,6 +21,10 @@ interface Side extends SavedSide {
     readonly answeredAt: number;
     readonly relay: boolean;
     readonly owned: boolean;
+    /** The trunks that it uses, and the call for help that it is. */
+    readonly way?: string;
+    readonly cameBy?: string;
+    readonly help?: Help;
   };
 }
 
@@ -84,7 +89,10 @@ export class Snapshots {
       ...saved,
       ...(gateway === undefined ? {} : { gateway }),
       ...(line === undefined ? {} : { line }),
-      call: { autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned },
+      call: {
+        ...{ autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned },
+        ...outsideOf(live),
+      },
     };
     return [
       sql(
@@ -105,7 +113,7 @@ function restore(id: string, rows: readonly { row: Row; side: Side }[]): { live:
   const sides = rows.map((one) => one.side);
   const side = sides.find(({ party }) => party === CALLER);
   const callee = sides.find(({ party }) => party !== CALLER);
-  const to = callee?.line === undefined ? undefined : calleeOf(callee, callee.line);
+  const to = callee === undefined ? undefined : calleeOf(callee);
   const live: Live = {
     id,
     ...restoredParts<Callee>(sides, { relay: call.relay, owned: call.owned }, to),
@@ -119,6 +127,7 @@ function restore(id: string, rows: readonly { row: Row; side: Side }[]): { live:
     open: false,
     dialled: call.dialled,
     callId: call.callId,
+    ...outsideOf(call),
     counted: [],
     startedAt: call.startedAt,
     answeredAt: call.answeredAt,
@@ -126,8 +135,22 @@ function restore(id: string, rows: readonly { row: Row; side: Side }[]): { live:
   return { live, sides };
 }
 
-function calleeOf(side: Side, line: LineRow): Callee {
-  const { flow, gateway, dialog } = side;
+/** What ties a call to the outside. */
+function outsideOf({
+  way,
+  cameBy,
+  help,
+}: Pick<Live, 'way' | 'cameBy' | 'help'>): Pick<Live, 'way' | 'cameBy' | 'help'> {
+  return {
+    ...(way === undefined ? {} : { way }),
+    ...(cameBy === undefined ? {} : { cameBy }),
+    ...(help === undefined ? {} : { help }),
+  };
+}
+
+/** Without a line the other end is a trunk. */
+function calleeOf(side: Side): Callee {
+  const { flow, gateway, dialog, line } = side;
   const contact = {
     uri: dialog.remoteTarget,
     flow,
@@ -135,5 +158,5 @@ function calleeOf(side: Side, line: LineRow): Callee {
     open: false,
     ...(gateway === undefined ? {} : { gateway }),
   };
-  return { contact, line };
+  return { contact, ...(line === undefined ? {} : { line }) };
 }

@@ -149,7 +149,7 @@ export class TakeOver {
       due: NEVER,
     };
     calls.add(far);
-    calls.hand(live, winner, far, branch.to.line.id);
+    calls.hand(live, winner, far, branch.to.line?.id ?? branch.to.trunk?.trunk.id ?? '');
     calls.feed(live, { on: 'part' });
     return far;
   }

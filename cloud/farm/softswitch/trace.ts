@@ -6,6 +6,7 @@ import type { Clock } from '#shared/kernel/world.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import { SipTrace, timeLine } from '#shared/sip/trace.ts';
 import type { Flow } from '#shared/sip/types.ts';
+import { writeHost } from '#shared/sip/uri.ts';
 
 /** Messages and octets that are kept at the most: some minutes of a busy house, seconds of a busy operator. */
 export const SOFTSWITCH_TRACE = { messages: 5_000, octets: 8 * 1024 * 1024 } as const;
@@ -13,14 +14,20 @@ export const SOFTSWITCH_TRACE = { messages: 5_000, octets: 8 * 1024 * 1024 } as 
 export class SessionTraces {
   readonly #trace = new SipTrace(SOFTSWITCH_TRACE);
   readonly #clock: Clock;
+  /** How each flow is shown, for most messages come over one that is known. */
+  readonly #peers = new WeakMap<Flow, string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  message(direction: 'in' | 'out', { protocol, remote }: Flow, text: string): void {
-    const host = remote.host.includes(':') ? `[${remote.host}]` : remote.host;
-    this.#trace.message(direction, `${protocol} ${host}:${remote.port}`, text, this.#clock.wall());
+  message(direction: 'in' | 'out', flow: Flow, text: string): void {
+    let peer = this.#peers.get(flow);
+    if (peer === undefined) {
+      peer = `${flow.protocol} ${writeHost(flow.remote.host)}:${flow.remote.port}`;
+      this.#peers.set(flow, peer);
+    }
+    this.#trace.message(direction, peer, text, this.#clock.wall());
   }
 
   /** The messages of every leg of a session that the asker may see. */

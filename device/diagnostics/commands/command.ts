@@ -18,6 +18,7 @@ export type Question =
   | 'gateway.network'
   | 'gateway.hosts'
   | 'gateway.serial'
+  | 'gateway.update'
   | 'gateway.bundle';
 export type Asked<Q extends Question> = VerbRequest<`${Q}.local`>;
 export type Reply<Q extends Question> = VerbReply<`${Q}.local`>;

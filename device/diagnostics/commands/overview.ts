@@ -31,6 +31,7 @@ const status: TechCommand = {
             ['profile', `${reply.profile}, version ${reply.version}, up for ${span(reply.uptime)}`],
             ['time', `${time(reply.at)} UTC`],
             ['pairing', `${reply.pairing}${reply.home === undefined ? '' : `, home ${reply.home}`}`],
+            ['stage', reply.stage],
             ['problem', reply.problem],
             ['cloud', `${cloud.url}`],
             [

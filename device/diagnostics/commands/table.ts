@@ -4,12 +4,14 @@ import { checkingCommands } from './checking.ts';
 import type { TechCommand } from './command.ts';
 import { followingCommands } from './following.ts';
 import { overviewCommands } from './overview.ts';
+import { updatingCommands } from './updating.ts';
 
 export const techCommands: readonly TechCommand[] = [
   ...overviewCommands,
   ...checkingCommands,
   ...followingCommands,
   ...bundlingCommands,
+  ...updatingCommands,
 ];
 
 /** Short forms of flags. */

@@ -51,6 +51,27 @@ export const oampFaults = faultTable({
     http: 409,
     sip: 403,
   },
+  claim_unknown: {
+    title: 'The claim on the boot partition is not known here',
+    next: 'See that it was copied whole and that the gateway asks the right cloud, make a new one with `hearthline claim create`, or pair by the code.',
+    retry: 'never',
+    http: 404,
+    sip: 404,
+  },
+  claim_used: {
+    title: 'The claim on the boot partition was used by another gateway, or for an earlier pairing',
+    next: 'Make a new one with `hearthline claim create`, or pair by the code.',
+    retry: 'never',
+    http: 409,
+    sip: 403,
+  },
+  claim_expired: {
+    title: 'The claim on the boot partition has expired',
+    next: 'Make a new one with `hearthline claim create`, or pair by the code.',
+    retry: 'never',
+    http: 410,
+    sip: 403,
+  },
   gateway_offline: {
     title: 'The gateway is not connected',
     next: 'Check its power and internet; it comes back by itself.',

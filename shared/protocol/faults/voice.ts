@@ -18,6 +18,13 @@ export const voiceFaults = faultTable({
     http: 409,
     sip: 603,
   },
+  destination_barred: {
+    title: 'This line may not call such numbers',
+    next: 'Dial *33*PIN*NUMBER, or let the line’s owner change what it may call.',
+    retry: 'never',
+    http: 403,
+    sip: 403,
+  },
   no_answer: { title: 'Nobody answered in time', next: 'Try again later.', retry: 'later', http: 409, sip: 480 },
   no_codec: {
     title: 'The phone and the media server share no codec',

@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { At, Id, literals, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
+import { UpdateStatus } from './rollout.ts';
 
 /** Diagnosis of one gateway: each question is asked of the user agent itself (`….local`) or through the cloud. */
 const Text = Type.String({ maxLength: 512 });
@@ -57,6 +58,8 @@ const StatusReport = Type.Object({
   /** Milliseconds since the user agent started. */
   uptime: Count,
   pairing: Type.String(),
+  /** Where it stands between power and ready, in one line. */
+  stage: Type.Optional(Type.String()),
   home: Type.Optional(Type.String()),
   problem: Type.Optional(Type.String()),
   cloud: Type.Object({
@@ -254,6 +257,7 @@ export const diagnosisVerbs = verbTable({
   'gateway.network.local': local('The gateway tells its addresses and routes.', {}, NetworkReport, {}),
   'gateway.hosts.local': local('The gateway lists the devices on its LAN.', {}, HostsReport, {}),
   'gateway.serial.local': local('The gateway lists its serial ports.', {}, SerialPorts, {}),
+  'gateway.update.local': local('The gateway tells its systems and updates.', {}, UpdateStatus, {}),
   'gateway.bundle.local': local(
     'The gateway makes a support bundle without secrets, or gives a part of one.',
     bundle,
@@ -285,6 +289,7 @@ export const diagnosisVerbs = verbTable({
   }),
   'gateway.network': remote('Asks a gateway for its addresses and routes.', 'network', {}, NetworkReport, {}),
   'gateway.hosts': remote('Lists the devices on a gateway’s LAN as it sees them now.', 'hosts', {}, HostsReport, {}),
+  'gateway.update': remote('Asks a gateway for its systems and updates.', 'update', {}, UpdateStatus, {}),
   'gateway.serial': remote('Lists the serial ports of a gateway.', 'serial', {}, SerialPorts, {}),
   'gateway.bundle': remote(
     'Has a gateway make a support bundle without secrets, or fetches a part of one.',

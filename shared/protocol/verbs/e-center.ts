@@ -254,7 +254,7 @@ export const eCenterVerbs = verbTable({
       input: Type.Optional(Type.Unknown()),
     }),
     reply: Type.Object({ result: Type.Unknown() }),
-    faults: ['service_unknown', 'service_revoked', 'not_permitted', 'limit_reached'],
+    faults: ['service_unknown', 'service_revoked', 'not_permitted', 'limit_reached', 'insufficient_credit'],
     scope: 'services:write',
     http: { method: 'POST', path: '/v1/homes/{home}/services/{service}', status: 200 },
     cli: 'service call',

@@ -4,10 +4,12 @@ import { appHostVerbs, appletCommandVerbs, appletVerbs } from './applet.ts';
 import { billingVerbs } from './billing.ts';
 import { callVerbs } from './call.ts';
 import { callRouteVerbs } from './call-route.ts';
+import { claimVerbs } from './claim.ts';
 import { conferenceVerbs } from './conference.ts';
 import { diagnosisVerbs } from './diagnosis.ts';
 import { eCenterVerbs } from './e-center.ts';
 import { emailVerbs } from './email.ts';
+import { emergencyVerbs } from './emergency.ts';
 import { enrolmentVerbs } from './enrolment.ts';
 import { farmVerbs } from './farm.ts';
 import { gatewayEdgeVerbs } from './gateway-edge.ts';
@@ -16,21 +18,28 @@ import { lineFeatureVerbs } from './line-features.ts';
 import { mediaVerbs } from './media.ts';
 import { messagingVerbs } from './messaging.ts';
 import { oampVerbs } from './oamp.ts';
+import { outsideVerbs } from './outside.ts';
 import { platformVerbs } from './platform.ts';
 import { qosVerbs } from './qos.ts';
+import { rolloutVerbs } from './rollout.ts';
 import { sessionManagerVerbs } from './session-manager.ts';
 import { softswitchVerbs } from './softswitch.ts';
+import { trunkVerbs } from './trunk.ts';
 import { userAgentVerbs } from './user-agent.ts';
 
 export const verbs = {
   ...oampVerbs,
   ...enrolmentVerbs,
+  ...claimVerbs,
   ...gatewayEdgeVerbs,
   ...sessionManagerVerbs,
   ...callVerbs,
   ...callRouteVerbs,
   ...lineFeatureVerbs,
   ...softswitchVerbs,
+  ...trunkVerbs,
+  ...outsideVerbs,
+  ...emergencyVerbs,
   ...mediaVerbs,
   ...conferenceVerbs,
   ...qosVerbs,
@@ -46,6 +55,7 @@ export const verbs = {
   ...userAgentVerbs,
   ...appletCommandVerbs,
   ...diagnosisVerbs,
+  ...rolloutVerbs,
 };
 
 export type Verbs = typeof verbs;

@@ -1,6 +1,17 @@
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
 import { At, Dialled, E164, Id, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
+
+/** What a call to a number costs, roughly; the classes by which lines are barred. */
+const DestinationClass = Type.Union([
+  Type.Literal('local'),
+  Type.Literal('national'),
+  Type.Literal('mobile'),
+  Type.Literal('international'),
+  Type.Literal('premium'),
+  Type.Literal('free'),
+]);
+export type DestinationClass = Static<typeof DestinationClass>;
 
 const numbers = Type.Array(E164, { maxItems: 100 });
 
@@ -22,6 +33,20 @@ export const LineFeatures = request({
   block: Type.Optional(numbers),
   allow: Type.Optional(numbers),
   hunt: Type.Optional(Type.Array(Dialled, { maxItems: 8 })),
+  ringAlso: Type.Optional(Type.Array(Dialled, { maxItems: 8 })),
+  hotLine: Type.Optional(Dialled),
+  bar: Type.Optional(Type.Array(DestinationClass, { maxItems: 6 })),
+  pin: Type.Optional(Type.String({ pattern: '^[0-9]{4,8}$' })),
+  contacts: Type.Optional(
+    Type.Array(
+      request({
+        number: E164,
+        name: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+        ring: Type.Optional(Type.Union([Type.Literal('family'), Type.Literal('friend')])),
+      }),
+      { maxItems: 200 },
+    ),
+  ),
   short: Type.Optional(
     Type.Array(request({ code: Type.String({ pattern: '^[0-9]{1,2}$' }), to: Dialled }), { maxItems: 100 }),
   ),
@@ -61,8 +86,23 @@ export const lineFeatureVerbs = verbTable({
     server: 'session-manager',
     about: 'The softswitch asks where a call goes that this leg did not take: forwarding, or the next line of a hunt.',
     request: request({ session: Id, leg: Id, reason: Type.String({ maxLength: 64 }), at: At }),
-    reply: Type.Object({ leg: Id, line: Id, again: Type.Boolean(), ringFor: Type.Optional(Type.Integer()) }),
-    faults: ['callee_unknown', 'callee_offline', 'insufficient_credit', 'uplink_full', 'not_found'],
+    /** With `number` the leg goes outside; `owner` is the line that answers for it. */
+    reply: Type.Object({
+      leg: Id,
+      line: Type.Optional(Id),
+      number: Type.Optional(Type.String()),
+      owner: Type.Optional(Id),
+      again: Type.Boolean(),
+      ringFor: Type.Optional(Type.Integer()),
+    }),
+    faults: [
+      'callee_unknown',
+      'callee_offline',
+      'destination_barred',
+      'insufficient_credit',
+      'uplink_full',
+      'not_found',
+    ],
     example: { session: 'ses_1', leg: 'leg_1', reason: 'no_answer', at: 0 },
   },
 });

@@ -49,6 +49,17 @@ export const Session = Type.Object({
   ),
 });
 
+/** Whom a leg rings: a line, or the outside at that number (E.164); `owner` is the line that answers for such a call. */
+const Target = Type.Object({
+  leg: Id,
+  line: Type.Optional(Id),
+  number: Type.Optional(Type.String()),
+  owner: Type.Optional(Id),
+  /** What the line's owner noted of the caller. */
+  callerName: Type.Optional(Type.String()),
+  ring: Type.Optional(Type.Union([Type.Literal('family'), Type.Literal('friend')])),
+});
+
 /** One row of the journal as a client sees it. */
 export const SessionEvent = Type.Object({
   seq: Type.Integer(),
@@ -229,18 +240,26 @@ export const sessionManagerVerbs = verbTable({
       call: Id,
       callId: Type.String({ maxLength: 256 }),
       line: Type.Optional(Id),
+      /** The number that calls, for a call from outside. */
+      from: Type.Optional(Type.String({ maxLength: 64 })),
       to: Type.String({ maxLength: 256 }),
       at: At,
       direct: Type.Boolean(),
       /** The phone asks for privacy. */
       hidden: Type.Optional(Type.Boolean()),
+      /** Those who help call back: no wish of the line stands in their way. */
+      callBack: Type.Optional(Type.Boolean()),
+      /** Where the phones of the line are that was dialled, as `registration.list` says it: one question less. */
+      reach: Type.Optional(
+        Type.Object({ line: Id, contacts: Type.Integer(), direct: Type.Boolean(), gateway: Type.Optional(Id) }),
+      ),
     }),
     reply: Type.Union([
       Type.Object({
         do: Type.Literal('ring'),
         session: Id,
         callerLeg: Id,
-        targets: Type.Array(Type.Object({ leg: Id, line: Id })),
+        targets: Type.Array(Target),
         /** Ask again (`session.reroute`) where nobody takes the call; ring for so long, ms; withhold the caller’s number. */
         again: Type.Optional(Type.Boolean()),
         ringFor: Type.Optional(Type.Integer()),
@@ -248,8 +267,10 @@ export const sessionManagerVerbs = verbTable({
       }),
       /** `ring`: the caller hears ringing meanwhile. */
       Type.Object({ do: Type.Literal('wait'), session: Id, leg: Id, ring: Type.Optional(Type.Boolean()) }),
+      /** The caller takes the call that rings at `ringing` of that session, as `leg`. */
+      Type.Object({ do: Type.Literal('take'), session: Id, ringing: Id, leg: Id }),
     ]),
-    faults: [...planFaults],
+    faults: [...planFaults, 'destination_barred'],
     example: { call: 'chn_1', callId: 'a@b', line: 'line_1', to: '+15550100002', at: 0, direct: false },
   },
   'leg.report': {
@@ -266,7 +287,8 @@ export const sessionManagerVerbs = verbTable({
       callId: Type.Optional(Type.String({ maxLength: 256 })),
       reason: Type.Optional(Type.String({ maxLength: 64 })),
     }),
-    reply: Empty,
+    /** `over`: the whole session has ended; nothing more of it need be told. */
+    reply: Type.Object({ over: Type.Optional(Type.Boolean()) }),
     faults: [],
     example: { session: 'ses_1', leg: 'leg_1', event: 'answered', at: 0 },
   },

@@ -12,7 +12,9 @@ app.on('message', async ({ from, body }) => {
   if (say === 'homes') await app.api('home.list', {}).catch((error: unknown) => app.log.info('refused', error));
   if (say === 'who') app.log.info('found', await app.service('address-book', 'find', { name: 'ada' }));
   if (say === 'weather')
-    await app.service('weather', 'places').catch((error: unknown) => app.log.info('no weather', error));
+    await app
+      .service('weather', 'places')
+      .catch((error: unknown) => app.log.info('no weather', error, (error as { code?: string }).code));
   if (say === 'media') app.log.info('media', (await app.api('media.list', {})).items.length);
   await app.send({ echo: body });
 });

@@ -22,6 +22,8 @@ const lines = {
   'line.list': 'GET /v1/homes/{home}/lines',
   'line.create': 'POST /v1/homes/{home}/lines',
   'line.remove': 'DELETE /v1/homes/{home}/lines/{line}',
+  'line.features.get': 'GET /v1/homes/{home}/lines/{line}/features',
+  'line.features.set': 'PUT /v1/homes/{home}/lines/{line}/features',
   'gateway.list': 'GET /v1/homes/{home}/gateways',
   'gateway.get': 'GET /v1/homes/{home}/gateways/{gateway}',
   'gateway.claim': 'POST /v1/homes/{home}/gateways',
@@ -105,6 +107,14 @@ const lines = {
   'gateway.logs': 'GET /v1/gateways/{gateway}/logs',
   'gateway.calls': 'GET /v1/gateways/{gateway}/calls',
   'gateway.trace': 'GET /v1/gateways/{gateway}/calls/{call}',
+  'release.list': 'GET /v1/releases',
+  'release.withdraw': 'POST /v1/releases/{release}/withdraw',
+  'rollout.create': 'POST /v1/rollouts',
+  'rollout.list': 'GET /v1/rollouts',
+  'rollout.gateways': 'GET /v1/rollouts/{rollout}/gateways',
+  'rollout.pause': 'POST /v1/rollouts/{rollout}/pause',
+  'rollout.resume': 'POST /v1/rollouts/{rollout}/resume',
+  'rollout.stop': 'POST /v1/rollouts/{rollout}/stop',
   'farm.list': 'GET /v1/farm',
   'farm.stop': 'POST /v1/farm/{server}/stop',
   'farm.start': 'POST /v1/farm/{server}/start',
@@ -149,13 +159,13 @@ export async function call<V extends PortalVerb>(verb: V, request: VerbRequest<V
     fields.delete(name);
     return encodeURIComponent(value);
   });
-  const post = method === 'POST';
-  const url = post || fields.size === 0 ? path : `${path}?${queryOf(fields)}`;
-  const headers = post ? { 'content-type': 'application/json', 'idempotency-key': key() } : undefined;
+  const sends = method === 'POST' || method === 'PUT';
+  const url = sends || fields.size === 0 ? path : `${path}?${queryOf(fields)}`;
+  const headers = sends ? { 'content-type': 'application/json', 'idempotency-key': key() } : undefined;
   const init = {
     method,
     ...(headers ? { headers } : {}),
-    ...(post ? { body: JSON.stringify(Object.fromEntries(fields)) } : {}),
+    ...(sends ? { body: JSON.stringify(Object.fromEntries(fields)) } : {}),
   };
   try {
     const response = await fetch(url, init);

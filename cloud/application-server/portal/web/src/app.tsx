@@ -12,6 +12,7 @@ import { HomePage } from './home.tsx';
 import { HomesPage } from './homes.tsx';
 import { Icon } from './icon.tsx';
 import { KeysPage } from './keys.tsx';
+import { LinePage } from './line.tsx';
 import { MailPage } from './mail.tsx';
 import { MailOne } from './mail-one.tsx';
 import { MessagesPage } from './messages.tsx';
@@ -20,6 +21,7 @@ import { Overview } from './overview.tsx';
 import { PairPage } from './pair.tsx';
 import { firstOf, IN_REACH, placesOf } from './places.ts';
 import { RecordsPage } from './records.tsx';
+import { RolloutsPage } from './rollouts.tsx';
 import { usePath } from './route.ts';
 import { SessionPage } from './session.tsx';
 import { SessionsPage } from './sessions.tsx';
@@ -105,10 +107,13 @@ function Navigation({ path, self, onOut }: { path: string; self: Self; onOut: ()
 }
 
 function Content({ path, self, fragment }: { path: string; self: Self; fragment: URLSearchParams }) {
-  const [, room = '', id] = (path === '/' ? firstOf(self.role) : path).split('/');
+  const [, room = '', id, below, one] = (path === '/' ? firstOf(self.role) : path).split('/');
   const rooms: Readonly<Record<string, () => preact.JSX.Element>> = {
     pair: () => <PairPage fragment={fragment} />,
-    homes: () => (id ? <HomePage key={id} id={id} self={self} /> : <HomesPage self={self} />),
+    homes: () => {
+      if (id && below === 'lines' && one) return <LinePage key={one} home={id} id={one} />;
+      return id ? <HomePage key={id} id={id} self={self} /> : <HomesPage self={self} />;
+    },
     sessions: () => (id ? <SessionPage key={id} id={id} /> : <SessionsPage />),
     messages: () => <MessagesPage />,
     mail: () => (id ? <MailOne key={id} id={id} /> : <MailPage />),
@@ -117,6 +122,7 @@ function Content({ path, self, fragment }: { path: string; self: Self; fragment:
     gateways: () => (id ? <GatewayPage key={id} id={id} /> : <GatewaysPage role={self.role} />),
     alarms: () => <AlarmsPage self={self} />,
     records: () => <RecordsPage />,
+    updates: () => <RolloutsPage />,
     farm: () => <FarmPage self={self} />,
     keys: () => <KeysPage />,
     more: () => <MorePage role={self.role} />,

@@ -112,7 +112,9 @@ function Phones({ home, operator }: { home: string; operator: boolean }) {
         {lines.value?.items.map((line) => (
           <li key={line.id}>
             <div class="grow">
-              <span class="strong">{lineName(line)}</span>
+              <Link to={`/homes/${home}/lines/${line.id}`} class="strong">
+                {lineName(line)}
+              </Link>
               <span class="muted">
                 {line.number}
                 {line.kind === 'appliance' ? ', appliance' : ''}

@@ -19,6 +19,7 @@ const all = {
   alarms: { to: '/alarms', name: 'Alarms', icon: 'alarms' },
   servers: { to: '/farm', name: 'Servers', icon: 'servers' },
   gateways: { to: '/gateways', name: 'Gateways', icon: 'gateways' },
+  updates: { to: '/updates', name: 'Updates', icon: 'updates' },
   workshop: { to: '/e-center', name: 'E-center', icon: 'workshop' },
   keys: { to: '/keys', name: 'Keys and hooks', icon: 'keys' },
 } as const satisfies Readonly<Record<string, Place>>;
@@ -27,7 +28,7 @@ const all = {
 const byRole: Readonly<Record<string, readonly Place[]>> = {
   subscriber: [all.overview, all.messages, all.apps, all.mail, all.homes, all.records, all.access, all.keys],
   operator: [
-    ...[all.overview, all.homes, all.sessions, all.alarms, all.gateways, all.servers, all.records],
+    ...[all.overview, all.homes, all.sessions, all.alarms, all.gateways, all.updates, all.servers, all.records],
     ...[all.messages, all.mail, all.apps, all.workshop, all.keys],
   ],
   technician: [all.gateways, all.homes, all.alarms, all.servers],

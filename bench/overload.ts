@@ -1,0 +1,106 @@
+/**
+ * What is served at three times the load that the whole cloud can bear: SIPp as caller (digest on every INVITE, calls of 1 s) and as
+ * registered callee, straight at the softswitch of a real `hearthline cloud` on the loopback. First at the given rate, then at three times
+ * that, while somebody calls for help five times a second by a trunk. Prints calls served per second, those turned away, and the calls for
+ * help that got through. Needs `sipp`. Ends in < 120 s as it stands.
+ *
+ * Run: `bin/node bench/overload.ts [--rate CALLS-PER-SECOND] [--seconds SECONDS]`
+ */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { hasProgram } from '#test/peers.ts';
+import { HOST, load, Processes, post, type Running } from './processes.fixture.ts';
+import { calling, freePort, type Line, type Outcome, play, registering } from './sipp.fixture.ts';
+
+/** Calls for help in a second, while everything else is too much. */
+const HELP = 5;
+
+const { values } = parseArgs({
+  options: { rate: { type: 'string', default: '300' }, seconds: { type: 'string', default: '15' } },
+});
+const rate = Number(values.rate);
+const seconds = Number(values.seconds);
+if (!(rate >= 1 && rate <= 1000 && seconds >= 1 && seconds <= 30)) {
+  console.error('bench/overload.ts: --rate is 1 to 1000, --seconds 1 to 30');
+  process.exit(3);
+}
+if (!hasProgram('sipp')) {
+  console.error('bench/overload.ts: the program sipp is not installed');
+  process.exit(3);
+}
+
+async function put(cloud: Running, path: string, body: object): Promise<void> {
+  const headers = { authorization: `Bearer ${cloud.ready.operatorToken}`, 'content-type': 'application/json' };
+  const reply = await fetch(`${cloud.ready.http}${path}`, { method: 'PUT', headers, body: JSON.stringify(body) });
+  if (!reply.ok) throw new Error(`${path}: ${reply.status} ${await reply.text()}`);
+}
+
+/** A way for calls for help, to a SIPp that answers them. */
+async function help(processes: Processes, cloud: Running): Promise<void> {
+  const port = await freePort();
+  processes.program('sipp', ['-sn', 'uas', '-i', HOST, '-p', String(port), '-nostdin']);
+  const trunk = { name: 'Help', host: HOST, port, mode: 'address', probeEvery: 0 };
+  const { id } = await post<{ id: string }>(cloud, '/v1/trunks', trunk);
+  await put(cloud, '/v1/emergency/policy', { routes: [{ trunk: id, call: 'dialled' }] });
+}
+
+/** Calls for help all the while; how many were made and how many failed. */
+async function callsForHelp(processes: Processes, cloud: Running): Promise<string> {
+  const statistics = join(processes.folder, 'help.csv');
+  const words = ['-sn', 'uac', '-s', '112', '-i', HOST, '-p', String(await freePort()), '-nostdin', '-d', '500'];
+  const sipp = processes.program('sipp', [
+    ...[...words, '-m', String(HELP * seconds), '-r', String(HELP), '-timeout', String(seconds + 20)],
+    ...['-trace_stat', '-stf', statistics, '-fd', '1', cloud.ready.sip.udp],
+  ]);
+  await once(sipp, 'exit');
+  const [head = [], ...rows] = readFileSync(statistics, 'utf8')
+    .trim()
+    .split('\n')
+    .map((row) => row.split(';'));
+  const last = (column: string): string => rows.at(-1)?.[head.indexOf(column)] ?? '?';
+  return `${last('SuccessfulCall(C)')} of ${last('TotalCallCreated')} calls for help`;
+}
+
+const served = ({ calls, failed }: Outcome): string => `${((calls - failed) / seconds).toFixed(0)} served/s`;
+
+async function main(): Promise<void> {
+  await using processes = new Processes();
+  const cloud = await processes.cloud();
+  const { id } = await post<{ id: string }>(cloud, '/v1/homes', { name: 'Bench' });
+  const line = () => post<Line>(cloud, `/v1/homes/${id}/lines`, { class: 'unmetered' });
+  const [from, to] = [await line(), await line()];
+  const [caller, callee] = [await freePort(), await freePort()];
+  const { udp: server } = cloud.ready.sip;
+  const registered = await play(processes, 'register', registering(to, '[local_ip]:[local_port]'), {
+    ...{ rate: 1, seconds: 1, server, port: callee },
+  });
+  if (registered.failed > 0) throw new Error('the callee could not register');
+  processes.program('sipp', [
+    '-sn',
+    'uas',
+    '-i',
+    HOST,
+    '-p',
+    String(callee),
+    '-nostdin',
+    '-buff_size',
+    String(4 << 20),
+  ]);
+  await help(processes, cloud);
+  const scenario = calling(from, to.number);
+  const round = (name: string, of: number, length: number) =>
+    play(processes, name, scenario, { rate: of, seconds: length, server, port: caller });
+  await round('warm-up', 100, 5);
+  const alone = await round('alone', rate, seconds);
+  console.log(`${rate} calls/s: ${served(alone)}, ${alone.failed} failed`);
+  const [over, helped] = await Promise.all([round('over', 3 * rate, seconds), callsForHelp(processes, cloud)]);
+  const share = (100 * (over.calls - over.failed)) / Math.max(1, alone.calls - alone.failed);
+  console.log(
+    `${3 * rate} calls/s: ${served(over)} (${share.toFixed(0)} % of the former), ${over.failed} turned away or failed`,
+  );
+  console.log(`meanwhile ${helped}; ${load()}`);
+}
+
+await main();

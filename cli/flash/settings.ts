@@ -1,0 +1,77 @@
+/** `hearthline.json` from a file and flags; checked by the same rules as the gateway's. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Options, Values } from '#shared/host/config.ts';
+import { utf8 } from '#shared/kernel/bytes.ts';
+import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { type ImageSettings, readSettings, SETTINGS_FILE, tellProblem } from '#shared/protocol/image-settings.ts';
+
+export const settingsOptions = {
+  settings: { kind: 'text', value: 'FILE', about: `a ${SETTINGS_FILE} to put on the card; flags go over what it says` },
+  hostname: { kind: 'text', value: 'NAME', about: 'the gateway’s name' },
+  country: { kind: 'text', value: 'CC', about: 'two letters, for the rules of radio there' },
+  wifi: { kind: 'text', value: 'SSID', about: 'the Wi-Fi network to join, or to make with --wifi-mode access-point' },
+  'wifi-password': { kind: 'text', value: 'TEXT', about: 'its password (better as HEARTHLINE_WIFI_PASSWORD)' },
+  'wifi-mode': { kind: 'text', value: 'MODE', about: 'client, access-point or off', fallback: 'client' },
+  address: { kind: 'text', value: 'A.B.C.D/N', about: 'a static address towards the internet' },
+  gateway: { kind: 'text', value: 'A.B.C.D', about: 'its router' },
+  dns: { kind: 'text', value: 'A.B.C.D,…', about: 'its name servers' },
+  ntp: { kind: 'text', value: 'HOST,…', about: 'time servers' },
+  proxy: { kind: 'text', value: 'URL', about: 'http://host:port' },
+  cloud: { kind: 'text', value: 'URL', about: 'the operator’s cloud, https://host#sha256-KEY' },
+  claim: {
+    kind: 'text',
+    value: 'TEXT',
+    about: 'a claim: pairs the gateway at its first boot (hearthline claim create)',
+  },
+} as const satisfies Options;
+
+/** The text for the card; undefined where nothing was asked for. The fault is lines for the person. */
+export function settingsText(values: Values): Result<string | undefined, readonly string[]> {
+  const flags = fromFlags(values);
+  const file = values.settings;
+  if (file === undefined && Object.keys(flags).length === 0) return ok(undefined);
+  let text = '{}';
+  if (file !== undefined) {
+    if (!existsSync(file)) return err([`${file} does not exist.`]);
+    const octets = new Uint8Array(readFileSync(file));
+    const read = readSettings(octets);
+    if (!read.ok) return err(read.fault.map((problem) => `${file}: ${tellProblem(problem)}`));
+    text = new TextDecoder().decode(octets);
+  }
+  if (Object.keys(flags).length === 0) return ok(text);
+  const base = JSON.parse(text) as Record<string, unknown>;
+  for (const [name, value] of Object.entries(flags))
+    base[name] = Array.isArray(value) || typeof value !== 'object' ? value : { ...(base[name] as object), ...value };
+  const whole = `${JSON.stringify(base, undefined, 2)}\n`;
+  const read = readSettings(utf8(whole));
+  return read.ok ? ok(whole) : err(read.fault.map(({ what, fix }) => `${what}: ${fix}.`));
+}
+
+/** The problems of a file, one line each; empty where it is good. */
+export function checkFile(octets: Uint8Array): readonly string[] {
+  const read = readSettings(octets);
+  return read.ok ? [] : read.fault.map(tellProblem);
+}
+
+function fromFlags(values: Values): ImageSettings {
+  const list = (text: string | undefined) => text?.split(',').map((part) => part.trim());
+  const some = <T extends object>(group: T) =>
+    Object.fromEntries(Object.entries(group).filter(([, value]) => value !== undefined)) as T;
+  const { hostname, country, wifi, address, gateway, proxy, cloud, claim } = values;
+  const network = some({ address, gateway, dns: list(values.dns) });
+  const mode = values['wifi-mode'];
+  const radio =
+    wifi === undefined && mode === settingsOptions['wifi-mode'].fallback
+      ? undefined
+      : some({ mode, ssid: wifi, password: values['wifi-password'] });
+  return some({
+    hostname,
+    country: country?.toUpperCase(),
+    wifi: radio,
+    network: Object.keys(network).length === 0 ? undefined : network,
+    proxy,
+    ntp: list(values.ntp),
+    cloud,
+    claim,
+  }) as ImageSettings;
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { Options } from '#shared/host/config.ts';
+import { hostHttp } from '#shared/host/http.ts';
+import { NetError } from '#shared/kernel/world.ts';
+import { type FaultCode, faults } from '#shared/protocol/fault.ts';
+import { UPLOAD_PART } from '#shared/protocol/verbs/rollout.ts';
+import type { Command, ExitCode, Io } from './command.ts';
+
+const options = {
+  cloud: { kind: 'text', value: 'URL', about: 'the cloud’s open API', fallback: 'http://127.0.0.1:8080' },
+  token: { kind: 'text', value: 'TOKEN', about: 'the operator’s token (or HEARTHLINE_TOKEN)', required: true },
+  version: { kind: 'text', value: 'X.Y.Z', about: 'version of the image in the bundle', required: true },
+  board: { kind: 'text', value: 'NAME', about: 'board that it is for', fallback: 'hearthline-rpi-arm64' },
+  notes: { kind: 'text', value: 'TEXT', about: 'what is new' },
+  json: { kind: 'flag', about: 'print the release as JSON' },
+} as const satisfies Options;
+
+interface Release {
+  readonly id: string;
+  readonly version: string;
+  readonly board: string;
+  readonly sha256: string;
+  readonly state: string;
+  readonly uploaded?: number;
+}
+
+type Ask = (method: 'GET' | 'POST' | 'PUT', path: string, body?: object) => Promise<unknown>;
+
+/** `release upload`: makes a release of a bundle and uploads it; run again it goes on where it was cut. */
+export const releaseUploadCommand: Command = {
+  about: 'Makes a release of a signed bundle and uploads it to the cloud; run again, it goes on where it was cut.',
+  usage: 'hearthline release upload FILE --version X.Y.Z --cloud URL --token TOKEN [options]',
+  options,
+  async run({ values, words }, io) {
+    const [path] = words;
+    if (path === undefined) {
+      io.error('hearthline release upload: give the file of the bundle (NAME.raucb).');
+      return 3;
+    }
+    try {
+      return await upload(path, values, asker(values.cloud ?? '', values.token ?? ''), io);
+    } catch (error) {
+      io.error(`hearthline release upload: ${error instanceof Error ? error.message : String(error)}`);
+      return error instanceof Refused ? 2 : 3;
+    }
+  },
+};
+
+/** The cloud has said no. */
+class Refused extends Error {}
+
+function asker(cloud: string, token: string): Ask {
+  const [url = '', fragment] = cloud.split('#');
+  const pin = /^sha256-([0-9a-f]{64})$/.exec(fragment ?? '')?.[1];
+  const http = hostHttp();
+  return async (method, path, body) => {
+    const reply = await http
+      .request({
+        method,
+        url: new URL(path, url).href,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        timeout: 60_000,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(pin === undefined ? {} : { pin }),
+      })
+      .catch((error: unknown) => {
+        throw new Error(`the cloud at ${url} cannot be reached (${error instanceof NetError ? error.code : error})`);
+      });
+    const value = JSON.parse(reply.body) as { code?: string; detail?: string };
+    if (reply.status < 400) return value;
+    const entry = Object.hasOwn(faults, value.code ?? '') ? faults[value.code as FaultCode] : undefined;
+    throw new Refused(
+      `${value.detail ?? entry?.title ?? reply.status} Next: ${entry?.next ?? 'look at the cloud’s log.'}`,
+    );
+  };
+}
+
+async function upload(path: string, values: Readonly<Record<string, string>>, ask: Ask, io: Io): Promise<ExitCode> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const { version = '', board = '', notes } = values;
+    const sha256 = await hashOf(file, size);
+    const wanted = { version, board, sha256, size, ...(notes === undefined ? {} : { notes }) };
+    let release = (await known(ask, wanted)) ?? ((await ask('POST', '/v1/releases', wanted)) as Release);
+    const octets = new Uint8Array(UPLOAD_PART);
+    for (let at = release.uploaded ?? 0; release.state === 'waiting' && at < size; ) {
+      const { bytesRead } = await file.read(octets, 0, UPLOAD_PART, at);
+      const data = Buffer.from(octets.subarray(0, bytesRead)).toString('base64');
+      release = (await ask('PUT', `/v1/releases/${release.id}/bundle`, { offset: at, data })) as Release;
+      at = release.uploaded ?? size;
+      io.error(`${Math.floor((100 * at) / size)} %`);
+    }
+    io.out(
+      values.json === 'true' ? JSON.stringify(release) : `${release.id}: ${version} for ${board} is ${release.state}`,
+    );
+    return release.state === 'ready' ? 0 : 1;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The release of the same file, made before. */
+async function known(ask: Ask, wanted: Pick<Release, 'version' | 'board' | 'sha256'>): Promise<Release | undefined> {
+  for (let after: string | undefined; ; ) {
+    const page = (await ask('GET', `/v1/releases${after === undefined ? '' : `?after=${after}`}`)) as {
+      items: Release[];
+      next?: string;
+    };
+    const found = page.items.find((one) => one.version === wanted.version && one.board === wanted.board);
+    if (found !== undefined && found.sha256 !== wanted.sha256)
+      throw new Refused('A release of this version exists with another file. Next: give the next version.');
+    if (found !== undefined || page.next === undefined) return found;
+    after = page.next;
+  }
+}
+
+async function hashOf(file: Awaited<ReturnType<typeof open>>, size: number): Promise<string> {
+  const hash = createHash('sha256');
+  const octets = new Uint8Array(UPLOAD_PART);
+  for (let at = 0; at < size; ) {
+    const { bytesRead } = await file.read(octets, 0, UPLOAD_PART, at);
+    if (bytesRead === 0) throw new Error('the file became shorter while it was read');
+    hash.update(octets.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { contactsText, type Features, featuresOf, listText } from './line-form.ts';
+
+const ALL: Features = {
+  doNotDisturb: true,
+  hideNumber: true,
+  block: ['+15550100001', '+15550100002'],
+  ringAlso: ['+15550100003'],
+  forward: { busy: '+15550100004', offline: 'kitchen' },
+  noAnswerAfter: 25,
+  bar: ['international', 'premium'],
+  pin: '2468',
+  hotLine: '+15550100005',
+  contacts: [
+    { number: '+15550100006', name: 'Grandmother', ring: 'family' },
+    { number: '+15550100007', name: 'Shop' },
+    { number: '+15550100008' },
+  ],
+  short: [{ code: '7', to: '+15550100007' }],
+};
+
+/** The fields as the page would show these features. */
+function shown(features: Features): FormData {
+  const form = new FormData();
+  const { forward = {}, bar = [], contacts, block, allow, ringAlso, hunt, noAnswerAfter, pin, hotLine } = features;
+  for (const name of ['doNotDisturb', 'rejectAnonymous', 'noWaiting', 'hideNumber'] as const)
+    if (features[name] === true) form.set(name, 'on');
+  for (const name of bar) form.set(`bar.${name}`, 'on');
+  for (const [name, to] of Object.entries(forward)) form.set(name, ` ${to} `);
+  for (const [name, items] of Object.entries({ block, allow, ringAlso, hunt }))
+    form.set(name, `\n${listText(items)}\n\n`);
+  form.set('contacts', contactsText(contacts));
+  form.set('noAnswerAfter', String(noAnswerAfter ?? ''));
+  form.set('pin', pin ?? '');
+  form.set('hotLine', hotLine ?? '');
+  return form;
+}
+
+describe('the page of a line', () => {
+  it('says what it shows, and keeps what it does not show', () => {
+    expect(featuresOf(shown(ALL), ALL)).toEqual(ALL);
+    expect(featuresOf(shown({}), {})).toEqual({});
+    expect(featuresOf(new FormData(), { short: [] })).toEqual({ short: [] });
+  });
+
+  it('leaves a ring that nobody knows out, and the cloud to judge the number', () => {
+    const form = shown({});
+    form.set('contacts', 'gran, Grandmother, sirens');
+    expect(featuresOf(form, {})).toEqual({ contacts: [{ number: 'gran', name: 'Grandmother' }] });
+  });
+});

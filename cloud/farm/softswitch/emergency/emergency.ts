@@ -1,0 +1,195 @@
+/**
+ * Calls for help at the softswitch: who calls is known by credential, by the gateway's flow, or by an address that held a registration
+ * within a day; nobody else gets through. The way is the operator's own, and nothing else of the farm is asked: no session manager, no
+ * bill, no limit. What happened stands in a list of its own and becomes a record afterwards.
+ */
+import type { Bus } from '#cloud/bus/bus.ts';
+import { type LineRow, linesOfHome } from '#cloud/store/directory.ts';
+import { eventRow } from '#cloud/store/event-log.ts';
+import { type EmergencyPolicy, emergencyPolicy, locationOfHome } from '#cloud/store/outside.ts';
+import { type Statement, type Store, sql } from '#cloud/store/store.ts';
+import { type EmergencyCall, readAnywhere, readEmergency } from '#shared/call/emergency.ts';
+import { PIDF, pidfLo } from '#shared/call/location.ts';
+import { Budget, type Rate } from '#shared/kernel/budget.ts';
+import { latin1, utf8 } from '#shared/kernel/bytes.ts';
+import type { World } from '#shared/kernel/world.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import { type BodyPart, partOf, readMultipart } from '#shared/sip/multipart.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import type { Lines } from '../lines.ts';
+import { SELF } from '../media.ts';
+import type { TrunkWay } from '../trunk/trunk.ts';
+import type { Trunks } from '../trunk/trunks.ts';
+import type { Addresses } from './addresses.ts';
+import type { Help, HelpCaller } from './help.ts';
+
+/** Milliseconds after a call for help in which a call from outside to that line counts as the call back. */
+export const CALL_BACK_WITHIN = 1_800_000;
+/** Refused strangers that are written down. */
+const STRANGERS: Rate = { perSecond: 0.2, burst: 20 };
+/** Milliseconds between two alarms about strangers who dial emergency codes. */
+const ALARM_EVERY = 60_000;
+
+export interface EmergencyOptions {
+  readonly world: World;
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly lines: Lines;
+  readonly trunks: Trunks;
+  readonly addresses: Addresses;
+  readonly domain: string;
+  readonly newId: (prefix: 'emc') => string;
+}
+
+export class Emergency {
+  readonly #o: EmergencyOptions;
+  #policy: EmergencyPolicy = { routes: [] };
+  readonly #strangers = new Budget();
+  /** Wall clock, ms, of the last alarm about a stranger. */
+  #alarmed = 0;
+  /** Lines that may be called back, and until when (wall clock, ms). */
+  readonly #callBacks = new Map<string, number>();
+
+  constructor(options: EmergencyOptions) {
+    this.#o = options;
+  }
+
+  async load(): Promise<void> {
+    const { store, world } = this.#o;
+    this.#policy = await emergencyPolicy(store);
+    const since = world.clock.wall() - CALL_BACK_WITHIN;
+    const rows = await store.all<{ line: string; at: number; ended_at: number | null }>(
+      "SELECT line, at, ended_at FROM emergency_call WHERE line IS NOT NULL AND by <> 'none' AND at > ? ORDER BY at",
+      [since - CALL_BACK_WITHIN],
+    );
+    for (const { line, at, ended_at } of rows) this.#callBacks.set(line, (ended_at ?? at) + CALL_BACK_WITHIN);
+  }
+
+  /** The call for help that a Request-URI is in any country; who asks decides later whether it is one at home. */
+  maybe(uri: string): boolean {
+    return readAnywhere(uri) !== undefined;
+  }
+
+  /** Reads what was dialled in the country of the home. */
+  async read(uri: string, home: string | undefined): Promise<EmergencyCall | undefined> {
+    const found = home === undefined ? undefined : await locationOfHome(this.#o.store, home).catch(() => undefined);
+    return readEmergency(uri, found?.location.country ?? this.#policy.country);
+  }
+
+  /** True where a phone that registered was at that address lately. */
+  knows(flow: Flow): boolean {
+    return this.#o.addresses.lineOf(flow.remote.host) !== undefined;
+  }
+
+  /** A stranger's call for help, where its number is one by the policy: noted, as long as there are not too many. */
+  refuses(message: SipMessage): boolean {
+    const call = readEmergency(message.uri, this.#policy.country);
+    if (call === undefined) return false;
+    if (this.#strangers.take('', STRANGERS, this.#o.world.clock.mono()) === 0)
+      this.begin(call, { by: 'none' }, message);
+    return true;
+  }
+
+  /** Who calls where no credential was shown: the address may speak for it. */
+  async byAddress(flow: Flow): Promise<HelpCaller> {
+    const id = this.#o.addresses.lineOf(flow.remote.host);
+    const line = id === undefined ? undefined : await this.#o.lines.byId(id);
+    return line === undefined ? { by: 'none' } : { by: 'address', line, home: line.home };
+  }
+
+  /** The line that can be called back at a gateway which named none of its own. */
+  async byGateway(
+    gateway: { readonly gateway: string; readonly home: string },
+    line: LineRow | undefined,
+  ): Promise<HelpCaller> {
+    const own = line?.home === gateway.home ? line : (await linesOfHome(this.#o.store, gateway.home))[0];
+    return { by: 'gateway', home: gateway.home, gateway: gateway.gateway, ...(own === undefined ? {} : { line: own }) };
+  }
+
+  /** Writes down that help was called for. A store that is slow or broken must not hold the call up. */
+  begin(call: EmergencyCall, who: HelpCaller, message: SipMessage): Help {
+    const { world, newId } = this.#o;
+    const at = world.clock.wall();
+    const id = newId('emc');
+    const { line, home, by } = who;
+    const from = line?.number ?? '';
+    const insert =
+      'INSERT INTO emergency_call (id, at, home, line, party_from, dialled, service, by) VALUES (?, ?, ?, ?, ?, ?, ?, ?)';
+    const what = home === undefined ? {} : { home };
+    const data = { ...what, from, dialled: call.number, service: call.service, by };
+    const type = by === 'none' ? ('home.emergency.v1.refused' as const) : ('home.emergency.v1.called' as const);
+    this.#write([
+      sql(insert, id, at, home ?? null, line?.id ?? null, from, call.number, call.service, by),
+      eventRow(world, { type, ...what, subject: id, data }),
+    ]);
+    if (by === 'none') this.#alarm(call);
+    if (line !== undefined && by !== 'none') this.#callBacks.set(line.id, at + CALL_BACK_WITHIN);
+    const sent = partOf(readMultipart(message.header('Content-Type') ?? '', message.body), PIDF);
+    return { ...call, id, ...what, ...(sent === undefined ? {} : { sent }) };
+  }
+
+  /** The ways to those who help, in the order of the policy. */
+  async ways(help: Help, number: string): Promise<TrunkWay[]> {
+    const { store, trunks, domain } = this.#o;
+    const found = help.home === undefined ? undefined : await locationOfHome(store, help.home).catch(() => undefined);
+    const country = found?.location.country ?? this.#policy.country;
+    const parts: BodyPart[] = [];
+    const id = `${help.id}@${domain}`;
+    if (found !== undefined) {
+      const at = new Date(found.at).toISOString();
+      parts.push({ type: PIDF, id, body: latin1(utf8(pidfLo(found.location, `sip:${number}@${domain}`, at))) });
+    } else if (help.sent !== undefined) parts.push({ ...help.sent, id });
+    const headers = parts.length === 0 ? [] : [['Geolocation', `<cid:${id}>`] as const, ROUTED_BY_LOCATION];
+    const fitting = this.#policy.routes.filter(
+      ({ services, countries }) =>
+        (services?.includes(help.service) ?? true) && (country === undefined || (countries?.includes(country) ?? true)),
+    );
+    const ways = await Promise.all(
+      fitting.map(({ trunk, call = 'urn' }) =>
+        trunks.way(trunk, () => (call === 'urn' ? help.service : call === 'dialled' ? help.number : call)),
+      ),
+    );
+    const alive = ways.flatMap((way) =>
+      way === undefined ? [] : [{ ...way, parts, headers: [...headers, PRIORITY] }],
+    );
+    // One that did not answer lately is tried all the same, after the others.
+    return alive.toSorted((a, b) => Number(trunks.isDown(a.trunk.id)) - Number(trunks.isDown(b.trunk.id)));
+  }
+
+  /** The call is over; `trunk` is the one that took it. */
+  over(help: Help, line: string | undefined, trunk: string | undefined, outcome: string): void {
+    const at = this.#o.world.clock.wall();
+    if (line !== undefined) this.#callBacks.set(line, at + CALL_BACK_WITHIN);
+    const update = 'UPDATE emergency_call SET trunk = ?, outcome = ?, ended_at = ? WHERE id = ?';
+    this.#write([sql(update, trunk ?? null, outcome, at, help.id)]);
+  }
+
+  /** True where a call from outside to this line is the call back: from a trunk of the policy, or one that says so (RFC 7090). */
+  isCallBack(line: string, trunk: string, message: SipMessage): boolean {
+    if ((this.#callBacks.get(line) ?? 0) < this.#o.world.clock.wall()) return false;
+    const said = message.header('Priority')?.toLowerCase() === 'psap-callback';
+    return said || this.#policy.routes.some((route) => route.trunk === trunk);
+  }
+
+  #alarm({ number }: EmergencyCall): void {
+    const { bus, world } = this.#o;
+    const now = world.clock.wall();
+    if (now - this.#alarmed < ALARM_EVERY) return;
+    this.#alarmed = now;
+    const text = `Somebody unknown dialled ${number} and was refused; see the list of emergency calls.`;
+    const raise = { severity: 'major' as const, cause: 'emergency-refused', text };
+    void bus.request('alarm.raise', raise, SELF).catch(() => undefined);
+  }
+
+  #write(statements: readonly Statement[]): void {
+    const { store, world, bus } = this.#o;
+    store.commit(statements).then(
+      () => bus.publish('event.appended', {}),
+      (error: unknown) => world.log.error('softswitch.emergency-not-kept', { error: String(error) }),
+    );
+  }
+}
+
+/** RFC 6442 section 4.2, RFC 3261 section 20.26. */
+const ROUTED_BY_LOCATION = ['Geolocation-Routing', 'yes'] as const;
+const PRIORITY = ['Priority', 'emergency'] as const;

@@ -1,0 +1,22 @@
+/** The words of a call for help. */
+import type { LineRow } from '#cloud/store/directory.ts';
+import type { EmergencyCall } from '#shared/call/emergency.ts';
+import type { BodyPart } from '#shared/sip/multipart.ts';
+
+export type KnownBy = 'credential' | 'gateway' | 'address' | 'none';
+
+/** Who calls for help. */
+export interface HelpCaller {
+  readonly by: KnownBy;
+  readonly line?: LineRow;
+  readonly home?: string;
+  readonly gateway?: string;
+}
+
+/** What a call for help is to the rest of the softswitch. */
+export interface Help extends EmergencyCall {
+  readonly id: string;
+  readonly home?: string;
+  /** The location that the phone itself sent. */
+  readonly sent?: BodyPart;
+}

@@ -1,0 +1,133 @@
+/** What leads out of the operator's own numbers: trunks, emergency calls and what they need, put together. */
+import type { Handlers } from '#cloud/bus/bus.ts';
+import type { PartContext } from '#cloud/bus/part.ts';
+import { sealingKey } from '#cloud/store/sealed.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
+import type { SipTransport } from '#shared/host/sip.ts';
+import { flowByName, SipResolver } from '#shared/host/sip-resolver.ts';
+import { type IdPrefix, newId } from '#shared/kernel/ids.ts';
+import type { DigestHash } from '#shared/sip/digest.ts';
+import type { EndpointOutput } from '#shared/sip/types.ts';
+import { OutsideGuard } from './abuse/guard.ts';
+import { Addresses } from './emergency/addresses.ts';
+import { Emergency } from './emergency/emergency.ts';
+import { listEmergencyCalls } from './emergency/list.ts';
+import type { Lines } from './lines.ts';
+import type { Live } from './live.ts';
+import { Trunks } from './trunk/trunks.ts';
+import { trunkHandlers } from './trunk/verbs.ts';
+
+export interface OutsideOptions {
+  readonly context: PartContext;
+  readonly sip: SipPort;
+  readonly transport: Pick<SipTransport, 'flowTo' | 'trust'>;
+  readonly hash: DigestHash;
+  readonly lines: Lines;
+  /** Calls that a line or trunk has. */
+  readonly callsOf: (id: string) => number;
+  readonly isOurs: (host: string) => boolean;
+  /** Ends a call. */
+  readonly end: (call: string) => void;
+}
+
+type Verbs =
+  | 'barring.list'
+  | 'barring.set'
+  | 'barring.lift'
+  | 'outside.limits.get'
+  | 'outside.limits.set'
+  | 'trunk.create'
+  | 'trunk.list'
+  | 'trunk.get'
+  | 'trunk.set'
+  | 'trunk.delete'
+  | 'emergency.call.list';
+
+export class Outside {
+  readonly trunks: Trunks;
+  readonly emergency: Emergency;
+  readonly addresses: Addresses;
+  readonly guard: OutsideGuard;
+  readonly #o: OutsideOptions;
+  readonly #key: Uint8Array;
+  #leave: (() => void) | undefined;
+
+  constructor(options: OutsideOptions) {
+    this.#o = options;
+    const { context, sip, transport, hash, lines, callsOf } = options;
+    const { world, store, bus, config } = context;
+    this.#key = sealingKey(world.crypto, config.authority.key, 'trunk');
+    this.addresses = new Addresses(store, world.clock, world.log);
+    const { sipDns } = config;
+    const resolver =
+      sipDns === undefined
+        ? undefined
+        : new SipResolver(world, { servers: [sipDns], protocols: ['udp', 'tcp', 'tls'] });
+    this.trunks = new Trunks({
+      ...{ world, store, bus, sip, hash, callsOf, key: this.#key },
+      flowTo: (to) => flowByName(transport, resolver, to),
+      trust: (address) => transport.trust(address),
+    });
+    this.guard = new OutsideGuard({ world, store, bus, end: options.end });
+    this.emergency = new Emergency({
+      ...{ world, store, bus, lines, trunks: this.trunks, addresses: this.addresses, domain: config.domain },
+      newId: (prefix: IdPrefix) => newId(prefix, world.clock.wall(), world.random.bytes(10)),
+    });
+  }
+
+  handlers(): Pick<Handlers<'softswitch'>, Verbs> {
+    const { world, store, bus, config } = this.#o.context;
+    const { bound } = config;
+    return {
+      ...this.guard.handlers(),
+      ...trunkHandlers({
+        ...{ world, store, bus, trunks: this.trunks, key: this.#key },
+        callsOf: this.#o.callsOf,
+        isOurs: this.#o.isOurs,
+        ownPorts: () => [bound.sipUdp, bound.sipTcp, bound.sips].flatMap((at) => at?.port ?? []),
+      }),
+      'emergency.call.list': (request) => listEmergencyCalls(store, request),
+    };
+  }
+
+  /** Reads what an earlier process left; the trunks themselves begin with `begin`. */
+  async load(): Promise<void> {
+    await Promise.all([this.addresses.load(), this.emergency.load(), this.guard.load()]);
+  }
+
+  /** Registers at the carriers; needs bound sockets. */
+  async begin(): Promise<void> {
+    const { bus, world } = this.#o.context;
+    await this.trunks.load();
+    this.#leave = bus.subscribe('trunks.changed', () => {
+      Promise.all([this.trunks.load(), this.emergency.load()]).catch((error: unknown) =>
+        world.log.error('softswitch.trunks-not-read', { error: String(error) }),
+      );
+    });
+  }
+
+  /** True where it was an answer to a request of a trunk's. */
+  heard(output: Extract<EndpointOutput, { do: 'response' | 'no-response' }>): boolean {
+    return this.trunks.heard(output);
+  }
+
+  /** A trunk took a call, or did not. */
+  trunkHeard(trunk: string, works: boolean): void {
+    if (works) this.trunks.works(trunk);
+    else this.trunks.failed(trunk, 503);
+  }
+
+  /** A call is over. */
+  over(live: Live, reason: string): void {
+    this.guard.ended(live.id);
+    if (live.help !== undefined) this.emergency.over(live.help, live.line?.id, live.way, reason);
+    const failed = live.answeredAt === undefined && (reason === 'server_unavailable' || reason === 'timeout');
+    if (failed && live.way !== undefined) this.trunks.failed(live.way, 503);
+  }
+
+  stop(): void {
+    this.#leave?.();
+    this.guard.stop();
+    this.trunks.stop();
+  }
+}

@@ -1,0 +1,37 @@
+/** A call that comes in by a trunk, read: which number is called, and who calls. Pure. */
+import { fromCarrier } from '#shared/call/trunk.ts';
+import { fromLatin1 } from '#shared/kernel/bytes.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import { wantsPrivacy } from '#shared/sip/privacy.ts';
+import { type NameAddr, parseNameAddr, parseUri } from '#shared/sip/uri.ts';
+import type { Shown } from '../live.ts';
+import type { Trunk } from './trunk.ts';
+
+export interface Arrival {
+  /** Numbers that may be the called one (E.164), the likeliest first. */
+  readonly called: readonly string[];
+  readonly caller: Shown;
+  readonly hidden: boolean;
+}
+
+/** Characters of a caller's number or name that are kept. */
+const NUMBER_LIMIT = 64;
+const NAME_LIMIT = 64;
+
+/** A carrier is believed who calls (RFC 3325 section 5: the trunk is inside the trust domain). */
+export function readArrival(trunk: Trunk, message: SipMessage): Arrival {
+  const { inRules = [], calledIn = 'uri' } = trunk.settings;
+  const users = [parseUri(message.uri)?.user, parseUri(message.to.uri)?.user];
+  if (calledIn === 'to') users.reverse();
+  const called = users.flatMap((user) => (user === undefined ? [] : (fromCarrier(user, inRules) ?? [])));
+  const asserted = message.header('P-Asserted-Identity');
+  const identity: NameAddr = (asserted === undefined ? undefined : parseNameAddr(asserted)) ?? message.from;
+  const user = parseUri(identity.uri)?.user ?? 'anonymous';
+  const number = (fromCarrier(user, inRules) ?? user).slice(0, NUMBER_LIMIT);
+  const name = new TextDecoder().decode(fromLatin1(identity.display)).slice(0, NAME_LIMIT);
+  return {
+    called: [...new Set(called)],
+    caller: { number, ...(name === '' ? {} : { name }) },
+    hidden: wantsPrivacy(message) || user.toLowerCase() === 'anonymous',
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * Transfers inside the house, without the cloud (RFC 3515, RFC 5589): a phone's REFER in a call with another phone of the house, or one
+ * that joins two of its calls of which one stays in the house. Whoever is transferred gets a re-INVITE and goes on in the other call;
+ * the other side of that hears nothing but the new voice.
+ */
+import { CALLER } from '#shared/call/call.ts';
+import { adopt, partable } from '#shared/call/call-part.ts';
+import type { SipPort } from '#shared/host/call-driver.ts';
+import { within } from '#shared/kernel/time.ts';
+import type { Clock } from '#shared/kernel/world.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import { readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
+import type { CallHandle } from '#shared/sip/types.ts';
+import { parseUri } from '#shared/sip/uri.ts';
+import type { Anchor } from '../media-relay/anchor.ts';
+import type { EdgeCalls } from './calls.ts';
+import { CALLEE_LEG, CALLER_LEG, type EdgeCall } from './edge-call.ts';
+import { type End, flowOf, legAt, lineOf, otherEnd, ringOf, seat } from './end.ts';
+
+/** Milliseconds that a phone may take to answer the re-INVITE that brings it into the other call. */
+const RENEW_WITHIN = 8_000;
+/** What the legs of a transferor end with. */
+const TRANSFERRED = 'transferred';
+
+interface Pending {
+  /** The call with the transferor, and who is to go elsewhere. */
+  readonly moved: End;
+  readonly referrer: CallHandle;
+  readonly silent: boolean;
+  /** The transferor hung up before the end: nobody is to be told. */
+  gone: boolean;
+  /** The other side, which then waits alone. */
+  held?: CallHandle;
+}
+
+export class HouseTransfers {
+  readonly #sip: SipPort;
+  readonly #clock: Clock;
+  readonly #calls: EdgeCalls;
+  readonly #anchor: Anchor;
+  /** By the handle of the dialog in which REFER came. */
+  readonly #pending = new Map<CallHandle, Pending>();
+  /** Calls that ring somebody for a transfer. */
+  readonly #ringing = new Map<EdgeCall, Pending>();
+
+  constructor(sip: SipPort, clock: Clock, calls: EdgeCalls, anchor: Anchor) {
+    this.#sip = sip;
+    this.#clock = clock;
+    this.#calls = calls;
+    this.#anchor = anchor;
+  }
+
+  /** The status for a REFER in an established call; undefined where it is the softswitch's business. */
+  take(handle: CallHandle, message: SipMessage, from: End): number | undefined {
+    const { call } = from;
+    const moved = otherEnd(from);
+    const asked = readRefer(message);
+    if ('refuse' in asked) return asked.refuse;
+    const far = asked.replaces === undefined ? undefined : this.#named(asked.replaces);
+    const outside = lineOf(moved) === undefined;
+    // The softswitch knows both dialogs, or finds the number.
+    if (outside && (far === undefined || lineOf(otherEnd(far)) === undefined)) return undefined;
+    if (asked.replaces !== undefined && (far === undefined || far.call === call)) return 481;
+    if (far !== undefined && lineOf(far)?.id !== lineOf(from)?.id) return 403;
+    if (this.#pending.has(handle) || !partable(call.state)) return 491;
+    const { silent } = asked;
+    const pending: Pending = { moved, referrer: handle, silent, gone: false };
+    if (far === undefined) return this.#blind(pending, asked.uri, from);
+    if (!partable(far.call.state)) return 491;
+    this.#begin(pending, () => this.#join(pending, far));
+    return 202;
+  }
+
+  /** After the answer to REFER has gone out. */
+  #begin(pending: Pending, run: () => Promise<void>): void {
+    this.#pending.set(pending.referrer, pending);
+    this.#clock.at(this.#clock.mono(), () => {
+      this.#tell(pending, 100);
+      this.#calls.driver.later(run());
+    });
+  }
+
+  #blind(pending: Pending, uri: string, from: End): number {
+    const dialled = parseUri(uri)?.user;
+    const line = lineOf(pending.moved);
+    if (dialled === undefined || line === undefined) return 404;
+    const branches = this.#calls.waysTo(dialled, line, flowOf(from));
+    if (branches.length === 0) return 404;
+    this.#begin(pending, async () => {
+      const call = this.#calls.openFor(line, flowOf(pending.moved), dialled, branches);
+      this.#ringing.set(call, pending);
+    });
+    return 202;
+  }
+
+  /** A call is up: the one that was rung for a transfer takes in who is transferred. */
+  up(call: EdgeCall): void {
+    const pending = this.#ringing.get(call);
+    if (pending === undefined) return;
+    this.#ringing.delete(call);
+    adopt(call.state, CALLER_LEG);
+    this.#calls.driver.later(this.#join(pending, { call, party: CALLER }));
+  }
+
+  /** A call is over: nobody came for the transfer, and its sides go on as they were. */
+  over(call: EdgeCall): void {
+    const pending = this.#ringing.get(call);
+    if (pending === undefined) return;
+    this.#ringing.delete(call);
+    void this.#anchor.release(call.id, CALLEE_LEG);
+    this.#failed(pending, call.state.best ?? 480);
+  }
+
+  /** A side hung up: a transferor that does so early leaves the other side waiting for the outcome. */
+  left(handle: CallHandle): void {
+    for (const pending of this.#pending.values()) if (pending.held === handle) delete pending.held;
+    const pending = this.#pending.get(handle);
+    if (pending === undefined || pending.gone) return;
+    pending.gone = true;
+    const held = this.#calls.driver.loosen(pending.moved.call, pending.moved.party);
+    if (held !== undefined) pending.held = held;
+  }
+
+  /** The side that is transferred takes the place of `far` (the transferor's, or nobody's yet) in the other call. */
+  async #join(pending: Pending, far: End): Promise<void> {
+    const { moved } = pending;
+    const { driver } = this.#calls;
+    const old = far.call.handles.get(far.party);
+    const handle = pending.held ?? driver.loosen(moved.call, moved.party);
+    if (handle === undefined) return this.#failed(pending, 480, old === undefined ? far.call : undefined);
+    delete pending.held;
+    const leg = legAt(far);
+    const before = {
+      ring: ringOf(far, this.#sip),
+      flow: flowOf(far),
+      id: this.#anchor.idOf({ call: far.call.id, leg }),
+    };
+    const after = { ring: ringOf(moved, this.#sip), flow: flowOf(moved) };
+    if (before.flow.local.host !== after.flow.local.host) await this.#anchor.release(far.call.id, leg);
+    driver.loosen(far.call, far.party);
+    driver.bind(far.call, far.party, handle);
+    far.call.versions.set(far.party, moved.call.versions.get(moved.party) ?? 1);
+    this.#anchor.restore({ call: far.call.id, leg }, this.#anchor.idOf({ call: moved.call.id, leg: legAt(moved) }));
+    seat(far, after.ring, after.flow);
+    const taken = await within(this.#clock, RENEW_WITHIN, this.#calls.renew(far.call, far.party), false);
+    if (taken) return this.#done(pending, far, old);
+    if (far.call.handles.get(far.party) === handle) driver.loosen(far.call, far.party);
+    if (old !== undefined) {
+      this.#anchor.restore({ call: far.call.id, leg }, before.id);
+      seat(far, before.ring, before.flow);
+      driver.bind(far.call, far.party, old);
+    }
+    if (!pending.gone && moved.call.state.at === 'up') driver.bind(moved.call, moved.party, handle);
+    else this.#hangUp(handle);
+    this.#failed(pending, 488, old === undefined ? far.call : undefined);
+  }
+
+  async #done(pending: Pending, far: End, old: CallHandle | undefined): Promise<void> {
+    await this.#anchor.connect(far.call.id, CALLER_LEG, CALLEE_LEG);
+    await this.#anchor.connect(far.call.id, CALLEE_LEG, CALLER_LEG);
+    this.#calls.joined(far.call);
+    this.#tell(pending, 200);
+    this.#pending.delete(pending.referrer);
+    if (old !== undefined) this.#hangUp(old);
+    this.#calls.driver.feed(pending.moved.call, { on: 'close', reason: TRANSFERRED });
+  }
+
+  /** Nothing came of it; `rung` is a call that has no other side now. */
+  #failed(pending: Pending, status: number, rung?: EdgeCall): void {
+    this.#tell(pending, status);
+    this.#pending.delete(pending.referrer);
+    if (rung !== undefined) this.#calls.driver.feed(rung, { on: 'close', reason: 'callee_offline' });
+    if (pending.held !== undefined) this.#hangUp(pending.held);
+  }
+
+  #hangUp(handle: CallHandle): void {
+    this.#sip.act((endpoint, now, out) => endpoint.hangup(handle, '', now, out));
+  }
+
+  #tell(pending: Pending, status: number): void {
+    if (pending.silent || pending.gone) return;
+    const { headers, body } = referProgress(status);
+    this.#sip.act(
+      (endpoint, now, out) =>
+        void endpoint.requestInDialog(pending.referrer, 'NOTIFY', { headers, body, contentType: SIPFRAG }, now, out),
+    );
+  }
+
+  /** The transferor's own end of the call that Replaces names. */
+  #named({ callId, toTag, fromTag }: { callId: string; toTag: string; fromTag: string }): End | undefined {
+    for (const call of this.#calls.driver.all()) {
+      for (const [party, handle] of call.state.at === 'up' ? call.handles : []) {
+        const id = this.#sip.endpoint.dialogId(handle);
+        if (id?.callId === callId && id.localTag === toTag && id.remoteTag === fromTag) return { call, party };
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,64 @@
+/** What RAUC 1.8 and 1.13, the journal and the stage log say, and junk. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { seed } from '#test/support/seed.ts';
+import { readImage, readInfo, readStatus, readWreck, refusalIn } from './rauc.ts';
+
+describe('reasons', () => {
+  it.each([
+    ['signature verification failed: Verify error: certificate has expired', 'update_expired'],
+    ['signature verification failed: Verify error: certificate is not yet valid', 'update_expired'],
+    ['signature verification failed: Verify error: self-signed certificate', 'update_untrusted'],
+    ['signature verification failed: error:0200008A:rsa routines::invalid padding', 'update_untrusted'],
+    ['Invalid bundle format: Signature size (1554112945909550372) exceeds bundle size', 'update_damaged'],
+    ['LastError: Compatible mismatch: Expected a but bundle manifest has b', 'update_wrong_board'],
+    ['LastError: Failed updating slot rootfs.1: write: No space left on device', 'update_no_room'],
+    ['LastError: Failed updating slot rootfs.1: read: Input/output error', 'update_damaged'],
+    ['something new', 'update_install_failed'],
+  ])('%s', (text, code) => {
+    expect(refusalIn(`rauc-Message: Reading bundle\n${text}\n`, 'update_install_failed')).toEqual({
+      code,
+      detail: text,
+    });
+  });
+});
+
+const slots = [
+  { 'rootfs.1': { bootname: 'B', state: 'inactive' } },
+  { 'rootfs.0': { bootname: 'A', state: 'booted' } },
+];
+
+describe('facts', () => {
+  it('are read from JSON', () => {
+    expect(readStatus(JSON.stringify({ compatible: 'x', booted: 'B', slots }))).toEqual({ board: 'x', slot: 'B' });
+    expect(readStatus(JSON.stringify({ compatible: 'x', booted: 'rootfs.0', slots }))).toEqual({
+      board: 'x',
+      slot: 'A',
+    });
+    expect(readStatus(JSON.stringify({ compatible: 'x', booted: 'external', slots: [] }))).toBeUndefined();
+    expect(readInfo('{"compatible":"x","version":"1.2.3"}')).toEqual({ board: 'x', version: '1.2.3' });
+    expect(readInfo('{"compatible":"x","version":null}')).toBeUndefined();
+    expect(readImage('{"version":"1.2.3"}')).toBe('1.2.3');
+    expect(readImage('{"version":"latest"}')).toBeUndefined();
+  });
+
+  it('of a wreck are those of its last start, and no line of the start before', () => {
+    const line = (boot: string, MESSAGE: string) => JSON.stringify({ _BOOT_ID: boot, MESSAGE });
+    const journal = [line('aabb', 'old'), line('ccdd', 'new\u0007'), 'junk', '{"MESSAGE":[1,2]}'].join('\n');
+    const log = '1 kernel 0.5\n1 init 2.0\n1 agent 9.0\n2 kernel 0.5\n2 init 2.1\n3 kernel 0.4\n';
+    expect(readWreck(log, journal, 'aa-bb')).toEqual({ stage: 'kernel', attempts: 3, lines: ['new '] });
+    expect(readWreck('', '', 'aa-bb')).toEqual({ stage: 'none', attempts: 0, lines: [] });
+  });
+
+  it('are never believed of junk, and never throw', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        readStatus(text);
+        readInfo(text);
+        readImage(text);
+        expect(readWreck(text, text, 'x').attempts).toBeLessThan(1000);
+      }),
+      { seed },
+    );
+  });
+});

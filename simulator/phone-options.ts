@@ -1,0 +1,37 @@
+/** What a phone of the simulator is told when it is switched on. */
+import type { Address, TlsClientOptions, World } from '#shared/kernel/world.ts';
+import type { OpenedProtocol } from '#shared/sip/types.ts';
+
+/** What the phone does with a call that comes in. */
+export type Manner = 'answer' | 'ring' | 'busy' | 'decline';
+
+export interface PhoneOptions {
+  readonly world: World;
+  /** This phone's own address. */
+  readonly host: string;
+  /** Registrar and outbound proxy. */
+  readonly server: Address;
+  readonly domain: string;
+  readonly username: string;
+  readonly password: string;
+  readonly protocol?: OpenedProtocol;
+  /** The user that it says it is in From; default the username. */
+  readonly claims?: string;
+  /** The address that it believes it has: a private one, where a NAT is between. */
+  readonly believes?: string;
+  readonly tls?: TlsClientOptions;
+  readonly manner?: Manner;
+  /** The status with which it refuses every call. */
+  readonly refuses?: number;
+  /** The name that stays when it starts anew (RFC 5626), such as `urn:uuid:…`. */
+  readonly instance?: string;
+  /** The number of this flow among those of the instance (RFC 5626). */
+  readonly flowNumber?: number;
+  /** It refuses every change of a call (re-INVITE). */
+  readonly fixed?: boolean;
+  /** Milliseconds of ringing before it answers by itself. */
+  readonly answerAfter?: number;
+  /** What it says, 8 kHz samples, over and over; default silence. */
+  readonly voice?: Int16Array;
+  readonly trace?: (direction: 'in' | 'out', text: string) => void;
+}

@@ -1,0 +1,149 @@
+/** Trunks towards Kamailio over real sockets: one carrier wants registration and digest, the other trusts our address; calls both ways. */
+import { createSocket } from 'node:dgram';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { VerbReply } from '#shared/protocol/verbs/index.ts';
+import { levelOf, sine } from '#shared/rtp/measure.ts';
+import { Phone } from '#simulator/phone.ts';
+import { hasProgram } from '#test/peers.ts';
+import { headerIn } from '#test/support/carrier.ts';
+import { CARRIER, CarrierKamailio } from './kamailio.ts';
+import { any, LoopbackCloud } from './loopback-cloud.ts';
+
+const FAR = '+442071838750';
+
+describe.skipIf(!hasProgram('kamailio'))('trunks to Kamailio', () => {
+  let rig: LoopbackCloud;
+  let carriers: CarrierKamailio[];
+  let line: VerbReply<'line.create'>;
+  let ours: Phone;
+  /** The subscribers of the two carriers. */
+  let far: readonly [Subscriber, Subscriber];
+  let ports: readonly [number, number];
+
+  interface Subscriber {
+    readonly phone: Phone;
+    readonly wire: string[];
+  }
+
+  beforeEach(async () => {
+    rig = await LoopbackCloud.start();
+    carriers = [];
+    const home = await rig.ask('home.create', { name: 'Elm' });
+    line = await rig.ask('line.create', { home: home.id, name: 'Kitchen' });
+    ours = await phone(
+      rig.cloud.config.bound.sipUdp ?? any,
+      line.sip.username,
+      line.sip.password ?? '',
+      line.sip.domain,
+    );
+    expect(await ours.register()).toBe(200);
+    ports = [await freePort(), await freePort()];
+    far = [await subscriber(ports[0]), await subscriber(ports[1])];
+    const own = rig.cloud.config.bound.sipUdp ?? any;
+    const common = { folder: rig.folder };
+    carriers.push(
+      await CarrierKamailio.start({
+        ...{ ...common, name: 'a', port: ports[0], far: far[0].phone.address, to: 'registered', refuses: '+4999' },
+      }),
+      await CarrierKamailio.start({ ...common, name: 'b', port: ports[1], far: far[1].phone.address, to: own }),
+    );
+    const { domain, username, password } = CARRIER;
+    await rig.ask('trunk.create', {
+      ...{ name: 'A', host: '127.0.0.1', port: ports[0], mode: 'register', domain, username, password, priority: 1 },
+    });
+    await rig.ask('trunk.create', {
+      name: 'B',
+      host: '127.0.0.1',
+      port: ports[1],
+      mode: 'address',
+      domain,
+      priority: 2,
+    });
+    await rig.until(async () => (await trunks()).every(({ state }) => state === 'up'), 'both trunks');
+  }, 30_000);
+
+  afterEach(async () => {
+    for (const carrier of carriers) await carrier.stop();
+    await rig.stop();
+  });
+
+  const trunks = async () => (await rig.ask('trunk.list', {})).items;
+
+  async function phone(
+    server: { host: string; port: number },
+    username: string,
+    password: string,
+    domain: string,
+    trace?: string[],
+  ) {
+    const made = await Phone.open({
+      ...{ world: rig.world, host: '127.0.0.1', server, domain, username, password, voice: sine(600, -10, 8000) },
+      ...(trace === undefined ? {} : { trace: (_direction: 'in' | 'out', text: string) => void trace.push(text) }),
+    });
+    rig.phones.push(made);
+    return made;
+  }
+
+  async function subscriber(port: number): Promise<Subscriber> {
+    const wire: string[] = [];
+    return { phone: await phone({ host: '127.0.0.1', port }, 'far', 'none', CARRIER.domain, wire), wire };
+  }
+
+  it('registers with digest', async () => {
+    expect((await trunks()).map(({ name, registered }) => [name, registered])).toEqual([
+      ['A', true],
+      ['B', undefined],
+    ]);
+  });
+
+  it('calls out with digest, both are heard, and nothing inside is seen outside', async () => {
+    const call = await ours.dial(FAR);
+    await rig.until(() => call.state === 'up', `the answer: ${call.status} ${carriers[0]?.output}`);
+    const [incoming] = far[0].phone.calls;
+    expect(incoming?.from).toContain(line.number);
+    await rig.until(() => (incoming?.heard().length ?? 0) > 8_000 && call.heard().length > 8_000, 'sound both ways');
+    expect(levelOf(call.heard().slice(-4_000), 600)).toBeGreaterThan(-30);
+    const invite = far[0].wire.find((text) => text.startsWith('INVITE')) ?? '';
+    expect(invite).toMatch(/^INVITE sip:\+442071838750@/);
+    expect(headerIn(invite, 'P-Asserted-Identity')).toContain(line.number);
+    const port = String(ours.address.port);
+    expect(far[0].wire.filter((text) => text.includes(line.sip.username) || text.includes(`:${port}`))).toEqual([]);
+    call.hangup();
+    await rig.until(() => incoming?.state === 'ended', 'the end there');
+  }, 30_000);
+
+  it('is called by the number, by registration and by address', async () => {
+    for (const one of far) {
+      const before = ours.calls.length;
+      const call = await one.phone.dial(line.number);
+      await rig.until(() => call.state === 'up', `the answer: ${call.status}`);
+      expect(ours.calls).toHaveLength(before + 1);
+      call.hangup();
+      await rig.until(() => ours.calls.at(-1)?.state === 'ended', 'the end');
+    }
+  }, 30_000);
+
+  it('goes on to the second carrier where the first is full, or dead', async () => {
+    const full = await ours.dial('+4999123456');
+    await rig.until(() => full.state === 'up', `the answer: ${full.status}`);
+    expect([far[0].phone.calls.length, far[1].phone.calls.length]).toEqual([0, 1]);
+    full.hangup();
+    await carriers[0]?.stop();
+    const dead = await ours.dial(FAR);
+    await rig.until(() => dead.state === 'up', `the answer: ${dead.status}`);
+    expect(far[1].phone.calls).toHaveLength(2);
+    dead.hangup();
+  }, 40_000);
+});
+
+/** A port of the loopback that is free for UDP now. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4');
+    socket.once('error', reject);
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address();
+      socket.close(() => resolve(port));
+    });
+  });
+}

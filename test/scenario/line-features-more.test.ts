@@ -1,0 +1,177 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { Phone, PhoneCall } from '#simulator/phone.ts';
+import type { Stage, StageHome } from '#simulator/stage.ts';
+import { virtualStage } from '#simulator/virtual-stage.ts';
+import { tone } from '#simulator/voice.ts';
+import type { VirtualWorld } from '#simulator/world.ts';
+import { expectHears, TONES, twoHomes } from './two-homes.ts';
+
+const C = 881;
+
+describe('what else a line can do', () => {
+  let stage: Stage;
+  let world: VirtualWorld;
+  let elm: StageHome;
+  let oak: StageHome;
+  let a: Phone;
+  let b: Phone;
+  let c: Phone;
+
+  beforeEach(async () => {
+    ({ stage, world } = await virtualStage({ seed: 37 }));
+    ({ elm, oak, a, b } = await twoHomes(stage));
+    c = await oak.phone({ manner: 'answer', answerAfter: 1500, voice: tone(C, 1) });
+  });
+  afterEach(() => stage[Symbol.asyncDispose]());
+
+  const number = (home: StageHome, line = 0) => home.lines[line]?.number ?? '';
+  const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
+  const until = (condition: () => boolean | Promise<boolean>, what: string) =>
+    stage.ground.until(condition, 20_000, what);
+  const set = (home: StageHome, features: VerbRequest<'line.features.set'>['features'], line = 0) =>
+    stage.api('line.features.set', { home: home.id, line: home.lines[line]?.id ?? '', features });
+  async function dial(phone: Phone, to: string): Promise<PhoneCall> {
+    const call = await world.settle(phone.dial(to));
+    await until(() => call.state === 'up' || call.state === 'ended', 'an outcome');
+    return call;
+  }
+  async function over(phone: Phone, call: PhoneCall): Promise<void> {
+    phone.hangup(call);
+    await until(async () => (await stage.api('session.list', { live: true })).items.length === 0, 'the end');
+  }
+  const records = async () => {
+    await world.run(1500);
+    const { items } = await stage.api('cdr.list', {});
+    return items.map(({ reason, to }) => `${to} ${reason}`).toSorted();
+  };
+
+  it('rings another line together with this one: the first to answer has the call, the other stops, a record each', async () => {
+    b.manner = 'ring';
+    await set(oak, { ringAlso: [number(oak, 1)] });
+    const call = await dial(a, number(oak));
+    await world.run(1500);
+    expect([call.state, b.calls.length, last(b).state, last(c).state]).toEqual(['up', 1, 'ended', 'up']);
+    expectHears(call.heard(), C, TONES.a);
+    await over(a, call);
+    expect(await records()).toEqual(
+      [`${number(oak)} answered_elsewhere`, `${number(oak, 1)} hangup`, `${number(oak)} hangup`].toSorted(),
+    );
+  });
+
+  it('goes on ringing where one of them is busy, and ends when all are', async () => {
+    b.manner = 'busy';
+    await set(oak, { ringAlso: [number(oak, 1)] });
+    const call = await dial(a, number(oak));
+    expect([call.state, last(c).state]).toEqual(['up', 'up']);
+    await over(a, call);
+    c.manner = 'busy';
+    expect((await dial(a, number(oak))).status).toBe(486);
+    // A line that does not want to be disturbed is left in peace.
+    c.manner = 'answer';
+    await set(oak, { doNotDisturb: true }, 1);
+    expect((await dial(a, number(oak))).status).toBe(486);
+    expect(c.calls.length).toBe(1);
+    await until(async () => (await stage.api('session.list', { live: true })).items.length === 0, 'the end');
+  });
+
+  it('a caller that gives up takes all of them along', async () => {
+    b.manner = 'ring';
+    c.manner = 'ring';
+    await set(oak, { ringAlso: [number(oak, 1)] });
+    const call = await world.settle(a.dial(number(oak)));
+    await until(() => b.calls.length === 1 && c.calls.length === 1, 'both to ring');
+    await over(a, call);
+    expect([last(b).state, last(c).state]).toEqual(['ended', 'ended']);
+  });
+
+  it('a hot line calls one number whatever is dialled, and help all the same', async () => {
+    await set(elm, { hotLine: number(oak) });
+    const call = await dial(a, '5');
+    expect([call.state, b.calls.length]).toEqual(['up', 1]);
+    await over(a, call);
+  });
+
+  it('bars classes of destinations, inside the home never, and lets a call past with the PIN; forwards are barred as calls', async () => {
+    await set(elm, { bar: ['local', 'national'], pin: '2468' });
+    expect((await dial(a, number(oak))).status).toBe(403);
+    expect((await dial(a, `*33*1111*${number(oak)}`)).status).toBe(403);
+    const call = await dial(a, `*33*2468*${number(oak)}`);
+    expect(call.state).toBe('up');
+    await over(a, call);
+    const d = await elm.phone({ manner: 'answer' });
+    const inside = await dial(a, number(elm, 1));
+    expect([inside.state, d.calls.length]).toEqual(['up', 1]);
+    await over(a, inside);
+    await set(elm, { bar: ['local', 'national'], forward: { always: number(oak) } });
+    expect((await dial(c, number(elm))).status).toBe(403);
+    await set(elm, { bar: ['local', 'national'], forward: { busy: number(oak) } });
+    a.manner = 'busy';
+    const before = b.calls.length;
+    expect((await dial(c, number(elm))).status).toBe(486);
+    expect(b.calls.length).toBe(before);
+  });
+
+  it('shows who calls by the names of the callee’s owner, and rings as told; a withheld number stays withheld', async () => {
+    await set(oak, { contacts: [{ number: number(elm), name: 'Grandmother', ring: 'family' }] });
+    await over(a, await dial(a, number(oak)));
+    expect(last(b).from).toContain(`"Grandmother" <sip:${number(elm)}`);
+    expect(last(b).alerts).toEqual(['<urn:alert:source:family>']);
+    await over(a, await dial(a, `#31#${number(oak)}`));
+    expect(last(b).from).not.toContain('Grandmother');
+    expect(last(b).alerts).toEqual([]);
+    await over(c, await dial(c, number(oak)));
+    expect(last(b).alerts).toEqual(['<urn:alert:source:internal>']);
+  });
+
+  it('dials the last number again, and calls the last caller back', async () => {
+    expect((await dial(a, '*66')).status).toBe(404);
+    expect((await dial(b, '*69')).status).toBe(404);
+    await over(a, await dial(a, number(oak)));
+    const again = await dial(a, '*66');
+    expect([again.state, b.calls.length]).toEqual(['up', 3]);
+    await over(a, again);
+    a.manner = 'answer';
+    const back = await dial(b, '*69');
+    expect([back.state, a.calls.length]).toEqual(['up', 4]);
+    expect(last(a).from).toContain(number(oak));
+    await over(b, back);
+    await over(a, await dial(a, `#31#${number(oak)}`));
+    expect((await dial(b, '*69')).status).toBe(404);
+  });
+
+  it('takes a call that rings elsewhere in the home; sound flows, the phone there stops, and the record says who had it', async () => {
+    b.manner = 'ring';
+    const call = await world.settle(a.dial(number(oak)));
+    await until(() => b.calls.length === 1, 'the phone to ring');
+    await world.run(500);
+    const taking = await dial(c, '*8');
+    await world.run(1500);
+    expect([call.state, taking.state, last(b).state]).toEqual(['up', 'up', 'ended']);
+    expectHears(call.heard(), C, TONES.a);
+    expectHears(taking.heard(), TONES.a, C);
+    const { items } = await stage.api('session.list', { live: true });
+    expect(items.length).toBe(1);
+    await over(a, call);
+    expect(taking.state).toBe('ended');
+    expect(await records()).toEqual(
+      [`${number(oak)} answered_elsewhere`, `${number(oak, 1)} hangup`, `${number(oak)} hangup`].toSorted(),
+    );
+  });
+
+  it('takes the call of one phone by its number, from the right home only, and nothing where nothing rings', async () => {
+    expect((await dial(c, '*8')).status).toBe(404);
+    b.manner = 'ring';
+    const call = await world.settle(a.dial(number(oak)));
+    await until(() => b.calls.length === 1, 'the phone to ring');
+    await world.run(500);
+    const d = await elm.phone();
+    expect((await dial(d, '*8')).status).toBe(404);
+    expect((await dial(d, `*8*${number(oak)}#`)).status).toBe(404);
+    expect((await dial(c, `*8*${number(oak, 1)}#`)).status).toBe(404);
+    const taking = await dial(c, `*8*${number(oak)}#`);
+    expect([taking.state, call.state]).toEqual(['up', 'up']);
+    await over(c, taking);
+    expect(call.state).toBe('ended');
+  });
+});
