@@ -174,4 +174,23 @@ describe('what else a line can do', () => {
     await over(c, taking);
     expect(call.state).toBe('ended');
   });
+
+  it('has its limits, and says which', async () => {
+    const numbers = (count: number) => Array.from({ length: count }, (_, n) => `+1555020${1000 + n}`);
+    const contacts = numbers(201).map((one) => ({ number: one }));
+    const short = numbers(101).map((to, n) => ({ code: String(n % 100), to }));
+    const beyond: [object, string][] = [
+      [{ ringAlso: numbers(9) }, 'ringAlso'],
+      [{ hunt: numbers(9) }, 'hunt'],
+      [{ block: numbers(101) }, 'block'],
+      [{ contacts }, 'contacts'],
+      [{ short }, 'short'],
+      [{ pin: '123' }, 'pin'],
+      [{ pin: '123456789' }, 'pin'],
+      [{ bar: ['abroad'] }, 'bar'],
+    ];
+    for (const [features, field] of beyond)
+      await expect(set(oak, features)).rejects.toThrow(new RegExp(`400.*${field}`, 's'));
+    await set(oak, { contacts: contacts.slice(1), block: numbers(100) });
+  });
 });
