@@ -176,7 +176,7 @@ const parses = (text: string) => {
 
 describe('the power fails', () => {
   const points = isLong ? 1000 : 220;
-  const boots = isLong ? 6 : 2;
+  const boots = isLong ? 6 : 1;
 
   test(`at any of ${points} points of that life, and old or new starts, never neither`, async () => {
     await machine.cut();

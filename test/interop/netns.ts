@@ -2,10 +2,11 @@
  * Hosts of our own in network namespaces: a bridge as the internet without a way out, the operator's cloud, and homes whose
  * gateway stands between the bridge (WAN) and a LAN with a phone. Everything that was made is taken down again.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -66,6 +67,12 @@ export class Namespaces implements AsyncDisposable {
         );
       this.within(end.host, 'ip', 'link', 'set', end.as, 'up');
     }
+  }
+
+  /** As `within`, without holding up this process: a machine whose console it reads would stand still meanwhile. */
+  async meanwhile(host: string, command: string, ...words: string[]): Promise<string> {
+    const run = promisify(execFile);
+    return (await run('ip', ['netns', 'exec', this.name(host), command, ...words])).stdout;
   }
 
   /** Runs a program in a namespace and gives what it printed. */
