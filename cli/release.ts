@@ -25,6 +25,9 @@ interface Release {
   readonly uploaded?: number;
 }
 
+/** The first octets of every RAUC bundle: its content is a squashfs with the signature behind it. */
+const SQUASHFS = 'hsqs';
+
 type Ask = (method: 'GET' | 'POST' | 'PUT', path: string, body?: object) => Promise<unknown>;
 
 /** `release upload`: makes a release of a bundle and uploads it; run again it goes on where it was cut. */
@@ -81,6 +84,12 @@ async function upload(path: string, values: Readonly<Record<string, string>>, as
   try {
     const { size } = await file.stat();
     const { version = '', board = '', notes } = values;
+    const first = Buffer.alloc(4);
+    await file.read(first, 0, 4, 0);
+    if (first.toString('latin1') !== SQUASHFS)
+      throw new Refused(
+        `${path} is no bundle: it holds no signed squashfs. Next: give the NAME.raucb that was made of the image.`,
+      );
     const sha256 = await hashOf(file, size);
     const wanted = { version, board, sha256, size, ...(notes === undefined ? {} : { notes }) };
     let release = (await known(ask, wanted)) ?? ((await ask('POST', '/v1/releases', wanted)) as Release);
