@@ -112,7 +112,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     if (!planned.ok) return planned;
     const named = answers === caller ? planned.value : calledBy(planned.value, caller);
     const alone = described(named, hidden && !emergency, forwarder);
-    const plan = emergency ? alone : together(alone, to, await ringingAlong(own), facts);
+    const plan = emergency ? alone : together(alone, to, await ringingAlong(to, own), facts);
     const full = emergency || caller?.line?.metered === false ? undefined : overLimit(runtime, plan);
     if (full !== undefined) return err(full);
     const id = newSession();
@@ -156,12 +156,13 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     return found === undefined ? undefined : fault('destination_barred', `This line is barred for ${found} numbers.`);
   }
 
-  function ringingAlong({ ringAlso = [] }: LineFeatures): Promise<Also[]> {
-    const look = async (name: string): Promise<Also> => {
+  /** Whom the called line wants rung too, as far as it may call them itself. */
+  async function ringingAlong(to: PartyFacts, { ringAlso = [] }: LineFeatures): Promise<Also[]> {
+    const look = async (name: string): Promise<Also[]> => {
       const party = await resolver.party(name);
-      return { party, features: await features.of(party.line?.id) };
+      return (await barred(to, party)) === undefined ? [{ party, features: await features.of(party.line?.id) }] : [];
     };
-    return Promise.all(ringAlso.map(look));
+    return (await Promise.all(ringAlso.map(look))).flat();
   }
 
   /** Journals a call without making it wait; a journal that fails is logged by its store's caller here. */
@@ -279,9 +280,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       const meant = meaning(await features.of(line), asked.to, asked.hidden === true, number);
       if (meant.do === 'last') {
         const to = await lastNumber({ runtime, store: context.store }, { id: line, home }, meant.of);
-        return to === undefined
-          ? err(fault('callee_unknown'))
-          : ring({ ...asked, to }, caller, false, asked.hidden === true);
+        return to === undefined ? err(fault('callee_unknown')) : ring({ ...asked, to }, caller, false, meant.hidden);
       }
       if (meant.do === 'pickup') return pickup(caller, { id: line, home }, meant.at);
       if (meant.do !== 'call') return change(asked, caller, meant.do === 'change' ? meant.changes : undefined);
@@ -305,7 +304,8 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
         reason,
         live.state.legs.flatMap((one) => one.line ?? []),
       );
-      if (way === undefined || live.state.legs.length > FORWARD_LIMIT + 1) return err(fault('callee_offline'));
+      if (way === undefined || live.state.legs.filter((one) => one.replaces !== undefined).length >= FORWARD_LIMIT)
+        return err(fault('callee_offline'));
       const forwarder = await resolver.party(governs);
       const no = await barred(forwarder, way);
       if (no !== undefined) return err(no);

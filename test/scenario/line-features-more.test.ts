@@ -75,6 +75,16 @@ describe('what else a line can do', () => {
     await until(async () => (await stage.api('session.list', { live: true })).items.length === 0, 'the end');
   });
 
+  it('sends the call on where nobody of many takes it', async () => {
+    b.manner = 'ring';
+    const lines = await Promise.all(Array.from({ length: 6 }, () => stage.api('line.create', { home: oak.id })));
+    const forward = { noAnswer: number(oak, 1) };
+    await set(oak, { ringAlso: lines.map((line) => line.number), forward, noAnswerAfter: 5 });
+    const call = await dial(a, number(oak));
+    expect([call.state, last(c).state]).toEqual(['up', 'up']);
+    await over(a, call);
+  });
+
   it('a caller that gives up takes all of them along', async () => {
     b.manner = 'ring';
     c.manner = 'ring';
@@ -90,6 +100,8 @@ describe('what else a line can do', () => {
     const call = await dial(a, '5');
     expect([call.state, b.calls.length]).toEqual(['up', 1]);
     await over(a, call);
+    // Nobody helps here; whoever the hot line calls is no help either.
+    expect([(await dial(a, '112')).state, b.calls.length]).toEqual(['ended', 1]);
   });
 
   it('bars classes of destinations, inside the home never, and lets a call past with the PIN; forwards are barred as calls', async () => {
@@ -108,6 +120,9 @@ describe('what else a line can do', () => {
     await set(elm, { bar: ['local', 'national'], forward: { busy: number(oak) } });
     a.manner = 'busy';
     const before = b.calls.length;
+    expect((await dial(c, number(elm))).status).toBe(486);
+    // Who rings along is called by the line too.
+    await set(elm, { bar: ['local', 'national'], ringAlso: [number(oak)] });
     expect((await dial(c, number(elm))).status).toBe(486);
     expect(b.calls.length).toBe(before);
   });
@@ -131,9 +146,14 @@ describe('what else a line can do', () => {
     const again = await dial(a, '*66');
     expect([again.state, b.calls.length]).toEqual(['up', 3]);
     await over(a, again);
+    await set(elm, { hideNumber: true });
+    await over(a, await dial(a, '*66'));
+    expect(last(b).from).not.toContain(number(elm));
+    await set(elm, {});
+    await over(a, await dial(a, number(oak)));
     a.manner = 'answer';
     const back = await dial(b, '*69');
-    expect([back.state, a.calls.length]).toEqual(['up', 4]);
+    expect([back.state, a.calls.length]).toEqual(['up', 6]);
     expect(last(a).from).toContain(number(oak));
     await over(b, back);
     await over(a, await dial(a, `#31#${number(oak)}`));

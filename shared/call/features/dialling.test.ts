@@ -24,8 +24,15 @@ describe('what a phone dialled', () => {
       false,
       { do: 'call', to: '102', hidden: true, pin: '1' },
     ],
-    ['the last number', {}, '*66', false, { do: 'last', of: 'dialled' }],
-    ['the last caller', {}, '*69', false, { do: 'last', of: 'caller' }],
+    ['the last number', {}, '*66', false, { do: 'last', of: 'dialled', hidden: false }],
+    [
+      'the last number, withheld for good',
+      { hideNumber: true },
+      '*66',
+      false,
+      { do: 'last', of: 'dialled', hidden: true },
+    ],
+    ['the last caller', {}, '*69', false, { do: 'last', of: 'caller', hidden: false }],
     ['a setting', {}, '*26#', false, { do: 'change', changes: { doNotDisturb: true } }],
     ['nonsense', {}, '*21*#', false, { do: 'refuse' }],
   ] as const)('%s', (_name, features, dialled, hidden, expected) =>

@@ -5,7 +5,7 @@ import { readStarCode } from './star-codes.ts';
 
 export type Meant =
   | { readonly do: 'call'; readonly to: string; readonly hidden: boolean; readonly pin?: string }
-  | { readonly do: 'last'; readonly of: 'dialled' | 'caller' }
+  | { readonly do: 'last'; readonly of: 'dialled' | 'caller'; readonly hidden: boolean }
   | { readonly do: 'pickup'; readonly at?: string }
   | { readonly do: 'change'; readonly changes: Changes }
   | { readonly do: 'refuse' };
@@ -15,8 +15,9 @@ export function meaning(features: LineFeatures, dialled: string, hidden: boolean
   const code = readStarCode(dialled);
   if (code?.do === 'pickup' && code.at !== undefined)
     return { do: 'pickup', at: inFull(abbreviated(features, code.at), number) };
-  if (code !== undefined && code.do !== 'call') return code;
   const withheld = hidden || features.hideNumber === true;
+  if (code?.do === 'last') return { ...code, hidden: withheld };
+  if (code !== undefined && code.do !== 'call') return code;
   const { to = dialled, hidden: asked = withheld, pin } = code ?? {};
   const meant = inFull(features.hotLine ?? abbreviated(features, to), number);
   return { do: 'call', to: meant, hidden: asked, ...(pin === undefined ? {} : { pin }) };
