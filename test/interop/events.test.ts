@@ -1,7 +1,4 @@
 /** Third-party phones that subscribe: a busy lamp in a browser (JsSIP), waiting messages on baresip. */
-import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { Phone } from '#simulator/phone.ts';
@@ -60,31 +57,16 @@ describe('JsSIP', () => {
 describe.skipIf(!hasProgram('baresip'))('baresip', () => {
   it('is told of a message that waits, and when it was read', async () => {
     const [mine, other] = [await line(), await line()];
-    const folder = join(rig.folder, 'baresip');
-    mkdirSync(folder);
-    const server = `127.0.0.1:${rig.cloud.config.bound.sipUdp?.port}`;
-    writeFileSync(join(folder, 'contacts'), '');
-    writeFileSync(
-      join(folder, 'accounts'),
-      `<sip:${mine.sip.username}@${mine.sip.domain};transport=udp>;auth_pass=${mine.sip.password};outbound="sip:${server};transport=udp";regint=300;mwi=yes;audio_codecs=PCMU/8000/1\n`,
-    );
-    writeFileSync(
-      join(folder, 'config'),
-      'sip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\nmodule_app account.so\nmodule_app menu.so\nmodule_app mwi.so\n',
-    );
-    const child = spawn('stdbuf', ['-o0', '-e0', 'baresip', '-f', folder], { stdio: ['ignore', 'pipe', 'pipe'] });
-    rig.children.push(child);
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
+    const told = rig.baresip(mine, { account: ';mwi=yes', modules: ['mwi.so'] });
     await rig
-      .until(() => /Messages-Waiting: no/.test(output), 'the first NOTIFY', 20_000)
+      .until(() => /Messages-Waiting: no/.test(told.output), 'the first NOTIFY', 20_000)
       .catch((error: unknown) => {
-        throw new Error(`${String(error)}\n${output}`);
+        throw new Error(`${String(error)}\n${told.output}`);
       });
     const sent = await rig.ask('message.send', { from: other.id, to: mine.number, text: 'Dinner is ready.' });
-    await rig.until(() => /Messages-Waiting: yes/.test(output), `the message: ${output}`);
-    expect(output).toMatch(/Text-Message: 1\/0/);
+    await rig.until(() => /Messages-Waiting: yes/.test(told.output), `the message: ${told.output}`);
+    expect(told.output).toMatch(/Text-Message: 1\/0/);
     await rig.ask('message.read', { message: sent.id });
-    await rig.until(() => /Text-Message: 0\/1/.test(output), `that it was read: ${output}`);
+    await rig.until(() => /Text-Message: 0\/1/.test(told.output), `that it was read: ${told.output}`);
   }, 60_000);
 });

@@ -1,6 +1,6 @@
 /** A whole cloud on real sockets of the loopback, in this process, for third-party phones; with what a test starts beside it. */
-import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { threadEngine } from '#cloud/farm/media/server.ts';
@@ -37,6 +37,35 @@ export class LoopbackCloud {
     const outcome = await this.cloud.bus.request(verb, request, { principal });
     if (!outcome.ok) throw new Error(`${verb}: ${outcome.fault.code}`);
     return outcome.value;
+  }
+
+  /** Starts baresip for a line, without sound; `account` and `modules` are more of its own words, `command` is carried out at once. */
+  baresip(
+    { sip }: VerbReply<'line.create'>,
+    more: { readonly account?: string; readonly modules?: readonly string[]; readonly command?: string } = {},
+  ): { readonly output: string } {
+    const { account = '', modules = [], command } = more;
+    const folder = join(this.folder, `baresip-${sip.username}`);
+    mkdirSync(folder);
+    const server = `127.0.0.1:${this.cloud.config.bound.sipUdp?.port}`;
+    const login = `auth_pass=${sip.password};outbound="sip:${server};transport=udp";regint=300`;
+    writeFileSync(join(folder, 'contacts'), '');
+    writeFileSync(
+      join(folder, 'accounts'),
+      `<sip:${sip.username}@${sip.domain};transport=udp>;${login}${account};audio_codecs=PCMU/8000/1\n`,
+    );
+    const loaded = ['account.so', 'menu.so', ...modules].map((name) => `module_app ${name}\n`).join('');
+    const first = 'sip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\n';
+    writeFileSync(join(folder, 'config'), first + loaded);
+    const words = ['-o0', '-e0', 'baresip', '-f', folder, ...(command === undefined ? [] : ['-e', command])];
+    const child = spawn('stdbuf', words, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.children.push(child);
+    const said = { output: '' };
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data) => {
+        said.output += String(data);
+      });
+    return said;
   }
 
   async until(condition: () => boolean | Promise<boolean>, what: string, limit = 20_000): Promise<void> {
