@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { synthesise } from '#cloud/farm/media/library/synthesis.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { levelOf, match } from '#shared/rtp/measure.ts';
-import type { Phone, PhoneCall } from '#simulator/phone.ts';
+import { levelOf } from '#shared/rtp/measure.ts';
+import type { Phone } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectHears, TONES, twoHomes } from './two-homes.ts';
+import { last, likeness, number, wordsOf } from './words.ts';
 
 type Session = VerbReply<'session.get'>;
 
@@ -24,23 +24,7 @@ describe('the flows of the main job', () => {
   });
   afterEach(() => stage[Symbol.asyncDispose]());
 
-  const number = (home: StageHome) => home.lines[0]?.number ?? '';
-  const get = (session: string) => stage.api('session.get', { session });
-  const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-  const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
-    stage.ground.until(condition, limit, what);
-  const legsUp = (session: string, count: number) =>
-    until(
-      async () => (await get(session)).legs.filter((leg) => leg.state === 'up').length === count,
-      `${count} legs up`,
-    );
-  const records = async (session: string) => (await stage.api('cdr.list', { session })).items;
-
-  /** Over the last second of what was heard: how much of it is the item, wherever it stands in it. */
-  function likeness(heard: Int16Array, item: string): number {
-    const whole = synthesise(item) ?? new Int16Array();
-    return match(Int16Array.from([...whole, ...whole]), heard.subarray(heard.length - 4000)).correlation;
-  }
+  const { until, session: get, legsUp, records } = wordsOf(() => stage);
 
   /** What made a session: who plays what for whom on which server, and what the softswitch was told. */
   const shape = ({ kind, legs, instructions }: Session) => ({

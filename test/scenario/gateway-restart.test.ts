@@ -7,6 +7,7 @@ import { virtualStage } from '#simulator/virtual-stage.ts';
 import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectHears, TONES, twoHomes } from './two-homes.ts';
+import { wordsOf } from './words.ts';
 
 const INNER = 800;
 
@@ -24,8 +25,7 @@ describe('a gateway that starts again', () => {
   });
   afterEach(() => stage?.[Symbol.asyncDispose]());
 
-  const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
-    stage.ground.until(condition, limit, what);
+  const { until } = wordsOf(() => stage);
   const sessions = async () => (await stage.api('session.list', {})).items;
   const cdrs = async () => (await stage.api('cdr.list', {})).items;
   const kept = () => world.settle(elm.world.disk.list(`${stage.ground.folder('elm')}/sip/calls`));

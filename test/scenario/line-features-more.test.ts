@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
 import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectHears, TONES, twoHomes } from './two-homes.ts';
+import { last, number, wordsOf } from './words.ts';
 
 const C = 881;
 
@@ -25,17 +25,7 @@ describe('what else a line can do', () => {
   });
   afterEach(() => stage[Symbol.asyncDispose]());
 
-  const number = (home: StageHome, line = 0) => home.lines[line]?.number ?? '';
-  const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-  const until = (condition: () => boolean | Promise<boolean>, what: string) =>
-    stage.ground.until(condition, 20_000, what);
-  const set = (home: StageHome, features: VerbRequest<'line.features.set'>['features'], line = 0) =>
-    stage.api('line.features.set', { home: home.id, line: home.lines[line]?.id ?? '', features });
-  async function dial(phone: Phone, to: string): Promise<PhoneCall> {
-    const call = await world.settle(phone.dial(to));
-    await until(() => call.state === 'up' || call.state === 'ended', 'an outcome');
-    return call;
-  }
+  const { until, setFeatures: set, dial } = wordsOf(() => stage);
   async function over(phone: Phone, call: PhoneCall): Promise<void> {
     phone.hangup(call);
     await until(async () => (await stage.api('session.list', { live: true })).items.length === 0, 'the end');

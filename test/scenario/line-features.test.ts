@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { levelOf } from '#shared/rtp/measure.ts';
-import type { Phone, PhoneCall } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
 import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectHears, TONES, twoHomes } from './two-homes.ts';
+import { last, number, wordsOf } from './words.ts';
 
 const C = 881;
 
@@ -26,20 +26,9 @@ describe('the features of a line', () => {
   });
   afterEach(() => stage[Symbol.asyncDispose]());
 
-  const number = (home: StageHome, line = 0) => home.lines[line]?.number ?? '';
-  const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-  const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
-    stage.ground.until(condition, limit, what);
-  const set = (home: StageHome, features: VerbRequest<'line.features.set'>['features'], line = 0) =>
-    stage.api('line.features.set', { home: home.id, line: home.lines[line]?.id ?? '', features });
+  const { until, setFeatures: set, dial } = wordsOf(() => stage);
   const get = (home: StageHome, line = 0) =>
     stage.api('line.features.get', { home: home.id, line: home.lines[line]?.id ?? '' });
-  /** Dials and waits for what comes of it. */
-  async function dial(phone: Phone, to: string, limit = 20_000): Promise<PhoneCall> {
-    const call = await world.settle(phone.dial(to));
-    await until(() => call.state === 'up' || call.state === 'ended', 'an outcome', limit);
-    return call;
-  }
   const records = async () => {
     await world.run(1500);
     const { items } = await stage.api('cdr.list', {});

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { synthesise } from '#cloud/farm/media/library/synthesis.ts';
 import { fromBase64 } from '#shared/kernel/base64.ts';
-import { levelOf, match } from '#shared/rtp/measure.ts';
+import { levelOf } from '#shared/rtp/measure.ts';
 import { readWav } from '#shared/rtp/wav.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
@@ -9,6 +8,7 @@ import { virtualStage } from '#simulator/virtual-stage.ts';
 import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectHears, TONES, twoHomes } from './two-homes.ts';
+import { last, level, likeness, number, wordsOf } from './words.ts';
 
 const C = 881;
 
@@ -26,12 +26,7 @@ describe('live commands on a call', () => {
   });
   afterEach(() => stage[Symbol.asyncDispose]());
 
-  const number = (home: StageHome, line = 0) => home.lines[line]?.number ?? '';
-  const get = (session: string) => stage.api('session.get', { session });
-  const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-  const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
-    stage.ground.until(condition, limit, what);
-  const records = async (session: string) => (await stage.api('cdr.list', { session })).items;
+  const { until, session: get, records } = wordsOf(() => stage);
   const commands = async (session: string) => (await stage.api('call.commands', { session })).items;
   const done = (session: string, command: string) =>
     until(
@@ -39,12 +34,6 @@ describe('live commands on a call', () => {
       'the command',
     );
 
-  /** Of the last half second heard. */
-  const level = (call: PhoneCall, hertz: number) => levelOf(call.heard().subarray(-4000), hertz);
-  const likeness = (call: PhoneCall, item: string) => {
-    const whole = synthesise(item) ?? new Int16Array();
-    return match(Int16Array.from([...whole, ...whole]), call.heard().subarray(-4000)).correlation;
-  };
   /** Nothing has come since, or nothing but silence. */
   const silent = (call: PhoneCall, before: number) =>
     call.heard().length - before < 1600 || levelOf(call.heard().subarray(before + 1600), TONES.b) < -60;
@@ -64,7 +53,7 @@ describe('live commands on a call', () => {
     await stage.api('call.hold', { session: id, leg: callee });
     const before = call.heard().length;
     await world.run(2000);
-    expect(likeness(last(b), 'music-box')).toBeGreaterThan(0.9);
+    expect(likeness(last(b).heard(), 'music-box')).toBeGreaterThan(0.9);
     expect(silent(call, before)).toBe(true);
     expect((await get(id)).legs.find((leg) => leg.id === callee)).toMatchObject({ held: true, state: 'up' });
     await stage.api('call.unhold', { session: id, leg: callee });
@@ -115,7 +104,7 @@ describe('live commands on a call', () => {
     const { call, id, callee } = await dialled();
     const first = await stage.api('call.gather', { session: id, leg: callee, max: 8, finish: '#', prompt: 'welcome' });
     await world.run(1000);
-    expect(likeness(last(b), 'welcome')).toBeGreaterThan(0.3);
+    expect(likeness(last(b).heard(), 'welcome')).toBeGreaterThan(0.3);
     for (const digit of '42#') {
       last(b).press(digit);
       await world.run(300);
@@ -299,7 +288,7 @@ describe('live commands on a call', () => {
     await (how === 'killed' ? stage.startCloud() : stage.restartCloud());
     await world.run(12_000);
     expect((await get(id)).legs.map((leg) => leg.state)).toEqual(['up', 'up']);
-    expect(likeness(last(b), 'music-box')).toBeGreaterThan(0.9);
+    expect(likeness(last(b).heard(), 'music-box')).toBeGreaterThan(0.9);
     last(b).press('6');
     await done(id, gather.id);
     expect((await commands(id))[0]).toMatchObject({ result: 'completed', digits: '56' });

@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { synthesise } from '#cloud/farm/media/library/synthesis.ts';
-import { levelOf, match } from '#shared/rtp/measure.ts';
-import type { Phone, PhoneCall } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
 import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectHears, TONES, twoHomes } from './two-homes.ts';
+import { last, level, likeness, number, wordsOf } from './words.ts';
 
 const C = 881;
 
@@ -24,22 +23,7 @@ describe('live commands on other sessions', () => {
   });
   afterEach(() => stage[Symbol.asyncDispose]());
 
-  const number = (home: StageHome, line = 0) => home.lines[line]?.number ?? '';
-  const get = (session: string) => stage.api('session.get', { session });
-  const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-  const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
-    stage.ground.until(condition, limit, what);
-  const up = (session: string, count: number) =>
-    until(
-      async () => (await get(session)).legs.filter((leg) => leg.state === 'up').length === count,
-      `${count} legs up`,
-    );
-  const records = async (session: string) => (await stage.api('cdr.list', { session })).items;
-  const level = (call: PhoneCall, hertz: number) => levelOf(call.heard().subarray(-4000), hertz);
-  const likeness = (call: PhoneCall, item: string) => {
-    const whole = synthesise(item) ?? new Int16Array();
-    return match(Int16Array.from([...whole, ...whole]), call.heard().subarray(-4000)).correlation;
-  };
+  const { until, session: get, legsUp: up, records } = wordsOf(() => stage);
 
   it('a number that an application answers: the call waits, is answered, asked, and put through', async () => {
     const route = await stage.api('call-route.create', { home: elm.id, match: '*55', application: 'app_door' });
@@ -59,7 +43,7 @@ describe('live commands on other sessions', () => {
     const leg = session?.legs[0]?.id ?? '';
     await stage.api('call.gather', { session: id, leg, max: 1, prompt: 'welcome' });
     await world.run(1500);
-    expect(likeness(call, 'welcome')).toBeGreaterThan(0.9);
+    expect(likeness(call.heard(), 'welcome')).toBeGreaterThan(0.9);
     call.press('9');
     await until(
       async () => (await stage.api('call.commands', { session: id })).items[0]?.state === 'done',
@@ -117,7 +101,7 @@ describe('live commands on other sessions', () => {
     const leg = session?.legs[1]?.id ?? '';
     await stage.api('call.hold', { session: id, leg });
     await world.run(2000);
-    expect(likeness(last(b), 'music-box')).toBeGreaterThan(0.9);
+    expect(likeness(last(b).heard(), 'music-box')).toBeGreaterThan(0.9);
     expect(level(call, TONES.b)).toBeLessThan(-45);
     expect(level(call, C)).toBeGreaterThan(-30);
     await stage.api('call.unhold', { session: id, leg });
@@ -150,7 +134,7 @@ describe('live commands on other sessions', () => {
     const id = session?.id ?? '';
     await stage.api('call.hold', { session: id, leg: callee?.id ?? '' });
     await world.run(2000);
-    expect(likeness(last(e), 'music-box')).toBeGreaterThan(0.9);
+    expect(likeness(last(e).heard(), 'music-box')).toBeGreaterThan(0.9);
     await stage.api('call.unhold', { session: id, leg: callee?.id ?? '' });
     await world.run(2000);
     expectHears(call.heard(), TONES.b, TONES.a);

@@ -8,6 +8,7 @@ import { virtualStage } from '#simulator/virtual-stage.ts';
 import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectHears, TONES } from './two-homes.ts';
+import { number, wordsOf } from './words.ts';
 
 describe('the three profiles of a gateway', () => {
   let stage: Stage;
@@ -18,9 +19,7 @@ describe('the three profiles of a gateway', () => {
   });
   afterEach(() => stage[Symbol.asyncDispose]());
 
-  const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
-    stage.ground.until(condition, limit, what);
-  const number = (home: StageHome) => home.lines[0]?.number ?? '';
+  const { until } = wordsOf(() => stage);
   const nodes = (home: StageHome) => world.settle(home.engine.list());
 
   /** A home whose device is itself one SIP endpoint. */

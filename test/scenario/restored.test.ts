@@ -6,6 +6,7 @@ import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { twoHomes } from './two-homes.ts';
+import { wordsOf } from './words.ts';
 
 describe('a call that was up when the cloud started again', () => {
   let stage: Stage;
@@ -24,8 +25,7 @@ describe('a call that was up when the cloud started again', () => {
   });
   afterEach(() => stage[Symbol.asyncDispose]());
 
-  const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
-    stage.ground.until(condition, limit, what);
+  const { until } = wordsOf(() => stage);
   const session = async () => (await stage.api('session.list', {})).items[0];
 
   it('goes on, and ends by BYE', async () => {
