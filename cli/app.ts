@@ -3,15 +3,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync 
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Options, Parsed } from '#shared/host/config.ts';
-import type { Result } from '#shared/kernel/result.ts';
+import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { AppPackage } from '#shared/protocol/applet-manifest.ts';
 import { rightsOf } from '#shared/protocol/applet-rights.ts';
 import { canonical } from '#shared/protocol/canonical.ts';
-import { callCloud } from './app-cloud.ts';
 import { developerKey, PROJECT_FILE, packProject } from './app-project.ts';
 import { appTemplate } from './app-template.ts';
+import { callCloud, cloudOptions, type Trouble } from './cloud-call.ts';
 import type { Command, ExitCode, Io } from './command.ts';
-import { cloudOptions } from './verb-command.ts';
 
 const keyOption = {
   key: {
@@ -149,12 +148,14 @@ export const appPublish: Command = {
   options: publishOptions,
   async run(input, io) {
     const path = folderOf(input);
-    const pack = path.endsWith('.hlapp') && existsSync(path) ? readFileSync(path, 'utf8') : undefined;
-    const made = pack === undefined ? await packed(input) : undefined;
-    if (made?.ok === false) return fail(io, made.fault);
-    const value: unknown = pack === undefined ? made?.value : JSON.parse(pack);
-    const reply = await callCloud<PublishedView>(input, 'POST', '/v1/apps', { package: value });
-    if (!reply.ok) return fail(io, reply.fault);
+    const made = path.endsWith('.hlapp') && existsSync(path) ? readPack(path) : await packed(input);
+    if (!made.ok) return fail(io, made.fault);
+    const reply = await callCloud<PublishedView>(input.values, {
+      method: 'POST',
+      path: '/v1/apps',
+      body: { package: made.value },
+    });
+    if (!reply.ok) return fail(io, reply.fault.words, reply.fault.code);
     const { state, checks, difference } = reply.value;
     const lines = [
       `state ${state}; ${checks.filter(({ ok }) => ok).length} of ${checks.length} checks passed`,
@@ -165,6 +166,15 @@ export const appPublish: Command = {
     return 0;
   },
 };
+
+/** What `app pack` wrote; the e-center judges whether it is whole. */
+function readPack(path: string): Result<unknown, string> {
+  try {
+    return ok(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    return err(`${path} is no packed application.\nNext: make it with \`hearthline app pack\`.`);
+  }
+}
 
 export const appDev: Command = {
   about:
@@ -213,23 +223,26 @@ async function dev(input: Parsed, io: Io, patch: number | undefined): Promise<nu
   const first = await packProject(folderOf(input), key);
   if (!first.ok) return failed(first.fault);
   const { id } = first.value.manifest;
-  const known = await callCloud<{ items: { version: string }[] }>(input, 'GET', `/v1/apps?app=${id}&limit=1`);
-  if (!known.ok) return failed(known.fault);
+  const known = await callCloud<{ items: { version: string }[] }>(input.values, {
+    method: 'GET',
+    path: `/v1/apps?app=${id}&limit=1`,
+  });
+  if (!known.ok) return failed(known.fault.words);
   const newest = known.value.items[0]?.version ?? first.value.manifest.version;
   const [major, minor, last] = newest.split('.').map(Number);
   const number = patch ?? (known.value.items.length === 0 ? (last ?? 0) : (last ?? 0) + 1);
   const version = `${major}.${minor}.${number}`;
   const pack = await packProject(folderOf(input), key, { version, matches: version });
   if (!pack.ok) return failed(pack.fault);
-  const published = await callCloud(input, 'POST', '/v1/apps', { package: pack.value });
-  if (!published.ok) return failed(published.fault);
+  const published = await callCloud(input.values, { method: 'POST', path: '/v1/apps', body: { package: pack.value } });
+  if (!published.ok) return failed(published.fault.words);
   const installed = await installVersion(
     input,
     id,
     version,
     rightsOf(pack.value.manifest).map((right) => right.key),
   );
-  if (!installed.ok) return failed(installed.fault);
+  if (!installed.ok) return failed(installed.fault.words);
   seen.install = installed.value.id;
   io.out(`${id} ${version} is in; ${Math.round(performance.now() - since)} ms.`);
   return number + 1;
@@ -240,28 +253,29 @@ async function installVersion(
   app: string,
   version: string,
   consent: readonly string[],
-): Promise<Result<{ id: string }, string>> {
+): Promise<Result<{ id: string }, Trouble>> {
   const home = encodeURIComponent(input.values.home ?? '');
-  const installs = await callCloud<{ items: { id: string; app: string }[] }>(
-    input,
-    'GET',
-    `/v1/homes/${home}/installs`,
-  );
+  const installs = await callCloud<{ items: { id: string; app: string }[] }>(input.values, {
+    method: 'GET',
+    path: `/v1/homes/${home}/installs`,
+  });
   if (!installs.ok) return installs;
   const own = installs.value.items.find((one) => one.app === app);
-  return own === undefined
-    ? callCloud(input, 'POST', `/v1/homes/${home}/installs`, { app, version, consent })
-    : callCloud(input, 'POST', `/v1/installs/${own.id}/update`, { version, consent });
+  return callCloud(
+    input.values,
+    own === undefined
+      ? { method: 'POST', path: `/v1/homes/${home}/installs`, body: { app, version, consent } }
+      : { method: 'POST', path: `/v1/installs/${own.id}/update`, body: { version, consent } },
+  );
 }
 
 /** Prints what the cloud half has said since the last look. */
 async function follow(input: Parsed, io: Io): Promise<void> {
   if (seen.install === '') return;
-  const status = await callCloud<{ logs: { at: number; level: string; text: string }[] }>(
-    input,
-    'GET',
-    `/v1/installs/${seen.install}/status`,
-  );
+  const status = await callCloud<{ logs: { at: number; level: string; text: string }[] }>(input.values, {
+    method: 'GET',
+    path: `/v1/installs/${seen.install}/status`,
+  });
   if (!status.ok) return;
   for (const { at, level, text } of status.value.logs) {
     if (at <= seen.at) continue;

@@ -1,5 +1,7 @@
-import type { Command, ExitCode, Io } from './command.ts';
-import { cloudOptions, request } from './verb-command.ts';
+import type { Parsed } from '#shared/host/config.ts';
+import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { callCloud, cloudOptions, type Trouble } from './cloud-call.ts';
+import type { Command } from './command.ts';
 
 interface GatewayView {
   readonly id: string;
@@ -18,35 +20,33 @@ export const pairCommand: Command = {
     ...cloudOptions,
     home: { kind: 'text', value: 'ID', about: 'the home (may be left out when you have only one)' },
   },
-  async run(input, io) {
-    const [code] = input.words;
+  async run({ values, words }, io) {
+    const [code] = words;
     if (code === undefined) {
       io.error('hearthline pair: give the code that the gateway shows.');
       return 3;
     }
-    const replies: unknown[] = [];
-    const quiet: Io = { ...io, out: (text) => replies.push(JSON.parse(text)) };
-    const json = { ...input, values: { ...input.values, json: 'true' } };
-    const home = input.values.home ?? (await onlyHome(json, io));
-    if (typeof home === 'number') return home;
-    const claimed = await request(
-      { method: 'POST', path: `/v1/homes/${encodeURIComponent(home)}/gateways`, body: { code } },
-      json,
-      quiet,
-    );
-    if (claimed !== 0) return claimed;
-    const gateway = replies[0] as GatewayView;
+    const json = values.json === 'true';
+    const failed = ({ words, code, problem }: Trouble) => {
+      if (json && problem !== undefined) io.out(JSON.stringify(problem));
+      io.error(words);
+      return code;
+    };
+    const home = values.home === undefined ? await onlyHome(values) : ok(values.home);
+    if (!home.ok) return failed(home.fault);
+    const gateways = `/v1/homes/${encodeURIComponent(home.value)}/gateways`;
+    const claimed = await callCloud<GatewayView>(values, { method: 'POST', path: gateways, body: { code } });
+    if (!claimed.ok) return failed(claimed.fault);
     let shown = '';
     for (const end = Date.now() + PATIENCE; Date.now() < end; ) {
-      replies.length = 0;
-      if ((await request({ method: 'GET', path: `/v1/homes/${home}/gateways/${gateway.id}` }, json, quiet)) !== 0)
-        return 2;
-      const view = replies[0] as GatewayView;
+      const looked = await callCloud<GatewayView>(values, { method: 'GET', path: `${gateways}/${claimed.value.id}` });
+      if (!looked.ok) return failed(looked.fault);
+      const view = looked.value;
       const stage = view.stage ?? view.state;
-      if (stage !== shown && input.values.json !== 'true') io.error(`${view.id}: ${stage}`);
+      if (stage !== shown && !json) io.error(`${view.id}: ${stage}`);
       shown = stage;
       if (view.state === 'paired') {
-        io.out(input.values.json === 'true' ? JSON.stringify(view) : `${view.id} is paired with ${home}.`);
+        io.out(json ? JSON.stringify(view) : `${view.id} is paired with ${home.value}.`);
         return 0;
       }
       if (view.state === 'failed') {
@@ -60,19 +60,21 @@ export const pairCommand: Command = {
   },
 };
 
-/** The only home that the token may see, or the exit code after saying why there is no such. */
-async function onlyHome(input: Parameters<Command['run']>[0], io: Io): Promise<string | ExitCode> {
-  const replies: unknown[] = [];
-  const quiet: Io = { ...io, out: (text) => replies.push(JSON.parse(text)) };
-  const ended = await request({ method: 'GET', path: '/v1/homes' }, input, quiet);
-  if (ended !== 0) return ended;
-  const { items = [] } = replies[0] as { items?: { id: string; name: string }[] };
+/** The only home that the token may see, or why there is no such. */
+async function onlyHome(values: Parsed['values']): Promise<Result<string, Trouble>> {
+  const reply = await callCloud<{ items?: { id: string; name: string }[] }>(values, {
+    method: 'GET',
+    path: '/v1/homes',
+  });
+  if (!reply.ok) return reply;
+  const { items = [] } = reply.value;
   const [only] = items;
-  if (items.length === 1 && only !== undefined) return only.id;
-  io.error(
-    items.length === 0
-      ? 'There is no home yet.\nNext: make one with `hearthline home create --name NAME`.'
-      : `Say which home with --home: ${items.map((home) => `${home.id} (${home.name})`).join(', ')}.`,
-  );
-  return 3;
+  if (items.length === 1 && only !== undefined) return ok(only.id);
+  return err({
+    words:
+      items.length === 0
+        ? 'There is no home yet.\nNext: make one with `hearthline home create --name NAME`.'
+        : `Say which home with --home: ${items.map((home) => `${home.id} (${home.name})`).join(', ')}.`,
+    code: 3,
+  });
 }

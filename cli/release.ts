@@ -1,19 +1,15 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import type { Options } from '#shared/host/config.ts';
-import { hostHttp } from '#shared/host/http.ts';
-import { NetError } from '#shared/kernel/world.ts';
-import { type FaultCode, faults } from '#shared/protocol/fault.ts';
+import type { Options, Parsed } from '#shared/host/config.ts';
 import { UPLOAD_PART } from '#shared/protocol/verbs/rollout.ts';
+import { callCloud, cloudOptions } from './cloud-call.ts';
 import type { Command, ExitCode, Io } from './command.ts';
 
 const options = {
-  cloud: { kind: 'text', value: 'URL', about: 'the cloud’s open API', fallback: 'http://127.0.0.1:8080' },
-  token: { kind: 'text', value: 'TOKEN', about: 'the operator’s token (or HEARTHLINE_TOKEN)', required: true },
+  ...cloudOptions,
   version: { kind: 'text', value: 'X.Y.Z', about: 'version of the image in the bundle', required: true },
   board: { kind: 'text', value: 'NAME', about: 'board that it is for', fallback: 'hearthline-rpi-arm64' },
   notes: { kind: 'text', value: 'TEXT', about: 'what is new' },
-  json: { kind: 'flag', about: 'print the release as JSON' },
 } as const satisfies Options;
 
 interface Release {
@@ -42,7 +38,7 @@ export const releaseUploadCommand: Command = {
       return 3;
     }
     try {
-      return await upload(path, values, asker(values.cloud ?? '', values.token ?? ''), io);
+      return await upload(path, values, asker(values), io);
     } catch (error) {
       io.error(`hearthline release upload: ${error instanceof Error ? error.message : String(error)}`);
       return error instanceof Refused ? 2 : 3;
@@ -53,29 +49,12 @@ export const releaseUploadCommand: Command = {
 /** The cloud has said no. */
 class Refused extends Error {}
 
-function asker(cloud: string, token: string): Ask {
-  const [url = '', fragment] = cloud.split('#');
-  const pin = /^sha256-([0-9a-f]{64})$/.exec(fragment ?? '')?.[1];
-  const http = hostHttp();
+/** Throws what is in the way; `Refused` where the cloud has said no. */
+function asker(values: Parsed['values']): Ask {
   return async (method, path, body) => {
-    const reply = await http
-      .request({
-        method,
-        url: new URL(path, url).href,
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        timeout: 60_000,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        ...(pin === undefined ? {} : { pin }),
-      })
-      .catch((error: unknown) => {
-        throw new Error(`the cloud at ${url} cannot be reached (${error instanceof NetError ? error.code : error})`);
-      });
-    const value = JSON.parse(reply.body) as { code?: string; detail?: string };
-    if (reply.status < 400) return value;
-    const entry = Object.hasOwn(faults, value.code ?? '') ? faults[value.code as FaultCode] : undefined;
-    throw new Refused(
-      `${value.detail ?? entry?.title ?? reply.status} Next: ${entry?.next ?? 'look at the cloud’s log.'}`,
-    );
+    const reply = await callCloud(values, { method, path, ...(body === undefined ? {} : { body }) });
+    if (reply.ok) return reply.value;
+    throw reply.fault.code === 2 ? new Refused(reply.fault.words) : new Error(reply.fault.words);
   };
 }
 

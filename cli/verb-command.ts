@@ -1,11 +1,9 @@
 /** Commands that derive from the verb table: `hearthline line create --home H --name Kitchen`. */
 
 import type { Option, Parsed } from '#shared/host/config.ts';
-import { hostHttp } from '#shared/host/http.ts';
-import { NetError } from '#shared/kernel/world.ts';
-import { type FaultCode, faults } from '#shared/protocol/fault.ts';
 import type { VerbEntry } from '#shared/protocol/verb.ts';
 import { verbs } from '#shared/protocol/verbs/index.ts';
+import { type Asked, callCloud, cloudOptions } from './cloud-call.ts';
 import type { Command, ExitCode, Io } from './command.ts';
 import { table } from './table.ts';
 
@@ -14,12 +12,6 @@ interface Property {
   readonly description?: string;
   readonly enum?: readonly string[];
 }
-
-export const cloudOptions = {
-  cloud: { kind: 'text', value: 'URL', about: 'address of the cloud’s open API', fallback: 'http://127.0.0.1:8080' },
-  token: { kind: 'text', value: 'TOKEN', about: 'bearer token (or HEARTHLINE_TOKEN)', required: true },
-  json: { kind: 'flag', about: 'print the reply as JSON' },
-} as const satisfies Record<string, Option>;
 
 /** Every verb that names a command, by its words. */
 export function verbCommands(): Map<string, Command> {
@@ -93,7 +85,7 @@ async function send(
   const query = hasBody
     ? ''
     : new URLSearchParams(Object.entries(body).map(([name, value]) => [name, String(value)])).toString();
-  return request(
+  return print(
     { method: http.method, path: query === '' ? path : `${path}?${query}`, ...(hasBody ? { body } : {}) },
     input,
     io,
@@ -101,55 +93,16 @@ async function send(
   );
 }
 
-/** Sends one request and prints the reply, or the fault with what to do next. */
-export async function request(
-  {
-    method,
-    path,
-    body,
-  }: { readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'; readonly path: string; readonly body?: unknown },
-  input: Parsed,
-  io: Io,
-  columns: readonly string[] = [],
-): Promise<ExitCode> {
-  const { cloud = '', token = '', json } = input.values;
-  const [url = '', fragment] = cloud.split('#');
-  if (!URL.canParse(path, url)) {
-    io.error(`hearthline: --cloud ${cloud}: not a URL such as http://127.0.0.1:8080`);
-    return 3;
-  }
-  const pin = /^sha256-([0-9a-f]{64})$/.exec(fragment ?? '')?.[1];
-  try {
-    const reply = await hostHttp().request({
-      method,
-      url: new URL(path, url).href,
-      headers: {
-        authorization: `Bearer ${token}`,
-        accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      ...(pin === undefined ? {} : { pin }),
-    });
-    const value: unknown = reply.body === '' ? {} : JSON.parse(reply.body);
-    if (reply.status >= 400) return printFault(value, io, json === 'true');
-    io.out(json === 'true' ? JSON.stringify(value) : table(value, columns));
+/** Sends one request and prints the reply, or the trouble. */
+async function print(asked: Asked, { values }: Parsed, io: Io, columns: readonly string[]): Promise<ExitCode> {
+  const json = values.json === 'true';
+  const reply = await callCloud(values, asked);
+  if (reply.ok) {
+    io.out(json ? JSON.stringify(reply.value) : table(reply.value, columns));
     return 0;
-  } catch (error) {
-    const why = error instanceof NetError ? `${error.code}: ${error.message}` : String(error);
-    io.error(
-      `The cloud at ${cloud} cannot be reached (${why}).\nNext: check --cloud, and that \`hearthline cloud\` runs there.`,
-    );
-    return 3;
   }
-}
-
-function printFault(problem: unknown, io: Io, json: boolean): ExitCode {
-  if (json) io.out(JSON.stringify(problem));
-  const { code, title, detail } = problem as { code?: string; title?: string; detail?: string };
-  const known = code !== undefined && Object.hasOwn(faults, code) ? faults[code as FaultCode] : undefined;
-  const whole = (detail ?? title ?? known?.title ?? 'The request failed').replace(/\.$/, '');
-  io.error(`${whole}.`);
-  if (known !== undefined) io.error(`Next: ${known.next} [${code}]`);
-  return 2;
+  const { words, code, problem } = reply.fault;
+  if (json && problem !== undefined) io.out(JSON.stringify(problem));
+  io.error(words);
+  return code;
 }
