@@ -4,7 +4,8 @@
  */
 import { createHash, createPublicKey, type KeyObject, randomBytes, sign, verify, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import type { CertificateFacts, IssueOptions, KeyPair } from '../kernel/world.ts';
+import type { CertificateFacts, IssueOptions, KeyPair, TnEntry } from '../kernel/world.ts';
+import { TN_AUTH_LIST, writeNumbers } from './crypto-numbers.ts';
 import { bitString, context, DerReader, element, integer, oid, time } from './der.ts';
 
 /** Characters of a PEM certificate request that are looked at, at the most. */
@@ -22,6 +23,7 @@ const EXTENSION = {
   authorityKey: '2.5.29.35',
   extendedUsage: '2.5.29.37',
 } as const;
+const EXTENSION_REQUEST = oid('1.2.840.113549.1.9.14');
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
@@ -40,9 +42,15 @@ export function readPublicKey(publicKey: Uint8Array): KeyObject | undefined {
   }
 }
 
-/** A PKCS #10 request for the common name `subject`, PEM. */
-export function createRequest(key: KeyPair, subject: string): string {
-  const info = element('sequence', integer(0), commonName(subject), key.publicKey, context(0, false));
+/** A PKCS #10 request for the common name `subject`, PEM; with `numbers` it asks for the extension of RFC 8226 (RFC 2985 section 5.4.2). */
+export function createRequest(
+  key: Pick<KeyPair, 'privateKey' | 'publicKey'>,
+  subject: string,
+  numbers: readonly TnEntry[] = [],
+): string {
+  const wanted = element('sequence', extension(TN_AUTH_LIST, false, writeNumbers(numbers)));
+  const attributes = numbers.length === 0 ? [] : [element('sequence', EXTENSION_REQUEST, element('set', wanted))];
+  const info = element('sequence', integer(0), commonName(subject), key.publicKey, context(0, false, ...attributes));
   return pem('CERTIFICATE REQUEST', signed(info, key.privateKey));
 }
 
@@ -159,11 +167,13 @@ function extensions(options: IssueOptions): Uint8Array[] {
     extension(EXTENSION.authorityKey, false, element('sequence', context(0, true, keyIdentifier(signer)))),
   ];
   if (!authority) {
-    const use = oid(options.use === 'server' ? SERVER_AUTH : CLIENT_AUTH);
-    list.push(extension(EXTENSION.extendedUsage, false, element('sequence', use)));
+    const uses = { server: [SERVER_AUTH], client: [CLIENT_AUTH], domain: [SERVER_AUTH, CLIENT_AUTH] }[options.use];
+    list.push(extension(EXTENSION.extendedUsage, false, element('sequence', ...uses.map(oid))));
   }
   const names = options.names ?? [];
   if (names.length > 0) list.push(extension(EXTENSION.names, false, element('sequence', ...names.map(generalName))));
+  const numbers = options.numbers ?? [];
+  if (numbers.length > 0) list.push(extension(TN_AUTH_LIST, false, writeNumbers(numbers)));
   return list;
 }
 
@@ -173,8 +183,9 @@ function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array
   return element('sequence', oid(id), ...(critical ? [TRUE] : []), element('octetString', value));
 }
 
-/** dNSName [2] or iPAddress [7] (RFC 5280 section 4.2.1.6). */
+/** dNSName [2], uniformResourceIdentifier [6] or iPAddress [7] (RFC 5280 section 4.2.1.6). */
 function generalName(name: string): Uint8Array<ArrayBuffer> {
+  if (name.startsWith('sip:')) return context(6, true, new TextEncoder().encode(name));
   const version = isIP(name);
   if (version === 0) return context(2, true, new TextEncoder().encode(name));
   return context(7, true, Uint8Array.from(version === 4 ? name.split('.').map(Number) : ipv6Octets(name)));

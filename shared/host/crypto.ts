@@ -11,6 +11,7 @@ import {
   verify,
 } from 'node:crypto';
 import type { Crypto, KeyPair } from '../kernel/world.ts';
+import { readChain } from './crypto-chain.ts';
 import { certificateFacts, createRequest, issue, keyHashOf, readPublicKey, readRequest } from './crypto-x509.ts';
 import { ed25519Key, isEd25519, signEd25519, verifyEd25519 } from './ed25519.ts';
 
@@ -42,16 +43,18 @@ export function hostCrypto(): Crypto {
       const key = readPublicKey(publicKey);
       return key !== undefined && verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
     },
-    createRequest: async (key, subject) => createRequest(key, subject),
+    createRequest: async (key, subject, numbers) => createRequest(key, subject, numbers),
     readRequest: async (request) => readRequest(request),
     issue: async (options) => issue(options),
     readCertificate: async (certificate) => certificateFacts(certificate),
+    readChain: async (chain, authorities, wall) => readChain(chain, authorities, wall),
   };
 }
 
 /** In one call: an object per digest costs several times as much as the digest of a nonce. */
 function digestOf(name: 'sha256' | 'md5' | 'sha1', data: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(oneShot(name, data, 'buffer'));
+  const digest = oneShot(name, data, 'buffer');
+  return new Uint8Array(digest.buffer as ArrayBuffer, digest.byteOffset, digest.length);
 }
 
 /** RFC 2104, by two digests in one call each; all hashes of ours have blocks of 64 octets. */

@@ -8,6 +8,7 @@ const TAG = {
   oid: 0x06,
   utf8String: 0x0c,
   printableString: 0x13,
+  ia5String: 0x16,
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
@@ -15,6 +16,9 @@ const TAG = {
 } as const;
 
 export type TagName = keyof typeof TAG;
+
+/** The tag of an element `[n]` that holds others (context-specific, constructed). */
+export const contextTag = (n: number): number => 0xa0 | n;
 
 /** One element: identifier, length, content. */
 export function element(tag: TagName | number, ...content: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { createSocket, type SocketOptions } from 'node:dgram';
 import { lookup } from 'node:dns';
 import { createServer, isIP, isIPv6, connect as netConnect, type Server, type Socket } from 'node:net';
@@ -15,6 +16,8 @@ import {
   type UdpOptions,
   type UdpSocket,
 } from '#shared/kernel/world.ts';
+import { speaksFor } from '../sip/domain-certificate.ts';
+import { namesOf } from './certificate-names.ts';
 import { goesByProxy, throughProxy } from './proxy.ts';
 import { hostStream, peerOf, plain } from './stream.ts';
 
@@ -90,7 +93,7 @@ function listen(options: ListenOptions, onStream: (stream: Stream) => void): Pro
       {
         cert: tls.certificate,
         key: tls.key,
-        requestCert: true,
+        requestCert: tls.asksNone !== true,
         rejectUnauthorized: false,
         minVersion: 'TLSv1.2',
         handshakeTimeout: 10_000,
@@ -158,7 +161,10 @@ function connect(options: ConnectOptions, carrier?: Socket): Promise<Stream> {
             ...(carrier === undefined ? {} : { socket: carrier }),
             minVersion: 'TLSv1.2',
             ...(isIP(name) === 0 ? { servername: name } : {}),
-            checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
+            checkServerIdentity: (_host, certificate) =>
+              tls.sipDomain === true && isIP(name) === 0
+                ? sipIdentity(name, certificate.raw)
+                : checkServerIdentity(name, certificate),
             ...(tls.ca === undefined ? {} : { ca: tls.ca }),
             ...(tls.certificate === undefined ? {} : { cert: tls.certificate }),
             ...(tls.key === undefined ? {} : { key: tls.key }),
@@ -184,6 +190,12 @@ function connect(options: ConnectOptions, carrier?: Socket): Promise<Stream> {
       resolve(hostStream(socket, peer, () => {}));
     });
   });
+}
+
+/** RFC 5922 section 7: undefined where the certificate speaks for that SIP domain. */
+function sipIdentity(domain: string, raw: Uint8Array): Error | undefined {
+  if (speaksFor(namesOf(new X509Certificate(raw)), domain)) return undefined;
+  return new NetError('ECERT', `the certificate does not speak for the SIP domain ${domain}`);
 }
 
 function addresses(): readonly InterfaceAddress[] {

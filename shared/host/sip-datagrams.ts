@@ -6,6 +6,9 @@ import { localFor } from './sip-local.ts';
 /** UDP peers remembered at once; only our object is forgotten, nothing of the peer's. */
 export const UDP_FLOWS = 20_000;
 
+/** Places for flows that were used lately; a power of two. */
+const RECENT = 256;
+
 export class SipDatagrams {
   readonly #world: World;
   readonly #publicHost: string | undefined;
@@ -13,6 +16,8 @@ export class SipDatagrams {
   readonly #sockets: UdpSocket[] = [];
   /** By id, which begins with the number of the socket. */
   readonly #flows = new Map<string, Flow>();
+  /** Flows by the port of their other end, the newest of those that share a place: most datagrams come from a peer that was heard just now. */
+  readonly #recent: (Flow | undefined)[] = new Array(RECENT).fill(undefined);
 
   constructor(
     world: World,
@@ -41,6 +46,16 @@ export class SipDatagrams {
   }
 
   #flow(socket: UdpSocket, remote: Address): Flow {
+    const place = remote.port & (RECENT - 1);
+    const recent = this.#recent[place];
+    if (recent?.remote.port === remote.port && recent.remote.host === remote.host && this.#sockets.length === 1)
+      return recent;
+    const flow = this.#find(socket, remote);
+    this.#recent[place] = flow;
+    return flow;
+  }
+
+  #find(socket: UdpSocket, remote: Address): Flow {
     const id = `udp${this.#sockets.indexOf(socket)}:${remote.host}:${remote.port}`;
     const known = this.#flows.get(id);
     if (known) return known;
@@ -49,20 +64,27 @@ export class SipDatagrams {
     const flow: Flow = { id, protocol: 'udp', local, remote: { host, port }, peer: { kind: 'none' } };
     this.#flows.set(id, flow);
     if (this.#flows.size > UDP_FLOWS) {
-      const oldest = this.#flows.keys().next().value;
-      if (oldest !== undefined) this.#flows.delete(oldest);
+      const [oldest] = this.#flows.values();
+      if (oldest !== undefined) this.#forget(oldest);
     }
     return flow;
   }
 
+  #forget(flow: Flow): void {
+    this.#flows.delete(flow.id);
+    const place = flow.remote.port & (RECENT - 1);
+    if (this.#recent[place] === flow) this.#recent[place] = undefined;
+  }
+
   /** One datagram to the flow's remote address, from the socket on which the flow began. */
   send(flow: Flow, data: Uint8Array): void {
-    const number = Number(flow.id.slice(3, flow.id.indexOf(':')));
+    const number = this.#sockets.length === 1 ? 0 : Number(flow.id.slice(3, flow.id.indexOf(':')));
     this.#sockets[number]?.send(data, flow.remote);
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#sockets.map((socket) => socket.close()));
     this.#flows.clear();
+    this.#recent.fill(undefined);
   }
 }

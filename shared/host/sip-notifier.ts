@@ -2,7 +2,13 @@
 import { every } from '../kernel/time.ts';
 import type { Clock } from '../kernel/world.ts';
 import type { SipMessage } from '../sip/message.ts';
-import { type EventPackage, Notifier, type Subscribed, type Subscription } from '../sip/notifier.ts';
+import {
+  type EventPackage,
+  Notifier,
+  type SavedSubscription,
+  type Subscribed,
+  type Subscription,
+} from '../sip/notifier.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '../sip/types.ts';
 import type { SipPort } from './call-driver.ts';
 
@@ -16,18 +22,22 @@ export interface SipNotifierOptions {
   readonly tag: () => string;
   /** What there is to tell now, one character per octet; undefined where the resource is gone. */
   readonly body: (subscription: Subscription) => Promise<string | undefined>;
+  /** Keeps a subscription for another process, or lets go of it. Absent: they end with this one. */
+  readonly keep?: (tag: string, saved: SavedSubscription | undefined) => void;
 }
 
 export class SipNotifier {
   readonly #o: SipNotifierOptions;
   readonly #notifier: Notifier;
   readonly #sent = new Map<TransactionHandle, Subscription>();
-  readonly #stopSweep: () => void;
+  /** Runs while anybody watches. */
+  #stopSweep: (() => void) | undefined;
+  #stopped = false;
 
   constructor(options: SipNotifierOptions) {
     this.#o = options;
-    this.#notifier = new Notifier(options);
-    this.#stopSweep = every(options.clock, SWEEP, () => this.#flush());
+    const { keep } = options;
+    this.#notifier = new Notifier({ ...options, ...(keep && { gone: (tag: string) => keep(tag, undefined) }) });
   }
 
   get size(): number {
@@ -45,16 +55,34 @@ export class SipNotifier {
     if (status === 200) this.#flush();
   }
 
+  /** Takes up what an earlier process kept, over this flow; undefined where the connection broke with that process. */
+  restore(saved: SavedSubscription, flow: Flow | undefined): void {
+    this.#notifier.restore(saved, flow, this.#offset());
+  }
+
+  /** All that was kept is restored: everybody is told everything. */
+  begin(): void {
+    this.#flush();
+  }
+
   #verdict(message: SipMessage, flow: Flow, resource: string | null | undefined): Subscribed {
     const now = this.#o.clock.mono();
     if (message.to.params.has('tag')) {
       const known = this.#notifier.known(message);
-      return known === undefined ? refused(481) : this.#notifier.refresh(known, message, flow, now);
+      if (known === undefined) return refused(481);
+      // What it says of its time is kept with the NOTIFY that answers it.
+      known.keptSeq = -1;
+      return this.#notifier.refresh(known, message, flow, now);
     }
     const judged = this.#notifier.judge(message);
     if (judged.status !== 200) return judged;
     if (resource === null || resource === undefined) return refused(resource === null ? 403 : 404);
     return this.#notifier.add(message, { flow, resource, contact: this.#o.sip.contact(flow) }, now);
+  }
+
+  /** True where somebody watches this. */
+  watches(event: string, resource: string): boolean {
+    return this.#notifier.watches(event, resource);
   }
 
   changed(event: string, resource: string): void {
@@ -86,10 +114,30 @@ export class SipNotifier {
   }
 
   stop(): void {
-    this.#stopSweep();
+    this.#stopped = true;
+    this.#rest();
+  }
+
+  #rest(): void {
+    this.#stopSweep?.();
+    this.#stopSweep = undefined;
+  }
+
+  /** Before a NOTIFY goes out whose number the store does not allow for yet. */
+  #keep(subscription: Subscription): void {
+    const { tag, dialog, over, keptSeq } = subscription;
+    if (over === undefined && dialog.localSeq > keptSeq)
+      this.#o.keep?.(tag, this.#notifier.save(subscription, this.#offset()));
+  }
+
+  /** Wall clock minus monotonic, ms. */
+  #offset(): number {
+    return this.#o.clock.wall() - this.#o.clock.mono();
   }
 
   #flush(): void {
+    if (this.#notifier.size === 0 || this.#stopped) this.#rest();
+    else this.#stopSweep ??= every(this.#o.clock, SWEEP, () => this.#flush());
     for (const one of [...this.#notifier.due(this.#o.clock.mono())]) {
       // Marked before anything is awaited, so that one NOTIFY is under way at a time.
       one.busy = true;
@@ -103,6 +151,7 @@ export class SipNotifier {
     if (body === undefined) subscription.over ??= 'noresource';
     this.#o.sip.act((endpoint, now, out) => {
       const message = this.#notifier.notify(subscription, body, now);
+      this.#keep(subscription);
       this.#sent.set(endpoint.request(message, subscription.flow, now, out), subscription);
     });
   }

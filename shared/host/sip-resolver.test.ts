@@ -6,7 +6,7 @@ import { VirtualWorld } from '#simulator/world.ts';
 import { answerFrom, type ZoneRecord } from '#test/support/dns-zone.ts';
 import { DNS_CACHE } from './dns.ts';
 import type { FlowOptions } from './sip.ts';
-import { AVOID_FOR, AVOIDED, flowByName, SipResolver } from './sip-resolver.ts';
+import { AVOID_FOR, AVOIDED, flowByName, flowsByName, SERVERS, SipResolver } from './sip-resolver.ts';
 
 const uri = (text: string): SipUri => parseUri(text) ?? { scheme: 'sip', host: '', params: new Map() };
 
@@ -161,5 +161,20 @@ describe('a flow by name', () => {
     expect(transport.tried).toEqual(['192.0.2.7:5060', '192.0.2.1:5099']);
     await expect(open('two.trunk.example', 5060)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     await expect(open('nobody.example', 5060)).rejects.toMatchObject({ code: 'ENOTFOUND' });
+  });
+
+  it(`over UDP goes to each of ${SERVERS} servers, over streams to the first that stands; a way without a protocol is DNS’s`, async () => {
+    const { world, zone, resolver } = await rig();
+    const hosts = Array.from({ length: SERVERS + 1 }, (_, i) => `192.0.2.${i + 1}`);
+    zone['many.example'] = hosts.map((data) => ({ type: 'A', data }));
+    const transport = reaching(...hosts);
+    const all = (protocol?: 'udp' | 'tcp', host = 'many.example') =>
+      world.settle(flowsByName(transport, resolver, { protocol, host }));
+    expect((await all('udp')).map(({ flow }) => flow.id)).toEqual(hosts.slice(0, SERVERS));
+    expect((await all('tcp')).map(({ flow }) => flow.id)).toEqual(hosts.slice(0, 1));
+    expect((await all(undefined, 'trunk.example')).map(({ hop }) => hop?.protocol)).toEqual(['udp', 'udp']);
+    expect((await all(undefined, '192.0.2.7')).map(({ flow, hop }) => [flow.id, hop])).toEqual([
+      ['192.0.2.7', undefined],
+    ]);
   });
 });

@@ -54,29 +54,63 @@ export class SipResolver {
   }
 }
 
+/** Servers of one name that are gone through. */
+export const SERVERS = 8;
+
+/** A flow, and the server of a name to which it leads. */
+export interface NamedFlow {
+  readonly flow: Flow;
+  readonly hop?: Hop;
+}
+
+/** As `FlowOptions`; without `protocol` or `port` DNS names them (RFC 3263 sections 4.1 and 4.2), for an address they are SIP's own. */
+export type NamedPeer = Omit<FlowOptions, 'protocol' | 'port'> & {
+  readonly protocol?: OpenedProtocol | undefined;
+  readonly port?: number | undefined;
+};
+
 /**
- * A flow to a peer that is named: the first of its servers that can be reached. A port that is the protocol's own counts as none, so that
- * DNS may name another (RFC 3263 section 4.2). Rejects with a NetError; an address needs no resolver.
+ * The ways to a peer that is named, best first: over UDP each of its servers, since only a request shows who lives; of connections the
+ * first that stands. Rejects with a NetError where there is none; an address needs no resolver.
  */
-export async function flowByName(
+export async function flowsByName(
   transport: Pick<SipTransport, 'flowTo'>,
   resolver: SipResolver | undefined,
-  to: FlowOptions,
-): Promise<Flow> {
+  to: NamedPeer,
+): Promise<NamedFlow[]> {
   const { protocol, host, port } = to;
-  if (resolver === undefined || host.includes(':') || /^[0-9.]+$/.test(host)) return transport.flowTo(to);
-  const usual = port === (protocol === 'tls' ? 5061 : 5060);
-  const uri: SipUri = { scheme: 'sip', host, params: new Map([['transport', protocol]]), ...(usual ? {} : { port }) };
+  if (resolver === undefined || host.includes(':') || /^[0-9.]+$/.test(host)) {
+    const used = protocol ?? 'udp';
+    return [{ flow: await transport.flowTo({ ...to, protocol: used, port: port ?? (used === 'tls' ? 5061 : 5060) }) }];
+  }
+  const params = new Map(protocol === undefined ? [] : [['transport', protocol]]);
+  const found: NamedFlow[] = [];
   let last: unknown = new NetError('ENOTFOUND', `no SIP server is known for ${host}`);
-  for (const hop of await resolver.locate(uri)) {
+  for (const hop of (await resolver.locate({ scheme: 'sip', host, params, port })).slice(0, SERVERS)) {
+    if (hop.protocol !== 'udp' && found.length > 0) continue;
     try {
-      const tls = protocol === 'tls' ? { tls: { ...to.tls, serverName: to.tls?.serverName ?? hop.serverName } } : {};
-      return await transport.flowTo({ ...to, host: hop.host, port: hop.port, ...tls });
+      const tls =
+        hop.protocol === 'tls' ? { tls: { ...to.tls, serverName: to.tls?.serverName ?? hop.serverName } } : {};
+      const flow = await transport.flowTo({ ...to, protocol: hop.protocol, host: hop.host, port: hop.port, ...tls });
+      found.push({ flow, hop });
     } catch (error) {
       if (!(error instanceof NetError)) throw error;
       resolver.failed(hop);
       last = error;
     }
   }
-  throw last;
+  if (found.length === 0) throw last;
+  return found;
+}
+
+/** The best of `flowsByName`. A port that is the protocol's own counts as none, so that DNS may name another (RFC 3263 section 4.2). */
+export async function flowByName(
+  transport: Pick<SipTransport, 'flowTo'>,
+  resolver: SipResolver | undefined,
+  to: FlowOptions,
+): Promise<Flow> {
+  const usual = to.port === (to.protocol === 'tls' ? 5061 : 5060);
+  const [first] = await flowsByName(transport, resolver, { ...to, port: usual ? undefined : to.port });
+  if (first === undefined) throw new NetError('ENOTFOUND', `no SIP server is known for ${to.host}`);
+  return first.flow;
 }

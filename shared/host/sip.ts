@@ -9,18 +9,23 @@ import {
   type Peer,
   type Stream,
   type Timer,
-  type TlsClientOptions,
   type TlsServerOptions,
   type World,
 } from '#shared/kernel/world.ts';
 import type { Framing } from '../sip/framing.ts';
+import type { SipMessage } from '../sip/message.ts';
 import { answerStun } from '../sip/stun.ts';
-import type { EndpointOutput, Flow, OpenedProtocol, SipEndpoint, SipProtocol } from '../sip/types.ts';
+import type { EndpointOutput, Flow, SipEndpoint, SipProtocol } from '../sip/types.ts';
 import { write } from '../sip/write.ts';
+import { Aliases } from './sip-alias.ts';
 import { octetsToText, SipConnection, textToOctets } from './sip-connection.ts';
 import { SipDatagrams } from './sip-datagrams.ts';
 import { SIP_LIMITS, SipGuard, type SipLimits } from './sip-guard.ts';
+import { aimsAt, CONNECT_WITHIN, LargeRequests } from './sip-large.ts';
+import type { BindOptions, Bound, FlowOptions, SipCounts, WebSocketAddress } from './sip-options.ts';
 import { openWebSocket } from './sip-web-socket.ts';
+
+export type * from './sip-options.ts';
 
 /** The largest message over UDP, either way, octets; larger ones are dropped. */
 export const DATAGRAM_LIMIT = 65_000;
@@ -37,56 +42,18 @@ export interface SipTransportOptions {
   accept?(flow: Flow): boolean;
   /** Called once per connection that was accepted, after the endpoint was told. */
   onFlowClosed?(flow: Flow, why: string): void;
+  /**
+   * Whether requests too large for a datagram may go to this UDP peer over TCP (RFC 3261 section 18.1.1); undefined: where the request
+   * names the peer's very address.
+   */
+  largeByTcp?(flow: Flow): boolean | undefined;
+  /** Sends over a flow of another process; false where it is none. */
+  relay?(flow: Flow, text: string): boolean;
   /** Every message as it goes over the wire. */
   trace?(direction: 'in' | 'out', flow: Flow, text: string): void;
   /** The host that Via names where a socket is bound to all addresses; default: the address that fits the peer. */
   readonly publicHost?: string;
   readonly limits?: Partial<SipLimits>;
-}
-
-export interface BindOptions {
-  readonly udp?: Address | readonly Address[];
-  readonly tcp?: Address | readonly Address[];
-  readonly tls?:
-    | (Address & { readonly tls: TlsServerOptions })
-    | readonly (Address & { readonly tls: TlsServerOptions })[];
-  /** WebSockets (RFC 7118), with `tls` over TLS. */
-  readonly ws?: WebSocketAddress | readonly WebSocketAddress[];
-}
-
-export interface WebSocketAddress extends Address {
-  readonly tls?: TlsServerOptions;
-  /** Whether a page of that origin (`https://host:port`) may open one. */
-  readonly mayOpen: (origin: string) => boolean;
-}
-
-/** The addresses that listen now, in the order asked for. */
-export interface Bound {
-  readonly udp: readonly Address[];
-  readonly tcp: readonly Address[];
-  readonly tls: readonly Address[];
-  readonly ws: readonly Address[];
-}
-
-export interface FlowOptions {
-  readonly protocol: OpenedProtocol;
-  readonly host: string;
-  readonly port: number;
-  readonly tls?: TlsClientOptions;
-  /** Sends a keep-alive so often, ms (RFC 5626 section 3.5.1), and closes the connection when no answer comes. */
-  readonly keepAlive?: number;
-  /** Opens a connection of its own even if there is one to the same peer. */
-  readonly fresh?: boolean;
-  /** For connecting, ms; default 10 s. */
-  readonly timeout?: number;
-}
-
-export interface SipCounts {
-  readonly connections: number;
-  /** Messages dropped because their source sent too many, or because they were too large. */
-  readonly dropped: number;
-  readonly received: number;
-  readonly sent: number;
 }
 
 export class SipTransport {
@@ -95,6 +62,8 @@ export class SipTransport {
   readonly #limits: SipLimits;
   readonly #guard: SipGuard;
   readonly #datagrams: SipDatagrams;
+  readonly #large: LargeRequests;
+  readonly #aliases = new Aliases();
   readonly #listeners: Listener[] = [];
   readonly #connections = new Map<string, SipConnection>();
   /** Connections that we opened, by peer, for reuse; a promise while one is being opened. */
@@ -105,6 +74,7 @@ export class SipTransport {
   #running = false;
   #timer: { readonly at: number; readonly handle: Timer } | undefined;
   #lastFlow = 0;
+  #tlsPort: number | undefined;
   #dropped = 0;
   #received = 0;
   #sent = 0;
@@ -118,6 +88,11 @@ export class SipTransport {
     this.#datagrams = new SipDatagrams(world, options.publicHost, (data, flow, from) =>
       this.#datagram(data, flow, from),
     );
+    this.#large = new LargeRequests({
+      clock: world.clock,
+      connect: (to) => this.flowTo({ protocol: 'tcp', ...to, timeout: CONNECT_WITHIN }),
+      send: (flow, text) => this.#put(flow, text),
+    });
   }
 
   /** Listens; rejects with a NetError where an address is taken, and then listens nowhere. */
@@ -143,6 +118,7 @@ export class SipTransport {
       else stream.destroy();
     });
     this.#listeners.push(listener);
+    if (protocol === 'tls') this.#tlsPort = listener.local.port;
     return listener.local;
   }
 
@@ -168,7 +144,10 @@ export class SipTransport {
   /** A flow to a peer: for UDP at once, else an open connection to it or a new one. Rejects with a NetError. */
   async flowTo(options: FlowOptions): Promise<Flow> {
     if (options.protocol === 'udp') return this.#datagrams.flowTo({ host: options.host, port: options.port });
-    const { tls } = options;
+    const { tls, host, port } = options;
+    const back = options.protocol === 'tls' && !options.fresh;
+    const open = back ? this.#aliases.find(host, port, tls?.serverName ?? host) : undefined;
+    if (open !== undefined) return open;
     const key = [options.protocol, options.host, options.port, tls?.serverName, tls?.ca, tls?.certificate].join('|');
     const known = options.fresh ? undefined : this.#outgoing.get(key);
     if (known) return known;
@@ -191,7 +170,10 @@ export class SipTransport {
         ...(timeout !== undefined && { timeout }),
       });
       if (this.#closed) stream.destroy();
-      const flow = this.#closed ? undefined : this.#connect(secure ? 'tls' : 'tcp', stream, { keepAlive, forget });
+      const alias = secure && options.alias === true && tls?.certificate !== undefined;
+      const flow = this.#closed
+        ? undefined
+        : this.#connect(secure ? 'tls' : 'tcp', stream, { keepAlive, forget, alias });
       if (!flow) throw new NetError('ECONNABORTED', `SIP connection to ${host}:${port} was not accepted`);
       return flow;
     } catch (error) {
@@ -204,12 +186,15 @@ export class SipTransport {
   #connect(
     protocol: Exclude<SipProtocol, 'udp'>,
     stream: Stream,
-    outgoing?: { readonly keepAlive: number | undefined; forget(): void },
+    outgoing?: { readonly keepAlive: number | undefined; readonly alias: boolean; forget(): void },
     framing?: Framing,
   ): Flow | undefined {
     const { clock } = this.#world;
     const { local, remote, peer } = stream;
-    const flow: Flow = { id: `${protocol}${++this.#lastFlow}`, protocol, local, remote, peer };
+    const alias = outgoing?.alias === true ? { alias: true as const } : {};
+    // A peer that uses the connection for its own requests knows us by the port at which we listen.
+    const named = outgoing?.alias === true ? { ...local, port: this.#tlsPort ?? local.port } : local;
+    const flow: Flow = { id: `${protocol}${++this.#lastFlow}`, protocol, local: named, remote, peer, ...alias };
     if (this.#options.accept?.(flow) === false) {
       stream.destroy();
       if (!outgoing) this.#guard.closed(remote.host, isProven(peer));
@@ -217,7 +202,10 @@ export class SipTransport {
     }
     const owner = {
       admit: () => (isProven(peer) ? 0 : this.#guard.admit(remote.host, clock.mono())),
-      message: (text: string) => this.#message(text, flow),
+      message: (text: string) => {
+        if (!outgoing) this.#aliases.heard(flow, text);
+        this.#message(text, flow);
+      },
       closed: (why: string) => {
         outgoing?.forget();
         this.#gone(flow, outgoing === undefined, why);
@@ -234,6 +222,8 @@ export class SipTransport {
     if (incoming) this.#guard.closed(flow.remote.host, isProven(flow.peer));
     this.#connections.delete(flow.id);
     this.#world.log.debug('sip.flow.closed', { flow: flow.id, remote: flow.remote.host, why });
+    this.#large.closed(flow);
+    this.#aliases.closed(flow);
     this.act((now, out) => this.#options.endpoint.flowClosed(flow, now, out));
     this.#options.onFlowClosed?.(flow, why);
   }
@@ -254,6 +244,7 @@ export class SipTransport {
 
   #message(text: string, flow: Flow): void {
     this.#received++;
+    this.#large.heard(flow);
     this.#options.trace?.('in', flow, text);
     this.act((now, out) => this.#options.endpoint.receive(text, flow, now, out));
   }
@@ -273,7 +264,7 @@ export class SipTransport {
     try {
       while (this.#next < this.#queue.length) {
         const output = this.#queue[this.#next++];
-        if (output?.do === 'send') this.#send(output.flow, output.text ?? write(output.message));
+        if (output?.do === 'send') this.#send(output.flow, output.message, output.text ?? write(output.message));
         else if (output) this.#options.onOutput(output);
       }
     } finally {
@@ -285,13 +276,29 @@ export class SipTransport {
     }
   }
 
-  #send(flow: Flow, text: string): void {
+  #send(flow: Flow, message: SipMessage, text: string): void {
+    const byTcp = () => this.#options.largeByTcp?.(flow) ?? aimsAt(message, flow.remote);
+    if (flow.protocol !== 'udp' || !this.#large.take(flow, message, text, byTcp)) this.#put(flow, text);
+  }
+
+  /** Another process's message, over a flow of ours. */
+  pass(flow: Flow, text: string): void {
+    this.#put(flow, text);
+  }
+
+  /** A message as if it came over that flow: one that came to another process. */
+  take(text: string, flow: Flow): void {
+    this.#message(text, flow);
+  }
+
+  #put(flow: Flow, text: string): void {
     if (flow.protocol === 'udp' && text.length > DATAGRAM_LIMIT) {
       this.#dropped++;
       return;
     }
     this.#sent++;
     this.#options.trace?.('out', flow, text);
+    if (this.#options.relay?.(flow, text) === true) return;
     if (flow.protocol === 'udp') this.#datagrams.send(flow, textToOctets(text));
     else this.#connections.get(flow.id)?.send(textToOctets(text));
   }

@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Peer, Stream, StreamHandlers } from '#shared/kernel/world.ts';
 
+import { sipDomains } from './certificate-names.ts';
+
 const HIGH_WATER = 64 * 1024;
 
 /** Octets that a stream without an owner keeps before it stops reading; the owner comes within the same turn. */
@@ -61,6 +63,7 @@ export function peerOf(socket: TLSSocket, believed: boolean): Peer {
     trusted: believed && socket.authorized,
     selfSigned: raw.subject === raw.issuer && raw.verify(raw.publicKey),
     serial: raw.serialNumber.toLowerCase(),
+    domains: sipDomains(raw),
   };
 }
 

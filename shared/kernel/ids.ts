@@ -45,13 +45,22 @@ export type IdPrefix =
 /** Makes an identifier from the wall clock (ms since 1970) and 10 random bytes. */
 export function newId(prefix: IdPrefix, wall: number, random: Uint8Array): string {
   if (random.length < 10) throw new RangeError('newId needs 10 random bytes');
+  const now = Math.floor(wall);
+  if (now !== latest.wall) latest = { wall: now, text: timeText(now) };
+  return `${prefix}_${latest.text}${base32(random.subarray(0, 10))}`;
+}
+
+/** The time part made last: many identifiers are of one millisecond. */
+let latest = { wall: -1, text: '' };
+
+function timeText(wall: number): string {
   let time = '';
-  let rest = Math.floor(wall);
+  let rest = wall;
   for (let i = 0; i < 10; i++) {
     time = ALPHABET[rest % 32] + time;
     rest = Math.floor(rest / 32);
   }
-  return `${prefix}_${time}${base32(random.subarray(0, 10))}`;
+  return time;
 }
 
 /** The wall clock (ms) at which an identifier was made; undefined for text that `newId` cannot have made. */

@@ -81,8 +81,10 @@ export interface UdpSocket {
 export interface TlsServerOptions {
   readonly certificate: string;
   readonly key: string;
-  /** PEM of the authorities whose client certificates count as `trusted`; asking for one is always on. */
+  /** PEM of the authorities whose client certificates count as `trusted`. */
   readonly clientCa?: string;
+  /** No certificate is asked for: where one is, a browser's WebSocket gives up. Default: one is asked for, and none is fine. */
+  readonly asksNone?: true;
 }
 
 export interface TlsClientOptions {
@@ -90,6 +92,8 @@ export interface TlsClientOptions {
   readonly ca?: string;
   /** The name that the server's certificate must hold; default: the host. */
   readonly serverName?: string;
+  /** That name is a SIP domain: the certificate has to speak for it as RFC 5922 section 7 says (SIP URIs first, no wildcards). */
+  readonly sipDomain?: boolean;
   readonly certificate?: string;
   readonly key?: string;
 }
@@ -127,6 +131,8 @@ export type Peer =
       /** Issued by itself and rightly so. */
       readonly selfSigned: boolean;
       readonly serial: string;
+      /** SIP domains that it speaks for (RFC 5922 section 7.1), lower case. */
+      readonly domains?: readonly string[];
     };
 
 /** A reliable octet stream, the same for TCP, TLS and the virtual network. NODELAY is always on. */
@@ -196,6 +202,9 @@ export interface KeyPair {
   readonly keyHash: string;
 }
 
+/** What a certificate may speak for (RFC 8226 section 9): all numbers of a provider, by its code, or `count` numbers from `start` on (digits). */
+export type TnEntry = { readonly spc: string } | { readonly start: string; readonly count: number };
+
 export interface IssueOptions {
   readonly subject: string;
   readonly publicKey: Uint8Array;
@@ -205,9 +214,12 @@ export interface IssueOptions {
   /** Wall clock, ms. */
   readonly notBefore: number;
   readonly notAfter: number;
-  readonly use: 'authority' | 'server' | 'client';
-  /** DNS names and IP addresses, for servers. */
+  /** `domain`: a server that calls other servers, too. */
+  readonly use: 'authority' | 'server' | 'client' | 'domain';
+  /** DNS names, IP addresses and SIP domains as URIs (`sip:example.com`), for servers. */
   readonly names?: readonly string[];
+  /** Telephone numbers that it may speak for. */
+  readonly numbers?: readonly TnEntry[];
 }
 
 export interface CertificateFacts {
@@ -216,6 +228,17 @@ export interface CertificateFacts {
   readonly serial: string;
   readonly notBefore: number;
   readonly notAfter: number;
+}
+
+/** The first certificate of a chain. */
+export interface ChainFacts {
+  readonly subject: string;
+  /** SubjectPublicKeyInfo, DER, of a P-256 key. */
+  readonly publicKey: Uint8Array;
+  /** Wall clock, ms: when the first of the chain is over. */
+  readonly notAfter: number;
+  /** Absent: it says nothing of telephone numbers. */
+  readonly numbers?: readonly TnEntry[];
 }
 
 /** Certificates and requests are PEM text. */
@@ -233,13 +256,22 @@ export interface Crypto {
   /** By the key's kind: ECDSA with SHA-256 in IEEE P1363 form, or EdDSA. */
   sign(privateKey: string, data: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
   verify(publicKey: Uint8Array, data: Uint8Array, signature: Uint8Array): Promise<boolean>;
-  /** A PKCS #10 request for `subject`, signed by the key it asks for. */
-  createRequest(key: KeyPair, subject: string): Promise<string>;
+  /** A PKCS #10 request for `subject`, signed by the key it asks for; `numbers` where the certificate is to speak for them. */
+  createRequest(
+    key: Pick<KeyPair, 'privateKey' | 'publicKey'>,
+    subject: string,
+    numbers?: readonly TnEntry[],
+  ): Promise<string>;
   /** What a request asks for; undefined where it is malformed or its own signature is wrong. */
   readRequest(request: string): Promise<{ subject: string; publicKey: Uint8Array; keyHash: string } | undefined>;
   issue(options: IssueOptions): Promise<string>;
   /** Undefined where it is no certificate. */
   readCertificate(certificate: string): Promise<CertificateFacts | undefined>;
+  /**
+   * Reads a chain (the signer's certificate first, each issued by the next, its root left out or not) that hangs on one of `authorities`;
+   * undefined where it does not, where one of it is out of its time at `wall`, or where its first key is not of P-256.
+   */
+  readChain(chain: string, authorities: string, wall: number): Promise<ChainFacts | undefined>;
 }
 
 export interface HttpRequest {

@@ -14,7 +14,8 @@ export const MAX_FORWARDS = '70';
 /** The Via of a request that leaves over `flow`; asks for rport (RFC 3581) everywhere. */
 export function viaValue(flow: Flow, branch: string): string {
   const { host, port } = flow.local;
-  return `SIP/2.0/${flow.protocol.toUpperCase()} ${writeHost(host)}:${port};branch=${branch};rport`;
+  const alias = flow.alias === true ? ';alias' : '';
+  return `SIP/2.0/${flow.protocol.toUpperCase()} ${writeHost(host)}:${port};branch=${branch};rport${alias}`;
 }
 
 /** `<uri>` for Contact with the flow's transport (RFC 3261 section 19.1.1); UDP is the default and not named. */

@@ -109,7 +109,8 @@ export function hangup(call: Call, headers: readonly HeaderLine[], now: number, 
       byeAndForget(call, now, out);
       return;
     case 'confirmed':
-      byeAndForget(call, now, out);
+      // Nor while a 2xx to a re-INVITE has no ACK: with the dialog gone nobody would repeat it, and its INVITE had no final answer.
+      if (call.unacked === undefined) byeAndForget(call, now, out);
       return;
     case 'over':
       return;

@@ -24,6 +24,7 @@ export interface Core {
   readonly abilities: Abilities;
   /** See `EndpointOptions`. */
   readonly screen: ((message: SipMessage, flow: Flow) => Refusal | undefined) | undefined;
+  readonly stray: ((message: SipMessage, flow: Flow, text: string) => boolean) | undefined;
   readonly limits: EndpointLimits;
   /** Allow and Supported, on messages that make or refresh a dialog. */
   readonly capabilities: readonly HeaderLine[];
@@ -192,6 +193,11 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.unacked = undefined;
     this.owedAck = undefined;
     this.reoffer = undefined;
+    // Its transactions outlive it by half a minute, and what it knew holds the texts of whole messages.
+    this.dialog = undefined;
+    this.forks = undefined;
+    this.described = undefined;
+    this.session = undefined;
     this.plan();
   }
 

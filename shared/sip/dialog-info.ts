@@ -62,3 +62,58 @@ function escaped(text: string): string {
   }
   return safe;
 }
+
+/** Dialogs of a document that are read. */
+const DIALOGS_LIMIT = 100;
+const STATES: readonly string[] = ['trying', 'early', 'confirmed', 'terminated'];
+
+/** The dialogs of a whole document as `writeDialogInfo` writes it; undefined for anything else. What it has beyond that is not looked at. */
+export function readDialogInfo(text: string): DialogView[] | undefined {
+  if (!text.includes('<dialog-info ') || !text.includes(' state="full"')) return undefined;
+  const dialogs: DialogView[] = [];
+  for (let at = text.indexOf('<dialog '); at >= 0; at = text.indexOf('<dialog ', at + 1)) {
+    const end = text.indexOf('</dialog>', at);
+    const dialog = end < 0 ? undefined : readDialog(text.slice(at, end));
+    if (dialog === undefined || dialogs.length >= DIALOGS_LIMIT) return undefined;
+    dialogs.push(dialog);
+  }
+  return dialogs;
+}
+
+function readDialog(text: string): DialogView | undefined {
+  const opening = text.slice(0, text.indexOf('>') + 1);
+  const [id, direction] = [attribute(opening, 'id'), attribute(opening, 'direction')];
+  const state = between(text, '<state>', '</state>');
+  if (id === undefined || state === undefined || !STATES.includes(state)) return undefined;
+  const [callId, localTag] = [attribute(opening, 'call-id'), attribute(opening, 'local-tag')];
+  const remoteTag = attribute(opening, 'remote-tag');
+  const remote = between(text, '<remote>', '</remote>');
+  const uri = remote === undefined ? undefined : between(remote.slice(remote.indexOf('<identity')), '>', '</identity>');
+  const name = remote === undefined ? undefined : attribute(remote.slice(0, remote.indexOf('>') + 1), 'display');
+  return {
+    ...{ id, state: state as DialogView['state'] },
+    direction: direction === 'initiator' ? 'initiator' : 'recipient',
+    ...(callId === undefined ? {} : { callId }),
+    ...(localTag === undefined ? {} : { localTag }),
+    ...(remoteTag === undefined ? {} : { remoteTag }),
+    ...(uri === undefined ? {} : { remote: { uri: plain(uri), ...(name === undefined ? {} : { name }) } }),
+  };
+}
+
+function between(text: string, from: string, to: string): string | undefined {
+  const start = text.indexOf(from);
+  const end = start < 0 ? -1 : text.indexOf(to, start + from.length);
+  return end < 0 ? undefined : text.slice(start + from.length, end);
+}
+
+function attribute(opening: string, name: string): string | undefined {
+  const value = between(opening, ` ${name}="`, '"');
+  return value === undefined ? undefined : plain(value);
+}
+
+/** Text out of XML. */
+function plain(text: string): string {
+  let read = text;
+  for (const [char, entity] of Object.entries(ENTITIES).reverse()) read = read.replaceAll(entity, char);
+  return read;
+}

@@ -2,7 +2,7 @@
 import { type HeaderLine, MAX_FORWARDS } from './build.ts';
 import { newRequest, type SipMessage } from './message.ts';
 import type { CallSnapshot } from './types.ts';
-import { parseNameAddr, parseUri, writeNameAddr } from './uri.ts';
+import { parseNameAddr, parseUri, writeNameAddr, writeUri } from './uri.ts';
 
 export interface Dialog {
   readonly callId: string;
@@ -59,7 +59,7 @@ export function dialogOfInvite(invite: SipMessage, localTag: string): Dialog {
     remoteTag: invite.from.params.get('tag') ?? '',
     local: `${invite.header('To') ?? ''};tag=${localTag}`,
     remote: invite.header('From') ?? '',
-    remoteTarget: targetOf(invite) ?? invite.from.uri,
+    remoteTarget: targetOf(invite) ?? callerUri(invite),
     routeSet: invite.headerAll('Record-Route'),
     localSeq: 0,
     remoteSeq: invite.cseq.n,
@@ -69,9 +69,21 @@ export function dialogOfInvite(invite: SipMessage, localTag: string): Dialog {
 
 const isSecure = (uri: string): boolean => uri.slice(0, 5).toLowerCase() === 'sips:';
 
-/** The URI of the one Contact, if it has one. */
-export function targetOf(message: SipMessage): string | undefined {
-  return message.contacts[0]?.uri;
+/** The URI of the one Contact, if it has one that requests can be sent to. */
+const targetOf = (message: SipMessage): string | undefined => asTarget(message.contacts[0]?.uri);
+
+/** Where a caller is that gives no such Contact: by its From, or else by its Via. */
+function callerUri(invite: SipMessage): string {
+  const { host = 'invalid', port } = invite.topVia ?? {};
+  return asTarget(invite.from.uri) ?? writeUri({ scheme: 'sip', host, port, params: new Map() });
+}
+
+/** A SIP or SIPS URI (section 8.1.1.8), without the headers that someone would have our requests carry (section 19.1.5). */
+function asTarget(text: string | undefined): string | undefined {
+  const uri = text === undefined ? undefined : parseUri(text);
+  if (text === undefined || (uri?.scheme !== 'sip' && uri?.scheme !== 'sips')) return undefined;
+  // A user may hold a question mark.
+  return uri.headers === undefined ? text : text.slice(0, text.indexOf('?', text.indexOf('@') + 1));
 }
 
 /** Takes the new target of a target refresh (section 12.2.1.2 and 12.2.2). */

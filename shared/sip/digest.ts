@@ -195,6 +195,9 @@ export const NONCE_WINDOW = 31;
 export class NonceCounts {
   readonly #limit: number;
   readonly #used = new Map<string, { high: number; window: number }>();
+  /** The nonces in the order of their first use, around; a map finds its oldest key only behind all that were removed. */
+  readonly #order: string[] = [];
+  #oldest = 0;
   #floor = -1;
 
   constructor(limit = 10_000) {
@@ -226,14 +229,16 @@ export class NonceCounts {
 
   #first(nonce: string, count: number): 'ok' | 'stale' {
     if (nonceTime(nonce) <= this.#floor) return 'stale';
-    if (this.#used.size >= this.#limit) {
-      const oldest = this.#used.keys().next().value;
-      if (oldest !== undefined) {
-        this.#used.delete(oldest);
-        this.#floor = Math.max(this.#floor, nonceTime(oldest));
-      }
+    const kept = own(nonce);
+    if (this.#order.length < this.#limit) this.#order.push(kept);
+    else {
+      const oldest = this.#order[this.#oldest] ?? '';
+      this.#used.delete(oldest);
+      this.#floor = Math.max(this.#floor, nonceTime(oldest));
+      this.#order[this.#oldest] = kept;
+      this.#oldest = (this.#oldest + 1) % this.#limit;
     }
-    this.#used.set(own(nonce), { high: count, window: 0 });
+    this.#used.set(kept, { high: count, window: 0 });
     return 'ok';
   }
 }
@@ -274,6 +279,15 @@ export function authorize(
   if (qop) parts.push(`cnonce=${quote(cnonce)}`, 'qop=auth', `nc=${nc}`);
   if (opaque !== undefined) parts.push(`opaque=${quote(opaque)}`);
   return `Digest ${parts.join(', ')}`;
+}
+
+/** The realm of the first Digest challenge among the values of WWW-Authenticate or Proxy-Authenticate. */
+export function realmOf(challenges: readonly string[]): string | undefined {
+  for (const value of challenges) {
+    const auth = parseAuth(value);
+    if (auth?.scheme === 'digest') return auth.params.get('realm');
+  }
+  return undefined;
 }
 
 interface Challenge {

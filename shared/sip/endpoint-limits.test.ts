@@ -79,3 +79,25 @@ describe('limits', () => {
     expect(duo.a.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
   });
 });
+
+describe('a copy of a request', () => {
+  it('that is much smaller than it gets no answer, which would go to whoever it names', () => {
+    const duo = new Duo();
+    duo.fate = () => [];
+    duo.b.decide = obliging;
+    const padded = (method: string, octets: number) =>
+      text(method, 1).replace(';branch', `;a=${'b'.repeat(octets)};branch`);
+    const answers = (one: string) => {
+      const before = duo.b.lines.length;
+      duo.deliver(duo.b, one);
+      return duo.b.lines.slice(before);
+    };
+    for (const method of ['OPTIONS', 'MESSAGE']) {
+      const large = padded(method, 2_000);
+      expect(answers(large)).toEqual([`200 ${method}`]);
+      expect(answers(large)).toEqual([`200 ${method}`]);
+      expect(answers(padded(method, 2_000 - Math.floor(large.length / 2)))).toEqual([`200 ${method}`]);
+      expect(answers(padded(method, 1_999 - Math.ceil(large.length / 2)))).toEqual([]);
+    }
+  });
+});

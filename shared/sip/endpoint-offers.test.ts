@@ -92,6 +92,19 @@ describe('re-INVITE', () => {
     hangup(duo.a, mine);
   });
 
+  it('whose 2xx is lost has it repeated before BYE: it gets its final answer', () => {
+    const { mine, theirs } = established();
+    let lost = 0;
+    duo.fate = (text, from) => (from === duo.b && text.startsWith('SIP/2.0 200') && lost++ === 0 ? [] : [1]);
+    reoffer(duo.a, mine, 'hold');
+    duo.run(100);
+    hangup(duo.b, theirs);
+    duo.run(1_000);
+    expect(lost).toBeGreaterThan(1);
+    expect(duo.a.last('reoffered')).toMatchObject({ ok: true, status: 200 });
+    expect(duo.a.last('ended').why).toBe('bye');
+  });
+
   it('wishes that come while one is in flight: only the newest follows', () => {
     const { mine } = established();
     for (const sdp of ['one', 'two', 'three']) reoffer(duo.a, mine, sdp);

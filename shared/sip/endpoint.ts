@@ -47,6 +47,13 @@ export interface EndpointOptions {
    * 8.2.7): nothing is kept, and a copy is refused anew. For challenges, whose requests mostly come back signed.
    */
   readonly screen?: (message: SipMessage, flow: Flow) => Refusal | undefined;
+  /** Stands before every tag, branch and Call-ID that it makes, so that another process knows whose they are. Default: nothing. */
+  readonly mark?: string;
+  /**
+   * Asked about a response without its transaction, and a request or ACK inside a dialog that nobody here knows, with its wire form.
+   * True: it is not ours to answer, or comes again by `receive`.
+   */
+  readonly stray?: (message: SipMessage, flow: Flow, text: string) => boolean;
   readonly limits?: Partial<EndpointLimits>;
 }
 
@@ -89,12 +96,13 @@ export class Endpoint implements SipEndpoint {
     };
     const capabilities: HeaderLine[] = [['Allow', abilities.allow.join(', ')]];
     if (abilities.supported.length > 0) capabilities.push(['Supported', abilities.supported.join(', ')]);
-    const tokens = new Tokens(options.random);
+    const tokens = new Tokens(options.random, options.mark);
     this.#core = {
       transactions: new Transactions(tokens),
       tokens,
       abilities,
       screen: options.screen,
+      stray: options.stray,
       limits: { ...ENDPOINT_LIMITS, ...options.limits },
       capabilities,
       hash: options.hash,

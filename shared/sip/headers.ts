@@ -56,6 +56,7 @@ const TABLE: readonly (readonly [name: string, rule: Rule, compact?: string])[] 
   ['Subscription-State', 'single'],
   ['SIP-ETag', 'single'],
   ['SIP-If-Match', 'single'],
+  ['Max-Breadth', 'single'],
   ['Identity', 'lines', 'y'],
   ['Accept', 'list'],
   ['Accept-Contact', 'list', 'a'],

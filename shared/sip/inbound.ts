@@ -9,7 +9,7 @@ import { parse } from './parse.ts';
 import type { PlainRequests } from './plain-requests.ts';
 import { MIN_SE, tooShort } from './session-timer.ts';
 import type { ServerPlace, ServerTransaction } from './transaction.ts';
-import { serverKey } from './transactions.ts';
+import { mergeKeyOf, serverKey } from './transactions.ts';
 import type { CallHandle, EndpointOutput, Flow } from './types.ts';
 import { validate } from './validate.ts';
 
@@ -30,27 +30,28 @@ export class Inbound {
     const { message } = parsed;
     if (!message) return;
     if (message.kind === 'response') {
-      if (!fault) this.#core.transactions.response(message, now, out);
+      if (!fault && !this.#core.transactions.response(message, now, out)) this.#core.stray?.(message, flow, text);
     } else if (fault) {
       this.#refuseUnserved(message, flow, { status: fault.status, headers: [] }, out, fault.reason);
-    } else this.#request(message, flow, now, out);
+    } else this.#request(message, text, flow, now, out);
   }
 
-  #request(message: SipMessage, flow: Flow, now: number, out: EndpointOutput[]): void {
+  #request(message: SipMessage, text: string, flow: Flow, now: number, out: EndpointOutput[]): void {
     const { transactions } = this.#core;
     const key = serverKey(message, message.method === 'ACK' ? 'INVITE' : message.method);
     const known = transactions.find(key);
     if (message.method === 'ACK') {
       if (known) transactions.ack(known, message, now, out);
-      else this.#ack(message, now, out);
+      else if (!this.#ack(message, now, out)) this.#core.stray?.(message, flow, text);
       return;
     }
     if (known) {
-      known.repeated(now, out);
+      // A copy is as long as its request: what is much shorter wants our answer sent at the price of a few octets.
+      if (text.length * 2 >= known.size) known.repeated(now, out);
       transactions.deadlines.plan(known);
       return;
     }
-    const place = { flow, back: responseFlow(flow, message.topVia) };
+    const place = { flow, back: responseFlow(flow, message.topVia), size: text.length };
     if (transactions.count >= this.#core.limits.transactions) {
       this.#refuseUnserved(message, flow, { status: 503, headers: [['Retry-After', '10']] }, out);
       return;
@@ -68,14 +69,25 @@ export class Inbound {
       this.#refuseUnserved(message, flow, screened, out);
       return;
     }
+    if (!refusal && tag !== undefined && this.#isStray(tag, message) && this.#core.stray?.(message, flow, text)) return;
     stampVia(message, flow);
-    const transaction = transactions.open(message, key, place, now);
-    if (refusal) {
-      this.#refuse(transaction, message, refusal, now, out);
+    const mergeKey = tag === undefined ? mergeKeyOf(message) : undefined;
+    const late = refusal ?? this.#lateRefusal(message, mergeKey);
+    const transaction = transactions.open(message, { key, mergeKey }, place, now);
+    if (late) {
+      this.#refuse(transaction, message, late, now, out);
       return;
     }
     if (tag === undefined || message.method === 'REGISTER') this.#newRequest(transaction, message, now, out);
     else this.#inDialog(tag, transaction, message, now, out);
+  }
+
+  /** It belongs to a dialog, and nobody here has it. Subscriptions are the user's. */
+  #isStray(tag: string, message: SipMessage): boolean {
+    if (this.#core.stray === undefined) return false;
+    const call = this.#core.byTag.get(tag);
+    if (call && dialogFor(call, message)) return false;
+    return message.method !== 'REGISTER' && message.method !== 'SUBSCRIBE' && message.method !== 'NOTIFY';
   }
 
   #refusalOf(message: SipMessage, inDialog: boolean): Refusal | undefined {
@@ -85,14 +97,19 @@ export class Inbound {
     if (timed && this.#core.sessionExpires !== undefined && tooShort(message)) {
       return { status: 422, headers: [['Min-SE', String(MIN_SE)]] };
     }
-    if (inDialog) return undefined;
-    if (this.#core.transactions.isMerged(message)) return { status: 482, headers: [] };
+    // Outside a dialog these mean nothing (sections 15.1.2 and 8.2.1, RFC 3311 section 5.2).
+    const needsDialog = message.method === 'BYE' || message.method === 'UPDATE' || message.method === 'INFO';
+    return needsDialog && !inDialog ? { status: 481, headers: [] } : undefined;
+  }
+
+  /** What speaks against a request that is to be kept: it came along another way already, or there are too many. */
+  #lateRefusal(message: SipMessage, mergeKey: string | undefined): Refusal | undefined {
+    if (mergeKey === undefined) return undefined;
+    if (this.#core.transactions.isMerged(mergeKey)) return { status: 482, headers: [] };
     if (message.method === 'INVITE' && this.#core.calls.size >= this.#core.limits.calls) {
       return { status: 503, headers: [['Retry-After', '10']] };
     }
-    // Outside a dialog these mean nothing (sections 15.1.2 and 8.2.1, RFC 3311 section 5.2).
-    const needsDialog = message.method === 'BYE' || message.method === 'UPDATE' || message.method === 'INFO';
-    return needsDialog ? { status: 481, headers: [] } : undefined;
+    return undefined;
   }
 
   #newRequest(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -134,16 +151,20 @@ export class Inbound {
     call.plan();
   }
 
-  #ack(message: SipMessage, now: number, out: EndpointOutput[]): void {
+  /** False where nobody here has its dialog. */
+  #ack(message: SipMessage, now: number, out: EndpointOutput[]): boolean {
     const call = this.#core.byTag.get(message.to.params.get('tag') ?? '');
-    if (call && dialogFor(call, message)) callHooks.acked(call, message, now, out);
+    if (!call || !dialogFor(call, message)) return false;
+    callHooks.acked(call, message, now, out);
+    return true;
   }
 
   /** Section 9.2: answered by itself; 481 where there is no INVITE that it could mean. */
   #cancel(message: SipMessage, key: string, place: ServerPlace, now: number, out: EndpointOutput[]): void {
     const { transactions } = this.#core;
     const invite = transactions.cancelled(message);
-    const transaction = transactions.open(message, key, place, now);
+    const mergeKey = message.to.params.has('tag') ? undefined : mergeKeyOf(message);
+    const transaction = transactions.open(message, { key, mergeKey }, place, now);
     const call = invite?.user instanceof Call ? invite.user : undefined;
     const tag = call?.localTag ?? this.#core.tokens.next(8);
     const response = tagged(message, invite ? 200 : 481, tag);

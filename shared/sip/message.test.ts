@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HEADERS, headerKind } from './headers.ts';
 import { newRequest, newResponse, reasonPhrase, type SipMessage, writeVia } from './message.ts';
+import { parse } from './parse.ts';
 import { deltaSeconds } from './scalars.ts';
 import { parseVia } from './via.ts';
 import { write } from './write.ts';
@@ -183,6 +184,17 @@ describe('newResponse', () => {
     );
     expect(response.method).toBe('INVITE');
     expect(response.kind).toBe('response');
+  });
+
+  it('says once what a damaged request says many times, so that the refusal can be read', () => {
+    const many: [string, string][] = ['From', 'To', 'Call-ID', 'CSeq'].flatMap((name) =>
+      new Array<[string, string]>(90).fill([name, name === 'CSeq' ? '7 INVITE' : '<sip:a@a.example>']),
+    );
+    const answer = write(newResponse(newRequest('INVITE', 'sip:h', [...LINES, ...many]), 400));
+    expect(parse(answer).ok).toBe(true);
+    const ways = new Array<[string, string]>(256).fill(['Via', 'SIP/2.0/UDP h;branch=z9hG4bK1']);
+    expect(parse(write(newResponse(newRequest('INVITE', 'sip:h', [...ways, ...LINES]), 400))).ok).toBe(true);
+    for (const name of ['From', 'To', 'Call-ID', 'CSeq']) expect(answer.split(`\r\n${name}: `)).toHaveLength(2);
   });
 
   it('has Record-Route only where a dialog may come, Timestamp only in 100', () => {

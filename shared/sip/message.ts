@@ -319,8 +319,13 @@ export function newRequest(
 
 /** Methods whose 101..299 responses may make a dialog and therefore carry Record-Route (RFC 3261 section 12.1.1, 6665, 3515). */
 const DIALOG_FORMING = new Set(['INVITE', 'SUBSCRIBE', 'REFER']);
+/** Lines of Via that a response repeats: a request with more values is refused, and its refusal has to be readable. */
+const VIA_LINES = 128;
 
-/** A response to `request` (RFC 3261 section 8.2.6.2): Via, From, To, Call-ID, CSeq as they came; the To tag is the caller's to add. */
+/**
+ * A response to `request` (RFC 3261 section 8.2.6.2): Via, From, To, Call-ID, CSeq as they came, of repeated ones the first; the To tag
+ * is the caller's to add.
+ */
 export function newResponse(
   request: SipMessage,
   status: number,
@@ -329,10 +334,16 @@ export function newResponse(
 ): SipMessage {
   const routed = status > 100 && status < 300 && DIALOG_FORMING.has(request.method);
   const fields: Field[] = [];
+  let seen = 0;
+  let vias = 0;
   for (const field of request.fields) {
     const { id } = field;
-    if (id === VIA || id === FROM || id === TO || id === CALL_ID || id === CSEQ) fields.push(field);
-    else if (id === RECORD_ROUTE && routed) fields.push(field);
+    if (id === FROM || id === TO || id === CALL_ID || id === CSEQ) {
+      if ((seen & (1 << id)) === 0) fields.push(field);
+      seen |= 1 << id;
+    } else if (id === VIA) {
+      if (vias++ < VIA_LINES) fields.push(field);
+    } else if (id === RECORD_ROUTE && routed) fields.push(field);
     else if (status === 100 && field.name === 'Timestamp') fields.push(field);
   }
   for (const [name, value] of headers) fields.push(makeField(name, value));

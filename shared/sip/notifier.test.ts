@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type DialogView, writeDialogInfo } from './dialog-info.ts';
+import { type DialogView, readDialogInfo, writeDialogInfo } from './dialog-info.ts';
 import { newRequest } from './message.ts';
 import { writeSummary } from './message-summary.ts';
 import { type EventPackage, Notifier, type Subscription } from './notifier.ts';
@@ -173,6 +174,20 @@ describe('a subscription (RFC 6665)', () => {
     expect([...notifier.due(0)]).toEqual([one]);
   });
 
+  it('is not given up for a NOTIFY that went a way which is given up', () => {
+    const { notifier, add } = rig();
+    add({ expires: 600 });
+    const [one] = [...notifier.due(0)] as [Subscription];
+    notifier.notify(one, 'a', 0);
+    const again = request({ tag: 't1', cseq: 2, expires: 600 });
+    notifier.refresh(one, again, { ...FLOW, id: 'f2' }, 0);
+    notifier.answered(one, 0);
+    expect([...notifier.due(0)]).toEqual([one]);
+    notifier.notify(one, 'a', 0);
+    notifier.answered(one, 0);
+    expect(notifier.size).toBe(0);
+  });
+
   it('ends with what it watches, or with its connection', () => {
     const { notifier, add, tell } = rig();
     add();
@@ -190,6 +205,75 @@ describe('a subscription (RFC 6665)', () => {
     const { add } = rig({ most: 3, perResource: 2 });
     const status = (resource: string) => add({}, 0, resource).status;
     expect(['a', 'a', 'a', 'b', 'c'].map(status)).toEqual([200, 200, 503, 200, 503]);
+  });
+});
+
+describe('over a restart', () => {
+  /** What a second process makes of what the first one kept last, with a clock of its own. */
+  const restored = (more: { wall: number; flow?: Flow }) => {
+    const first = rig();
+    first.add({ expires: 100 });
+    first.tell(1_000);
+    const [one] =
+      [...first.notifier.due(1_000)].length > 0 ? [] : [first.notifier.known(request({ tag: 't1', cseq: 2 }))];
+    if (one === undefined) throw new Error('no subscription');
+    const saved = JSON.parse(JSON.stringify(first.notifier.save(one, 1_000_000)));
+    const second = rig();
+    second.notifier.restore(saved, more.flow, more.wall);
+    return { ...second, saved };
+  };
+
+  it('goes on with greater numbers, all of its state, and the time that it had', () => {
+    const { notifier, tell } = restored({ wall: 1_040_000, flow: FLOW });
+    const [first] = tell(0);
+    expect([Number.parseInt(first?.header('CSeq') ?? '', 10) > 1, first?.header('To')]).toEqual([
+      true,
+      '<sip:a@h>;tag=a1',
+    ]);
+    expect([state(first), first?.header('From')]).toEqual(['active;expires=60', '<sip:b@h>;tag=t1']);
+    expect(notifier.known(request({ tag: 't1', cseq: 2 }))?.told).toBeGreaterThan(1);
+    expect(tell(60_000).map(state)).toEqual(['terminated;reason=timeout']);
+  });
+
+  it('is never told a number again, whatever was sent after the last writing', () => {
+    const first = rig();
+    first.add({ expires: 600 });
+    first.tell();
+    const one = first.notifier.known(request({ tag: 't1', cseq: 2 })) as Subscription;
+    let saved = first.notifier.save(one, 0);
+    let last = 0;
+    for (let i = 0; i < 300; i++) {
+      first.notifier.changed('dialog', 'line_b');
+      const [message] = first.tell();
+      last = message?.cseq.n ?? 0;
+      if (last > one.keptSeq) saved = first.notifier.save(one, 0);
+      const second = rig();
+      second.notifier.restore(structuredClone(saved), FLOW, 0);
+      expect(second.tell()[0]?.cseq.n ?? 0).toBeGreaterThan(last);
+    }
+  });
+
+  it('without its connection waits for a refresh, and is forgotten where none comes', () => {
+    const { notifier, tell } = restored({ wall: 1_000_000 });
+    notifier.changed('dialog', 'line_b');
+    expect(tell(10_000)).toEqual([]);
+    const again = request({ tag: 't1', cseq: 2, expires: 200 });
+    const known = notifier.known(again) as Subscription;
+    expect(notifier.refresh(known, again, { ...FLOW, id: 'f9' }, 20_000).status).toBe(200);
+    expect(tell(20_000).map(state)).toEqual(['active;expires=200']);
+    const other = restored({ wall: 1_000_000 });
+    expect([other.tell(100_000), other.notifier.size]).toEqual([[], 0]);
+  });
+
+  it('lets go of what is over', () => {
+    const gone: string[] = [];
+    const notifier = new Notifier({ packages: [PACKAGE], tag: () => 't1', gone: (tag) => gone.push(tag) });
+    notifier.add(request({ expires: 0 }), { flow: FLOW, resource: 'line_b', contact: 'sip:s@h' }, 0);
+    for (const one of [...notifier.due(0)]) {
+      notifier.notify(one, 'a', 0);
+      notifier.answered(one, 200);
+    }
+    expect(gone).toEqual(['t1']);
   });
 });
 
@@ -212,5 +296,39 @@ describe('bodies', () => {
     );
     expect(text).toContain('<identity display="&lt;script&gt; ’Ann’">sip:2@h</identity><target uri="sip:2@h"/>');
     expect(writeDialogInfo('sip:1@h', 0, [])).toContain('entity="sip:1@h"></dialog-info>');
+  });
+
+  it('are read as they were written, and nothing else is', () => {
+    const text = fc.string({ unit: fc.constantFrom(...'aZ0<>&"\';=/ €ß'), maxLength: 20 });
+    const view = fc.record(
+      {
+        ...{ id: text, callId: text, localTag: text, remoteTag: text },
+        direction: fc.constantFrom('initiator' as const, 'recipient' as const),
+        state: fc.constantFrom('trying' as const, 'early' as const, 'confirmed' as const, 'terminated' as const),
+        remote: fc.record({ uri: text, name: text }, { requiredKeys: ['uri'] }),
+      },
+      { requiredKeys: ['id', 'direction', 'state'] },
+    );
+    fc.assert(
+      fc.property(text, fc.array(view, { maxLength: 5 }), (entity, views) => {
+        expect(readDialogInfo(writeDialogInfo(entity, 3, views as DialogView[]))).toEqual(views);
+      }),
+      { numRuns: 200 },
+    );
+    fc.assert(
+      fc.property(fc.string({ maxLength: 200 }), (junk) => void readDialogInfo(`<dialog-info state="full">${junk}`)),
+    );
+    for (const bad of [
+      '',
+      '<dialog-info state="partial"></dialog-info>',
+      '<dialog-info  state="full"><dialog id="1"><state>up</state></dialog>',
+    ])
+      expect(readDialogInfo(bad)).toBeUndefined();
+    const many = Array.from(
+      { length: 101 },
+      (_, i) => ({ id: `${i}`, direction: 'initiator', state: 'early' }) as const,
+    );
+    expect(readDialogInfo(writeDialogInfo('e', 0, many))).toBeUndefined();
+    expect(readDialogInfo(writeDialogInfo('e', 0, many.slice(1)))).toHaveLength(100);
   });
 });

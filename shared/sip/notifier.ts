@@ -25,6 +25,8 @@ export interface NotifierOptions {
   /** Subscriptions at once: in all, and to one resource. */
   readonly most?: number;
   readonly perResource?: number;
+  /** A subscription is over, whoever kept it may let go of it. */
+  readonly gone?: (tag: string) => void;
 }
 
 /** Why a subscription ended (RFC 6665 section 4.1.3). */
@@ -48,7 +50,24 @@ export interface Subscription {
   dirty: boolean;
   busy: boolean;
   over: EndOfSubscription | undefined;
+  /** The connection to it broke with an earlier process: nothing can be told until it refreshes. */
+  away?: boolean;
+  /** The flow over which the NOTIFY under way went. */
+  sentOver?: string;
+  /** The last CSeq that whoever keeps subscriptions knows of. */
+  keptSeq: number;
 }
+
+/** A subscription as plain data for another process. Its numbers lie ahead of what was sent, so that few NOTIFYs have to be written down. */
+export interface SavedSubscription
+  extends Pick<Subscription, 'tag' | 'dialog' | 'event' | 'resource' | 'flow' | 'contact' | 'told'> {
+  readonly pack: string;
+  /** Wall clock, ms. */
+  readonly expires: number;
+}
+
+/** Numbers that a saved subscription is ahead by: a restart skips them at most (RFC 3261 section 12.2.1.1 lets gaps be). */
+const AHEAD = 64;
 
 export interface Subscribed {
   readonly status: number;
@@ -62,10 +81,12 @@ export class Notifier {
   readonly #tag: () => string;
   readonly #most: number;
   readonly #perResource: number;
+  readonly #gone: ((tag: string) => void) | undefined;
   readonly #byTag = new Map<string, Subscription>();
   readonly #byResource = new Map<string, Set<Subscription>>();
 
-  constructor({ packages, tag, most = 20_000, perResource = 32 }: NotifierOptions) {
+  constructor({ packages, tag, most = 20_000, perResource = 32, gone }: NotifierOptions) {
+    this.#gone = gone;
     this.#packages = new Map(packages.map((one) => [one.name, one]));
     this.#tag = tag;
     this.#most = most;
@@ -118,10 +139,9 @@ export class Notifier {
     const subscription: Subscription = {
       ...{ tag, flow, resource, contact, pack: judged.pack, event: eventOf(message) ?? '' },
       dialog: dialogOfInvite(message, tag),
-      ...{ expiresAt: now + seconds * 1000, told: 0, dirty: true, busy: false, over: undefined },
+      ...{ expiresAt: now + seconds * 1000, told: 0, dirty: true, busy: false, over: undefined, keptSeq: -1 },
     };
-    this.#byTag.set(tag, subscription);
-    this.#byResource.set(resource, there.add(subscription));
+    this.#put(subscription);
     return grant(subscription, seconds);
   }
 
@@ -134,10 +154,43 @@ export class Notifier {
     const [contact] = message.contacts;
     if (contact !== undefined) subscription.dialog.remoteTarget = contact.uri;
     subscription.flow = flow;
+    subscription.away = false;
     subscription.dirty = true;
     const seconds = granted(message, subscription.pack);
     subscription.expiresAt = now + seconds * 1000;
     return grant(subscription, seconds);
+  }
+
+  /** For another process; `offset` is wall clock minus `now`. */
+  save(subscription: Subscription, offset: number): SavedSubscription {
+    const { tag, dialog, pack, event, resource, flow, contact, told, expiresAt } = subscription;
+    const localSeq = dialog.localSeq + AHEAD;
+    subscription.keptSeq = localSeq;
+    return {
+      ...{ tag, event, resource, flow, contact, pack: pack.name, expires: Math.round(expiresAt + offset) },
+      ...{ dialog: { ...dialog, localSeq }, told: told + AHEAD },
+    };
+  }
+
+  /** Takes up what an earlier process kept, on the flow of this one; without one it waits for a refresh. All of its state is due. */
+  restore(
+    { pack: name, expires, flow: old, ...saved }: SavedSubscription,
+    flow: Flow | undefined,
+    offset: number,
+  ): void {
+    const pack = this.#packages.get(name);
+    if (pack === undefined || this.#byTag.size >= this.#most) return;
+    const { localSeq } = saved.dialog;
+    this.#put({
+      ...saved,
+      ...{
+        pack,
+        flow: flow ?? { ...old, id: `gone-${old.id}` },
+        away: flow === undefined,
+        expiresAt: expires - offset,
+      },
+      ...{ dirty: true, busy: false, over: undefined, keptSeq: localSeq },
+    });
   }
 
   /** Somebody who watches this has something to hear. */
@@ -171,7 +224,8 @@ export class Notifier {
   *due(now: number): Iterable<Subscription> {
     for (const one of this.#byTag.values()) {
       if (one.expiresAt <= now) finish(one, 'timeout');
-      if (one.dirty && !one.busy) yield one;
+      if (one.away === true && one.over !== undefined) this.#forget(one);
+      else if (one.dirty && !one.busy && one.away !== true) yield one;
     }
   }
 
@@ -180,6 +234,7 @@ export class Notifier {
     const { dialog, pack, event, contact, flow, over } = subscription;
     subscription.dirty = false;
     subscription.busy = true;
+    subscription.sentOver = flow.id;
     subscription.told++;
     const left = Math.max(0, Math.ceil((subscription.expiresAt - now) / 1000));
     const headers: HeaderLine[] = [
@@ -195,11 +250,21 @@ export class Notifier {
   answered(subscription: Subscription, status: number): void {
     subscription.busy = false;
     const failed = status < 200 || status >= 300;
-    if (failed || (subscription.over !== undefined && !subscription.dirty)) this.#forget(subscription);
+    // It has refreshed meanwhile, over another flow: what went the old way tells nothing of it.
+    const moved = failed && subscription.sentOver !== subscription.flow.id;
+    if (moved) subscription.dirty = true;
+    else if (failed || (subscription.over !== undefined && !subscription.dirty)) this.#forget(subscription);
+  }
+
+  #put(subscription: Subscription): void {
+    const { tag, resource } = subscription;
+    this.#byTag.set(tag, subscription);
+    this.#byResource.set(resource, (this.#byResource.get(resource) ?? new Set()).add(subscription));
   }
 
   #forget(subscription: Subscription): void {
     const { tag, resource } = subscription;
+    this.#gone?.(tag);
     const there = this.#byResource.get(resource);
     this.#byTag.delete(tag);
     if (there?.delete(subscription) && there.size === 0) this.#byResource.delete(resource);

@@ -3,8 +3,6 @@
  * comma lists. All text has one character per octet; nothing here uses a regular expression, every function is linear.
  */
 
-import { fromLatin1, latin1 } from '../kernel/bytes.ts';
-
 /** Parameters in order. Names are lower case, quoted values are without their quotes; undefined is a name without a value. */
 export type Params = Map<string, string | undefined>;
 
@@ -59,8 +57,11 @@ export function trimmed(text: string, from: number, to: number): string {
   return text.slice(start, end);
 }
 
+/** From so many characters on a slice is a view of the text that it comes from; what was joined to another text is a copy. */
+const VIEW_FROM = 13;
+
 /** A copy of text that outlives its message: a slice would keep the whole of it, up to 64 kB, alive. */
-export const own = (text: string): string => latin1(fromLatin1(text));
+export const own = (text: string): string => (text.length < VIEW_FROM ? text : ` ${text}`.slice(1));
 
 /** A decimal number of digits only, at most `max`; undefined for anything else, an empty text and a sign included. */
 export function decimal(text: string, max: number): number | undefined {
@@ -165,9 +166,10 @@ export function writeParams(params: ReadonlyMap<string, string | undefined>): st
 
 /**
  * The values of a comma list, trimmed; commas inside quotes and angle brackets do not separate. An open quote or bracket
- * makes the rest one value, whose own parser then refuses it. Empty values are kept (their parsers refuse them too).
+ * makes the rest one value, whose own parser then refuses it. Empty values are kept (their parsers refuse them too). Of more than `most`
+ * values the last ones stay together.
  */
-export function splitList(text: string): string[] {
+export function splitList(text: string, most = Number.POSITIVE_INFINITY): string[] {
   if (!text.includes(',')) return [trimmed(text, 0, text.length)];
   const values: string[] = [];
   let from = 0;
@@ -183,6 +185,7 @@ export function splitList(text: string): string[] {
     else if (code === 44 && !angle) {
       values.push(trimmed(text, from, i));
       from = i + 1;
+      if (values.length >= most) break;
     }
   }
   values.push(trimmed(text, from, text.length));

@@ -6,11 +6,14 @@ const PORTION = 2048;
 
 export class Tokens {
   readonly #random: Random;
+  readonly #mark: string;
   #pool = '';
   #at = 0;
 
-  constructor(random: Random) {
+  /** `mark` stands before every token: it says which of several processes made it. */
+  constructor(random: Random, mark = '') {
     this.#random = random;
+    this.#mark = mark;
   }
 
   /** `octets` random octets as lower-case hex; 8 suffice for a tag or branch (RFC 3261 section 19.3 asks for 32 bits). */
@@ -22,7 +25,7 @@ export class Tokens {
     }
     const token = this.#pool.slice(this.#at, this.#at + length);
     this.#at += length;
-    return token;
+    return this.#mark + token;
   }
 
   /** A number in [0, 1), for jitter. */

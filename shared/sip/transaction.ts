@@ -181,19 +181,16 @@ export class ServerTransaction implements Timed {
   #response: string | undefined;
   /** Where responses go: for UDP without rport the port of sent-by (RFC 3261 section 18.2.2). */
   readonly #back: Flow;
+  /** Octets of the request, as it came. */
+  readonly size: number;
 
-  constructor(
-    keys: { key: string; mergeKey: string | undefined },
-    request: SipMessage,
-    at: ServerPlace,
-    holder: Holder,
-    now: number,
-  ) {
+  constructor(keys: ServerKeys, request: SipMessage, at: ServerPlace, holder: Holder, now: number) {
     this.key = keys.key;
     this.mergeKey = keys.mergeKey;
     this.method = request.method;
     this.flow = at.flow;
     this.#back = at.back;
+    this.size = at.size;
     this.request = request;
     this.#holder = holder;
     if (request.method === 'INVITE') this.#invite = newInviteServer(isReliable(at.flow));
@@ -286,8 +283,17 @@ export function sendAgain(flow: Flow, text: string, out: EndpointOutput[]): void
   if (message) out.push({ do: 'send', flow, message, text });
 }
 
+/** By what a server transaction is found. */
+export interface ServerKeys {
+  readonly key: string;
+  /** None inside a dialog. */
+  readonly mergeKey: string | undefined;
+}
+
 /** Whence a request came and where its responses go. */
 export interface ServerPlace {
   readonly flow: Flow;
   readonly back: Flow;
+  /** Octets of the request. */
+  readonly size: number;
 }

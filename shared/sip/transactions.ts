@@ -3,7 +3,14 @@ import { ackFailure, viaValue } from './build.ts';
 import { Deadlines } from './deadlines.ts';
 import type { SipMessage } from './message.ts';
 import type { Tokens } from './tokens.ts';
-import { ClientTransaction, type ClientUser, type Holder, type ServerPlace, ServerTransaction } from './transaction.ts';
+import {
+  ClientTransaction,
+  type ClientUser,
+  type Holder,
+  type ServerKeys,
+  type ServerPlace,
+  ServerTransaction,
+} from './transaction.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 import { isReliable } from './types.ts';
 import { write } from './write.ts';
@@ -69,14 +76,15 @@ export class Transactions implements Holder {
     return transaction;
   }
 
-  /** Gives a response to its transaction; one without is dropped (section 18.1.2 leaves it to the element, RFC 6026 says drop). */
-  response(message: SipMessage, now: number, out: EndpointOutput[]): void {
+  /** Gives a response to its transaction; one without (false) is dropped (section 18.1.2 leaves it to the element, RFC 6026 says drop). */
+  response(message: SipMessage, now: number, out: EndpointOutput[]): boolean {
     const branch = message.topVia?.params.get('branch');
-    if (branch === undefined) return;
+    if (branch === undefined) return false;
     const transaction = this.#clients.get(`${branch}|${message.cseq.method}`);
-    if (!transaction) return;
+    if (!transaction) return false;
     transaction.respond(message, now, out);
     this.deadlines.plan(transaction);
+    return true;
   }
 
   /** The server transaction of that key, see `serverKey`. */
@@ -90,14 +98,14 @@ export class Transactions implements Holder {
   }
 
   /** True where the same request outside a dialog is being served already, having come another way (section 8.2.2.2). */
-  isMerged(request: SipMessage): boolean {
-    return this.#merged.has(mergeKeyOf(request));
+  isMerged(mergeKey: string): boolean {
+    return this.#merged.has(mergeKey);
   }
 
-  /** A new server transaction with its `serverKey`; its user is to be set by the caller. */
-  open(request: SipMessage, key: string, place: ServerPlace, now: number): ServerTransaction {
-    const mergeKey = request.to.params.has('tag') ? undefined : mergeKeyOf(request);
-    const transaction = new ServerTransaction({ key, mergeKey }, request, place, this, now);
+  /** A new server transaction with its `serverKey`, and outside a dialog its `mergeKeyOf`; its user is to be set by the caller. */
+  open(request: SipMessage, keys: ServerKeys, place: ServerPlace, now: number): ServerTransaction {
+    const { key, mergeKey } = keys;
+    const transaction = new ServerTransaction(keys, request, place, this, now);
     this.#servers.set(key, transaction);
     if (mergeKey !== undefined) this.#merged.set(mergeKey, transaction);
     this.hang(place.flow, transaction);
@@ -168,6 +176,7 @@ export function serverKey(request: SipMessage, method: string): string {
   return `2543|${request.callId}|${n}|${from}|${request.uri}|${request.headerAll('Via')[0] ?? ''}|${method}`;
 }
 
-function mergeKeyOf(request: SipMessage): string {
+/** What the copies of one request outside a dialog share, whatever way they come (section 8.2.2.2). */
+export function mergeKeyOf(request: SipMessage): string {
   return `${request.cseq.n}|${request.from.params.get('tag') ?? ''}|${request.callId}|${request.method}`;
 }

@@ -23,6 +23,8 @@ export interface Flow {
   readonly remote: Address;
   /** What the channel proved (TLS client certificate); `none` otherwise. */
   readonly peer: Peer;
+  /** We opened it, both sides proved who they are, and the peer may send its requests back over it (RFC 5923). */
+  readonly alias?: true;
 }
 
 export const isReliable = (flow: Flow): boolean => flow.protocol !== 'udp';

@@ -57,6 +57,7 @@ describe('validate accepts', () => {
       { more: [`Supported: ${many(VALUE_LIMIT, 'a')}`, `Accept: ${many(VALUE_LIMIT, 'a/b')}`] },
     ],
     ['as many lines as allowed', { more: Array.from({ length: VALUE_LIMIT }, () => 'Accept: a/b') }],
+    ['as many values in short lines', { more: new Array(VALUE_LIMIT / 2).fill('Supported: a,b') }],
     ['an Authorization of an unknown scheme', { more: ['Authorization: NoOneKnows opaque-data="x"'] }],
   ])('%s', (_, change) => {
     expect(judge(change)).toBeUndefined();
@@ -132,6 +133,9 @@ describe('validate refuses', () => {
     ['Too Many Values In Accept', { more: Array.from({ length: VALUE_LIMIT + 1 }, () => 'Accept: a/b') }],
     ['Too Many Values In Supported', { more: [`Supported: ${many(VALUE_LIMIT + 1, 'a')}`] }],
     ['Too Many Values In Via', { more: [`v: ${many(VALUE_LIMIT, 'SIP/2.0/UDP h')}`] }],
+    ['Too Many Values In Via', { more: new Array(VALUE_LIMIT / 2).fill('v: SIP/2.0/UDP h, SIP/2.0/UDP i') }],
+    ['Too Many Values In Accept', { more: new Array(VALUE_LIMIT / 2 + 1).fill('Accept: a/b, c/d') }],
+    ['Too Many Values In Supported', { more: new Array(VALUE_LIMIT / 2 + 1).fill('Supported: a,b') }],
     ['Malformed Request-URI', { start: 'OPTIONS <sip:b@h> SIP/2.0' }],
     ['Malformed Request-URI', { start: 'OPTIONS sip:b@h?Route=%3Cx%3E SIP/2.0' }],
     ['Malformed Request-URI', { start: 'OPTIONS sip:b@h:99999 SIP/2.0' }],

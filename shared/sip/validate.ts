@@ -5,7 +5,7 @@
  */
 import { HEADERS, headerKind } from './headers.ts';
 import type { SipMessage } from './message.ts';
-import { decimal, isToken, parseParams, splitList } from './params.ts';
+import { decimal, isDigits, isToken, parseParams, splitList } from './params.ts';
 import { deltaSeconds } from './scalars.ts';
 import { type NameAddr, parseNameAddr, parseUri } from './uri.ts';
 
@@ -79,6 +79,11 @@ export const VALUE_RULES: readonly ValueRule[] = [
     header: 'Max-Forwards',
     source: 'RFC 3261 section 20.22',
     good: (value) => decimal(value, 255) !== undefined,
+  },
+  {
+    header: 'Max-Breadth',
+    source: 'RFC 5393 section 5.2',
+    good: isDigits,
   },
   {
     header: 'Expires',
@@ -221,6 +226,12 @@ export function validate(message: SipMessage): Verdict | undefined {
 /** Values seen per header id in the message at hand; cleared for each. */
 const counts = new Uint16Array(HEADERS.length + 1);
 
+function commasIn(text: string, start: number, end: number): number {
+  let commas = 0;
+  for (let at = text.indexOf(',', start); at >= 0 && at < end; at = text.indexOf(',', at + 1)) commas += 1;
+  return commas;
+}
+
 /** Numbers of values per header, malformed values, and repeated headers that may come once (RFC 4475 section 3.3.8). */
 function judgeFields(message: SipMessage): Verdict | undefined {
   counts.fill(0);
@@ -229,10 +240,13 @@ function judgeFields(message: SipMessage): Verdict | undefined {
     if (kind === undefined) continue;
     const rule = ruleOf[id];
     let values = 1;
-    if (rule !== undefined || (kind.list && end - start >= VALUE_LIMIT)) {
+    const commas = kind.list ? commasIn(text, start, end) : 0;
+    if (rule !== undefined || commas > 0) {
       const line = text.slice(start, end);
-      const all = kind.list && !(rule?.whole && line.length < VALUE_LIMIT) ? splitList(line) : [line];
-      values = all.length;
+      // Tokens hold no comma, so there every one parts two values.
+      const all = commas > 0 && !rule?.whole ? splitList(line, VALUE_LIMIT) : [line];
+      values = rule?.whole ? commas + 1 : all.length;
+      if (values > VALUE_LIMIT) return { status: 400, reason: `Too Many Values In ${kind.name}` };
       const good = rule === undefined || (rule.whole ? rule.good(line) : all.every(rule.good));
       if (!good) return { status: 400, reason: `Malformed ${kind.name}` };
     }

@@ -1,0 +1,88 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { IDENTITY_LIMIT, readIdentity, writeIdentity } from './identity.ts';
+import { claimOf, FRESH, type SignedCall, VALUES } from './identity-check.ts';
+import { type Passport, signingInput, tokenOf } from './passport.ts';
+
+describe('the Identity header field', () => {
+  it('reads the example of RFC 8224 section 4, with spaces', () => {
+    expect(
+      readIdentity('eyJh.eyJk.rq3p ; info = <https://biloxi.example.org/biloxi.cert> ;alg=ES256;ppt="shaken"'),
+    ).toEqual({
+      ...{ token: 'eyJh.eyJk.rq3p', info: 'https://biloxi.example.org/biloxi.cert', alg: 'ES256', ppt: 'shaken' },
+    });
+  });
+
+  const word = fc.stringMatching(/^[A-Za-z0-9_-]{1,20}$/);
+  it('is read as it was written', () => {
+    const any = fc.record(
+      {
+        token: fc.stringMatching(/^[A-Za-z0-9_.-]{1,80}$/),
+        info: fc.stringMatching(/^https:\/\/[a-z]{1,9}\/[a-z0-9.~%]{0,20}$/),
+        alg: word,
+        ppt: word,
+      },
+      { requiredKeys: ['token', 'info'] },
+    );
+    fc.assert(
+      fc.property(any, (identity) => {
+        expect(readIdentity(writeIdentity(identity))).toEqual(identity);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it.each([
+    ['no parameters', 'eyJh.eyJk.rq3p'],
+    ['no info', 'eyJh.eyJk.rq3p;alg=ES256'],
+    ['info that comes later', 'eyJh.eyJk.rq3p;alg=ES256;info=<https://x/y>'],
+    ['info without brackets', 'eyJh.eyJk.rq3p;info=https://x/y'],
+    ['an empty info', 'eyJh.eyJk.rq3p;info=<>'],
+    ['a token of other characters', '"eyJh";info=<https://x/y>'],
+    ['a parameter twice', 'eyJh;info=<https://x/y>;alg=a;alg=b'],
+    ['one character too many', `${'e'.repeat(IDENTITY_LIMIT)};info=<https://x/y>`],
+  ])('is refused with %s', (_name, text) => expect(readIdentity(text)).toBeUndefined());
+});
+
+const NOW = 1_800_000_000;
+const X5U = 'https://c.example/a.pem';
+const PASSPORT: Passport = {
+  ...{ x5u: X5U, attest: 'A', dest: { tn: ['15550100002'] }, iat: NOW, orig: '15550100001', origid: 'o' },
+};
+const value = (more: Partial<Passport> = {}, header: { info?: string; alg?: string; ppt?: string } = {}) =>
+  writeIdentity({
+    token: tokenOf(signingInput({ ...PASSPORT, ...more }), new Uint8Array(64)),
+    ...{ info: X5U, alg: 'ES256', ppt: 'shaken', ...header },
+  });
+const call = (values: string[], more: Partial<SignedCall> = {}): SignedCall => ({
+  ...{ values, caller: '+15550100001', called: ['+15550100003', '+15550100002'], now: NOW, ...more },
+});
+
+describe('which signature decides', () => {
+  it.each<[string, SignedCall]>([
+    ['one that fits', call([value()])],
+    ['one beside a kind that is not known here', call([value({}, { ppt: 'rph' }), value()])],
+    ['one without alg', call([value().replace(';alg=ES256', '')])],
+    ['one as old as may be', call([value({ iat: NOW - FRESH })])],
+    ['one as much ahead as may be', call([value({ iat: NOW + FRESH })])],
+  ])('%s is looked at', (_name, asked) => expect(claimOf(asked)).toHaveProperty('token'));
+
+  it.each<[string, SignedCall, string]>([
+    ['none', call([]), 'missing'],
+    ['only one of an unknown kind', call([value({}, { ppt: 'rph' })]), 'missing'],
+    ['two', call([value(), value()]), 'invalid'],
+    ['one that is malformed beside a good one', call([value(), 'x']), 'invalid'],
+    ['more than are looked at', call(new Array(VALUES + 1).fill(value({}, { ppt: 'rph' }))), 'invalid'],
+    ['another algorithm', call([value({}, { alg: 'none' })]), 'invalid'],
+    ['another address in the token', call([value({}, { info: 'https://c.example/b.pem' })]), 'invalid'],
+    ['one that is too old', call([value({ iat: NOW - FRESH - 1 })]), 'stale'],
+    ['one from the future', call([value({ iat: NOW + FRESH + 1 })]), 'stale'],
+    ['another caller', call([value()], { caller: '+15550100009' }), 'invalid'],
+    ['a caller without a number', call([value()], { caller: 'anonymous' }), 'invalid'],
+    ['another callee', call([value()], { called: ['+15550100009'] }), 'invalid'],
+    ['a callee that is no number', call([value({ dest: { uri: ['urn:service:sos'] } })]), 'invalid'],
+  ])('%s does not pass', (_name, asked, fault) => {
+    const verstat = fault === 'missing' ? 'No-TN-Validation' : 'TN-Validation-Failed';
+    expect(claimOf(asked)).toMatchObject({ verdict: { verstat, fault } });
+  });
+});

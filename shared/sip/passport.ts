@@ -1,0 +1,132 @@
+/**
+ * PASSporT (RFC 8225) of the kind `shaken` (RFC 8588): who calls whom, when, and how well the signer knows the caller, as a JSON Web
+ * Signature in its compact form. Here it is only written and read; whoever holds a key signs `signingInput`.
+ */
+import { fromBase64, toBase64 } from '../kernel/base64.ts';
+import { latin1, utf8 } from '../kernel/bytes.ts';
+
+/** Full, partial and gateway attestation (RFC 8588 section 4). */
+export type Attestation = 'A' | 'B' | 'C';
+
+export interface Passport {
+  /** Where the signer's certificates are (https). */
+  readonly x5u: string;
+  readonly attest: Attestation;
+  /** The called numbers (digits) or other URIs. */
+  readonly dest: { readonly tn?: readonly string[]; readonly uri?: readonly string[] };
+  /** Seconds since 1970. */
+  readonly iat: number;
+  /** The caller's number, digits. */
+  readonly orig: string;
+  /** UUID of where the call came into the signer's network. */
+  readonly origid: string;
+}
+
+/** A token that came in: what it says, and what its signature is over. Nothing of it is believed yet. */
+export interface ReadToken {
+  readonly passport: Passport;
+  readonly input: string;
+  readonly signature: Uint8Array;
+}
+
+/** Characters of a token, and called parties in it, that are read. */
+export const TOKEN_LIMIT = 4096;
+export const DEST_LIMIT = 16;
+/** Octets of an ES256 signature (RFC 7518 section 3.4). */
+const SIGNATURE = 64;
+
+/**
+ * A number as it stands in a PASSporT: digits, `*` and `#` without plus sign and visual separators (RFC 8224 section 8.3); undefined where
+ * the text is no number.
+ */
+export function canonicalNumber(text: string): string | undefined {
+  let digits = '';
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i);
+    if ('0123456789*#'.includes(char)) digits += char;
+    else if (!'-.() '.includes(char) && !(char === '+' && i === 0)) return undefined;
+  }
+  return digits.length > 0 && digits.length <= 15 ? digits : undefined;
+}
+
+/** What is to be signed: both objects with their keys in order and no white space (RFC 8225 section 9). */
+export function signingInput({ x5u, attest, dest, iat, orig, origid }: Passport): string {
+  const header = { alg: 'ES256', ppt: 'shaken', typ: 'passport', x5u };
+  const called = {
+    ...(dest.tn === undefined ? {} : { tn: dest.tn }),
+    ...(dest.uri === undefined ? {} : { uri: dest.uri }),
+  };
+  return `${urlText(JSON.stringify(header))}.${urlText(JSON.stringify({ attest, dest: called, iat, orig: { tn: orig }, origid }))}`;
+}
+
+/** The token of an input and its ES256 signature. */
+export function tokenOf(input: string, signature: Uint8Array): string {
+  return `${input}.${toBase64Url(signature)}`;
+}
+
+/**
+ * Reads a token in its full form; undefined where it is malformed, signed by anything but ES256, of another kind than `shaken`, or too
+ * long.
+ */
+export function readToken(token: string): ReadToken | undefined {
+  if (token.length > TOKEN_LIMIT) return undefined;
+  const parts = token.split('.');
+  const [head = '', body = '', sign = ''] = parts;
+  const header = parts.length === 3 ? objectOf(head) : undefined;
+  const claims = header === undefined ? undefined : objectOf(body);
+  const signature = fromBase64Url(sign);
+  if (header === undefined || claims === undefined || signature?.length !== SIGNATURE) return undefined;
+  const { alg, ppt, typ, x5u } = header;
+  if (alg !== 'ES256' || ppt !== 'shaken' || typ !== 'passport' || typeof x5u !== 'string') return undefined;
+  const passport = passportOf(claims, x5u);
+  return passport && { passport, input: `${head}.${body}`, signature };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function passportOf({ attest, dest, iat, orig, origid }: Json, x5u: string): Passport | undefined {
+  if (attest !== 'A' && attest !== 'B' && attest !== 'C') return undefined;
+  const tn = isObject(orig) ? orig.tn : undefined;
+  if (typeof tn !== 'string' || canonicalNumber(tn) !== tn) return undefined;
+  if (typeof iat !== 'number' || !Number.isSafeInteger(iat) || iat < 0) return undefined;
+  if (typeof origid !== 'string' || origid.length > 64 || !isObject(dest)) return undefined;
+  const [numbers, uris] = [texts(dest.tn), texts(dest.uri)];
+  if (numbers === undefined || uris === undefined || numbers.length + uris.length === 0) return undefined;
+  const called = { ...(numbers.length === 0 ? {} : { tn: numbers }), ...(uris.length === 0 ? {} : { uri: uris }) };
+  return { x5u, attest, dest: called, iat, orig: tn, origid };
+}
+
+/** A list of texts, empty where there is none; undefined for anything else. */
+function texts(value: unknown): string[] | undefined {
+  if (value === undefined) return [];
+  if (!Array.isArray(value) || value.length > DEST_LIMIT) return undefined;
+  const list = value.filter((one) => typeof one === 'string');
+  return list.length === value.length ? list : undefined;
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The JSON object of a part, with nothing inherited. */
+function objectOf(part: string): Json | undefined {
+  const octets = fromBase64Url(part);
+  if (octets === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(latin1(octets));
+    return isObject(value) ? Object.assign(Object.create(null), value) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const urlText = (text: string): string => toBase64Url(utf8(text));
+
+/** RFC 4648 section 5, without padding. */
+function toBase64Url(octets: Uint8Array): string {
+  return toBase64(octets).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
+
+function fromBase64Url(text: string): Uint8Array | undefined {
+  if (!/^[A-Za-z0-9_-]+$/.test(text)) return undefined;
+  return fromBase64(text.replaceAll('-', '+').replaceAll('_', '/') + '='.repeat((4 - (text.length % 4)) % 4));
+}

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { newRequest, newResponse, type SipMessage } from './message.ts';
+import { SUBSCRIBE_AGAIN, Subscriber } from './subscriber.ts';
+
+const WATCHED = { uri: 'sip:1@h', from: 'sip:1@h', contact: 'sip:hl@10.0.0.9' };
+const ASKED = { event: 'message-summary', accept: 'application/simple-message-summary', expires: 600 };
+const make = () => new Subscriber(ASKED, { callId: 'c1', tag: 'ours' });
+
+/** The answer to a SUBSCRIBE. */
+function answer(request: SipMessage, status: number, expires?: number): SipMessage {
+  const response = newResponse(request, status);
+  if (expires !== undefined) response.add('Expires', String(expires));
+  return response;
+}
+
+interface Notify {
+  readonly n: number;
+  readonly tag?: string;
+  readonly to?: string;
+  readonly state?: string;
+  readonly body?: string;
+  readonly callId?: string;
+}
+
+const notify = ({ n, tag = 'theirs', to = 'ours', state = 'active;expires=600', body = 'b', callId = 'c1' }: Notify) =>
+  newRequest(
+    'NOTIFY',
+    WATCHED.contact,
+    [
+      ['From', `<sip:1@h>;tag=${tag}`],
+      ['To', `<sip:1@h>;tag=${to}`],
+      ['Call-ID', callId],
+      ['CSeq', `${n} NOTIFY`],
+      ['Contact', '<sip:switch@10.0.0.1>'],
+      ['Event', 'message-summary'],
+      ['Subscription-State', state],
+    ],
+    body,
+  );
+
+describe('a subscription of ours', () => {
+  test('begins outside a dialog, and is refreshed inside it at half of its time', () => {
+    const one = make();
+    const first = one.request(WATCHED);
+    expect(['From', 'To', 'CSeq', 'Event', 'Expires'].map((name) => first.header(name))).toEqual([
+      '<sip:1@h>;tag=ours',
+      '<sip:1@h>',
+      '1 SUBSCRIBE',
+      'message-summary',
+      '600',
+    ]);
+    expect(one.due).toBe(Number.POSITIVE_INFINITY);
+    expect(one.answered(answer(first, 200, 100), 1_000)).toBe(false);
+    expect(one.due).toBe(51_000);
+    expect(one.notified(notify({ n: 1 }), 1_100)).toEqual({ status: 200, body: 'b' });
+    const again = one.request(WATCHED);
+    expect([again.uri, again.header('To'), again.header('From'), again.header('CSeq')]).toEqual([
+      'sip:switch@10.0.0.1',
+      '<sip:1@h>;tag=theirs',
+      '<sip:1@h>;tag=ours',
+      '2 SUBSCRIBE',
+    ]);
+    expect(one.request(WATCHED).cseq.n).toBe(3);
+  });
+
+  test('hears a NOTIFY that overtakes the answer, each once and in order, and none of another dialog', () => {
+    const one = make();
+    one.request(WATCHED);
+    expect(one.notified(notify({ n: 5 }), 0).status).toBe(200);
+    expect(one.notified(notify({ n: 5, body: 'old' }), 0)).toEqual({ status: 500 });
+    expect(one.notified(notify({ n: 4 }), 0)).toEqual({ status: 500 });
+    expect(one.notified(notify({ n: 9, tag: 'other' }), 0)).toEqual({ status: 481 });
+    expect(one.notified(notify({ n: 9, to: 'other' }), 0)).toEqual({ status: 481 });
+    expect(one.notified(notify({ n: 9, callId: 'c2' }), 0)).toEqual({ status: 481 });
+    expect(one.notified(notify({ n: 70, body: '' }), 0)).toEqual({ status: 200 });
+  });
+
+  test.each([
+    ['forgot the dialog', 481, true],
+    ['refuses', 403, false],
+    ['says nothing', 0, false],
+  ])('is begun anew, with a greater number, where the notifier %s', (_how, status, atOnce) => {
+    const one = make();
+    one.answered(answer(one.request(WATCHED), 200, 600), 0);
+    one.notified(notify({ n: 1 }), 0);
+    const refresh = one.request(WATCHED);
+    expect(one.answered(status === 0 ? undefined : answer(refresh, status), 5_000)).toBe(atOnce);
+    expect(one.due).toBe(5_000 + SUBSCRIBE_AGAIN);
+    const next = one.request(WATCHED);
+    expect([next.header('To'), next.cseq.n]).toEqual([atOnce ? '<sip:1@h>' : '<sip:1@h>;tag=theirs', 3]);
+  });
+
+  test('that is ended by the notifier is wanted at once, and may have another dialog', () => {
+    const one = make();
+    one.answered(answer(one.request(WATCHED), 200, 600), 0);
+    one.notified(notify({ n: 1 }), 0);
+    expect(one.notified(notify({ n: 2, state: 'terminated;reason=timeout' }), 7_000).status).toBe(200);
+    expect(one.due).toBe(7_000);
+    expect(one.request(WATCHED).header('To')).toBe('<sip:1@h>');
+    expect(one.notified(notify({ n: 1, tag: 'another' }), 7_100).status).toBe(200);
+  });
+});

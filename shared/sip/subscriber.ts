@@ -1,0 +1,110 @@
+/**
+ * The subscriber's side of an event package (RFC 6665 section 4.1): one subscription that is kept for as long as it is wanted, refreshed
+ * at half of its time, begun anew where the notifier does not know it any more. Pure; deadlines are in the state, times in ms.
+ */
+import { NEVER } from '../kernel/machine.ts';
+import type { HeaderLine } from './build.ts';
+import { type Dialog, dialogOfInvite, dialogRequest } from './dialog.ts';
+import { newRequest, type SipMessage } from './message.ts';
+
+/** Milliseconds until a refused or unanswered SUBSCRIBE is tried again. */
+export const SUBSCRIBE_AGAIN = 60_000;
+
+export interface SubscriberOptions {
+  readonly event: string;
+  readonly accept: string;
+  /** Seconds asked for. */
+  readonly expires: number;
+}
+
+/** Whom it watches, and as whom. */
+export interface Watched {
+  /** Request-URI and To. */
+  readonly uri: string;
+  /** URI of From and of Contact. */
+  readonly from: string;
+  readonly contact: string;
+}
+
+export class Subscriber {
+  readonly #o: SubscriberOptions;
+  readonly callId: string;
+  readonly #tag: string;
+  #seq = 0;
+  #dialog: Dialog | undefined;
+  #lastNotify = -1;
+  /** When to subscribe (again). */
+  due = NEVER;
+
+  /** `callId` and `tag` are random and never used before. */
+  constructor(options: SubscriberOptions, names: { readonly callId: string; readonly tag: string }) {
+    this.#o = options;
+    this.callId = names.callId;
+    this.#tag = names.tag;
+  }
+
+  /** The next SUBSCRIBE: inside the dialog where there is one. Its answer goes to `answered`. */
+  request({ uri, from, contact }: Watched): SipMessage {
+    this.due = NEVER;
+    const headers: HeaderLine[] = [
+      ['Contact', `<${contact}>`],
+      ['Event', this.#o.event],
+      ['Accept', this.#o.accept],
+      ['Expires', String(this.#o.expires)],
+    ];
+    if (this.#dialog !== undefined) return dialogRequest(this.#dialog, 'SUBSCRIBE', headers);
+    return newRequest('SUBSCRIBE', uri, [
+      ['From', `<${from}>;tag=${this.#tag}`],
+      ['To', `<${uri}>`],
+      ['Call-ID', this.callId],
+      ['CSeq', `${++this.#seq} SUBSCRIBE`],
+      ...headers,
+    ]);
+  }
+
+  /** What became of a SUBSCRIBE; undefined: silence. True where it is to be sent anew at once (the notifier lost its dialog). */
+  answered(response: SipMessage | undefined, now: number): boolean {
+    const status = response?.status ?? 0;
+    if (response !== undefined && status >= 200 && status < 300) {
+      this.due = now + Math.max(1, Math.min(response.expires ?? this.#o.expires, this.#o.expires)) * 500;
+      return false;
+    }
+    const lost = this.#dialog !== undefined && status === 481;
+    if (lost) this.forget();
+    this.due = now + SUBSCRIBE_AGAIN;
+    return lost;
+  }
+
+  /**
+   * A NOTIFY: its status, and the body where it is news. The first one makes the dialog (RFC 6665 section 4.4.1): a notifier whose NOTIFY
+   * overtakes its 200 is heard all the same.
+   */
+  notified(message: SipMessage, now: number): { readonly status: number; readonly body?: string } {
+    const own = message.callId === this.callId && message.to.params.get('tag') === this.#tag;
+    const remoteTag = message.from.params.get('tag');
+    const known = this.#dialog === undefined || this.#dialog.remoteTag === remoteTag;
+    if (!own || remoteTag === undefined || !known) return { status: 481 };
+    if (message.cseq.n <= this.#lastNotify) return { status: 500 };
+    this.#lastNotify = message.cseq.n;
+    const state = message.header('Subscription-State')?.trim().toLowerCase() ?? 'active';
+    if (state.startsWith('terminated')) {
+      this.forget();
+      this.due = now;
+    } else this.#learn(message);
+    return { status: 200, ...(message.body === '' ? {} : { body: message.body }) };
+  }
+
+  /** There is no dialog any more: the next SUBSCRIBE begins one. */
+  forget(): void {
+    this.#seq = Math.max(this.#seq, this.#dialog?.localSeq ?? 0);
+    this.#dialog = undefined;
+    this.#lastNotify = -1;
+  }
+
+  #learn(message: SipMessage): void {
+    const before = this.#dialog;
+    const dialog = dialogOfInvite(message, this.#tag);
+    // To has our tag already, other than in a request that begins a dialog.
+    this.#dialog = { ...dialog, local: message.header('To') ?? '', localSeq: before?.localSeq ?? this.#seq };
+  }
+}
