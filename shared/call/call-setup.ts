@@ -18,7 +18,8 @@ import {
 import { bothReady, takerMedia } from './call-taken.ts';
 import { talkMedia } from './call-talk.ts';
 import type { CallInput, CallOutput, EndReason, OneByOne, Routed, Target } from './call-types.ts';
-import { watchFlow } from './flows.ts';
+import { breadthOf, watchFlow } from './flows.ts';
+import { shareOf, widthOf } from './hops.ts';
 import { better, callerStatus, isWayOut, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
@@ -28,8 +29,14 @@ const newLeg = (id: string, oneByOne?: OneByOne): Leg => ({
   ...(oneByOne === undefined ? {} : { oneByOne }),
 });
 
-export function start<T>(state: CallState<T>, sdp: string | undefined, now: number, out: Out<T>): void {
+export function start<T>(
+  state: CallState<T>,
+  { sdp, breadth }: Extract<CallInput<T>, { on: 'invite' }>,
+  now: number,
+  out: Out<T>,
+): void {
   if (state.at !== 'idle') return;
+  if (breadth !== undefined) state.breadth = breadth;
   state.at = 'routing';
   state.caller = 'waiting';
   state.routing = true;
@@ -103,6 +110,8 @@ export function rerouted<T>(
   delete state.early;
   state.earlyAccepted = false;
   for (const leg of state.legs.values()) endLeg(state, leg, reason, out);
+  // A leg of the same name goes on with its endpoint; what was asked of that before is void.
+  for (const [op, asked] of state.asks) if (asked.leg === input.target.leg) state.asks.delete(op);
   ring(state, [input.target], input.ringFor, now, out);
 }
 
@@ -113,7 +122,8 @@ export function routeRefused<T>(state: CallState<T>, status: number, reason: End
   if (state.at === 'routing') finish(state, { status, reason }, out);
 }
 
-function ring<T>(state: CallState<T>, targets: Routed<T>['targets'], ringFor: number, now: number, out: Out<T>): void {
+function ring<T>(state: CallState<T>, wanted: Routed<T>['targets'], ringFor: number, now: number, out: Out<T>): void {
+  const targets = fitting(state, wanted);
   state.at = 'ringing';
   state.ringFor = ringFor;
   state.deadline = now + ringFor;
@@ -136,6 +146,15 @@ function ring<T>(state: CallState<T>, targets: Routed<T>['targets'], ringFor: nu
   inviteReady(state, now, out);
 }
 
+/** Nobody rings where the call may not be forked so wide (RFC 5393 section 5.3.3.1): 440. */
+function fitting<T>(state: CallState<T>, targets: Routed<T>['targets']): Routed<T>['targets'] {
+  const share = shareOf(state.breadth, widthOf(targets));
+  delete state.share;
+  if (share === 0) return targets.map(({ leg }) => ({ leg, branches: [], otherwise: 440 }));
+  if (share !== undefined) state.share = share;
+  return targets;
+}
+
 /** Invites the contacts of every leg that has its SDP, once the caller's side is sure to work. */
 function inviteReady<T>(state: CallState<T>, now: number, out: Out<T>): void {
   if (state.at !== 'ringing') return;
@@ -147,7 +166,7 @@ function inviteReady<T>(state: CallState<T>, now: number, out: Out<T>): void {
       if (branch.leg !== leg.id || branch.at !== 'planned') continue;
       branch.at = 'ringing';
       watchFlow(branch, now);
-      out.push({ do: 'invite', branch: name, leg: leg.id, to: branch.to, sdp: leg.sdp });
+      out.push({ do: 'invite', branch: name, leg: leg.id, to: branch.to, sdp: leg.sdp, ...breadthOf(state) });
       if (leg.oneByOne === undefined) continue;
       leg.tryBy = now + leg.oneByOne.tryFor;
       break;

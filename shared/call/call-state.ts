@@ -38,7 +38,9 @@ export interface Leg {
 
 /** Why media was asked for, and for which party. */
 export interface Ask {
-  readonly use: 'setup' | 'taken' | 'early' | 'final' | 'late' | 'answer' | 'offer' | 'tell' | 'told';
+  readonly use:
+    | ('setup' | 'taken' | 'early' | 'final' | 'late' | 'answer' | 'offer' | 'tell' | 'told')
+    | ('switch' | 'switched' | 'agreed');
   readonly leg: LegId;
   readonly party: Party;
   readonly deadline: number;
@@ -64,6 +66,9 @@ export interface CallState<T> {
   /** Whoever does not take the call is asked about again, and how the call would end. */
   again: boolean;
   lostBy?: { readonly status: number; readonly reason: EndReason };
+  /** Max-Breadth of the caller's INVITE, and of those that ring now. */
+  breadth?: number;
+  share?: number;
   /** `route` is not answered yet. */
   routing: boolean;
   relay: boolean;
@@ -94,8 +99,12 @@ export interface CallState<T> {
   nextOp: number;
   readonly asks: Map<number, Ask>;
   readonly sides: Map<Party, Side>;
-  /** Pass mode: the side whose offer is at the other one. */
+  /** Pass mode, and a switch to fax or back: the side whose offer is at the other one. */
   exchange?: Party;
+  /** By relay: that offer. */
+  switching?: string;
+  /** By relay: both sides have agreed on fax. */
+  fax?: boolean;
 }
 
 export function newCall<T>(): CallState<T> {
@@ -156,17 +165,24 @@ export function legOf<T>(state: CallState<T>, party: Party): Leg | undefined {
   return branch === undefined ? undefined : state.legs.get(branch.leg);
 }
 
+/** The other side of an established two-sided call. */
+export function otherOf<T>(state: CallState<T>, party: Party): Party | undefined {
+  const peer = party === CALLER ? state.winner : CALLER;
+  return peer !== undefined && state.sides.has(peer) ? peer : undefined;
+}
+
 export function ask<T>(
   state: CallState<T>,
   leg: Leg,
   what: Omit<Ask, 'leg' | 'deadline'> & {
     readonly want: 'offer' | 'answer' | 'accept';
     readonly direction?: Direction;
+    readonly like?: string;
   },
   now: number,
   out: CallOutput<T>[],
 ): void {
-  const { use, want, party, sdp, direction } = what;
+  const { use, want, party, sdp, direction, like } = what;
   leg.media = state.owned;
   const op = state.nextOp++;
   state.asks.set(op, { use, leg: leg.id, party, deadline: now + MEDIA_LIMIT, ...(sdp === undefined ? {} : { sdp }) });
@@ -178,6 +194,7 @@ export function ask<T>(
     party,
     ...(sdp === undefined ? {} : { sdp }),
     ...(direction === undefined ? {} : { direction }),
+    ...(like === undefined ? {} : { like }),
   });
 }
 

@@ -1,17 +1,12 @@
 /** An established call: offers of either side, hold and resume told on, late answers. See `call.ts`. */
 
-import { type Ask, ask, CALLER, type CallState, finish, legOf, type Side } from './call-state.ts';
+import { switched, switches, switchMedia, switchOver } from './call-fax.ts';
+import { type Ask, ask, type CallState, finish, legOf, otherOf, type Side } from './call-state.ts';
 import type { CallOutput, Party } from './call-types.ts';
 import { directionOf } from './direction.ts';
 import { callerStatus, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
-
-/** The other side of an established two-sided call. */
-function other<T>(state: CallState<T>, party: Party): Party | undefined {
-  const peer = party === CALLER ? state.winner : CALLER;
-  return peer !== undefined && state.sides.has(peer) ? peer : undefined;
-}
 
 /** A side offers anew. By relay it is answered at once by its own endpoint, and the other side is told a change of hold. */
 export function offered<T>(state: CallState<T>, party: Party, sdp: string | undefined, now: number, out: Out<T>): void {
@@ -23,13 +18,14 @@ export function offered<T>(state: CallState<T>, party: Party, sdp: string | unde
   }
   if (!state.relay) passOffer(state, party, sdp, out);
   else if (side.busy) out.push({ do: 'refuse-offer', party, status: 491 });
+  else if (sdp !== undefined && switches(state, sdp)) switchOver(state, party, sdp, now, out);
   else if (sdp === undefined) ask(state, leg, { use: 'offer', want: 'offer', party }, now, out);
   else ask(state, leg, { use: 'answer', want: 'answer', party, sdp }, now, out);
 }
 
 /** Without relay the offer goes to the other side as it is; one without SDP cannot be passed on. */
 function passOffer<T>(state: CallState<T>, party: Party, sdp: string | undefined, out: Out<T>): void {
-  const peer = other(state, party);
+  const peer = otherOf(state, party);
   const leg = peer === undefined ? undefined : legOf(state, peer);
   if (sdp === undefined || peer === undefined) out.push({ do: 'refuse-offer', party, status: 488 });
   else if (state.exchange !== undefined) out.push({ do: 'refuse-offer', party, status: 491 });
@@ -59,6 +55,7 @@ export function reoffered<T>(
     else out.push({ do: 'refuse-offer', party: from, status: result.ok ? 488 : callerStatus(result.status) });
     return;
   }
+  if (switched(state, party, result, now, out)) return;
   side.busy = false;
   const leg = legOf(state, party);
   if (result.ok && result.sdp !== undefined && leg !== undefined) {
@@ -110,6 +107,7 @@ export function talkMedia<T>(
       renewed(side, party, false, out);
     } else out.push({ do: 'reoffer', party, sdp: reply.sdp });
   } else if (use === 'told') renewed(side, party, reply.failed === undefined, out);
+  else switchMedia(state, asked, reply, out);
 }
 
 /** Says what came of a `renew`. */
@@ -121,7 +119,7 @@ function renewed<T>(side: Side, party: Party, ok: boolean, out: Out<T>): void {
 
 /** What one side said of its direction, the other is told. */
 function follow<T>(state: CallState<T>, party: Party, sdp: string, now: number, out: Out<T>): void {
-  const peer = other(state, party);
+  const peer = otherOf(state, party);
   const side = peer === undefined ? undefined : state.sides.get(peer);
   if (peer === undefined || side === undefined) return;
   side.wanted = directionOf(sdp);

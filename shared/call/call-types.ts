@@ -39,8 +39,8 @@ export interface Routed<T> {
 }
 
 export type CallInput<T> =
-  /** The caller's INVITE; `sdp` is its offer, if it made one. */
-  | { readonly on: 'invite'; readonly sdp?: string }
+  /** The caller's INVITE; `sdp` is its offer, if it made one, `breadth` its Max-Breadth (RFC 5393). */
+  | { readonly on: 'invite'; readonly sdp?: string; readonly breadth?: number }
   /** Instead of an INVITE: ring these targets for an endpoint that somebody else owns. */
   | { readonly on: 'open'; readonly target: Target<T>; readonly ringFor: number }
   /** Answers of `route`: ring, hold the caller (who hears ringing with `ring`) until `admit`, or refuse. */
@@ -89,7 +89,15 @@ export type CallOutput<T> =
   | { readonly do: 'route' }
   /** This leg was not taken, for this reason: is there another way? */
   | { readonly do: 'reroute'; readonly leg: LegId; readonly reason: EndReason }
-  | { readonly do: 'invite'; readonly branch: string; readonly leg: LegId; readonly to: T; readonly sdp: string }
+  /** `breadth`: how many branches it may have in its turn, where the call says so. */
+  | {
+      readonly do: 'invite';
+      readonly branch: string;
+      readonly leg: LegId;
+      readonly to: T;
+      readonly sdp: string;
+      readonly breadth?: number;
+    }
   /** 101..199 to the caller. */
   | { readonly do: 'progress'; readonly status: number; readonly sdp?: string }
   /** 200 to the caller, or to who took the call. */
@@ -102,7 +110,8 @@ export type CallOutput<T> =
   | { readonly do: 'refuse-offer'; readonly party: Party; readonly status: number }
   /**
    * Media of a leg. `offer`: give an SDP offer (with that direction); `answer`: give the answer to `sdp`; `accept`: take
-   * `sdp` as the answer to what was offered. Reply by `media` with the same `op`.
+   * `sdp` as the answer to what was offered. `like`: what the other side says, where the kind of media is for the two to agree on
+   * (fax). Reply by `media` with the same `op`.
    */
   | {
       readonly do: 'media';
@@ -112,6 +121,7 @@ export type CallOutput<T> =
       readonly party: Party;
       readonly sdp?: string;
       readonly direction?: Direction;
+      readonly like?: string;
     }
   /** Let sound flow both ways between the caller's leg and this one. */
   | { readonly do: 'connect'; readonly caller: LegId; readonly leg: LegId }

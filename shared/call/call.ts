@@ -46,7 +46,7 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
   if (state.at === 'over') return;
   switch (input.on) {
     case 'invite':
-      start(state, input.sdp, now, out);
+      start(state, input, now, out);
       break;
     case 'open':
       open(state, input.target, input.ringFor, now, out);

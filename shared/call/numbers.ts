@@ -68,6 +68,7 @@ export function inFull(dialled: string, from: string | undefined): string {
 
 /** A number as it is meant, when only digits, a plus sign and the visual separators of RFC 3966 stand in it. */
 function withoutSeparators(text: string): string {
+  if (isDigits(text.startsWith('+') ? text.slice(1) : text)) return text;
   let bare = '';
   for (const c of text) if (!'-.() '.includes(c)) bare += c;
   const rest = bare.startsWith('+') ? bare.slice(1) : bare;

@@ -61,7 +61,7 @@ export class Door {
   readonly #guesses = new Guesses();
 
   constructor(options: DoorOptions) {
-    this.#options = options;
+    this.#options = { ...options, hash: remembering(options.hash) };
   }
 
   /** The credentials that a request carries for our realm; whoever they name is not proved by that. */
@@ -121,6 +121,16 @@ export class Door {
     const algorithms: readonly DigestAlgorithm[] = secure ? ['SHA-256', 'MD5'] : ['MD5'];
     return { ok: false, status: 401, challenges: challenge({ realm, nonce, stale, algorithms }) };
   }
+}
+
+/** The same digest, computed once for a text that comes again and again: method and URI of every registration. */
+function remembering(hash: DigestHash): DigestHash {
+  let last = { algorithm: '', text: '', digest: '' };
+  return (algorithm, text) => {
+    if (!text.startsWith('REGISTER:')) return hash(algorithm, text);
+    if (last.text !== text || last.algorithm !== algorithm) last = { algorithm, text, digest: hash(algorithm, text) };
+    return last.digest;
+  };
 }
 
 /** True where a SIP or tel URI names the account: its username or its number in any usual writing. */

@@ -18,6 +18,9 @@ export const SILENT_AFTER = 30_000;
 /** Packets taken from one source in a second; 20 ms packets are 50. */
 export const PACKETS_PER_SECOND = 500;
 
+/** Octets of a datagram that is not RTP. */
+export const DATAGRAM_LIMIT = 1_400;
+
 /** The packet being read; one thread, one packet at a time. */
 const header = newHeader();
 
@@ -86,14 +89,15 @@ export class EndpointNode {
 
   /** True while frames for it can leave. */
   get ready(): boolean {
-    return this.remote?.receives === true && this.#gate?.target !== undefined;
+    return this.remote?.receives === true && this.remote.opaque !== true && this.#gate?.target !== undefined;
   }
 
   /** A datagram on the RTP port. */
   onRtp(data: Uint8Array, host: string, port: number): void {
     const remote = this.remote;
     if (this.#closed) return;
-    if (remote === undefined || this.#gate === undefined || !readHeader(data, header)) {
+    const plain = remote?.opaque === true ? data.length <= DATAGRAM_LIMIT : readHeader(data, header);
+    if (remote === undefined || this.#gate === undefined || !plain) {
       this.#refused++;
       return;
     }
@@ -105,6 +109,10 @@ export class EndpointNode {
     this.#inSecond++;
     this.#heard = now;
     this.#silent = false;
+    if (remote.opaque === true) {
+      for (const sink of this.relays) sink.#carry(data);
+      return;
+    }
     if (header.ssrc !== this.#ssrc) this.#newSource(header.ssrc, now);
     this.statistics.count(header.sequence);
     if (!this.#first) {
@@ -131,7 +139,7 @@ export class EndpointNode {
   sendFrame(sum: Int32Array, tick: number, now: number): void {
     const remote = this.remote;
     const target = this.#gate?.target;
-    if (remote === undefined || target === undefined || this.#keys.busy) return;
+    if (remote === undefined || remote.opaque === true || target === undefined || this.#keys.busy) return;
     const packet = this.sender.frame(sum, remote.codec, remote.payloadType, tick, now);
     this.#rtp.send(packet, RTP_HEADER + FRAME, target.host, target.port);
   }
@@ -159,6 +167,7 @@ export class EndpointNode {
   care(now: number): void {
     this.#inSecond = 0;
     this.#dtmf.expire(now);
+    if (this.remote?.opaque === true) return;
     if (this.remote?.sends === true && !this.#silent && now - this.#heard >= SILENT_AFTER) {
       this.#silent = true;
       this.#host.event({ on: 'silent', id: this.id, owner: this.owner });
@@ -172,7 +181,7 @@ export class EndpointNode {
 
   stats(): EndpointStats {
     const { received, lost, jitter } = this.statistics;
-    const silentFor = this.remote?.sends === true ? this.#host.mono() - this.#heard : 0;
+    const silentFor = this.remote?.sends === true && this.remote.opaque !== true ? this.#host.mono() - this.#heard : 0;
     const remote = this.#reporter.remote;
     return { sent: this.sender.sent, received, lost, refused: this.#refused, jitter, silentFor, ...remote };
   }
@@ -211,6 +220,13 @@ export class EndpointNode {
     }
   }
 
+  /** A datagram of the other side, as it came. */
+  #carry(data: Uint8Array): void {
+    const target = this.#gate?.target;
+    if (this.remote?.opaque === true && target !== undefined)
+      this.#rtp.send(data, data.length, target.host, target.port);
+  }
+
   #forward(source: EndpointNode, data: Uint8Array, now: number): void {
     if (source.remote === undefined || this.remote === undefined) return;
     const codes = transcode(source.remote.codec, this.remote.codec);
@@ -219,7 +235,8 @@ export class EndpointNode {
 
   #pass(source: EndpointNode, data: Uint8Array, type: number, codes: Uint8Array | undefined, now: number): void {
     const target = this.#gate?.target;
-    if (this.remote?.receives !== true || target === undefined || this.#keys.busy) return;
+    if (this.remote?.receives !== true || this.remote.opaque === true || target === undefined || this.#keys.busy)
+      return;
     const packet = this.sender.relay(source, header, data, type, codes, now);
     if (packet === undefined) return;
     this.#rtp.send(packet, RTP_HEADER + header.payloadEnd - header.payloadStart, target.host, target.port);

@@ -30,6 +30,8 @@ export interface RemoteSpec {
   readonly eventType?: number;
   readonly sends: boolean;
   readonly receives: boolean;
+  /** No RTP: datagrams (fax by UDPTL) that go on as they are to the one endpoint that hears it, if that is of the same kind. */
+  readonly opaque?: true;
   /**
    * From where RTP is taken: `exact` the address and port above; `address` that host, the port learned within the first 5
    * packets (RTP from elsewhere is dropped, always; nothing is sent to another host, even if `address` names one).

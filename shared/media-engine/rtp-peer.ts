@@ -5,11 +5,15 @@
 import type { Address, Timer, UdpSocket, World } from '#shared/kernel/world.ts';
 import { DtmfReceiver, EVENT_SIZE, writeEvent } from '#shared/rtp/dtmf.ts';
 import { lawOf } from '#shared/rtp/g711.ts';
+import { JitterBuffer } from '#shared/rtp/jitter-buffer.ts';
 import { FRAME, newHeader, RTP_HEADER, readHeader, timestampDistance, writeHeader } from '#shared/rtp/packet.ts';
 import type { AudioCodec } from './engine.ts';
 
 /** What is kept of a call, samples: five minutes. Older sound stays, newer is counted only. */
 const KEPT = 5 * 60 * 8000;
+
+/** Fills a frame of 20 ms that is to be sent; false: there is nothing to say. */
+export type FrameSource = (frame: Int16Array) => boolean;
 
 export class RtpPeer {
   readonly #world: World;
@@ -25,12 +29,18 @@ export class RtpPeer {
   #sequence = 0;
   #timestamp = 0;
   #timer: Timer | undefined;
+  #bridge:
+    | { readonly source: FrameSource; readonly sink: (frame: Int16Array) => void; readonly jitter: JitterBuffer }
+    | undefined;
+  readonly #frame = new Int16Array(FRAME);
   /** Where RTP goes; undefined: nowhere. */
   target: Address | undefined;
   codec: AudioCodec = 'PCMU';
   /** Packets of RTP that came, whatever they carried, and the source of the last. */
   received = 0;
   lastFrom: Address | undefined;
+  /** Takes what comes and is no RTP. */
+  onOther: ((data: Uint8Array) => void) | undefined;
   /** Telephone events that came, in order. */
   digits = '';
   readonly #dtmf = new DtmfReceiver((digit) => {
@@ -65,7 +75,17 @@ export class RtpPeer {
     this.#samples = samples;
     this.#position = 0;
     this.#loop = loop;
+    this.begin();
+  }
+
+  /** Begins to send what was played last, or silence. */
+  begin(): void {
     if (this.#timer === undefined) this.#arm(this.#world.clock.mono());
+  }
+
+  /** From now on frames come from `source` before what is played, and `sink` gets what was heard: one each per 20 ms while it sends. */
+  bridge(source: FrameSource, sink: (frame: Int16Array) => void): void {
+    this.#bridge = { source, sink, jitter: new JitterBuffer() };
   }
 
   /** Ceases to send. */
@@ -84,6 +104,11 @@ export class RtpPeer {
       writeHeader(packet, i === 1, payloadType, this.#sequence++ & 0xffff, this.#timestamp, this.#ssrc);
       if (writeEvent(packet, RTP_HEADER, digit, i >= 5, 10, duration)) this.#socket.send(packet.slice(), target);
     }
+  }
+
+  /** Sends a datagram that is no RTP. */
+  send(data: Uint8Array): void {
+    if (this.target !== undefined) this.#socket.send(data, this.target);
   }
 
   /** What came, placed by its timestamps; gaps are zeros. */
@@ -117,17 +142,24 @@ export class RtpPeer {
     const type = this.codec === 'PCMU' ? 0 : 8;
     writeHeader(packet, this.#sequence === 0, type, this.#sequence++ & 0xffff, this.#timestamp, this.#ssrc);
     this.#timestamp = (this.#timestamp + FRAME) >>> 0;
+    const bridged = this.#bridge?.source(this.#frame) ?? false;
     for (let i = 0; i < FRAME; i++) {
       if (this.#loop && this.#position >= this.#samples.length) this.#position = 0;
-      const sample = this.#samples[this.#position++];
+      const sample = bridged ? this.#frame[i] : this.#samples[this.#position++];
       packet[RTP_HEADER + i] = sample === undefined ? silence : (encode[sample & 0xffff] as number);
     }
     if (this.target !== undefined) this.#socket.send(packet, this.target);
+    if (this.#bridge === undefined) return;
+    this.#bridge.jitter.take(this.#frame);
+    this.#bridge.sink(this.#frame);
   }
 
   #receive(data: Uint8Array, from: Address): void {
     const header = this.#header;
-    if (!readHeader(data, header)) return;
+    if (!readHeader(data, header)) {
+      this.onOther?.(data);
+      return;
+    }
     this.received++;
     this.lastFrom = from;
     this.types.add(header.payloadType);
@@ -135,6 +167,9 @@ export class RtpPeer {
     if (header.payloadType === this.eventType)
       this.#dtmf.push(header.timestamp, data, header.payloadStart, header.payloadEnd, now);
     if (header.payloadType !== 0 && header.payloadType !== 8) return;
+    const { ssrc, sequence, timestamp, payloadStart: start, payloadEnd: end } = header;
+    const { decode } = lawOf(header.payloadType === 0 ? 'PCMU' : 'PCMA');
+    this.#bridge?.jitter.put(ssrc, sequence, timestamp, data, start, end, decode);
     if (this.#first?.ssrc !== header.ssrc) {
       // Another source goes on where time has got to.
       const passed = this.#first === undefined ? 0 : Math.round((now - this.#first.at) * 8);

@@ -18,17 +18,17 @@ export interface EngineProcessOptions extends GraphOptions {
 const PATH_LIMIT = 100;
 
 /**
- * Where the engine of a folder listens: in the folder or, where that path is too long for a socket, in a folder of our own
+ * Where the engine of a folder (or another child, by `name`) listens: in the folder or, where that path is too long for a socket, in a folder of our own
  * under the temporary one, named by a hash. Throws where somebody else has made that folder.
  */
-export function engineSocket(folder: string): string {
-  const path = join(resolve(folder), 'engine.sock');
+export function engineSocket(folder: string, name = 'engine.sock'): string {
+  const path = join(resolve(folder), name);
   if (Buffer.byteLength(path) <= PATH_LIMIT) return path;
   const short = join(tmpdir(), `hearthline-${createHash('sha256').update(path).digest('hex').slice(0, 24)}`);
   mkdirSync(short, { recursive: true, mode: 0o700 });
   const facts = lstatSync(short);
   if (!facts.isDirectory() || facts.uid !== process.getuid?.()) throw new Error(`${short} belongs to somebody else`);
-  return join(short, 'engine.sock');
+  return join(short, name);
 }
 
 /** The priority in the first-in-first-out class that the service manager asks for, in `HEARTHLINE_MEDIA_FIFO`; none unless it is 1 to 99. */

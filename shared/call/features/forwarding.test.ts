@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { forwardAfter, forwardAlways, mayGoOn, ringsFor } from './forwarding.ts';
+import { forwardAlways, mayGoOn, onward, ringsFor } from './forwarding.ts';
 
 const ALL = { forward: { always: '1', busy: '2', noAnswer: '3', offline: '4' } } as const;
 
@@ -12,17 +12,17 @@ describe('forwarding', () => {
     ['cancelled', undefined],
     ['insufficient_credit', undefined],
   ])('after %s', (reason, to) => {
-    expect(forwardAfter(ALL, reason, [])).toBe(to);
-    expect(forwardAfter({}, reason, [])).toBeUndefined();
+    expect(onward(ALL, reason)).toEqual(to === undefined ? [] : [to]);
+    expect(onward({}, reason)).toEqual([]);
   });
 
   it('always', () => expect([forwardAlways(ALL), forwardAlways({})]).toEqual(['1', undefined]));
 
   it('a hunt goes on before forwarding, each line once', () => {
-    const features = { hunt: ['a', 'b'], forward: { noAnswer: 'c' } };
-    const way = [[], ['a'], ['a', 'b']].map((tried) => forwardAfter(features, 'no_answer', tried));
-    expect(way).toEqual(['a', 'b', 'c']);
-    expect(forwardAfter({ hunt: ['a'] }, 'callee_busy', ['a'])).toBeUndefined();
+    const features = { hunt: ['a', 'b', 'a'], forward: { noAnswer: 'c', busy: 'b' } };
+    expect(onward(features, 'no_answer')).toEqual(['a', 'b', 'c']);
+    expect(onward(features, 'callee_busy')).toEqual(['a', 'b']);
+    expect(onward(features, 'callee_declined')).toEqual([]);
   });
 
   it('says how long phones ring, and whether a call may go on', () => {

@@ -1,28 +1,27 @@
 /** Where a call goes that its callee's line does not take: forwarding (CFU, CFB, CFNR, CFNRc) and the lines that follow in a hunt. */
-import { type LineFeatures, NO_ANSWER_AFTER } from './document.ts';
+import { type Forwards, type LineFeatures, NO_ANSWER_AFTER } from './document.ts';
 
 /** Times that one call is sent on; then it ends as the last line left it. */
 export const FORWARD_LIMIT = 5;
+
+/** The forward that a call takes which ended so. */
+const WAYS: ReadonlyMap<string, keyof Forwards> = new Map([
+  ['callee_busy', 'busy'],
+  ['no_answer', 'noAnswer'],
+  ['callee_offline', 'offline'],
+]);
 
 /** Where every call goes; undefined: to the line itself. Do not disturb keeps the phones quiet and lets forwarding be. */
 export function forwardAlways(features: LineFeatures): string | undefined {
   return features.forward?.always;
 }
 
-/** Where a call goes that has ended so (a fault code) before anybody answered. `tried`: lines that were rung, by name as set. */
-export function forwardAfter(features: LineFeatures, reason: string, tried: readonly string[]): string | undefined {
-  const { forward, hunt = [] } = features;
-  const next = hunt.find((line) => !tried.includes(line));
-  switch (reason) {
-    case 'callee_busy':
-      return next ?? forward?.busy;
-    case 'no_answer':
-      return next ?? forward?.noAnswer;
-    case 'callee_offline':
-      return next ?? forward?.offline;
-    default:
-      return undefined;
-  }
+/** Where a call goes that has ended so (a fault code) before anybody answered, one after the other: the lines of a hunt, then the forward. */
+export function onward({ forward, hunt = [] }: LineFeatures, reason: string): string[] {
+  const way = WAYS.get(reason);
+  if (way === undefined) return [];
+  const last = forward?.[way];
+  return [...new Set(last === undefined ? hunt : [...hunt, last])];
 }
 
 /** True where a call that is not taken may go on to somebody else. */

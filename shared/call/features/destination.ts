@@ -1,0 +1,32 @@
+/**
+ * Whom a call rings in the end: line after line, each with its own wishes. A line sends the call on always, lets it through, or turns it away,
+ * and then to somebody else where its owner says so. Whoever drives this looks the next one up.
+ */
+import type { LineFeatures } from './document.ts';
+import { FORWARD_LIMIT, forwardAlways, onward } from './forwarding.ts';
+import { type Caller, screen } from './screening.ts';
+
+export type Hop =
+  /** The phones of this line ring. */
+  | { readonly at: 'here' }
+  | { readonly at: 'on'; readonly to: string }
+  /** With a fault code. */
+  | { readonly at: 'refused'; readonly reason: 'callee_declined' | 'callee_busy' }
+  | { readonly at: 'circle' };
+
+/** What becomes of a call at a line; `seen`: lines that have sent it on. `talking`: calls that the line has. */
+export function hop(
+  line: string,
+  features: LineFeatures,
+  caller: Caller,
+  talking: number,
+  seen: ReadonlySet<string>,
+): Hop {
+  const always = forwardAlways(features);
+  const screened = always === undefined ? screen(features, caller, talking) : undefined;
+  if (screened?.pass === true) return { at: 'here' };
+  const to = always ?? (screened === undefined ? undefined : onward(features, screened.reason)[0]);
+  if (to === undefined && screened !== undefined) return { at: 'refused', reason: screened.reason };
+  if (to === undefined || seen.has(line) || seen.size >= FORWARD_LIMIT) return { at: 'circle' };
+  return { at: 'on', to };
+}
