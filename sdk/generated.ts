@@ -1009,6 +1009,7 @@ export interface Verbs {
         seconds: number;
         reason: string;
         price: number;
+        verstat?: 'TN-Validation-Passed' | 'TN-Validation-Failed' | 'No-TN-Validation';
       }[];
       next?: string;
     };
@@ -2296,6 +2297,14 @@ export interface Verbs {
       };
       addresses: string[];
       devices: number;
+      modem?: {
+        state: 'closed' | 'starting' | 'ready' | 'silent';
+        registration: 'none' | 'home' | 'searching' | 'denied' | 'unknown' | 'roaming' | 'emergency';
+        sim: string;
+        signal?: number;
+        sound: boolean;
+        call: boolean;
+      };
     };
   };
   /** Runs the checks of a gateway. Scope diagnosis:read. */

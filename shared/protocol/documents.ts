@@ -6,6 +6,7 @@ import Type from 'typebox';
 import { AppId, AppVersion } from './applet-manifest.ts';
 import { At, Id, literals, request } from './schema.ts';
 import { FallbackTrunk, HomeLocation } from './verbs/emergency.ts';
+import { FeatureStamps, LineFeatures } from './verbs/line-features.ts';
 
 /** What a gateway needs to serve its house's phones and to reach the softswitch. HA1 = H(username:realm:password), realm = domain. */
 export const VoiceDocument = request({
@@ -61,12 +62,23 @@ export const AppletsDocument = request({
   ),
 });
 
+/** The features of a home's lines, for the calls that its gateway switches; a line that has none is absent. */
+export const FeaturesDocument = request({
+  lines: Type.Array(request({ line: Id, features: LineFeatures, stamps: FeatureStamps }), { maxItems: 64 }),
+});
+
 /** Documents by name; the version stands beside, not inside. */
-export const documents = { voice: VoiceDocument, system: SystemDocument, applets: AppletsDocument } as const;
+export const documents = {
+  voice: VoiceDocument,
+  system: SystemDocument,
+  applets: AppletsDocument,
+  features: FeaturesDocument,
+} as const;
 export type DocumentName = keyof typeof documents;
 export type VoiceDocument = Type.Static<typeof VoiceDocument>;
 export type SystemDocument = Type.Static<typeof SystemDocument>;
 export type AppletsDocument = Type.Static<typeof AppletsDocument>;
+export type FeaturesDocument = Type.Static<typeof FeaturesDocument>;
 
 /** Body of a message of channel `desired`. */
 export const Desired = Type.Object({

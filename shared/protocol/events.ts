@@ -11,6 +11,8 @@ export interface BusEvents {
   };
   /** A home's lines or their credentials changed. */
   'lines.changed': { readonly home: string };
+  /** The features of a home's lines changed, and with them its desired document. */
+  'features.changed': { readonly home: string };
   /** The phones of a line that can be reached: somebody registered, perhaps anew. */
   'line.registered': { readonly line: string; readonly devices: readonly string[] };
   /** A line has got a message, or what became of one changed. */

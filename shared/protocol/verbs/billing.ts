@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { At, Cursor, Empty, Id, listOf, literals, Micro, Payment, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
+import { Verstat } from './identity.ts';
 
 export const Cdr = Type.Object({
   id: Id,
@@ -15,6 +16,8 @@ export const Cdr = Type.Object({
   seconds: Type.Integer(),
   reason: Type.String(),
   price: Micro,
+  /** What the number of a caller from outside proved to be, where its trunk checks signatures. */
+  verstat: Type.Optional(Verstat),
 });
 
 /** Billing: one record per leg from the journal, rated by prefix, paid from a prepaid balance or afterwards. */

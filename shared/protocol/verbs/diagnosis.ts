@@ -50,6 +50,18 @@ const LineState = Type.Object({
   upstream: literals('none', 'asking', 'held', 'refused'),
 });
 
+const ModemState = Type.Object({
+  state: literals('closed', 'starting', 'ready', 'silent'),
+  registration: literals('none', 'home', 'searching', 'denied', 'unknown', 'roaming', 'emergency'),
+  sim: Type.String(),
+  /** Decibels over a milliwatt. */
+  signal: Type.Optional(Type.Integer()),
+  /** The port for the call's sound is open. */
+  sound: Type.Boolean(),
+  /** It is in a call. */
+  call: Type.Boolean(),
+});
+
 const StatusReport = Type.Object({
   gateway: Type.String(),
   profile: Type.String(),
@@ -77,6 +89,8 @@ const StatusReport = Type.Object({
   outbox: Type.Object({ waiting: Count, octets: Count, lost: Count }),
   addresses: Type.Array(Type.String()),
   devices: Count,
+  /** The mobile modem for calls for help, where there is one. */
+  modem: Type.Optional(ModemState),
 });
 
 const NetworkReport = Type.Object({

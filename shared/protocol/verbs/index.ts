@@ -14,6 +14,7 @@ import { enrolmentVerbs } from './enrolment.ts';
 import { farmVerbs } from './farm.ts';
 import { gatewayEdgeVerbs } from './gateway-edge.ts';
 import { homeNetworkingVerbs } from './home-networking.ts';
+import { identityVerbs } from './identity.ts';
 import { lineFeatureVerbs } from './line-features.ts';
 import { mediaVerbs } from './media.ts';
 import { messagingVerbs } from './messaging.ts';
@@ -38,6 +39,7 @@ export const verbs = {
   ...lineFeatureVerbs,
   ...softswitchVerbs,
   ...trunkVerbs,
+  ...identityVerbs,
   ...outsideVerbs,
   ...emergencyVerbs,
   ...mediaVerbs,

@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { At, Dialled, E164, Id, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
+import { Diverted } from './identity.ts';
 
 /** What a call to a number costs, roughly; the classes by which lines are barred. */
 const DestinationClass = Type.Union([
@@ -52,6 +53,18 @@ export const LineFeatures = request({
   ),
 });
 
+/** When a phone or an owner changed what star codes can change, by field; `shared/call/features/merge.ts`. */
+export const FeatureStamps = request({
+  hideNumber: Type.Optional(At),
+  doNotDisturb: Type.Optional(At),
+  rejectAnonymous: Type.Optional(At),
+  noWaiting: Type.Optional(At),
+  'forward.always': Type.Optional(At),
+  'forward.busy': Type.Optional(At),
+  'forward.noAnswer': Type.Optional(At),
+  'forward.offline': Type.Optional(At),
+});
+
 /** What a line does with its calls, and what becomes of one that nobody takes. */
 export const lineFeatureVerbs = verbTable({
   'line.features.get': {
@@ -80,12 +93,28 @@ export const lineFeatureVerbs = verbTable({
     cli: 'line set-features',
     example: { home: 'home_1', line: 'line_1', features: { doNotDisturb: true } },
   },
+  'line.features.tell': {
+    family: 'narrowband',
+    orientation: 'voice',
+    server: 'session-manager',
+    about:
+      'A gateway tells what its phones set by star codes while the WAN was cut. Of each field the later change stands; only fields with a stamp are taken.',
+    request: request({ line: Id, features: LineFeatures, stamps: FeatureStamps }),
+    reply: Type.Object({}),
+    faults: ['not_found'],
+    gateway: ['event'],
+    example: { line: 'line_1', features: { doNotDisturb: true }, stamps: { doNotDisturb: 0 } },
+  },
   'session.reroute': {
     family: 'narrowband',
     orientation: 'voice',
     server: 'session-manager',
     about: 'The softswitch asks where a call goes that this leg did not take: forwarding, or the next line of a hunt.',
-    request: request({ session: Id, leg: Id, reason: Type.String({ maxLength: 64 }), at: At }),
+    /** `diversions`: times that the call was sent on so far. */
+    request: request({
+      ...{ session: Id, leg: Id, reason: Type.String({ maxLength: 64 }), at: At },
+      diversions: Type.Optional(Type.Integer({ minimum: 0 })),
+    }),
     /** With `number` the leg goes outside; `owner` is the line that answers for it. */
     reply: Type.Object({
       leg: Id,
@@ -94,6 +123,7 @@ export const lineFeatureVerbs = verbTable({
       owner: Type.Optional(Id),
       again: Type.Boolean(),
       ringFor: Type.Optional(Type.Integer()),
+      diverted: Type.Optional(Diverted),
     }),
     faults: [
       'callee_unknown',

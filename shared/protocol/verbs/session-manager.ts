@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { At, Cursor, Empty, Id, listOf, literals, Party, request } from '../schema.ts';
 import { verbTable } from '../verb.ts';
+import { Diverted, Verstat } from './identity.ts';
 
 /** A communication session inside a service session: one channel, voice or not, towards a home, trunk or room. */
 export const Leg = Type.Object({
@@ -249,10 +250,16 @@ export const sessionManagerVerbs = verbTable({
       hidden: Type.Optional(Type.Boolean()),
       /** Those who help call back: no wish of the line stands in their way. */
       callBack: Type.Optional(Type.Boolean()),
+      /** What the caller's number proved to be, for a call from outside. */
+      verstat: Type.Optional(Verstat),
+      /** Times that the call was sent on before it came here. */
+      diversions: Type.Optional(Type.Integer({ minimum: 0 })),
       /** Where the phones of the line are that was dialled, as `registration.list` says it: one question less. */
       reach: Type.Optional(
         Type.Object({ line: Id, contacts: Type.Integer(), direct: Type.Boolean(), gateway: Type.Optional(Id) }),
       ),
+      /** The leg whose place the caller takes (Replaces, RFC 3891), as the softswitch found it. */
+      replaces: Type.Optional(Type.Object({ session: Id, leg: Id })),
     }),
     reply: Type.Union([
       Type.Object({
@@ -264,13 +271,14 @@ export const sessionManagerVerbs = verbTable({
         again: Type.Optional(Type.Boolean()),
         ringFor: Type.Optional(Type.Integer()),
         hidden: Type.Optional(Type.Boolean()),
+        diverted: Type.Optional(Diverted),
       }),
       /** `ring`: the caller hears ringing meanwhile. */
       Type.Object({ do: Type.Literal('wait'), session: Id, leg: Id, ring: Type.Optional(Type.Boolean()) }),
       /** The caller takes the call that rings at `ringing` of that session, as `leg`. */
       Type.Object({ do: Type.Literal('take'), session: Id, ringing: Id, leg: Id }),
     ]),
-    faults: [...planFaults, 'destination_barred'],
+    faults: [...planFaults, 'destination_barred', 'conflict'],
     example: { call: 'chn_1', callId: 'a@b', line: 'line_1', to: '+15550100002', at: 0, direct: false },
   },
   'leg.report': {
@@ -307,6 +315,13 @@ export const sessionManagerVerbs = verbTable({
       answeredAt: Type.Optional(At),
       endedAt: At,
       reason: Type.String({ maxLength: 64 }),
+      /** Others that were rung and did not take the call. */
+      also: Type.Optional(
+        Type.Array(
+          request({ to: Type.String({ maxLength: 256 }), endedAt: At, reason: Type.String({ maxLength: 64 }) }),
+          { maxItems: 32 },
+        ),
+      ),
     }),
     reply: Type.Object({ session: Id }),
     faults: [],

@@ -17,6 +17,8 @@ export const softswitchVerbs = verbTable({
       /** The line to ring; or `waiting`, the call that asked for it. */
       line: Type.Optional(Id),
       waiting: Type.Optional(Id),
+      /** Or a number outside, by a trunk; the line `owner` answers for the call. */
+      outward: Type.Optional(request({ number: Type.String({ maxLength: 64 }), owner: Id })),
       /** What the phone shows as the caller. */
       caller: Type.Object({ number: Type.String(), name: Type.Optional(Type.String()) }),
       /** The leg whose channel at the same home the gateway mixes this one with (Join, RFC 3911). */
@@ -24,7 +26,7 @@ export const softswitchVerbs = verbTable({
       ringFor: Type.Integer({ minimum: 1000, maximum: 180_000, description: 'milliseconds' }),
     }),
     reply: Type.Object({ channel: Id, callId: Type.String() }),
-    faults: ['callee_offline', 'callee_unknown', 'no_codec'],
+    faults: ['callee_offline', 'callee_unknown', 'no_codec', 'destination_barred'],
     example: {
       session: 'ses_1',
       leg: 'leg_1',

@@ -14,10 +14,23 @@ const settings = {
   name: Name,
   /** Off: nothing goes out or comes in. */
   enabled: Type.Optional(Type.Boolean()),
-  /** Where its requests go. UDP needs a literal address. */
+  /** Where its requests go: an address, or a name whose servers DNS tells (RFC 3263). Over UDP a name needs `--sip-dns`. */
   host: Host,
   port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+  /** Default: what DNS says of the name, else UDP. */
   transport: Type.Optional(literals('udp', 'tcp', 'tls')),
+  /**
+   * Over TLS the carrier's certificate has to speak for the host's name (RFC 5922). `ca`: the only authorities believed (PEM; default the
+   * web's). `mutual`: we show our own certificate, and the carrier may call over the same connection (RFC 5923).
+   */
+  tls: Type.Optional(
+    request({
+      ca: Type.Optional(Type.String({ minLength: 1, maxLength: 65_536 })),
+      mutual: Type.Optional(Type.Boolean()),
+    }),
+  ),
+  /** Requests of more than 1,300 octets, which UDP would cut, go over TCP where the trunk takes that; default yes. */
+  largeByTcp: Type.Optional(Type.Boolean()),
   /** `register`: we register there, with username and password. `address`: both sides know each other by their addresses. */
   mode: literals('register', 'address'),
   /** The domain in Request-URI, From and To; default the host. */
@@ -37,10 +50,21 @@ const settings = {
   /** Called numbers, from E.164 as the carrier wants them, and its own to E.164. */
   outRules: rules,
   inRules: rules,
-  /** How callers are named: in P-Asserted-Identity, in From, or in both (default); `number` stands for every caller. */
+  /**
+   * How callers are named: in P-Asserted-Identity, in From, or in both (default); `number` stands for every caller. `out: sign`: a call
+   * that leaves here carries our signature over the caller's number (RFC 8224). `in`: the signature of a call that comes in is checked and
+   * the result told to the phone (`verify`), or such a call is refused where it does not pass (`require`).
+   */
   identity: Type.Optional(
-    request({ header: Type.Optional(literals('asserted', 'from', 'both')), number: Type.Optional(Digits) }),
+    request({
+      header: Type.Optional(literals('asserted', 'from', 'both')),
+      number: Type.Optional(Digits),
+      out: Type.Optional(literals('plain', 'sign')),
+      in: Type.Optional(literals('ignore', 'verify', 'require')),
+    }),
   ),
+  /** Where a call that was sent on says by whom: Diversion (RFC 5806, default), History-Info (RFC 7044), both or nowhere. */
+  forwarded: Type.Optional(literals('diversion', 'history-info', 'both', 'none')),
   /** Where the called number of a call that comes in stands; default the Request-URI, then To. */
   calledIn: Type.Optional(literals('uri', 'to')),
   /** Names of codecs that are offered there; default all. */
