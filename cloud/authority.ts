@@ -38,7 +38,8 @@ export async function loadCredentials(world: World, folder: string, names: reado
     signer: authority.key,
     notBefore: NOT_BEFORE,
     notAfter: world.clock.wall() + YEAR,
-    use: 'server',
+    // It also shows itself to carriers that we call.
+    use: 'domain',
     names,
   });
   // The authority stands in the chain, so that a client that pins its key finds it.

@@ -52,6 +52,8 @@ export interface CloudPieces {
   readonly engineFor: EngineFor;
   /** Makes a sandbox for cloud halves; default: in this thread, counted in fuel, as the virtual world needs it. */
   readonly sandbox?: () => Sandbox;
+  /** The softswitch as processes of its own; default: in this process. */
+  readonly softswitch?: Part;
   /** The open API as a part: listening, or answering inside the process. */
   readonly openApi?: (farm: FarmControl) => Part;
 }
@@ -104,7 +106,7 @@ export async function startCloud(world: World, settings: CloudSettings, pieces: 
   const context: PartContext = { world, bus, store: pieces.store, config };
   const operatorToken = await loadOperatorToken(world, settings.data);
   await ensureOperatorToken(pieces.store, world, operatorToken);
-  const servers = farm(pieces.engineFor);
+  const servers = farm(pieces.engineFor, pieces.softswitch);
   const supervisor = new Supervisor(context, servers);
   const control: FarmControl = {
     list: () => supervisor.list(),

@@ -57,6 +57,12 @@ export interface CloudConfig {
     wss?: Address;
     smtp?: Address;
     submission?: Address;
+    /** The softswitch's processes where there are several; the first one's addresses stand above too. */
+    softswitches?: readonly (Pick<CloudConfig['bound'], 'sipUdp' | 'sipTcp' | 'sips' | 'ws' | 'wss'> & {
+      readonly pid: number;
+      /** It has ended and has not come again for a while. */
+      readonly gone?: true;
+    })[];
   };
 }
 

@@ -42,17 +42,19 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
   const parts = new Set<ServerName>();
   const subscribers = new Map<BusEventName, Set<AnySubscriber>>();
   const limits = new Limits(clock);
-  const counters = new Map<string, { verb: VerbName; outcome: string; count: number; milliseconds: number }>();
+  const counters = new Map<VerbName, Map<string, { count: number; milliseconds: number }>>();
 
   function count(verb: VerbName, outcome: string, since: number): void {
-    const key = `${verb} ${outcome}`;
-    let counter = counters.get(key);
+    const outcomes = counters.get(verb) ?? new Map<string, { count: number; milliseconds: number }>();
+    const counter = outcomes.get(outcome);
+    const took = clock.mono() - since;
     if (counter === undefined) {
-      counter = { verb, outcome, count: 0, milliseconds: 0 };
-      counters.set(key, counter);
+      counters.set(verb, outcomes);
+      outcomes.set(outcome, { count: 1, milliseconds: took });
+      return;
     }
     counter.count++;
-    counter.milliseconds += clock.mono() - since;
+    counter.milliseconds += took;
   }
 
   /** Runs a handler; what it throws is a bug of its part: logged, answered as `internal`. */
@@ -107,10 +109,12 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
     publish(event, data) {
       const known = subscribers.get(event);
       if (known === undefined) return;
-      for (const handler of known) {
-        const copy = copyData(data);
-        queueMicrotask(() => deliver(event, handler, copy));
-      }
+      // Whoever subscribes later has not heard of it.
+      const to = [...known];
+      const said = copyData(data);
+      queueMicrotask(() => {
+        for (const handler of to) deliver(event, handler, copyData(said));
+      });
     },
 
     subscribe<E extends BusEventName>(event: E, handler: (data: BusEvents[E]) => void): () => void {
@@ -122,7 +126,8 @@ export function createBus({ log, clock }: { readonly log: Log; readonly clock: C
     },
 
     has: (part) => parts.has(part),
-    counts: () => [...counters.values()].map((counter) => ({ ...counter })),
+    counts: () =>
+      [...counters].flatMap(([verb, outcomes]) => [...outcomes].map(([outcome, one]) => ({ verb, outcome, ...one }))),
   };
 }
 

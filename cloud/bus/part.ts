@@ -4,12 +4,15 @@ import type { ServerName } from '#shared/protocol/servers.ts';
 import type { Store } from '../store/store.ts';
 import type { Bus } from './bus.ts';
 import type { CloudConfig } from './config.ts';
+import type { Fleet } from './fleet.ts';
 
 export interface PartContext {
   readonly world: World;
   readonly bus: Bus;
   readonly store: Store;
   readonly config: CloudConfig;
+  /** The other processes of the same server; absent where it runs alone, in the main process. */
+  readonly fleet?: Fleet;
 }
 
 export interface Health {

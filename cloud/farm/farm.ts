@@ -10,8 +10,8 @@ import { oamp } from './oamp/server.ts';
 import { qos } from './qos/server.ts';
 import { softswitch } from './softswitch/server.ts';
 
-/** The service servers in the order in which they start. `engineFor` gives the media server its engine. */
-export function farm(engineFor: EngineFor): readonly Part[] {
+/** The service servers in the order in which they start. `engineFor` gives the media server its engine; another softswitch may stand for ours. */
+export function farm(engineFor: EngineFor, switches: Part = softswitch): readonly Part[] {
   return [
     oamp,
     billing,
@@ -19,7 +19,7 @@ export function farm(engineFor: EngineFor): readonly Part[] {
     homeNetworking,
     createMediaServer(engineFor),
     conference,
-    softswitch,
+    switches,
     messaging,
     createEmailServer(),
   ];

@@ -62,7 +62,11 @@ export function openCommand(session: SessionState, leg: LegState): Command {
     session: session.id,
     leg: leg.id,
     endpoint: leg.reserved.endpoint ?? 'none',
-    ...(leg.waiting === undefined ? { line: leg.line ?? 'none' } : { waiting: leg.waiting }),
+    ...(leg.waiting !== undefined
+      ? { waiting: leg.waiting }
+      : leg.outward !== undefined
+        ? { outward: leg.outward }
+        : { line: leg.line ?? 'none' }),
     caller: leg.caller ?? { number: leg.from },
     ...(leg.join === undefined ? {} : { join: leg.join }),
     ringFor: RING_FOR,

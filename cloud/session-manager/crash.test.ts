@@ -12,7 +12,7 @@ import type { Store } from '#cloud/store/store.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { isLong } from '#test/peers.ts';
 import { CONFIG, newScript, OPERATOR, scriptedServers } from '#test/support/session-farm.ts';
-import { readRows } from './journal.ts';
+import { readRows, readSession } from './journal.ts';
 import { sessionManager } from './server.ts';
 import { fold } from './session.ts';
 
@@ -52,8 +52,10 @@ async function check(store: Store, said: readonly string[][]): Promise<void> {
       expect(await store.one('SELECT price FROM cdr WHERE id = ?', [a])).toMatchObject({ price: Number(b) });
     }
   }
-  for (const { id, body } of await store.all<{ id: string; body: string }>('SELECT id, body FROM session')) {
-    expect(JSON.parse(body)).toEqual(JSON.parse(JSON.stringify(fold(await readRows(store, id, 0, 1000)))));
+  for (const { id, state } of await store.all<{ id: string; state: string }>('SELECT id, state FROM session')) {
+    const folded = fold(await readRows(store, id, 0, 1000));
+    expect(folded?.state).toBe(state);
+    expect(JSON.parse(JSON.stringify(await readSession(store, id)))).toEqual(JSON.parse(JSON.stringify(folded)));
   }
 }
 

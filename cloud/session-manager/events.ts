@@ -45,6 +45,8 @@ export interface LegPlan {
   /** The home that pays for this leg; absent: nobody does. */
   readonly payer?: string;
   readonly emergency?: boolean;
+  /** What the number of a caller from outside proved to be. */
+  readonly verstat?: LegRecord['verstat'];
   readonly reserve: readonly ReserveStep[];
   /** The leg that must be up before this one's channel opens. */
   readonly after?: string;
@@ -52,6 +54,8 @@ export interface LegPlan {
   readonly join?: string;
   /** The waiting call that the channel answers instead of ringing a line. */
   readonly waiting?: string;
+  /** A number outside that the channel rings by a trunk, and the line that answers for it. */
+  readonly outward?: { readonly number: string; readonly owner: string };
   /** The leg whose party this one takes the place of, once it answers. */
   readonly replaces?: string;
   /** The leg together with which this one rings: the end of one while another rings is not the call's. */

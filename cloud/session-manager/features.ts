@@ -1,58 +1,19 @@
-/** The features of lines: kept as one document each, set by API or star code, and what they make of a call. */
+/** The verbs of features: set by API, by star code, or by a gateway that was cut off. */
 import type { Context, Handlers } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { type LineRow, lineById, sees } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
-import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { writtenOut } from '#shared/call/features/dialling.ts';
 import { type Changes, type LineFeatures, withChanges } from '#shared/call/features/document.ts';
+import { later, merged, only, overruled, type Stamped } from '#shared/call/features/merge.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
+import type { Features } from './feature-documents.ts';
 import type { Resolver } from './resolve.ts';
 
-type Verbs = 'line.features.get' | 'line.features.set';
+type Verbs = 'line.features.get' | 'line.features.set' | 'line.features.tell';
 
-const NONE: LineFeatures = {};
 const NO_LINE = err(fault('not_found', 'There is no such line, or not for this credential.'));
-
-/** The documents as calls read them: in memory, since every call asks. The session manager alone writes them. */
-export class Features {
-  readonly #store: Store;
-  #known: Promise<Map<string, LineFeatures>> | undefined;
-
-  constructor(store: Store) {
-    this.#store = store;
-  }
-
-  async of(line: string | undefined): Promise<LineFeatures> {
-    if (line === undefined) return NONE;
-    this.#known ??= this.#read();
-    return (await this.#known).get(line) ?? NONE;
-  }
-
-  /** Writes a document, together with what else belongs to it. */
-  async set(line: LineRow, features: LineFeatures, wall: number, also: readonly Statement[] = []): Promise<void> {
-    const empty = Object.keys(features).length === 0;
-    await this.#store.commit([
-      empty
-        ? sql('DELETE FROM line_feature WHERE line = ?', line.id)
-        : sql(
-            'INSERT INTO line_feature (line, home, body, changed_at) VALUES (?, ?, ?, ?) ON CONFLICT (line) DO UPDATE SET body = excluded.body, changed_at = excluded.changed_at',
-            ...[line.id, line.home, JSON.stringify(features), wall],
-          ),
-      ...also,
-    ]);
-    this.#known ??= this.#read();
-    const known = await this.#known;
-    if (empty) known.delete(line.id);
-    else known.set(line.id, features);
-  }
-
-  async #read(): Promise<Map<string, LineFeatures>> {
-    const rows = await this.#store.all<{ line: string; body: string }>('SELECT line, body FROM line_feature');
-    return new Map(rows.map(({ line, body }) => [line, JSON.parse(body) as LineFeatures]));
-  }
-}
 
 /** Whether these features can be: whom they name exists, and is not the line itself. */
 async function hindrance(line: LineRow, features: LineFeatures, resolver: Resolver): Promise<Fault | undefined> {
@@ -95,7 +56,37 @@ export function featureHandlers(
       await features.set(row, clean, wall, remember<'line.features.set'>(asked, outcome, wall));
       return outcome;
     },
+
+    async 'line.features.tell'({ line, features: told, stamps }, asked) {
+      const before = await repeated<'line.features.tell'>(store, asked);
+      if (before !== undefined) return before;
+      const { principal } = asked;
+      const row = await lineById(store, line);
+      // A gateway speaks for the lines of its own home alone.
+      if (principal.kind !== 'gateway' || row?.home !== principal.home) return NO_LINE;
+      const outcome = ok({});
+      const there = { features: writtenOut(told, row.number), stamps };
+      const met = (now: Stamped) => meet(row, now, there, resolver);
+      await features.change(
+        row,
+        met,
+        world.clock.wall(),
+        remember<'line.features.tell'>(asked, outcome, world.clock.wall()),
+      );
+      return outcome;
+    },
   };
+}
+
+/** What stands after a gateway told its changes, field by field; one whose number is nobody's is overruled. */
+async function meet(row: LineRow, now: Stamped, there: Stamped, resolver: Resolver): Promise<Stamped> {
+  let all = now;
+  for (const field of later(now.stamps, there.stamps)) {
+    const one = { features: there.features, stamps: only(there.stamps, [field]) };
+    const next = merged(all, one);
+    all = (await hindrance(row, next.features, resolver)) === undefined ? next : overruled(all, one.stamps);
+  }
+  return all;
 }
 
 /** What a phone sets by a star code. */

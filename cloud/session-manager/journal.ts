@@ -1,11 +1,15 @@
 /**
- * The journal on the store: rows, folded state, homes, outbox and idempotency key of one step go into one commit. Rows of
- * one session are written in the order of their steps, and `position` grows with every row of all sessions.
+ * The journal on the store: rows, homes, outbox and idempotency key of one step go into one commit. Rows of one session are written in
+ * the order of their steps, and `position` grows with every row of all sessions.
+ *
+ * The state of a session is the fold of its rows. Beside them it is written down once something of it has ended, for a record is read
+ * for years; while it lives its rows are all there is, since a document per step would cost more than everything else of a call. Who
+ * reads a state takes the document, as old as it is, and folds the rows behind it.
  */
 import { type SqlValue, type Statement, type Store, sql } from '#cloud/store/store.ts';
 import type { Command, JournalRow } from './events.ts';
 import type { Purpose } from './live.ts';
-import type { SessionState } from './session.ts';
+import { apply, type SessionState } from './session.ts';
 
 /** A command as the outbox keeps it; `n` orders the commands of all sessions. */
 export interface OutboxEntry {
@@ -17,7 +21,7 @@ export interface OutboxEntry {
 }
 
 export interface Journal {
-  /** The statements that write a step's rows and the state after them; `home` rows for homes not written before. */
+  /** The statements that write a step's rows and what follows from them; `home` rows for homes not written before. */
   statements(state: SessionState, rows: readonly JournalRow[], homes: readonly string[]): Statement[];
   /** Gives commands their numbers and the statements that keep them. */
   outbox(session: string, sends: readonly Omit<OutboxEntry, 'session' | 'n'>[]): [OutboxEntry[], Statement[]];
@@ -32,7 +36,7 @@ export async function openJournal(store: Store): Promise<Journal> {
   return {
     statements: (state, rows, homes) => [
       ...rows.map((row) => insertRow(row, ++position)),
-      keepState(state),
+      ...keepState(state, rows),
       ...homes.map((home) =>
         sql('INSERT INTO session_home (home, session) VALUES (?, ?) ON CONFLICT DO NOTHING', home, state.id),
       ),
@@ -58,16 +62,31 @@ function insertRow(row: JournalRow, position: number): Statement {
   );
 }
 
-function keepState(state: SessionState): Statement {
-  return sql(
-    'INSERT INTO session (id, kind, state, created_at, ended_at, body) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at, body = excluded.body',
-    state.id,
-    state.kind,
-    state.state,
-    state.createdAt,
-    state.endedAt ?? null,
-    JSON.stringify(state),
-  );
+/** Rows of a session after which its state is written down again, so that a long one is read as fast as a short one. */
+const ROWS_TO_FOLD = 64;
+/** Rows of a session that one look into the store takes. */
+const ROWS_AT_ONCE = 1_000;
+
+const ENDINGS: ReadonlySet<string> = new Set(['leg-ended', 'ending', 'ended']);
+
+/** What stands of the session beside its rows: all of it where something ended, else what finds it. */
+function keepState(state: SessionState, rows: readonly JournalRow[]): Statement[] {
+  const [first] = rows;
+  const { id, kind, createdAt, endedAt = null, seq } = state;
+  const many = first !== undefined && Math.floor((first.seq - 1) / ROWS_TO_FOLD) < Math.floor(seq / ROWS_TO_FOLD);
+  const body = many || rows.some(({ type }) => ENDINGS.has(type)) ? JSON.stringify(state) : '';
+  if (first?.seq === 1)
+    return [
+      sql(
+        'INSERT INTO session (id, kind, state, created_at, ended_at, body) VALUES (?, ?, ?, ?, ?, ?)',
+        ...[id, kind, state.state, createdAt, endedAt, body],
+      ),
+    ];
+  if (body !== '')
+    return [sql('UPDATE session SET state = ?, ended_at = ?, body = ? WHERE id = ?', state.state, endedAt, body, id)];
+  // Nothing but an answer makes it active.
+  const answered = rows.some(({ type }) => type === 'answered');
+  return answered ? [sql('UPDATE session SET state = ? WHERE id = ?', state.state, id)] : [];
 }
 
 function keepEntry(entry: OutboxEntry): Statement {
@@ -96,17 +115,41 @@ export function forgetEntry(entry: OutboxEntry): Statement {
   return sql('DELETE FROM outbox WHERE session = ? AND n = ?', entry.session, entry.n);
 }
 
-/** The sessions that had not ended, as they were folded last. */
+interface Kept {
+  readonly id: string;
+  readonly body: string;
+}
+
+/** The state of a session: what was written down of it, and the rows behind that. */
+async function stateOf(store: Store, { id, body }: Kept): Promise<SessionState | undefined> {
+  let state = body === '' ? undefined : (JSON.parse(body) as SessionState);
+  // Nothing comes after the end.
+  while (state?.state !== 'ended') {
+    const rows = await readRows(store, id, state?.seq ?? 0, ROWS_AT_ONCE);
+    for (const row of rows) state = apply(state, row);
+    if (rows.length < ROWS_AT_ONCE) break;
+  }
+  return state;
+}
+
+async function statesOf(store: Store, kept: readonly Kept[]): Promise<SessionState[]> {
+  const states: SessionState[] = [];
+  for (const one of kept) {
+    const state = await stateOf(store, one);
+    if (state !== undefined) states.push(state);
+  }
+  return states;
+}
+
+/** The sessions that had not ended. */
 export async function readLive(store: Store): Promise<SessionState[]> {
-  const rows = await store.all<{ body: string }>(
-    "SELECT body FROM session WHERE state <> 'ended' ORDER BY created_at, id",
-  );
-  return rows.map((row) => JSON.parse(row.body) as SessionState);
+  const rows = await store.all<Kept>("SELECT id, body FROM session WHERE state <> 'ended' ORDER BY created_at, id");
+  return statesOf(store, rows);
 }
 
 export async function readSession(store: Store, id: string): Promise<SessionState | undefined> {
-  const row = await store.one<{ body: string }>('SELECT body FROM session WHERE id = ?', [id]);
-  return row === undefined ? undefined : (JSON.parse(row.body) as SessionState);
+  const row = await store.one<Kept>('SELECT id, body FROM session WHERE id = ?', [id]);
+  return row === undefined ? undefined : stateOf(store, row);
 }
 
 interface RawRow {
@@ -162,9 +205,9 @@ export async function listSessions(store: Store, query: ListQuery): Promise<Sess
     params.push(at, at, query.after.slice(dot + 1));
   }
   const filter = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
-  const rows = await store.all<{ body: string }>(
-    `SELECT body FROM session ${filter} ORDER BY created_at DESC, id DESC LIMIT ?`,
+  const rows = await store.all<Kept>(
+    `SELECT id, body FROM session ${filter} ORDER BY created_at DESC, id DESC LIMIT ?`,
     [...params, query.limit + 1],
   );
-  return rows.map((row) => JSON.parse(row.body) as SessionState);
+  return statesOf(store, rows);
 }

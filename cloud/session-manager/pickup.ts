@@ -1,4 +1,5 @@
 /** A call that rings somewhere in the home and that another line of the home takes. Pure. */
+import { longestRinging, type RingingAt } from '#shared/call/features/pickup.ts';
 import type { PartyFacts } from './choice.ts';
 import type { LegPlan } from './events.ts';
 import type { Live } from './live.ts';
@@ -15,18 +16,18 @@ export function ringingAt(
   line: { readonly id: string; readonly home: string },
   at: string | undefined,
 ): Ringing | undefined {
-  let oldest: Ringing | undefined;
+  const ringing: (Ringing & RingingAt)[] = [];
   for (const live of lives) {
-    if (live.state.kind !== 'call' || !live.state.homes.includes(line.home)) continue;
+    const { kind, homes, createdAt: since } = live.state;
+    if (kind !== 'call' || !homes.includes(line.home)) continue;
     const legs = liveLegs(live.state);
     if (legs.some((leg) => leg.state === 'up')) continue;
-    const leg = legs
-      .slice(1)
-      .find((one) => one.home === line.home && one.line !== line.id && (at ?? one.line) === one.line);
-    if (leg === undefined || leg.channel !== 'switched' || leg.state !== 'ringing') continue;
-    if (oldest === undefined || live.state.createdAt < oldest.live.state.createdAt) oldest = { live, leg };
+    for (const leg of legs.slice(1)) {
+      if (leg.home !== line.home || leg.line === undefined) continue;
+      if (leg.channel === 'switched' && leg.state === 'ringing') ringing.push({ live, leg, line: leg.line, since });
+    }
   }
-  return oldest;
+  return longestRinging(ringing, line.id, at);
 }
 
 /** The leg of who takes it: it rings together with the one that rings, and whoever pays for that pays for it. */

@@ -1,6 +1,7 @@
 /** What routing makes of a plan: who is named as the caller, who answers and pays for the way, and whom the softswitch rings. Pure. */
 import type { known } from '#shared/call/features/presentation.ts';
 import type { PartyFacts } from './choice.ts';
+import type { LegPlan } from './events.ts';
 import type { Plan } from './plan.ts';
 
 /** E.164; undefined for a caller that has none. */
@@ -10,6 +11,11 @@ export function callerNumber(caller: PartyFacts | undefined): string | undefined
 
 export function noted({ name, ring }: ReturnType<typeof known>) {
   return { ...(name === undefined ? {} : { callerName: name }), ...(ring === undefined ? {} : { ring }) };
+}
+
+/** The plan of a call from outside, with what its caller's number proved to be. */
+export function verified(plan: Plan, verstat: LegPlan['verstat']): Plan {
+  return verstat === undefined ? plan : { ...plan, legs: plan.legs.map((leg) => ({ ...leg, verstat })) };
 }
 
 /** A caller from outside. */

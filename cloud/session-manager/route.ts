@@ -2,11 +2,12 @@
 import type { Handlers } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { barredFor } from '#shared/call/features/barring.ts';
+import { hop } from '#shared/call/features/destination.ts';
 import { meaning } from '#shared/call/features/dialling.ts';
+import { divertedAfter, divertedAtOnce, type SentOn, sentOnBy } from '#shared/call/features/diverted.ts';
 import type { Changes, LineFeatures } from '#shared/call/features/document.ts';
-import { FORWARD_LIMIT, forwardAfter, forwardAlways, mayGoOn, ringsFor } from '#shared/call/features/forwarding.ts';
+import { FORWARD_LIMIT, mayGoOn, onward, ringsFor } from '#shared/call/features/forwarding.ts';
 import { known } from '#shared/call/features/presentation.ts';
-import { screen } from '#shared/call/features/screening.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
@@ -14,17 +15,20 @@ import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { PartyFacts } from './choice.ts';
 import { overLimit } from './create.ts';
 import type { LegPlan } from './events.ts';
-import { changeFeatures, type Features } from './features.ts';
+import type { Features } from './feature-documents.ts';
+import { changeFeatures } from './features.ts';
 import { type CallRoutes, incomingEvent, planWaiting } from './incoming.ts';
 import type { Live } from './live.ts';
 import { SELF } from './outbox.ts';
-import { ringingAt, takingLeg } from './pickup.ts';
+import { type Ringing, ringingAt, takingLeg } from './pickup.ts';
 import { type Plan, planMedia, planRoute } from './plan.ts';
-import { lastNumber } from './recent.ts';
+import { lastOfLine } from './recent.ts';
+import { takePlace } from './replaces.ts';
 import type { Resolver } from './resolve.ts';
-import { calledBy, callerNumber, described, noted, rung, stranger } from './route-plan.ts';
+import { calledBy, callerNumber, described, noted, rung, stranger, verified } from './route-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { findLeg, type LegState, liveLegs } from './session.ts';
+import type { Finder } from './take-over.ts';
 import { type Also, together } from './together.ts';
 
 type Verbs = 'session.route' | 'session.reroute';
@@ -38,6 +42,8 @@ interface Destination {
   readonly to: PartyFacts;
   readonly features: LineFeatures;
   readonly forwarder?: PartyFacts;
+  /** Who sent it on, the oldest first. */
+  readonly diverted: SentOn[];
 }
 
 export interface RouteTools {
@@ -45,11 +51,12 @@ export interface RouteTools {
   readonly resolver: Resolver;
   readonly routes: CallRoutes;
   readonly features: Features;
+  readonly finder: Finder;
 }
 
 export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Handlers<'session-manager'>, Verbs> {
   const { world, bus } = context;
-  const { runtime, resolver, routes, features } = tools;
+  const { runtime, resolver, routes, features, finder } = tools;
   const newSession = () => newId('ses', world.clock.wall(), world.random.bytes(10));
 
   /** Follows forwarding that holds always, and what a line does with a call before any phone rings. */
@@ -60,27 +67,28 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
   ): Promise<Result<Destination, Fault>> {
     let to = await resolver.party(request.to, request.reach);
     let forwarder: PartyFacts | undefined;
+    const number = callerNumber(caller);
+    const known = { hidden, ...(number === undefined ? {} : { number }) };
     const seen = new Set<string>();
-    for (let hop = 0; hop <= FORWARD_LIMIT; hop++) {
+    const diverted: SentOn[] = [];
+    for (;;) {
       const line = to.line;
       const own = await features.of(line?.id);
-      const next = line === undefined ? undefined : (forwardAlways(own) ?? turnedAway(own, caller, hidden, line.id));
-      if (line === undefined || next === undefined) return ok({ to, features: own, ...(forwarder && { forwarder }) });
-      if (typeof next !== 'string') return err(next);
-      if (seen.has(line.id)) break;
+      const next =
+        line === undefined
+          ? ({ at: 'here' } as const)
+          : hop(line.id, own, known, own.noWaiting === true ? talkingOf(line.id) : 0, seen);
+      if (line === undefined || next.at === 'here')
+        return ok({ to, features: own, ...(forwarder && { forwarder }), diverted });
+      if (next.at === 'refused') return err(fault(next.reason));
+      // Times that it was sent on before it came here count.
+      const often = seen.size + (request.diversions ?? 0) >= FORWARD_LIMIT;
+      if (next.at === 'circle' || often) return err(fault('callee_unknown', 'This number is forwarded in a circle.'));
       seen.add(line.id);
+      diverted.push(sentOnBy(line.number, own, divertedAtOnce(own)));
       forwarder = to;
-      to = await resolver.party(next);
+      to = await resolver.party(next.to);
     }
-    return err(fault('callee_unknown', 'This number is forwarded in a circle.'));
-  }
-
-  /** Where a call goes that the line's own wishes turn away, or the fault that it ends with. */
-  function turnedAway(own: LineFeatures, caller: PartyFacts | undefined, hidden: boolean, line: string) {
-    const number = callerNumber(caller);
-    const talking = own.noWaiting === true ? talkingOf(line) : 0;
-    const screened = screen(own, { hidden, ...(number === undefined ? {} : { number }) }, talking);
-    return screened.pass ? undefined : (forwardAfter(own, screened.reason, []) ?? fault(screened.reason));
   }
 
   function talkingOf(line: string): number {
@@ -98,12 +106,12 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
   ) {
     const [found, facts] = await Promise.all([
       emergency || request.callBack === true
-        ? resolver.party(request.to, request.reach).then((to) => ok<Destination>({ to, features: {} }))
+        ? resolver.party(request.to, request.reach).then((to) => ok<Destination>({ to, features: {}, diverted: [] }))
         : destination(request, caller, hidden),
       resolver.facts(true),
     ]);
     if (!found.ok) return found;
-    const { to, forwarder, features: own } = found.value;
+    const { to, forwarder, features: own, diverted } = found.value;
     const no = emergency ? undefined : ((await barred(caller, forwarder ?? to, pin)) ?? (await barred(forwarder, to)));
     if (no !== undefined) return err(no);
     // Who sends a call on answers for the way outside.
@@ -112,22 +120,26 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     if (!planned.ok) return planned;
     const named = answers === caller ? planned.value : calledBy(planned.value, caller);
     const alone = described(named, hidden && !emergency, forwarder);
-    const plan = emergency ? alone : together(alone, to, await ringingAlong(to, own), facts);
+    const whole = emergency ? alone : together(alone, to, await ringingAlong(to, own), facts);
+    const plan = verified(whole, request.verstat);
     const full = emergency || caller?.line?.metered === false ? undefined : overLimit(runtime, plan);
     if (full !== undefined) return err(full);
     const id = newSession();
     const { reach: _, ...said } = request;
     const live = runtime.attempt(id, plan, said);
-    const taken = await runtime.reserve(live, live.state.legs);
-    if (!taken.ok) {
-      await runtime.step(id, { on: 'refused', ...taken.fault });
-      return err(taken.fault.fault);
+    // Most calls of lines without a meter need nothing.
+    if (plan.legs.some(({ reserve }) => reserve.length > 0)) {
+      const taken = await runtime.reserve(live, live.state.legs);
+      if (!taken.ok) {
+        await runtime.step(id, { on: 'refused', ...taken.fault });
+        return err(taken.fault.fault);
+      }
+      const { legs } = taken.value;
+      const metered = Object.values(legs).some((leg) => leg.metered);
+      // What is metered has to be known before the phone rings; that takes the first row along.
+      if (metered) await runtime.step(id, { on: 'reserved', legs });
+      else quietly(runtime.step(id, { on: 'admitted', legs }));
     }
-    const { legs } = taken.value;
-    const metered = Object.values(legs).some((leg) => leg.metered);
-    // What is metered has to be known before the phone rings; that takes the first row along.
-    if (metered) await runtime.step(id, { on: 'reserved', legs });
-    else quietly(runtime.step(id, { on: 'admitted', legs }));
     const [callerLeg, ...callees] = live.state.legs;
     const owner = answers?.line?.id;
     const targets = await Promise.all(
@@ -145,6 +157,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       ...(mayGoOn(own) ? { again: true } : {}),
       ...(ringFor === undefined ? {} : { ringFor }),
       ...(hidden && !emergency ? { hidden: true } : {}),
+      ...(diverted.length === 0 ? {} : { diverted }),
     });
   }
 
@@ -241,11 +254,15 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
   async function pickup(caller: PartyFacts, line: { readonly id: string; readonly home: string }, at?: string) {
     const wanted = at === undefined ? undefined : ((await resolver.party(at)).line?.id ?? '');
     const ringing = ringingAt(runtime.lives.values(), line, wanted);
-    if (ringing === undefined) return err(fault('callee_unknown', 'No call rings there.'));
+    return ringing === undefined ? err(fault('callee_unknown', 'No call rings there.')) : take(ringing, caller);
+  }
+
+  /** The caller takes this call, which rings in its home. */
+  async function take(ringing: Ringing, caller: PartyFacts) {
     const planned = planRoute(undefined, caller, await resolver.facts(true));
     const plan = planned.ok ? planned.value.legs[1] : undefined;
     if (plan === undefined) return planned.ok ? err(fault('internal')) : planned;
-    const added = await addLeg(ringing.live, takingLeg(plan, ringing.leg, caller), [line.home]);
+    const added = await addLeg(ringing.live, takingLeg(plan, ringing.leg, caller), []);
     if (!added.ok) return added;
     const { id: session } = ringing.live.state;
     return ok({ do: 'take' as const, session, ringing: ringing.leg.id, leg: plan.id });
@@ -276,10 +293,15 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       const caller = asked.line === undefined ? stranger(asked.from) : await resolver.caller(asked.line, asked.direct);
       const emergency = resolver.dialled(asked.to)?.kind === 'emergency';
       if (emergency || caller?.line === undefined) return ring(asked, caller, emergency, asked.hidden === true);
+      const { replaces } = asked;
+      if (replaces !== undefined) {
+        const [pickUp, facts] = [(ringing: Ringing) => take(ringing, caller), () => resolver.facts(true)];
+        return takePlace({ runtime, finder, facts, pickUp }, { ...asked, replaces }, caller);
+      }
       const { id: line, home, number } = caller.line;
       const meant = meaning(await features.of(line), asked.to, asked.hidden === true, number);
       if (meant.do === 'last') {
-        const to = await lastNumber({ runtime, store: context.store }, { id: line, home }, meant.of);
+        const to = await lastOfLine({ runtime, store: context.store }, { id: line, home }, meant.of);
         return to === undefined ? err(fault('callee_unknown')) : ring({ ...asked, to }, caller, false, meant.hidden);
       }
       if (meant.do === 'pickup') return pickup(caller, { id: line, home }, meant.at);
@@ -292,7 +314,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       return ring(request, caller, dialled?.kind === 'emergency', meant.hidden, meant.pin);
     },
 
-    async 'session.reroute'({ session, leg, reason }, { principal }) {
+    async 'session.reroute'({ session, leg, reason, diversions = 0 }, { principal }) {
       if (principal.kind !== 'part') return err(fault('forbidden'));
       const live = runtime.lives.get(session);
       const old = live === undefined ? undefined : findLeg(live.state, leg);
@@ -304,8 +326,8 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
         reason,
         live.state.legs.flatMap((one) => one.line ?? []),
       );
-      if (way === undefined || live.state.legs.filter((one) => one.replaces !== undefined).length >= FORWARD_LIMIT)
-        return err(fault('callee_offline'));
+      const times = Math.max(diversions, live.state.legs.filter((one) => one.replaces !== undefined).length);
+      if (way === undefined || times >= FORWARD_LIMIT) return err(fault('callee_offline'));
       const forwarder = await resolver.party(governs);
       const no = await barred(forwarder, way);
       if (no !== undefined) return err(no);
@@ -315,6 +337,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       const added: LegPlan = {
         ...plan,
         ...{ role: 'forwarded to', from: old.from, replaces: leg, governedBy: governs },
+        ...(old.verstat === undefined ? {} : { verstat: old.verstat }),
         why: `${plan.why}; forwarded by ${forwarder?.line?.number ?? governs}: ${reason}`,
       };
       const homes = way.line === undefined ? [] : [way.line.home];
@@ -322,7 +345,8 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       if (!next.ok) return next;
       const ringFor = ringsFor(own);
       const rings = rung(next.value.line, way.outside, forwarder.line?.id);
-      return ok({ leg: added.id, ...rings, again: true, ...(ringFor === undefined ? {} : { ringFor }) });
+      const diverted = [sentOnBy(forwarder.line?.number ?? governs, own, divertedAfter(reason))];
+      return ok({ leg: added.id, ...rings, again: true, diverted, ...(ringFor === undefined ? {} : { ringFor }) });
     },
   };
 
@@ -332,13 +356,10 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     reason: string,
     lines: readonly string[],
   ): Promise<PartyFacts | undefined> {
-    const tried: string[] = [];
-    for (;;) {
-      const name = forwardAfter(own, reason, tried);
-      if (name === undefined || tried.includes(name)) return undefined;
+    for (const name of onward(own, reason)) {
       const party = await resolver.party(name);
       if (party.outside !== undefined || (party.line !== undefined && !lines.includes(party.line.id))) return party;
-      tried.push(name);
     }
+    return undefined;
   }
 }

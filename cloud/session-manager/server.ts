@@ -3,7 +3,8 @@ import type { Part, PartContext } from '#cloud/bus/part.ts';
 import type { Timer } from '#shared/kernel/world.ts';
 import { callHandlers } from './call-verbs.ts';
 import { createHandlers, SESSIONS } from './create.ts';
-import { Features, featureHandlers } from './features.ts';
+import { Features } from './feature-documents.ts';
+import { featureHandlers } from './features.ts';
 import { CallRoutes, incomingHandlers } from './incoming.ts';
 import { manageHandlers } from './manage.ts';
 import { SELF, sendCommand } from './outbox.ts';
@@ -30,15 +31,16 @@ export const sessionManager: Part = {
     const resolver = createResolver(context);
     const finder = createFinder(context, runtime);
     const routes = new CallRoutes(context.store);
-    const features = new Features(context.store);
+    const features = new Features(context);
+    await features.publishMissing();
     const leave = context.bus.serve('session-manager', {
       ...createHandlers(context, runtime, resolver),
       ...voiceHandlers(context, runtime, resolver),
-      ...routeHandlers(context, { runtime, resolver, routes, features }),
+      ...routeHandlers(context, { runtime, resolver, routes, features, finder }),
       ...featureHandlers(context, features, resolver),
       ...manageHandlers(context, runtime, resolver, finder.takeOver),
       ...callHandlers(context, runtime, finder),
-      ...transferHandlers(context, runtime, resolver, finder),
+      ...transferHandlers(context, runtime, resolver, finder, features),
       ...incomingHandlers(context, runtime, finder, routes),
     });
     const forget = context.bus.subscribe('leg.digit', ({ session, leg, digit, duration }) => {

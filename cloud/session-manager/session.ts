@@ -270,7 +270,7 @@ export function liveLegs(state: SessionState): LegState[] {
 
 /** The call detail facts of a leg that ends now with this reason. */
 export function recordOf(leg: LegState, end: number, reason: string): LegRecord {
-  const { id, home, payer, from, to, startedAt, answeredAt } = leg;
+  const { id, home, payer, from, to, startedAt, answeredAt, verstat } = leg;
   return {
     leg: id,
     ...(home === undefined ? {} : { home }),
@@ -281,5 +281,6 @@ export function recordOf(leg: LegState, end: number, reason: string): LegRecord 
     ...(answeredAt === undefined ? {} : { answer: answeredAt }),
     end: Math.max(end, answeredAt ?? startedAt),
     reason,
+    ...(verstat === undefined ? {} : { verstat }),
   };
 }

@@ -24,7 +24,7 @@ export function soundPlan(state: SessionState): SoundPlan {
   if (state.kind !== 'call' || state.room !== undefined || state.state === 'ending') return NOTHING;
   if (!state.legs.some(takesPart)) return NOTHING;
   const voices = liveLegs(state).filter((leg) => leg.kind === 'voice');
-  const replaced = new Set(voices.flatMap((leg) => leg.replaces ?? []));
+  const replaced = new Set(voices.flatMap((leg) => (waits(leg) ? [] : (leg.replaces ?? []))));
   const talking = voices.filter((leg) => takesPart(leg) && !replaced.has(leg.id));
   if (talking.length === 0) return NOTHING;
   const links = new Set<string>();
@@ -32,11 +32,14 @@ export function soundPlan(state: SessionState): SoundPlan {
   for (const leg of talking) {
     const others = voices.filter((one) => one !== leg && !replaced.has(one.id));
     for (const other of others) if (talking.includes(other) && leg.muted !== true) links.add(`${leg.id} ${other.id}`);
-    const waits = others.some((one) => one.state !== 'up') && !others.some((one) => one.state === 'up');
-    if (waits) ringing.add(leg.id);
+    const nobody = others.some((one) => one.state !== 'up') && !others.some((one) => one.state === 'up');
+    if (nobody) ringing.add(leg.id);
   }
   return { links, ringing };
 }
+
+/** Whoever called in for somebody's place is answered at once: until then that one talks on. */
+const waits = (leg: LegState): boolean => leg.waiting !== undefined && leg.state !== 'up';
 
 /** An answered leg whose sound is ours to give, and that is not on hold. */
 function takesPart(leg: LegState): boolean {

@@ -1,5 +1,6 @@
 /** The lines and numbers that ring together with the one that was called. Pure. */
 import type { LineFeatures } from '#shared/call/features/document.ts';
+import { ringsAlong } from '#shared/call/features/together.ts';
 import type { Facts, PartyFacts } from './choice.ts';
 import type { LegPlan } from './events.ts';
 import { type Plan, planRoute } from './plan.ts';
@@ -21,7 +22,8 @@ export function together(plan: Plan, to: PartyFacts, also: readonly Also[], fact
   const homes = new Set(plan.homes);
   const taken = new Set([caller.line, to.line.id]);
   for (const { party, features } of also) {
-    if (party.line !== undefined && (taken.has(party.line.id) || features.doNotDisturb === true)) continue;
+    const named = party.line === undefined ? {} : { line: party.line.id };
+    if (!ringsAlong({ ...named, features }, taken)) continue;
     const planned = planRoute(to, party, facts);
     const leg = planned.ok ? planned.value.legs[1] : undefined;
     if (leg === undefined) continue;

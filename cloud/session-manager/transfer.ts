@@ -3,11 +3,13 @@ import type { Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { sees } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
+import { barredFor } from '#shared/call/features/barring.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import { choose, type Facts, firstMissing, type PartyFacts, unknownParty } from './choice.ts';
 import { correct } from './create.ts';
 import type { LegPlan } from './events.ts';
+import type { Features } from './feature-documents.ts';
 import type { Live } from './live.ts';
 import { LEGS_PER_SESSION } from './manage.ts';
 import { SELF } from './outbox.ts';
@@ -31,6 +33,7 @@ export function transferHandlers(
   runtime: Runtime,
   resolver: Resolver,
   finder: Finder,
+  features: Features,
 ): Pick<Handlers<'session-manager'>, Verbs> {
   async function transfer(wish: Wish, asked: Context, referred: boolean): Promise<Outcome<'call.transfer'>> {
     const found = await finder.talking(wish.session, wish.leg, asked);
@@ -41,9 +44,28 @@ export function transferHandlers(
     const facts = await resolver.facts();
     const plan =
       wish.with === undefined
-        ? blind(live.state, leg, await resolver.party(wish.to ?? ''), facts, referred, payerOf(asked, live.state, leg))
+        ? await sent(live.state, leg, wish.to ?? '', facts, asked, referred)
         : await attended(live.state, leg, wish.with, facts, asked, referred);
     return plan.ok ? carryOut(live, plan.value, asked) : plan;
+  }
+
+  /** A party that is rung for this one's leg. Outside, it is a call of the line whose leg that is. */
+  async function sent(
+    state: SessionState,
+    leg: LegState,
+    name: string,
+    facts: Facts,
+    asked: Context,
+    referred: boolean,
+  ): Promise<Result<LegPlan, Fault>> {
+    const to = await resolver.party(name);
+    const owner = to.outside === undefined ? undefined : (leg.line ?? state.legs[0]?.line);
+    if (to.outside !== undefined && owner !== undefined) {
+      const own = await resolver.party(owner);
+      const found = barredFor(await features.of(owner), to.outside, own.line?.number);
+      if (found !== undefined) return err(fault('destination_barred', `This line is barred for ${found} numbers.`));
+    }
+    return blind(state, leg, to, facts, referred, payerOf(asked, state, leg), owner);
   }
 
   /** The far party of the other call, which this one's leg is to be. */
@@ -126,7 +148,7 @@ export function transferHandlers(
 }
 
 /** Why a leg cannot be replaced now. */
-function hindrance(state: SessionState, leg: LegState): Fault | undefined {
+export function hindrance(state: SessionState, leg: LegState): Fault | undefined {
   if (state.kind !== 'call' || state.room !== undefined) {
     return fault('conflict', 'Only a party of a call of two can be transferred; remove the leg and add another.');
   }
@@ -151,10 +173,12 @@ function blind(
   facts: Facts,
   referred: boolean,
   payer: string | undefined,
+  owner: string | undefined,
 ): Result<LegPlan, Fault> {
-  const unknown = unknownParty([to]);
+  const outward = to.outside === undefined || owner === undefined ? undefined : { number: to.outside, owner };
+  const unknown = outward === undefined ? unknownParty([to]) : undefined;
   if (unknown !== undefined) return err(unknown);
-  const others = state.legs.filter((one) => one.state !== 'ended' && one.line === to.line?.id);
+  const others = state.legs.filter((one) => one.state !== 'ended' && to.line !== undefined && one.line === to.line.id);
   if (others.length > 0) return err(fault('conflict', 'This line is in the call already.'));
   const missing = firstMissing(['softswitch', 'media', 'billing'], facts);
   if (missing !== undefined) return err(missing);
@@ -167,9 +191,15 @@ function blind(
     ...server.value,
     role: 'transferred to',
     from: stays?.party ?? leg.from,
-    to: to.line?.number ?? to.asked,
+    to: to.line?.number ?? to.outside ?? to.asked,
     caller: { number: stays?.party ?? leg.from },
     ...(payer === undefined ? {} : { payer }),
   });
-  return ok({ ...plan, reserve: ['billing', ...plan.reserve], replaces: leg.id, ...(referred ? { referred } : {}) });
+  return ok({
+    ...plan,
+    ...(outward === undefined ? {} : { outward }),
+    reserve: ['billing', ...plan.reserve],
+    replaces: leg.id,
+    ...(referred ? { referred } : {}),
+  });
 }

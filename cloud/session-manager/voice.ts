@@ -49,12 +49,13 @@ export function voiceHandlers(
         `${prefix}_${base32(world.crypto.hash('sha256', utf8(`${home ?? ''} ${request.callId} ${part}`))).slice(0, 26)}`;
       const session = derive('ses', '');
       const outcome = ok<VerbReply<'voice.report'>>({ session });
-      const [from, to] = (await resolver.parties([request.from, request.to])).map((party) =>
+      const also = (request.also ?? []).map((one) => one.to);
+      const parties = (await resolver.parties([request.from, request.to, ...also])).map((party) =>
         // A gateway speaks for its own house: no other home pays for, or sees, what it tells.
         principal.kind === 'gateway' && party.line?.home !== home ? { asked: party.asked, direct: false } : party,
-      ) as [PartyFacts, PartyFacts];
-      const legs = houseLegs(request, from, to, home, derive);
-      const rows = houseRows(session, request, legs, [from, to], home);
+      );
+      const legs = houseLegs(request, parties, home, derive);
+      const rows = houseRows(session, request, legs, parties, home);
       const kept = await runtime.file(rows, remember<'voice.report'>(asked, outcome, world.clock.wall()));
       if (!kept) world.log.debug('session.folded-before', { session });
       return outcome;
@@ -62,17 +63,17 @@ export function voiceHandlers(
   };
 }
 
-/** The two legs of a call switched elsewhere; its ids follow from the call, so that telling it twice makes one record. */
+/** The legs of a call switched elsewhere; its ids follow from the call, so that telling it twice makes one record. */
 function houseLegs(
   request: VerbRequest<'voice.report'>,
-  from: PartyFacts,
-  to: PartyFacts,
+  parties: readonly PartyFacts[],
   home: string | undefined,
   derive: (prefix: string, part: string) => string,
 ): LegPlan[] {
+  const [from, to, ...others] = parties as [PartyFacts, PartyFacts, ...PartyFacts[]];
   const by = home === undefined ? 'the softswitch, while the session manager was away' : 'the gateway of the house';
-  const leg = (role: 'caller' | 'callee', party: PartyFacts): LegPlan => ({
-    id: derive('leg', role),
+  const leg = (role: 'caller' | 'callee' | 'rung', party: PartyFacts, n = ''): LegPlan => ({
+    id: derive('leg', `${role}${n}`),
     kind: 'voice',
     orientation: 'voice',
     server: 'softswitch',
@@ -82,11 +83,13 @@ function houseLegs(
     party: party.line?.number ?? party.asked,
     ...(party.line === undefined ? {} : { home: party.line.home, line: party.line.id }),
     from: from.line?.number ?? request.from,
-    to: to.line?.number ?? request.to,
+    to: (role === 'rung' ? party : to).line?.number ?? (role === 'rung' ? party.asked : request.to),
     reserve: [],
   });
   const payer = from.line?.home;
-  return [leg('caller', from), { ...leg('callee', to), ...(payer === undefined ? {} : { payer }) }];
+  const paid = payer === undefined ? {} : { payer };
+  const rung = others.map((party, n) => ({ ...leg('rung', party, ` ${n}`), ...paid }));
+  return [leg('caller', from), { ...leg('callee', to), ...paid }, ...rung];
 }
 
 function houseRows(
@@ -102,13 +105,13 @@ function houseRows(
   const homes = [
     ...new Set([...(home === undefined ? [] : [home]), ...parties.flatMap((one) => one.line?.home ?? [])]),
   ];
-  const [caller, callee] = legs as [LegPlan, LegPlan];
+  const [caller, callee, ...others] = legs as [LegPlan, LegPlan, ...LegPlan[]];
   const states: SessionState['legs'] = legs.map(({ dscp: _, ...plan }) => ({
     ...plan,
     state: 'starting',
     startedAt,
     reserved: {},
-    ...(answeredAt === undefined ? {} : { answeredAt }),
+    ...(answeredAt === undefined || others.some(({ id }) => id === plan.id) ? {} : { answeredAt }),
   }));
   const rows: JournalRow[] = [
     { session, seq: 1, type: 'created', at: startedAt, data: { kind: 'house-call', request, homes, legs } },
@@ -117,7 +120,12 @@ function houseRows(
     const data = { callId, at: answeredAt, also: [caller.id] };
     rows.push({ session, seq: 2, type: 'answered', at: answeredAt, leg: callee.id, data });
   }
-  const records = states.map((leg) => recordOf(leg, endedAt, reason));
+  const records = states.map((leg, n) => {
+    const other = request.also?.[n - 2];
+    return other === undefined
+      ? recordOf(leg, endedAt, reason)
+      : recordOf(leg, Math.max(startedAt, other.endedAt), other.reason);
+  });
   rows.push({ session, seq: rows.length + 1, type: 'ended', at: endedAt, cause: reason, data: { records } });
   return rows;
 }

@@ -11,6 +11,10 @@ import type { CommitResult, SqlValue, Statement } from './store.ts';
 
 /** Extended result codes of SQLite: UNIQUE, PRIMARY KEY and ROWID constraints. */
 const UNIQUE_CODES: readonly unknown[] = [2067, 1555, 2579];
+/** Pages of 4 KiB in the write-ahead log that make it go into the database: what changes often is copied once for many changes. */
+const CHECKPOINT_PAGES = 4_000;
+/** Pages that the writer keeps in memory, KiB: the ends of all indices that grow, and then some. */
+const CACHE_KIB = 16_384;
 /** Prepared statements kept per connection; more texts than this mean that SQL is built from input somewhere. */
 const STATEMENTS_KEPT = 512;
 
@@ -39,6 +43,7 @@ export function openWriter(path: string, schema: readonly Migration[] = migratio
   const db = new DatabaseSync(path);
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000');
+    db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA cache_size = -${CACHE_KIB}`);
     migrate(db, schema);
   } catch (error) {
     db.close();

@@ -1,3 +1,5 @@
+import type { Verstat } from '#shared/sip/identity-check.ts';
+
 /** The facts of an ended leg that make its call detail record, as the journal's rows carry them. Times are wall clock, ms. */
 export interface LegRecord {
   readonly leg: string;
@@ -9,4 +11,6 @@ export interface LegRecord {
   readonly answer?: number;
   readonly end: number;
   readonly reason: string;
+  /** What the number of a caller from outside proved to be (RFC 8224). */
+  readonly verstat?: Verstat;
 }

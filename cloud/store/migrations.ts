@@ -8,6 +8,7 @@ import { eCenterSchema } from './schema/e-center.ts';
 import { emailSchema } from './schema/email.ts';
 import { eventSchema } from './schema/event.ts';
 import { farmSchema } from './schema/farm.ts';
+import { featureStampsSchema } from './schema/feature-stamps.ts';
 import { gatewayClaimSchema } from './schema/gateway-claim.ts';
 import { gatewaySeenSchema } from './schema/gateway-seen.ts';
 import { homeNetworkingSchema } from './schema/home-networking.ts';
@@ -15,7 +16,10 @@ import { messagingSchema } from './schema/messaging.ts';
 import { platformSchema } from './schema/platform.ts';
 import { rolloutSchema } from './schema/rollout.ts';
 import { sessionSchema } from './schema/session.ts';
+import { softswitchProcessSchema } from './schema/softswitch-process.ts';
+import { subscriptionSchema } from './schema/subscription.ts';
 import { trunkSchema } from './schema/trunk.ts';
+import { verifiedCallerSchema } from './schema/verified-caller.ts';
 
 export const migrations: readonly Migration[] = [
   directorySchema,
@@ -34,4 +38,8 @@ export const migrations: readonly Migration[] = [
   rolloutSchema,
   trunkSchema,
   chargeSchema,
+  verifiedCallerSchema,
+  featureStampsSchema,
+  subscriptionSchema,
+  softswitchProcessSchema,
 ];

@@ -19,6 +19,7 @@ interface CdrRow {
   readonly seconds: number;
   readonly reason: string;
   readonly price: number;
+  readonly verstat: NonNullable<List['items'][number]['verstat']> | null;
 }
 
 export async function listCdrs(store: Store, principal: Principal, request: VerbRequest<'cdr.list'>): Promise<List> {
@@ -66,5 +67,6 @@ function view(row: CdrRow): List['items'][number] {
     seconds: row.seconds,
     reason: row.reason,
     price: row.price,
+    ...(row.verstat === null ? {} : { verstat: row.verstat }),
   };
 }

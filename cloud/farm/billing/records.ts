@@ -107,7 +107,7 @@ export function debit(home: string, cost: number): Statement {
 }
 
 async function billed(rateOfLeg: Rater, id: string, session: string, record: LegRecord): Promise<Statement[]> {
-  const { leg, home, payer, from, to, start, answer, end, reason } = record;
+  const { leg, home, payer, from, to, start, answer, end, reason, verstat } = record;
   const talk = answer === undefined ? 0 : end - answer;
   const cost = payer === undefined ? 0 : price(talk, await rateOfLeg(to, payer));
   const values: SqlValue[] = [
@@ -124,10 +124,11 @@ async function billed(rateOfLeg: Rater, id: string, session: string, record: Leg
     secondsOf(talk),
     reason,
     cost,
+    verstat ?? null,
   ];
   return [
     {
-      sql: 'INSERT INTO cdr (id, session, leg, home, payer, party_from, party_to, start_at, answer_at, end_at, seconds, reason, price) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      sql: 'INSERT INTO cdr (id, session, leg, home, payer, party_from, party_to, start_at, answer_at, end_at, seconds, reason, price, verstat) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       params: values,
     },
     ...(cost > 0 && payer !== undefined ? [debit(payer, cost)] : []),

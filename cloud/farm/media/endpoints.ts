@@ -5,7 +5,7 @@ import { err, ok } from '#shared/kernel/result.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine, RemoteSpec } from '#shared/media-engine/engine.ts';
 import { fault } from '#shared/protocol/fault.ts';
-import { makeAnswer, makeOffer, type RemoteMedia, readRemote } from '#shared/sip/offer-answer.ts';
+import { answerLike, offerLike, type RemoteEnd, readEnd } from '#shared/sip/fax.ts';
 import { engineFault } from './faults.ts';
 import { nodeId, type Owner, ownerText, sdpSession, toneId } from './names.ts';
 
@@ -65,19 +65,19 @@ export class Endpoints {
 
   handlers(): Pick<Handlers<'media'>, EndpointVerbs> {
     return {
-      'media.endpoint.offer': ({ session, leg, dscp, family = '4' }) =>
+      'media.endpoint.offer': ({ session, leg, dscp, family = '4', like }) =>
         engineFault(async () => {
           const endpoint = await this.open({ session, leg }, family === '6' ? 6 : 4, dscp);
-          const sdp = this.#describe(endpoint, (local) => makeOffer(local));
+          const sdp = this.#describe(endpoint, (local) => offerLike(like, local));
           return sdp === undefined ? err(fault('internal')) : ok({ endpoint, sdp });
         }),
 
-      'media.endpoint.answer': ({ session, leg, sdp, dscp, source }) =>
+      'media.endpoint.answer': ({ session, leg, sdp, dscp, source, like }) =>
         engineFault(async () => {
-          const remote = readRemote(sdp);
+          const remote = readEnd(sdp, sdp);
           if (remote === undefined) return err(fault('no_codec'));
           const endpoint = await this.open({ session, leg }, remote.address.host.includes(':') ? 6 : 4, dscp);
-          const answer = this.#describe(endpoint, (local) => makeAnswer(sdp, local));
+          const answer = this.#describe(endpoint, (local) => answerLike(sdp, like, local));
           if (answer === undefined) return err(fault('no_codec'));
           await this.#engine.remote(endpoint, remoteSpec(remote, source));
           return ok({ endpoint, sdp: answer });
@@ -85,7 +85,7 @@ export class Endpoints {
 
       'media.endpoint.accept': ({ endpoint, sdp, source }) =>
         engineFault(async () => {
-          const remote = readRemote(sdp);
+          const remote = readEnd(sdp, sdp);
           if (remote === undefined) return err(fault('no_codec'));
           await this.#engine.remote(endpoint, remoteSpec(remote, source));
           return ok({});
@@ -172,6 +172,6 @@ function wildcard(family: 4 | 6): string {
 }
 
 /** `source`: the only host from which RTP may come, its port learned; without it, exactly the described address. */
-function remoteSpec(remote: RemoteMedia, source: string | undefined): RemoteSpec {
+function remoteSpec(remote: RemoteEnd, source: string | undefined): RemoteSpec {
   return { ...remote, accept: source === undefined ? { exact: true } : { address: source } };
 }

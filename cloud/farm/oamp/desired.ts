@@ -21,10 +21,13 @@ export function desiredOfHome(store: Store, home: string): Promise<DesiredRow[]>
   return store.all<DesiredRow>('SELECT * FROM desired WHERE home = ? ORDER BY doc', [home]);
 }
 
-/** `host:port` of the softswitch's mutual-TLS listener as gateways reach it. */
-export function sipsAddress(config: Pick<CloudConfig, 'publicHost' | 'sips' | 'bound'>): string {
+/** `host:port` of the softswitch's mutual-TLS listener as gateways reach it; of several processes that of the home's own, or the next that lives. */
+export function sipsAddress(config: Pick<CloudConfig, 'publicHost' | 'sips' | 'bound'>, home = ''): string {
   const host = config.publicHost.includes(':') ? `[${config.publicHost}]` : config.publicHost;
-  return `${host}:${(config.bound.sips ?? config.sips).port}`;
+  const { sips, softswitches = [] } = config.bound;
+  const own = [...home].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % Math.max(1, softswitches.length);
+  const alive = [...softswitches.slice(own), ...softswitches.slice(0, own)].find(({ gone }) => gone !== true);
+  return `${host}:${(alive?.sips ?? sips ?? config.sips).port}`;
 }
 
 /** What a gateway must know of emergency calls; undefined where nobody has said anything. */
@@ -47,7 +50,7 @@ export function voiceDocument(
   const metered = lines.toSorted((a, b) => Number(a.class === 'unmetered') - Number(b.class === 'unmetered'));
   return {
     domain: config.domain,
-    sips: sipsAddress(config),
+    sips: sipsAddress(config, lines[0]?.home),
     lines: metered.slice(0, DOCUMENT_LINES).map((line) => ({
       id: line.id,
       number: line.number,

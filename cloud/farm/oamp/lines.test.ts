@@ -7,7 +7,7 @@ import { ok } from '#shared/kernel/result.ts';
 import { misfit } from '#shared/protocol/check.ts';
 import { VoiceDocument } from '#shared/protocol/documents.ts';
 import { account, makeOamp, type OampRig, OPERATOR } from '#test/support/oamp.ts';
-import { DOCUMENT_LINES } from './desired.ts';
+import { DOCUMENT_LINES, sipsAddress } from './desired.ts';
 import { LINES_PER_HOME } from './lines.ts';
 
 let rig: OampRig;
@@ -174,6 +174,18 @@ describe('connected gateways', () => {
     rig.bus.publish('farm.changed', { server: 'softswitch', state: 'running' });
     await rig.virtual.run(1);
     expect(desires.length).toBe(1);
+  });
+
+  test('are told of one of several softswitch processes, and of another once that is gone', () => {
+    const { config } = rig;
+    const processes = [5061, 5071, 5081].map((port) => ({ pid: port, sips: { host: '10.0.0.1', port } }));
+    config.bound.softswitches = processes;
+    const homes = Array.from({ length: 30 }, (_none, i) => `home_${i}`);
+    const first = homes.map((one) => sipsAddress(config, one));
+    expect(new Set(first).size).toBe(3);
+    config.bound.softswitches = processes.map((one) => (one.pid === 5071 ? { ...one, gone: true } : one));
+    const then = homes.map((one) => sipsAddress(config, one));
+    expect(then).toEqual(first.map((at) => at.replace('5071', '5081')));
   });
 });
 

@@ -37,6 +37,9 @@ export const oamp: Part = {
     const stopWatching = context.bus.subscribe('farm.changed', ({ server, state }) => {
       if (server === 'softswitch' && state === 'running') work.add(refreshConnected(self));
     });
+    const stopTelling = context.bus.subscribe('features.changed', ({ home }) =>
+      work.add(pushDocument(self, home, 'features')),
+    );
     const stopAlarms = watch(self);
     const cleaning = hourly(self);
     return {
@@ -44,6 +47,7 @@ export const oamp: Part = {
       async stop() {
         stopServing();
         stopWatching();
+        stopTelling();
         stopAlarms();
         cleaning.cancel();
         rollouts.stop();

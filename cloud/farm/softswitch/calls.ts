@@ -2,15 +2,18 @@
 import type { Bus } from '#cloud/bus/bus.ts';
 import type { CallInput, CallOutput, Party } from '#shared/call/call.ts';
 import { CALLER } from '#shared/call/call.ts';
+import { hopHeaders } from '#shared/call/hops.ts';
 import { CallDriver, type MediaReply, type SipPort } from '#shared/host/call-driver.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions } from '#shared/sip/types.ts';
+import { Circles } from './circles.ts';
 import { addressOf, type Callee, endOf, type Live } from './live.ts';
 import { askMedia, SELF } from './media.ts';
 import type { Reporter } from './reporter.ts';
 import type { Taking } from './routing.ts';
 import type { Snapshots } from './snapshots.ts';
-import { trunkInvite } from './trunk/trunk.ts';
+import { toldTo } from './told.ts';
+import { type TrunkWay, trunkInvite } from './trunk/trunk.ts';
 
 export interface CallsOptions {
   readonly bus: Bus;
@@ -28,8 +31,8 @@ export interface CallsOptions {
   readonly changed?: (live: Live) => void;
   /** The way to this phone leads nowhere any more. */
   readonly flowGone: (to: Callee) => void;
-  /** A trunk took a call, or did not. */
-  readonly trunkHeard: (trunk: string, works: boolean) => void;
+  /** A trunk took a call, or did not and `next` is tried. */
+  readonly trunkHeard: (way: TrunkWay, works: boolean, next?: TrunkWay) => void;
   /** A call to the outside is answered. */
   readonly answeredOutside?: (call: string) => void;
   /** A call is over. */
@@ -51,6 +54,7 @@ export class Calls {
   /** Established calls. */
   readonly #up = new Set<string>();
   readonly #outIds = new Set<string>();
+  readonly circles = new Circles();
   #idle: (() => void)[] = [];
   /** Who waits for the outcome of a new offer, by call and party. */
   readonly #renewals = new Map<string, (done: boolean) => void>();
@@ -271,27 +275,27 @@ export class Calls {
     return callId === undefined ? {} : { callId };
   }
 
-  #inviteOptions(live: Live, { branch, to, sdp }: Extract<Output, { do: 'invite' }>): InviteOptions {
+  #inviteOptions(live: Live, invite: Extract<Output, { do: 'invite' }>): InviteOptions {
+    const { branch, to, sdp, breadth } = invite;
     const { sip, domain } = this.#o;
     const { contact, line, trunk, callerName, headers = [] } = to;
+    const hops = hopHeaders(live.hops, breadth);
     if (trunk !== undefined) {
-      const { caller, hidden = false, hops = 70 } = live;
-      return trunkInvite(trunk, { caller, hidden, hops, contact: sip.contact(contact.flow), sdp });
+      const { caller, hidden = false, diverted = [] } = live;
+      return trunkInvite(trunk, { caller, hidden, hops, diverted, contact: sip.contact(contact.flow), sdp });
     }
     const caller = callerName === undefined ? live.caller : { ...live.caller, name: callerName };
     const from = live.hidden === true ? ANONYMOUS : addressOf(caller, domain);
-    // A gateway is its owner's: what is withheld is not told to it either (RFC 3325 section 7).
-    const shown = contact.gateway === undefined ? [] : [['P-Asserted-Identity', from] as const];
-    const identity = live.hidden === true ? [['Privacy', 'id'] as const] : shown;
+    const called = line?.number ?? '';
+    const told = toldTo(live, { caller, from, called, domain, gateway: contact.gateway !== undefined });
     return {
       uri: contact.uri,
       from,
-      to: addressOf({ number: line?.number ?? '' }, domain),
+      to: addressOf({ number: called }, domain),
       flow: contact.flow,
       contact: sip.contact(contact.flow),
       route: contact.path,
-      // To a gateway the number is vouched for (RFC 3325); a direct phone need not know that we did.
-      headers: [...identity, ...headers],
+      headers: [...hops, ...told, ...headers],
       sdp,
       // A flow that may be dead is given up for another one, unless it says that it got the INVITE.
       ...(live.state.branches.get(branch)?.others === undefined ? {} : { trying: true }),
@@ -304,8 +308,9 @@ export class Calls {
     if (counts !== undefined && !live.counted.includes(counts)) this.count(live, counts);
     if (trunk !== undefined) {
       // Another way is tried: the one before led nowhere.
-      if (live.way !== undefined) this.#o.trunkHeard(live.way, false);
+      if (live.tried !== undefined) this.#o.trunkHeard(live.tried, false, trunk);
       live.way = trunk.trunk.id;
+      live.tried = trunk;
       this.#sentOut(live, branch);
     }
     if (live.opened === undefined) return;
@@ -321,13 +326,15 @@ export class Calls {
     if (callId === undefined) return;
     live.outIds = [...(live.outIds ?? []), callId];
     this.#outIds.add(callId);
+    this.circles.out(live);
   }
 
   #established(live: Live): void {
     this.#up.add(live.id);
+    this.circles.settled(live);
     this.#o.changed?.(live);
     if (live.way !== undefined) {
-      this.#o.trunkHeard(live.way, true);
+      if (live.tried !== undefined) this.#o.trunkHeard(live.tried, true);
       this.#o.answeredOutside?.(live.id);
     }
     this.#driver.later(this.#o.snapshots.save(live));
@@ -338,6 +345,7 @@ export class Calls {
     this.#o.ended?.(live, reason);
     this.#o.changed?.(live);
     for (const callId of live.outIds ?? []) this.#outIds.delete(callId);
+    this.circles.settled(live);
     this.#up.delete(live.id);
     this.#endpoints.delete(live.id);
     for (const line of live.counted) {

@@ -73,10 +73,11 @@ export class Channels {
   }
 
   async #open(request: Open): Promise<Opened> {
-    const { session, leg, waiting, line } = request;
+    const { session, leg, waiting, line, outward } = request;
     const there = this.#o.calls.withLeg(session, leg);
     if (there !== undefined && there.id !== waiting) return ok({ channel: there.id, callId: there.callId });
     if (waiting !== undefined) return this.#admit(waiting);
+    if (outward !== undefined) return this.#callOut(request, outward);
     if (line === undefined) return err(fault('bad_request', 'A channel needs a line or a waiting call.'));
     return this.#ring(request, line);
   }
@@ -90,12 +91,24 @@ export class Channels {
   }
 
   async #ring(request: Open, lineId: string): Promise<Opened> {
-    const { calls, lines, router, clock } = this.#o;
+    const { lines, router } = this.#o;
     const line = await lines.byId(lineId);
     if (line === undefined) return err(fault('callee_unknown'));
+    await this.#o.location.refresh?.(line.id);
     const target = request.join === undefined ? router.target(request.leg, line) : this.#joined(request, request.join);
     if (target === undefined) return err(fault('callee_offline', 'The leg to be joined has no channel at a gateway.'));
-    const live: Live = {
+    return this.#opened(this.#newLive(request, line.number), target, request.ringFor);
+  }
+
+  /** Rings a number outside; the line that answers for it may be barred from that. */
+  async #callOut(request: Open, { number, owner }: NonNullable<Open['outward']>): Promise<Opened> {
+    const live = this.#newLive(request, number);
+    const target = await this.#o.router.outward(request.leg, number, await this.#o.lines.byId(owner), live);
+    return this.#opened(live, target, request.ringFor);
+  }
+
+  #newLive(request: Open, dialled: string): Live {
+    return {
       id: this.#o.newId('chn'),
       state: newCall(),
       session: request.session,
@@ -106,19 +119,23 @@ export class Channels {
       },
       direct: false,
       open: false,
-      dialled: line.number,
+      dialled,
       callId: '',
       handles: new Map(),
       versions: new Map(),
       counted: [],
-      startedAt: clock.wall(),
+      startedAt: this.#o.clock.wall(),
       due: NEVER,
     };
+  }
+
+  /** Resolves once the first INVITE is out, or none will be. */
+  async #opened(live: Live, target: Target<Callee>, ringFor: number): Promise<Opened> {
     const outcome = new Promise<{ readonly callId: string } | { readonly failed: string }>((resolve) => {
       live.opened = resolve;
     });
-    calls.add(live);
-    calls.feed(live, { on: 'open', target, ringFor: request.ringFor });
+    this.#o.calls.add(live);
+    this.#o.calls.feed(live, { on: 'open', target, ringFor });
     const opened = await outcome;
     if ('callId' in opened) return ok({ channel: live.id, callId: opened.callId });
     return err(fault(isFault(opened.failed) ? opened.failed : 'callee_offline'));

@@ -1,10 +1,12 @@
 /** New calls from phones and gateways: who calls, whether it may, and what it dialled. */
 import type { LineRow } from '#cloud/store/directory.ts';
 import { newCall } from '#shared/call/call.ts';
+import { hopsOf } from '#shared/call/hops.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { NEVER } from '#shared/kernel/machine.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { Refusal } from '#shared/sip/checks.ts';
+import { REFUSED } from '#shared/sip/identity-check.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { wantsPrivacy } from '#shared/sip/privacy.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
@@ -17,6 +19,7 @@ import { type Live, shownLine } from './live.ts';
 import { isOpen } from './location.ts';
 import { rtpHost } from './media.ts';
 import type { Outside } from './outside.ts';
+import { Replaces } from './replaces.ts';
 import { LINE_CALLS, type Router } from './routing.ts';
 import { readArrival } from './trunk/arrival.ts';
 import { TRUNK_CALLS, type Trunk } from './trunk/trunk.ts';
@@ -44,18 +47,21 @@ export interface IncomingOptions {
   /** True for a host name or address that is this softswitch. */
   readonly isOurs: (host: string) => boolean;
   readonly lines: Lines;
-  readonly outside: Pick<Outside, 'trunks' | 'emergency'>;
+  readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'identity'>;
 }
 
 type Invite = Extract<EndpointOutput, { do: 'incoming' }>;
 
 export class Incoming {
   readonly #o: IncomingOptions;
+  readonly replaces: Replaces;
   /** Calls whose sender is being looked up. */
   readonly #asking = new Set<CallHandle>();
 
   constructor(options: IncomingOptions) {
     this.#o = options;
+    const { calls, sip, clock } = options;
+    this.replaces = new Replaces({ calls, endpoint: sip.endpoint, now: () => clock.mono() });
   }
 
   async take(output: Invite): Promise<void> {
@@ -119,9 +125,15 @@ export class Incoming {
       this.#reject(call, 404, []);
       return;
     }
+    const replaced = this.replaces.wanted(message, line);
+    if (replaced !== undefined && 'refuse' in replaced) {
+      this.#reject(call, replaced.refuse, []);
+      return;
+    }
     this.#begin(output, {
       caller: shownLine(line),
       line,
+      ...(replaced === undefined ? {} : { replaces: replaced }),
       ...(wantsPrivacy(message) ? { hidden: true } : {}),
       direct: gateway === undefined,
       open: gateway === undefined && shows(output),
@@ -142,7 +154,7 @@ export class Incoming {
       autonomous: false,
       flow,
       callId: message.callId.slice(0, 256),
-      hops: message.maxForwards ?? 70,
+      hops: hopsOf(message),
       handles: new Map(),
       versions: new Map(),
       counted: [],
@@ -151,7 +163,10 @@ export class Incoming {
     };
     calls.add(live, call);
     if (facts.cameBy !== undefined) calls.count(live, facts.cameBy);
-    calls.feed(live, { on: 'invite', ...(offer === undefined ? {} : { sdp: offer }) });
+    const { hops: { breadth } = {} } = live;
+    // Who needs help is looked for as widely as can be.
+    const wide = breadth === undefined || facts.help !== undefined ? {} : { breadth };
+    calls.feed(live, { on: 'invite', ...(offer === undefined ? {} : { sdp: offer }), ...wide });
     return live;
   }
 
@@ -163,18 +178,34 @@ export class Incoming {
     if (calls.countOf(trunk.id) >= (trunk.settings.maxCalls ?? TRUNK_CALLS)) {
       return this.#reject(call, 503, [['Retry-After', '10']]);
     }
-    const { called, caller, hidden } = readArrival(trunk, message);
+    // No party of a trunk's has a place here that another could take.
+    if (message.header('Replaces') !== undefined) return this.#reject(call, 403, []);
+    const arrival = readArrival(trunk, message);
+    const { called, caller, hidden, diverted } = arrival;
     this.#asking.add(call);
     let line: LineRow | undefined;
     for (const number of called) line ??= await lines.byUser(number);
+    const { in: checks = 'ignore' } = trunk.settings.identity ?? {};
+    const checked =
+      line === undefined || checks === 'ignore' ? undefined : await outside.identity.verify(trunk.id, message, arrival);
     if (!this.#asking.delete(call)) return;
     if (line === undefined) return this.#reject(call, 404, []);
+    if (calls.circles.closed(caller.number, line.number)) return this.#reject(call, 482, []);
     const callBack = outside.emergency.isCallBack(line.id, trunk.id, message);
+    if (checks === 'require' && checked?.fault !== undefined && !callBack) return this.#unproven(call, checked.fault);
     this.#begin(output, {
       ...{ caller, dialled: line.number, cameBy: trunk.id, direct: true, open: false },
       ...(hidden ? { hidden } : {}),
       ...(callBack ? { callBack } : {}),
+      ...(checked === undefined ? {} : { verstat: checked.verstat }),
+      ...(diverted.length === 0 ? {} : { diverted }),
     });
+  }
+
+  /** The caller's signature does not hold: said by the status and, for those behind other elements, by Reason (RFC 9410 section 3). */
+  #unproven(call: CallHandle, fault: keyof typeof REFUSED): void {
+    const { status, reason } = REFUSED[fault];
+    this.#reject(call, status, [['Reason', `STIR;cause=${status};text="${reason}"`]], reason);
   }
 
   /** A call for help; where it is none in the country of the home, its sender, for an ordinary call. */
@@ -182,7 +213,10 @@ export class Incoming {
     const { access, outside } = this.#o;
     const { call, message, flow } = output;
     this.#asking.add(call);
-    const sender = await access.sender(message, flow);
+    // A store that cannot be read proves nobody; what is known without it may still speak for the caller.
+    const sender = await access
+      .sender(message, flow)
+      .catch((): Sender => ({ kind: 'refuse', status: 503, headers: [] }));
     const who = await this.#helpCaller(sender, flow);
     const read = await outside.emergency.read(message.uri, who.home);
     if (!this.#asking.delete(call)) return undefined;
@@ -211,18 +245,25 @@ export class Incoming {
     if (sender.kind === 'line' && sender.gateway === undefined) {
       return { by: 'credential', line: sender.line, home: sender.line.home };
     }
-    const gateway = await access.gatewayOf(flow);
-    if (gateway === undefined) return flow.peer.kind === 'none' ? outside.emergency.byAddress(flow) : { by: 'none' };
+    if (flow.peer.kind === 'none') return outside.emergency.byAddress(flow);
+    const { trusted } = flow.peer;
+    const gateway = await Promise.resolve(access.gatewayOf(flow)).catch(() => 'unreadable' as const);
+    // Our own certificate without the table of who has it is enough to be helped.
+    if (gateway === 'unreadable') return { by: trusted ? 'gateway' : 'none' };
+    if (gateway === undefined) return { by: 'none' };
     return outside.emergency.byGateway(gateway, sender.kind === 'line' ? sender.line : undefined);
   }
 
-  #reject(call: CallHandle, status: number, headers: readonly (readonly [string, string])[]): void {
-    this.#o.sip.act((endpoint, now, out) => endpoint.reject(call, status, { headers }, now, out));
+  #reject(call: CallHandle, status: number, headers: readonly (readonly [string, string])[], reason?: string): void {
+    const said = { headers, ...(reason === undefined ? {} : { reason }) };
+    this.#o.sip.act((endpoint, now, out) => endpoint.reject(call, status, said, now, out));
   }
 }
 
 type Facts = Pick<Live, 'caller' | 'direct' | 'open' | 'dialled'> &
-  Partial<Pick<Live, 'line' | 'hidden' | 'gateway' | 'help' | 'cameBy' | 'callBack'>>;
+  Partial<
+    Pick<Live, 'line' | 'replaces' | 'hidden' | 'gateway' | 'help' | 'cameBy' | 'callBack' | 'verstat' | 'diverted'>
+  >;
 
 /** A direct phone shows where it truly is. */
 function shows({ message, flow, offer }: Invite): boolean {

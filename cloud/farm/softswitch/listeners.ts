@@ -44,7 +44,8 @@ export class Listeners {
     }
     if (wss !== undefined) {
       await named('--wss', wss, async () => {
-        bound.wss = (await transport.bind({ ws: { ...wss, tls, mayOpen } })).ws[0] ?? wss;
+        const open = { certificate: server.certificate, key: server.key, asksNone: true } as const;
+        bound.wss = (await transport.bind({ ws: { ...wss, tls: open, mayOpen } })).ws[0] ?? wss;
       });
     }
   }
@@ -55,7 +56,7 @@ export class Listeners {
     const { sipUdp: udp, sipTcp: tcp, sips: tls, ws, wss } = bound;
     const port = { udp, tcp, tls, ws, wss }[flow.protocol]?.port ?? flow.local.port;
     const host = publicHost.includes(':') === flow.remote.host.includes(':') ? publicHost : flow.local.host;
-    return `sip:hearthline@${writeHost(host)}:${port}`;
+    return `sip:hl@${writeHost(host)}:${port}`;
   }
 
   /** True for a host name or address that is this softswitch. */

@@ -2,8 +2,11 @@
 import type { LineRow } from '#cloud/store/directory.ts';
 import type { Party } from '#shared/call/call.ts';
 import { CALLER } from '#shared/call/call.ts';
+import type { Hops } from '#shared/call/hops.ts';
 import type { DrivenCall } from '#shared/host/call-driver.ts';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
+import type { Diverted } from '#shared/sip/diversion.ts';
+import type { Verstat } from '#shared/sip/identity-check.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
 import type { Help } from './emergency/help.ts';
@@ -47,18 +50,25 @@ export interface Live extends DrivenCall<Callee> {
   readonly contact?: string;
   /** What was dialled. */
   readonly dialled: string;
+  /** The leg whose place the caller wants (RFC 3891). */
+  readonly replaces?: { readonly session: string; readonly leg: string };
   /** A call for help. */
   readonly help?: Help;
   /** The trunk by which the call came in. */
   readonly cameBy?: string;
   /** Those who help call back: no wish of the line stands in their way. */
   readonly callBack?: boolean;
-  /** Max-Forwards of the caller's INVITE. */
-  readonly hops?: number;
+  /** What the caller's number proved to be, where its trunk checks signatures. */
+  readonly verstat?: Verstat;
+  /** Who sent the call on, the oldest first. */
+  diverted?: readonly Diverted[];
+  /** Max-Forwards and Max-Breadth of the caller's INVITE. */
+  readonly hops?: Hops;
   /** Call-IDs of our INVITEs to trunks. */
   outIds?: string[];
-  /** The trunk that was tried last. */
+  /** The trunk that was tried last, and the way by it; after a restart only the trunk is known. */
   way?: string;
+  tried?: TrunkWay;
   /** Call-ID of the caller's dialog, or of the first branch of a channel. */
   callId: string;
   /** Lines that count this call among theirs. */
@@ -77,6 +87,13 @@ export function addressOf(shown: Shown, domain: string): string {
   const uri = writeUri({ scheme: 'sip', user: shown.number, host: domain, params: new Map() });
   const display = shown.name === undefined ? '' : latin1(utf8(shown.name));
   return writeNameAddr({ display, uri, params: new Map() });
+}
+
+/** P-Asserted-Identity of a caller whose number was checked: the result stands behind the number (3GPP TS 24.229 section 7.2A.20). */
+export function checkedAddress(shown: Shown, verstat: Verstat, domain: string): string {
+  const user = `${shown.number};verstat=${verstat}`;
+  const uri = writeUri({ scheme: 'sip', user, host: domain, params: new Map([['user', 'phone']]) });
+  return writeNameAddr({ display: shown.name === undefined ? '' : latin1(utf8(shown.name)), uri, params: new Map() });
 }
 
 export function shownLine(line: LineRow): Shown {

@@ -41,6 +41,13 @@ export const REGISTER_SECONDS = { min: 60, max: 3600 } as const;
 /** Seconds within which whoever keeps a connection should let itself be heard: less than the transport waits. */
 const FLOW_TIMER = 1500;
 
+/** A binding with its flow. */
+export interface Reached {
+  readonly binding: Binding;
+  readonly flow: Flow;
+  readonly gateway?: string;
+}
+
 interface KnownFlow {
   readonly flow: Flow;
   readonly gateway: string | undefined;
@@ -55,6 +62,9 @@ export function isOpen(contact: string | undefined, flow: Flow): boolean {
 export class Location {
   readonly #lines = new Map<string, Bindings>();
   readonly #flows = new Map<string, KnownFlow>();
+
+  /** Reads anew what other processes know of a line (of all, without one); absent where there is but one process. */
+  refresh?: (line?: string) => Promise<void>;
 
   /** Applies a REGISTER that was let through. `now` is monotonic, ms. */
   register(line: LineRow, message: SipMessage, from: { flow: Flow; gateway?: string }, now: number): RegisterOutcome {
@@ -87,6 +97,41 @@ export class Location {
       const flow = this.#flows.get(binding.flow)?.flow;
       return flow?.protocol === 'udp' ? [{ binding, flow }] : [];
     });
+  }
+
+  /** The bindings of a line, with their flows. */
+  reached(line: string): Reached[] {
+    return (this.#lines.get(line) ?? []).flatMap((binding) => {
+      const known = this.#flows.get(binding.flow);
+      if (known === undefined) return [];
+      return [{ binding, flow: known.flow, ...(known.gateway === undefined ? {} : { gateway: known.gateway }) }];
+    });
+  }
+
+  /** These are the bindings of a line now. */
+  replace(line: string, all: readonly Reached[]): void {
+    if (all.length === 0) this.#lines.delete(line);
+    else
+      this.#lines.set(
+        line,
+        all.map(({ binding, flow }) => (binding.flow === flow.id ? binding : { ...binding, flow: flow.id })),
+      );
+    for (const { flow, gateway } of all) this.#know(flow, gateway).lines.add(line);
+  }
+
+  /** A flow over which somebody is registered. */
+  flow(id: string): Flow | undefined {
+    return this.#flows.get(id)?.flow;
+  }
+
+  /** The lines that registered over a flow. */
+  linesOf(flow: Flow): string[] {
+    return [...(this.#flows.get(flow.id)?.lines ?? [])];
+  }
+
+  /** Lines with bindings. */
+  known(): string[] {
+    return [...this.#lines.keys()];
   }
 
   #know(flow: Flow, gateway: string | undefined): KnownFlow {
@@ -133,6 +178,11 @@ export class Location {
       const named = contact.gateway === undefined ? [] : readDevices(binding.params);
       return { contact, devices: named.length === 0 ? [deviceOf(binding, sha256)] : named };
     });
+  }
+
+  /** True where something was registered over this flow. */
+  keeps(flow: Flow): boolean {
+    return this.#flows.has(flow.id);
   }
 
   /** What came over a flow that is gone is gone. */

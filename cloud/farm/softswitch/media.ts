@@ -18,10 +18,11 @@ type Ask = Extract<CallOutput<Callee>, { do: 'media' }>;
 export async function askMedia(bus: Bus, live: Live, endpoints: Map<string, string>, ask: Ask): Promise<MediaReply> {
   const owner = { session: live.session, leg: ask.leg };
   const sdp = ask.sdp ?? '';
+  const like = ask.like === undefined ? {} : { like: ask.like };
   const { flow, gateway } = endOf(live, ask.party === ask.leg ? firstBranch(live, ask.leg) : ask.party);
   if (ask.want === 'offer') {
     const family = flow?.remote.host.includes(':') ? ({ family: '6' } as const) : {};
-    const offered = await bus.request('media.endpoint.offer', { ...owner, ...family }, SELF, BUS_LIMIT);
+    const offered = await bus.request('media.endpoint.offer', { ...owner, ...family, ...like }, SELF, BUS_LIMIT);
     if (!offered.ok) return failed(offered.fault);
     endpoints.set(ask.leg, offered.value.endpoint);
     return { sdp: offered.value.sdp };
@@ -29,7 +30,7 @@ export async function askMedia(bus: Bus, live: Live, endpoints: Map<string, stri
   const from = flow === undefined ? undefined : sourceOf(flow.remote.host, gateway !== undefined, sdp);
   const source = from === undefined ? {} : { source: from };
   if (ask.want === 'answer') {
-    const answered = await bus.request('media.endpoint.answer', { ...owner, sdp, ...source }, SELF, BUS_LIMIT);
+    const answered = await bus.request('media.endpoint.answer', { ...owner, sdp, ...source, ...like }, SELF, BUS_LIMIT);
     if (!answered.ok) return failed(answered.fault);
     endpoints.set(ask.leg, answered.value.endpoint);
     return { sdp: answered.value.sdp };

@@ -45,6 +45,8 @@ type Submit = VerbRequest<'message.submit'>;
 
 /** Media types that a MESSAGE may have, for Accept (RFC 3261 section 20.1). */
 export const MESSAGE_TYPES = 'text/plain, message/cpim, message/imdn+xml';
+/** Milliseconds within which mere refreshes of a line are told of once: less than the shortest registration. */
+const TELL_EVERY = 30_000;
 /** Room for what the transport adds to a request: the topmost Via. */
 const VIA_OCTETS = 120;
 /** Answers after which a phone may take the same message another time; all other refusals are for good. */
@@ -53,6 +55,9 @@ const LATER: ReadonlySet<number> = new Set([0, 408, 480, 481, 482, 486, 491, 500
 export class Messages {
   readonly #o: MessagesOptions;
   readonly #asks: SipAsks;
+  /** Lines whose registration was told of since a moment (monotonic, ms). */
+  readonly #told = new Set<string>();
+  #toldFrom = 0;
 
   constructor(options: MessagesOptions) {
     this.#o = options;
@@ -64,14 +69,23 @@ export class Messages {
       'message.deliver': async (request, { principal }) =>
         principal.kind === 'part' ? ok(await this.#deliver(request)) : err(fault('forbidden')),
       'registration.list': async ({ lines }) => {
+        if (lines === undefined) await this.#o.location.refresh?.();
+        else await Promise.all(lines.map((line) => this.#o.location.refresh?.(line)));
         const list = this.#o.location.list(lines, this.#o.clock.mono());
         return ok({ items: list.map((one) => ({ ...one, devices: this.#devices(one.line) })) });
       },
     };
   }
 
-  /** A phone of the line has registered, or was refreshed. */
-  registered(line: string): void {
+  /** A phone of the line has registered (`changed`), or was refreshed, which is told of once in a while. */
+  registered(line: string, changed: boolean): void {
+    const now = this.#o.clock.mono();
+    if (now - this.#toldFrom >= TELL_EVERY) {
+      this.#told.clear();
+      this.#toldFrom = now;
+    }
+    if (!changed && this.#told.has(line)) return;
+    this.#told.add(line);
     this.#o.bus.publish('line.registered', { line, devices: this.#devices(line) });
   }
 
@@ -158,6 +172,7 @@ export class Messages {
       if (isTaken(answer)) return { outcome: 'delivered', status: answer.status };
     }
     let last: Delivered = { outcome: 'unreachable', status: 480 };
+    await location.refresh?.(line);
     for (const { contact, devices } of location.reach(line, clock.mono(), sha256)) {
       if (device !== undefined && !devices.includes(device)) continue;
       last = outcomeOf(await this.#outside(contact, request));

@@ -1,10 +1,11 @@
 /** What leads out of the operator's own numbers: trunks, emergency calls and what they need, put together. */
 import type { Handlers } from '#cloud/bus/bus.ts';
+import type { Fleet } from '#cloud/bus/fleet.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { sealingKey } from '#cloud/store/sealed.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { SipTransport } from '#shared/host/sip.ts';
-import { flowByName, SipResolver } from '#shared/host/sip-resolver.ts';
+import { flowsByName, SipResolver } from '#shared/host/sip-resolver.ts';
 import { type IdPrefix, newId } from '#shared/kernel/ids.ts';
 import type { DigestHash } from '#shared/sip/digest.ts';
 import type { EndpointOutput } from '#shared/sip/types.ts';
@@ -12,8 +13,10 @@ import { OutsideGuard } from './abuse/guard.ts';
 import { Addresses } from './emergency/addresses.ts';
 import { Emergency } from './emergency/emergency.ts';
 import { listEmergencyCalls } from './emergency/list.ts';
+import { CallerIdentity } from './identity/identity.ts';
 import type { Lines } from './lines.ts';
 import type { Live } from './live.ts';
+import type { TrunkWay } from './trunk/trunk.ts';
 import { Trunks } from './trunk/trunks.ts';
 import { trunkHandlers } from './trunk/verbs.ts';
 
@@ -41,6 +44,9 @@ type Verbs =
   | 'trunk.get'
   | 'trunk.set'
   | 'trunk.delete'
+  | 'identity.get'
+  | 'identity.set'
+  | 'identity.key.create'
   | 'emergency.call.list';
 
 export class Outside {
@@ -48,6 +54,7 @@ export class Outside {
   readonly emergency: Emergency;
   readonly addresses: Addresses;
   readonly guard: OutsideGuard;
+  readonly identity: CallerIdentity;
   readonly #o: OutsideOptions;
   readonly #key: Uint8Array;
   #leave: (() => void) | undefined;
@@ -65,10 +72,16 @@ export class Outside {
         : new SipResolver(world, { servers: [sipDns], protocols: ['udp', 'tcp', 'tls'] });
     this.trunks = new Trunks({
       ...{ world, store, bus, sip, hash, callsOf, key: this.#key },
-      flowTo: (to) => flowByName(transport, resolver, to),
+      flowsTo: (to) => flowsByName(transport, resolver, to),
+      servers: resolver,
+      own: config.server,
       trust: (address) => transport.trust(address),
     });
-    this.guard = new OutsideGuard({ world, store, bus, end: options.end });
+    this.identity = new CallerIdentity({ world, store, bus, key: this.#key });
+    this.guard = new OutsideGuard({
+      ...{ world, store, bus, end: options.end },
+      ...(context.fleet && { barred: () => bus.publish('trunks.changed', {}) }),
+    });
     this.emergency = new Emergency({
       ...{ world, store, bus, lines, trunks: this.trunks, addresses: this.addresses, domain: config.domain },
       newId: (prefix: IdPrefix) => newId(prefix, world.clock.wall(), world.random.bytes(10)),
@@ -77,13 +90,15 @@ export class Outside {
 
   handlers(): Pick<Handlers<'softswitch'>, Verbs> {
     const { world, store, bus, config } = this.#o.context;
-    const { bound } = config;
+    const { bound, sipDns } = config;
     return {
       ...this.guard.handlers(),
+      ...this.identity.handlers(),
       ...trunkHandlers({
         ...{ world, store, bus, trunks: this.trunks, key: this.#key },
         callsOf: this.#o.callsOf,
         isOurs: this.#o.isOurs,
+        named: sipDns !== undefined,
         ownPorts: () => [bound.sipUdp, bound.sipTcp, bound.sips].flatMap((at) => at?.port ?? []),
       }),
       'emergency.call.list': (request) => listEmergencyCalls(store, request),
@@ -92,16 +107,18 @@ export class Outside {
 
   /** Reads what an earlier process left; the trunks themselves begin with `begin`. */
   async load(): Promise<void> {
-    await Promise.all([this.addresses.load(), this.emergency.load(), this.guard.load()]);
+    await Promise.all([this.addresses.load(), this.emergency.load(), this.guard.load(), this.identity.load()]);
   }
 
   /** Registers at the carriers; needs bound sockets. */
   async begin(): Promise<void> {
-    const { bus, world } = this.#o.context;
+    const { bus, world, fleet } = this.#o.context;
+    if (fleet !== undefined) this.trunks.lead(leads(fleet));
     await this.trunks.load();
+    fleet?.onChange(() => this.trunks.lead(leads(fleet)));
     this.#leave = bus.subscribe('trunks.changed', () => {
-      Promise.all([this.trunks.load(), this.emergency.load()]).catch((error: unknown) =>
-        world.log.error('softswitch.trunks-not-read', { error: String(error) }),
+      Promise.all([this.trunks.load(), this.emergency.load(), this.identity.load(), this.guard.load()]).catch(
+        (error: unknown) => world.log.error('softswitch.trunks-not-read', { error: String(error) }),
       );
     });
   }
@@ -111,10 +128,11 @@ export class Outside {
     return this.trunks.heard(output);
   }
 
-  /** A trunk took a call, or did not. */
-  trunkHeard(trunk: string, works: boolean): void {
-    if (works) this.trunks.works(trunk);
-    else this.trunks.failed(trunk, 503);
+  /** A trunk took a call, or did not; where `next` is the trunk's too, only that server of it. */
+  trunkHeard(way: TrunkWay, works: boolean, next?: TrunkWay): void {
+    this.trunks.serverHeard(way, works);
+    if (works) this.trunks.works(way.trunk.id);
+    else if (next?.trunk.id !== way.trunk.id) this.trunks.failed(way.trunk.id, 503);
   }
 
   /** A call is over. */
@@ -122,7 +140,7 @@ export class Outside {
     this.guard.ended(live.id);
     if (live.help !== undefined) this.emergency.over(live.help, live.line?.id, live.way, reason);
     const failed = live.answeredAt === undefined && (reason === 'server_unavailable' || reason === 'timeout');
-    if (failed && live.way !== undefined) this.trunks.failed(live.way, 503);
+    if (failed && live.tried !== undefined) this.trunkHeard(live.tried, false);
   }
 
   stop(): void {
@@ -131,3 +149,6 @@ export class Outside {
     this.trunks.stop();
   }
 }
+
+/** Of several processes the first registers at the carriers. */
+const leads = (fleet: Fleet): boolean => fleet.alive()[0] === fleet.owner;

@@ -7,6 +7,7 @@ import { type DialogName, readRefer, referProgress, SIPFRAG } from '#shared/sip/
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { Calls } from './calls.ts';
+import { endOf } from './live.ts';
 import { SELF } from './media.ts';
 
 type InDialog = Extract<EndpointOutput, { do: 'in-dialog' }>;
@@ -44,6 +45,8 @@ export class Refers {
     if (this.#told.has(call)) return refuse(491);
     const other = asked.replaces === undefined ? undefined : this.#far(asked.replaces);
     if (asked.replaces !== undefined && other === undefined) return refuse(481);
+    // Somebody else's call is not one's own to give away (RFC 3891 section 6).
+    if (other !== undefined && other.home !== endOf(found.call, found.party).line?.home) return refuse(403);
     const to = this.#dialled(asked.uri);
     if (to === undefined) return refuse(404);
     const accepted = asked.silent ? { headers: [['Refer-Sub', 'false'] as const] } : {};
@@ -52,7 +55,10 @@ export class Refers {
       this.#told.add(call);
       this.#tell(call, 100);
     }
-    const request = { ...from, ...(other === undefined ? { to } : { with: other }) };
+    const request = {
+      ...from,
+      ...(other === undefined ? { to } : { with: { session: other.session, leg: other.leg } }),
+    };
     const begun = await bus.request('leg.refer', request, SELF, BEGIN_WITHIN);
     if (!begun.ok) this.#tell(call, sipStatus(begun.fault.code));
   }
@@ -90,12 +96,14 @@ export class Refers {
   }
 
   /** The transferor's leg in the call that is to be taken over: its own end of the dialog has the from-tag, ours the to-tag. */
-  #far(name: DialogName): { session: string; leg: string } | undefined {
+  #far(name: DialogName): { session: string; leg: string; home: string | undefined } | undefined {
     for (const live of this.#o.calls.all()) {
-      for (const handle of live.state.at === 'up' && !name.earlyOnly ? live.handles.values() : []) {
+      for (const [party, handle] of live.state.at === 'up' && !name.earlyOnly ? live.handles : []) {
         const dialog = this.#o.sip.endpoint.dialogId(handle);
         const same = dialog?.callId === name.callId && dialog.localTag === name.toTag;
-        if (same && dialog.remoteTag === name.fromTag) return this.#legOf(handle);
+        if (!same || dialog.remoteTag !== name.fromTag) continue;
+        const leg = this.#legOf(handle);
+        return leg === undefined ? undefined : { ...leg, home: endOf(live, party).line?.home };
       }
     }
     return undefined;

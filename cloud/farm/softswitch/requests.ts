@@ -5,6 +5,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { readInfoDigit } from '#shared/sip/info-digits.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import type { RegisterOutcome } from '#shared/sip/registrar.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import type { Access } from './access.ts';
 import type { Calls } from './calls.ts';
@@ -37,12 +38,14 @@ export interface RequestsOptions {
   readonly closeFlow: (flow: Flow) => void;
   /** A phone or gateway that proved itself: its source may send more. */
   readonly trust: (flow: Flow) => void;
+  /** Lets a REGISTER change a line's bindings where several processes share them; default: it is done here and now. */
+  readonly change?: (line: string, run: () => RegisterOutcome) => Promise<RegisterOutcome>;
   /** The bindings of a line over UDP changed. */
   readonly keep: (line: string) => void;
   /** A gateway's flow has registered something: its calls go on over it. */
   readonly cameBack: (gateway: GatewayOfFlow, flow: Flow) => void;
-  /** A phone of the line has registered or refreshed. */
-  readonly registered: (line: string) => void;
+  /** A phone of the line has registered or refreshed; `changed`: more than the time of its registration may be new. */
+  readonly registered: (line: string, changed: boolean) => void;
   /** A direct phone of the line proved itself at that address. */
   readonly registeredAt: (host: string, line: string) => void;
 }
@@ -76,13 +79,17 @@ export class Requests {
     trust(flow);
     const { line, gateway } = sender;
     const from = { flow, ...(gateway === undefined ? {} : { gateway: gateway.gateway }) };
-    const { status, reason, contacts, headers } = location.register(line, message, from, clock.mono());
+    const run = () => location.register(line, message, from, clock.mono());
+    const { change } = this.#o;
+    const outcome = change === undefined ? run() : await change(line.id, run);
+    const { status, reason, contacts, headers, changed } = outcome;
     if (gateway !== undefined) cameBack(gateway, flow);
     else if (status === 200 && flow.protocol === 'udp') keep(line.id);
     const all = [...contacts.map((value) => ['Contact', value] as const), ...headers];
     sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { reason, headers: all }, now, out));
     if (status !== 200) return;
-    this.#o.registered(line.id);
+    // A gateway's contact stays while the phones that it names change.
+    this.#o.registered(line.id, changed || gateway !== undefined);
     if (gateway === undefined) this.#o.registeredAt(flow.remote.host, line.id);
   }
 

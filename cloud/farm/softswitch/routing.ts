@@ -10,8 +10,10 @@ import { fromLatin1 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
 import type { Clock, Crypto } from '#shared/kernel/world.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
-import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { timesOf } from '#shared/sip/diversion.ts';
 import type { Help } from './emergency/help.ts';
+import type { OutgoingCall } from './identity/sign.ts';
 import type { Lines } from './lines.ts';
 import type { Callee, Live } from './live.ts';
 import type { Location } from './location.ts';
@@ -39,7 +41,7 @@ export interface RouterOptions {
   readonly location: Location;
   readonly countOf: (line: string) => number;
   readonly newId: (prefix: 'chn') => string;
-  readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'guard'>;
+  readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'guard' | 'identity'>;
 }
 
 type Reroute = Extract<CallInput<Callee>, { on: 'rerouted' | 'refused' }>;
@@ -63,7 +65,8 @@ export class Router {
   async route(live: Live): Promise<Route> {
     const { bus, clock } = this.#o;
     if (live.help !== undefined) return this.#help(live, live.help);
-    const reach = await this.#reach(live.dialled);
+    const { replaces } = live;
+    const reach = replaces === undefined ? await this.#reach(live.dialled) : undefined;
     const asked = await bus.request(
       'session.route',
       {
@@ -75,7 +78,10 @@ export class Router {
         direct: live.direct,
         ...(live.hidden === true ? { hidden: true } : {}),
         ...(live.callBack === true ? { callBack: true } : {}),
+        ...(live.verstat === undefined ? {} : { verstat: live.verstat }),
+        ...(live.diverted === undefined ? {} : { diversions: timesOf(live.diverted) }),
         ...(reach === undefined ? {} : { reach }),
+        ...(replaces === undefined ? {} : { replaces }),
       },
       SELF,
       BUS_LIMIT,
@@ -83,7 +89,9 @@ export class Router {
     if (!asked.ok) {
       const { code, server = 'session-manager' } = asked.fault;
       const away = (code === 'server_unavailable' || code === 'timeout') && server === 'session-manager';
-      return away ? this.#alone(live) : { on: 'refused', status: sipStatus(code), reason: code };
+      return away && replaces === undefined
+        ? this.#alone(live)
+        : { on: 'refused', status: sipStatus(code), reason: code };
     }
     if (asked.value.do === 'take') {
       const { session, ringing, leg } = asked.value;
@@ -92,6 +100,7 @@ export class Router {
     live.session = asked.value.session;
     if (asked.value.do === 'wait')
       return { on: 'held', callerLeg: asked.value.leg, limit: HOLD_FOR, ring: asked.value.ring === true };
+    sentOnBy(live, asked.value.diverted);
     const targets: Target<Callee>[] = [];
     for (const target of asked.value.targets) targets.push(await this.#targetOf(live, target));
     const { again = false, ringFor = RING_FOR, hidden } = asked.value;
@@ -109,29 +118,41 @@ export class Router {
 
   /** Where the phones are that a number means at first sight: the session manager need not ask back. */
   async #reach(dialled: string): Promise<VerbRequest<'session.route'>['reach']> {
-    const line = await this.#o.lines.byUser(dialled);
+    const line = await this.#near(this.#o.lines.byUser(dialled));
     if (line === undefined) return undefined;
     const [found] = this.#o.location.list([line.id], this.#o.clock.mono());
     return found ?? { line: line.id, contacts: 0, direct: false };
   }
 
+  /** A line that may be rung, with all of its phones: they may have registered with another process. */
+  async #near(asked: Promise<LineRow | undefined> | LineRow | undefined): Promise<LineRow | undefined> {
+    const line = await asked;
+    const { refresh } = this.#o.location;
+    if (line !== undefined && refresh !== undefined) await refresh(line.id);
+    return line;
+  }
+
   /** Where a call goes that was not taken. */
   async reroute(live: Live, leg: string, reason: string): Promise<Reroute> {
     const { bus, clock } = this.#o;
-    const request = { session: live.session, leg, reason, at: clock.wall() };
+    const diversions = timesOf(live.diverted ?? []);
+    const request = { session: live.session, leg, reason, at: clock.wall(), diversions };
     const asked = await bus.request('session.reroute', request, SELF, BUS_LIMIT);
     if (!asked.ok) return { on: 'refused', status: 480, reason };
-    const { again, ringFor = RING_FOR } = asked.value;
+    const { again, ringFor = RING_FOR, diverted } = asked.value;
+    sentOnBy(live, diverted);
     return { on: 'rerouted', target: await this.#targetOf(live, asked.value), ringFor, again };
   }
 
   /** Whom the session manager means. */
   async #targetOf(live: Live, { leg, line, number, owner, ...noted }: Named): Promise<Target<Callee>> {
     const { lines } = this.#o;
-    if (number === undefined)
-      return this.#shown(live, noted, this.target(leg, await lines.byId(line ?? ''), live.callBack));
+    if (number === undefined) {
+      const to = await this.#near(lines.byId(line ?? ''));
+      return this.#shown(live, noted, this.target(leg, to, live.callBack));
+    }
     const answers = owner === undefined || owner === live.line?.id ? live.line : await lines.byId(owner);
-    return this.#outward(leg, number, answers, live);
+    return this.outward(leg, number, answers, live);
   }
 
   /** The phones' INVITEs tell how the call shows: the caller's name as the line's owner noted it, and the ring. */
@@ -153,13 +174,22 @@ export class Router {
   }
 
   /** A number outside, by every trunk that takes it; `owner` answers for the call. */
-  async #outward(leg: string, number: string, owner: LineRow | undefined, live: Live): Promise<Target<Callee>> {
+  async outward(leg: string, number: string, owner: LineRow | undefined, live: Live): Promise<Target<Callee>> {
     if (!(await this.#o.outside.guard.mayCall(live.id, owner, number))) {
       return { leg, branches: [], otherwise: 403, because: 'destination_barred' };
     }
     const sentOn = owner === undefined || owner.id === live.line?.id ? undefined : owner.number;
-    const ways = await this.#o.outside.trunks.ways(number, sentOn);
+    const found = await this.#o.outside.trunks.ways(number, sentOn);
+    const ways = await this.#o.outside.identity.signed(found, this.#outgoing(live, number, owner));
     return { ...this.#byTrunks(leg, ways), otherwise: 503, oneByOne: { tryFor: TRY_FOR } };
+  }
+
+  #outgoing({ caller, cameBy }: Live, called: string, line: LineRow | undefined): OutgoingCall {
+    return {
+      ...{ caller: caller.number, called, wall: this.#o.clock.wall() },
+      ...(line === undefined ? {} : { line }),
+      ...(cameBy === undefined ? {} : { cameBy }),
+    };
   }
 
   #byTrunks(leg: string, ways: readonly TrunkWay[]): Target<Callee> {
@@ -180,8 +210,9 @@ export class Router {
     live.session = this.#derived('ses', live.callId, '');
     const leg = this.#derived('leg', live.callId, 'callee');
     const callerLeg = this.#derived('leg', live.callId, 'caller');
-    const ways = await outside.emergency.ways(help, live.caller.number);
-    const line = ways.length > 0 ? undefined : await lines.byUser(help.number);
+    const found = await outside.emergency.ways(help, live.caller.number);
+    const ways = await outside.identity.signed(found, this.#outgoing(live, help.service, live.line));
+    const line = ways.length > 0 ? undefined : await this.#near(lines.byUser(help.number));
     // The phone hears at once that there is no way here, so that it tries elsewhere.
     if (ways.length === 0 && line === undefined) return refused(503);
     const target: Target<Callee> =
@@ -223,12 +254,12 @@ export class Router {
     const dialled = readDialled(live.dialled);
     if (dialled === undefined || dialled.kind === 'media') return refused(503);
     if (await this.#prepaid(live.line)) return refused(503);
-    const line = await this.#o.lines.byUser(dialled.kind === 'name' ? dialled.name : dialled.number);
+    const line = await this.#near(this.#o.lines.byUser(dialled.kind === 'name' ? dialled.name : dialled.number));
     const leg = this.#derived('leg', live.callId, 'callee');
     // From outside only our own lines can be reached, or calls could go round.
     const outward = line === undefined && dialled.kind === 'number' && live.cameBy === undefined;
     const target = outward
-      ? await this.#outward(leg, dialled.number, live.line, live)
+      ? await this.outward(leg, dialled.number, live.line, live)
       : this.target(leg, line, live.callBack);
     if (target.branches.length === 0 && line === undefined && target.because === undefined) return refused(404);
     const callerLeg = this.#derived('leg', live.callId, 'caller');
@@ -260,6 +291,11 @@ interface Named extends Noted {
   readonly line?: string;
   readonly number?: string;
   readonly owner?: string;
+}
+
+/** The call was sent on again. */
+function sentOnBy(live: Live, diverted: VerbReply<'session.reroute'>['diverted'] = []): void {
+  if (diverted.length > 0) live.diverted = [...(live.diverted ?? []), ...diverted];
 }
 
 function refused(status: number): Route {

@@ -7,14 +7,13 @@ import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import type { Timer } from '#shared/kernel/world.ts';
-import type { Refusal } from '#shared/sip/checks.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
-import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { Access } from './access.ts';
 import { BindingStore } from './bindings.ts';
 import { Calls } from './calls.ts';
 import { Channels } from './channels.ts';
+import { FleetSide } from './fleet/side.ts';
 import { CALL_LIMIT, Incoming } from './incoming.ts';
 import { type GatewayOfFlow, Gateways, Lines } from './lines.ts';
 import { Listeners } from './listeners.ts';
@@ -27,7 +26,9 @@ import { Refers } from './refers.ts';
 import { Reporter } from './reporter.ts';
 import { ALLOW, Requests } from './requests.ts';
 import { Router } from './routing.ts';
+import { Screen } from './screen.ts';
 import { Snapshots } from './snapshots.ts';
+import { Sorting } from './sorting.ts';
 import { TakeOver } from './take-over.ts';
 import { SessionTraces } from './trace.ts';
 import { Watch } from './watch.ts';
@@ -52,6 +53,7 @@ export const softswitch: Part = {
 class Softswitch implements RunningPart {
   readonly #context: PartContext;
   readonly #transport: SipTransport;
+  readonly #sip: SipPort;
   readonly #listeners: Listeners;
   readonly #lines: Lines;
   readonly #gateways: Gateways;
@@ -61,9 +63,9 @@ class Softswitch implements RunningPart {
   readonly #snapshots: Snapshots;
   readonly #calls: Calls;
   readonly #incoming: Incoming;
-  readonly #requests: Requests;
+  readonly #screen: Screen;
+  readonly #sorting: Sorting;
   readonly #messages: Messages;
-  readonly #refers: Refers;
   readonly #watch: Watch;
   readonly #probes: Probes;
   readonly #outside: Outside;
@@ -72,6 +74,7 @@ class Softswitch implements RunningPart {
   readonly #traces: SessionTraces;
   readonly #leave: (() => void)[] = [];
   readonly #restorer: Restorer;
+  readonly #fleet: FleetSide | undefined;
   #sweeping: Timer | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -82,6 +85,14 @@ class Softswitch implements RunningPart {
     this.#listeners = new Listeners(world.net, config);
     const named = (prefix: 'chn' | 'msg') => newId(prefix, clock.wall(), random.bytes(10));
     const hash = sipHash(crypto);
+    const sides = {
+      ...{ location: this.#location, transport: () => this.#transport, sip: () => sip },
+      restore: (calls: readonly string[]) => this.#adopt(calls),
+      cameBack: (gateway: string, flow: Flow) => this.#calls.moveTo(gateway, flow),
+    };
+    const fleet = context.fleet && new FleetSide(context.fleet, context, sides);
+    this.#fleet = fleet;
+    const mates = fleet?.mates;
     const endpoint = new Endpoint({
       random,
       hash,
@@ -89,7 +100,8 @@ class Softswitch implements RunningPart {
       backToBack: true,
       sessionExpires: SESSION_EXPIRES,
       reliable: true,
-      screen: (message, flow) => this.#unsigned(access, message, flow),
+      screen: (message, flow) => this.#screen.judge(message, flow),
+      ...(mates && { mark: mates.mark, stray: (message, flow, text) => mates.stray(message, flow, text) }),
     });
     this.#traces = new SessionTraces(clock);
     this.#transport = new SipTransport(world, {
@@ -99,17 +111,20 @@ class Softswitch implements RunningPart {
       onOutput: (output) => this.#guarded(output),
       accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted,
       onFlowClosed: (flow) => this.#lost(flow),
+      ...(mates && { relay: (flow, text) => mates.relay(flow, text) }),
+      largeByTcp: (flow) => this.#outside.trunks.largeByTcp(flow),
     });
     const sip: SipPort = {
       endpoint,
       act: (run) => this.#transport.act((now, out) => run(endpoint, now, out)),
       contact: (flow) => this.#listeners.contact(flow),
     };
+    this.#sip = sip;
     this.#lines = new Lines(store);
     this.#gateways = new Gateways(store);
     this.#reporter = new Reporter({ bus, store, clock, log, newId: () => named('msg') });
     this.#bindings = new BindingStore(store, clock, log);
-    this.#snapshots = new Snapshots(store, endpoint);
+    this.#snapshots = new Snapshots(store, endpoint, fleet?.owner);
     this.#restorer = new Restorer(sip, clock, (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }));
     const secret = random.bytes(32);
     const door = new Door({
@@ -152,11 +167,20 @@ class Softswitch implements RunningPart {
         else this.#calls.feed(live, way);
       },
       reroute: async (live, leg, reason) => this.#calls.feed(live, await router.reroute(live, leg, reason)),
-      flowGone: ({ line, contact }) => line && this.#location.gone(line.id, contact),
+      flowGone: ({ line, contact }) => {
+        if (line !== undefined) this.#location.gone(line.id, contact);
+        if (line !== undefined) fleet?.gone(line.id, contact.uri);
+      },
       trunkHeard: (trunk, works) => outside.trunkHeard(trunk, works),
       answeredOutside: (call) => outside.guard.answered(call),
-      ended: (live, reason) => outside.over(live, reason),
-      changed: (live) => this.#watch.changed(live),
+      ended: (live, reason) => {
+        outside.over(live, reason);
+        this.#incoming.replaces.over(live);
+      },
+      changed: (live) => {
+        this.#watch.changed(live);
+        this.#incoming.replaces.changed(live);
+      },
     });
     const calls = this.#calls;
     this.#probes = new Probes(calls, clock);
@@ -167,9 +191,12 @@ class Softswitch implements RunningPart {
     this.#incoming = new Incoming({
       ...{ access, calls, router, sip, clock, newId: named, closeFlow, trust, isOurs, outside, lines: this.#lines },
     });
-    this.#refers = new Refers({ bus, calls, sip, isOurs });
+    const { emergency } = outside;
+    this.#screen = new Screen({ access, incoming: this.#incoming, location, overload: this.#overload, emergency });
+    const refers = new Refers({ bus, calls, sip, isOurs });
     this.#watch = new Watch({
-      ...{ access, calls, lines: this.#lines, store, sip, clock, random, closeFlow, trust, isOurs },
+      ...{ access, calls, lines: this.#lines, store, sip, clock, random, log, closeFlow, trust, isOurs },
+      ...(mates && { mark: mates.mark }),
       domain: config.domain,
     });
     this.#messages = new Messages({
@@ -177,24 +204,23 @@ class Softswitch implements RunningPart {
       domain: config.domain,
       sha256: (text) => hash('SHA-256', text),
     });
-    this.#requests = new Requests({
+    const requests = new Requests({
       digit: (session, leg, digit, duration) => bus.publish('leg.digit', { session, leg, digit, duration }),
       ...{ access, location, calls, clock, sip, closeFlow, trust },
       keep: (line) => this.#bindings.keep(line, location.datagram(line)),
+      ...(fleet && { keep: () => {}, change: (line, run) => fleet.change(line, run) }),
       cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
-      registered: (line) => this.#messages.registered(line),
+      registered: (line, changed) => this.#messages.registered(line, changed),
       registeredAt: (host, line) => outside.addresses.registered(host, line),
+    });
+    this.#sorting = new Sorting({
+      ...{ incoming: this.#incoming, requests, messages: this.#messages, refers, watch: this.#watch, outside, calls },
+      later: (work) => this.#later(work),
     });
     const takeOver = new TakeOver({ bus, calls, clock, sip, reporter: this.#reporter, newId: named });
     this.#channels = new Channels({
-      takeOver,
-      refers: this.#refers,
-      calls,
+      ...{ takeOver, refers, calls, location, router, sip, clock },
       lines: this.#lines,
-      location,
-      router,
-      sip,
-      clock,
       newId: named,
     });
   }
@@ -220,6 +246,7 @@ class Softswitch implements RunningPart {
     await this.#outside.begin();
     this.#reporter.start();
     this.#probes.start();
+    this.#watch.begin();
     this.#sweep();
     world.log.info('softswitch.listening', { sip: config.bound.sipUdp?.port, sips: config.bound.sips?.port });
   }
@@ -245,83 +272,53 @@ class Softswitch implements RunningPart {
     this.#outside.stop();
     this.#overload.stop();
     this.#reporter.stop();
-    this.#watch.stop();
-    await this.#bindings.flush();
+    await this.#watch.stop();
+    await Promise.all([this.#bindings.flush(), this.#outside.addresses.flush()]);
     await this.#transport.close();
-  }
-
-  /** The switch has more to do than it can: whoever calls for help is never told so. */
-  #turnedAway(message: SipMessage): Refusal | undefined {
-    if (this.#outside.emergency.maybe(message.uri)) return undefined;
-    const seconds = this.#overload.judge(message.header('Authorization') !== undefined);
-    return seconds === undefined ? undefined : { status: 503, headers: [['Retry-After', String(seconds)]] };
-  }
-
-  /** What brings no credential where one is due is challenged before anything is kept of it. */
-  #unsigned(access: Access, message: SipMessage, flow: Flow): Refusal | undefined {
-    if (message.method === 'INVITE') return this.#turnedAway(message) ?? this.#incoming.unsigned(message, flow);
-    return message.method === 'REGISTER' ? access.unsigned(message, flow) : undefined;
   }
 
   /** A fault of ours in one call must not stop the others, nor the transport that carries them. */
   #guarded(output: UserOutput): void {
     try {
-      this.#take(output);
+      this.#sorting.take(output);
     } catch (error) {
       this.#failed(error);
     }
   }
 
-  #take(output: UserOutput): void {
-    switch (output.do) {
-      case 'incoming':
-        this.#later(this.#incoming.take(output));
-        break;
-      case 'request':
-        this.#later(this.#outsideCalls(output.message.method).take(output));
-        break;
-      case 'in-dialog':
-        if (output.message.method === 'REFER') this.#later(this.#refers.take(output));
-        else if (output.message.method === 'MESSAGE') this.#later(this.#messages.inDialog(output));
-        else this.#requests.inDialog(output);
-        break;
-      case 'response':
-        if (!this.#heard(output)) this.#requests.answered(output.transaction, output.message.status);
-        break;
-      case 'no-response':
-        if (!this.#heard(output)) this.#requests.answered(output.transaction, 408);
-        break;
-      default:
-        if (output.do === 'ended') {
-          this.#incoming.ended(output.call);
-          this.#refers.ended(output.call);
-        }
-        this.#calls.take(output);
-    }
-  }
-
-  #outsideCalls(method: string): Messages | Watch | Requests {
-    if (method === 'SUBSCRIBE') return this.#watch;
-    return method === 'MESSAGE' ? this.#messages : this.#requests;
-  }
-
-  /** True for the news of a request of ours that somebody awaits. */
-  #heard(output: Extract<UserOutput, { do: 'response' | 'no-response' }>): boolean {
-    return this.#messages.heard(output) || this.#outside.heard(output) || this.#watch.heard(output);
-  }
-
   /** What an earlier process knew: phones over UDP, and calls. Their dialogs go on; a gateway's find their new flow when it registers again. */
   async #restore(): Promise<void> {
-    for (const { line, binding, flow } of await this.#bindings.load()) {
+    await this.#fleet?.begin();
+    for (const { line, binding, flow } of this.#fleet === undefined ? await this.#bindings.load() : []) {
       this.#location.restore(line, binding, await this.#restorer.flow(flow));
     }
-    for (const { live, sides } of await this.#snapshots.load()) {
+    await this.#takeUp(this.#restorer);
+    await this.#watch.restore((flow) => this.#restorer.flow(flow));
+    this.#restorer.begin();
+  }
+
+  async #takeUp(restorer: Restorer, named?: readonly string[]): Promise<void> {
+    for (const { live, sides } of await this.#snapshots.load(named)) {
+      if (this.#calls.get(live.id) !== undefined) continue;
       this.#calls.add(live);
-      for (const side of sides) this.#calls.bind(live, side.party, await this.#restorer.add(side));
+      for (const side of sides) {
+        const handle = await restorer.add(this.#fleet?.side(side) ?? side);
+        this.#calls.bind(live, side.party, handle);
+        await this.#fleet?.moved(live, side, handle);
+      }
       const lines = [...live.state.branches.values()].map(({ to }) => to.line?.id);
       for (const id of [...lines, live.way, live.cameBy]) if (id !== undefined) this.#calls.count(live, id);
     }
-    this.#restorer.begin();
+  }
+
+  /** Calls of a process that ended. */
+  async #adopt(calls: readonly string[]): Promise<void> {
+    const restorer = new Restorer(this.#sip, this.#context.world.clock, (remote) =>
+      this.#transport.flowTo({ protocol: 'udp', ...remote }),
+    );
+    await this.#takeUp(restorer, calls);
+    restorer.begin();
+    this.#leave.push(() => restorer.stop());
   }
 
   /** A call that may not go on. */
@@ -332,9 +329,11 @@ class Softswitch implements RunningPart {
 
   #cameBack({ gateway }: GatewayOfFlow, flow: Flow): void {
     this.#calls.moveTo(gateway, flow);
+    this.#fleet?.mates.back(gateway, flow);
   }
 
   #lost(flow: Flow): void {
+    this.#fleet?.lost(flow);
     this.#location.lost(flow);
     this.#gateways.closed(flow);
     this.#watch.lost(flow);
@@ -347,7 +346,8 @@ class Softswitch implements RunningPart {
       if ((await this.#lines.byId(line)) === undefined) {
         this.#location.forget(line);
         this.#watch.gone(line);
-        this.#bindings.keep(line, []);
+        if (this.#fleet === undefined) this.#bindings.keep(line, []);
+        else this.#fleet.gone(line);
       }
     }
   }

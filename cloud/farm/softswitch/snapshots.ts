@@ -37,12 +37,15 @@ interface Row {
 export class Snapshots {
   readonly #store: Store;
   readonly #endpoint: SipEndpoint;
+  /** The process whose calls these are; empty where there is but one. */
+  readonly #owner: string;
   /** Saves under way: a removal has to come after its save. */
   readonly #saving = new Map<string, Promise<void>>();
 
-  constructor(store: Store, endpoint: SipEndpoint) {
+  constructor(store: Store, endpoint: SipEndpoint, owner = '') {
     this.#store = store;
     this.#endpoint = endpoint;
+    this.#owner = owner;
   }
 
   save(live: Live): Promise<void> {
@@ -63,9 +66,10 @@ export class Snapshots {
     await this.#write([sql('DELETE FROM channel WHERE call = ?', call)]);
   }
 
-  /** The calls that an earlier process left, each with its dialogs by party. */
-  async load(): Promise<{ readonly live: Live; readonly sides: readonly SavedSide[] }[]> {
-    const rows = await this.#store.all<Row>('SELECT session, call, body FROM channel ORDER BY call, leg');
+  /** The calls that an earlier process left, each with its dialogs by party; of several processes those that are this one's, or those named. */
+  async load(named?: readonly string[]): Promise<{ readonly live: Live; readonly sides: readonly SavedSide[] }[]> {
+    const wanted = named && new Set(named);
+    const rows = (await this.#read(named)).filter(({ call }) => wanted?.has(call) !== false);
     const calls = new Map<string, { row: Row; side: Side }[]>();
     for (const row of rows) {
       const sides = calls.get(row.call) ?? [];
@@ -73,6 +77,16 @@ export class Snapshots {
       calls.set(row.call, sides);
     }
     return [...calls].map(([id, sides]) => restore(id, sides));
+  }
+
+  #read(named: readonly string[] | undefined): Promise<Row[]> {
+    const select = 'SELECT session, call, body FROM channel';
+    // Alone it has all of them, whatever process of an earlier several had them.
+    if (this.#owner === '') return this.#store.all<Row>(`${select} ORDER BY call, leg`);
+    if (named?.length === 1) {
+      return this.#store.all<Row>(`${select} WHERE call = ? AND owner = ? ORDER BY leg`, [named[0] ?? '', this.#owner]);
+    }
+    return this.#store.all<Row>(`${select} WHERE owner = ? ORDER BY call, leg`, [this.#owner]);
   }
 
   async #write(statements: readonly Statement[]): Promise<void> {
@@ -94,6 +108,7 @@ export class Snapshots {
         ...outsideOf(live),
       },
     };
+    if (this.#owner !== '') return [this.#owned(live, saved, JSON.stringify(side))];
     return [
       sql(
         'INSERT INTO channel (session, leg, call, body) VALUES (?, ?, ?, ?) ON CONFLICT (session, leg) DO UPDATE SET call = excluded.call, body = excluded.body',
@@ -103,6 +118,14 @@ export class Snapshots {
         JSON.stringify(side),
       ),
     ];
+  }
+
+  /** Written with whose it is, and the Call-ID by which another process finds it. */
+  #owned(live: Live, { leg, dialog }: SavedSide, body: string): Statement {
+    return sql(
+      'INSERT INTO channel (session, leg, call, body, owner, call_id) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (session, leg) DO UPDATE SET call = excluded.call, body = excluded.body, owner = excluded.owner, call_id = excluded.call_id',
+      ...[live.session, leg, live.id, body, this.#owner, dialog.callId],
+    );
   }
 }
 

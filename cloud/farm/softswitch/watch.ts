@@ -7,7 +7,7 @@ import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipNotifier } from '#shared/host/sip-notifier.ts';
 import { hex, latin1, utf8 } from '#shared/kernel/bytes.ts';
-import type { Clock, Random } from '#shared/kernel/world.ts';
+import type { Clock, Log, Random } from '#shared/kernel/world.ts';
 import { DIALOG_INFO, type DialogView, withEnded, writeDialogInfo } from '#shared/sip/dialog-info.ts';
 import { MESSAGE_SUMMARY, writeSummary } from '#shared/sip/message-summary.ts';
 import type { EventPackage, Subscription } from '#shared/sip/notifier.ts';
@@ -17,6 +17,7 @@ import type { Calls } from './calls.ts';
 import { dialledOf } from './incoming.ts';
 import type { Lines } from './lines.ts';
 import { type Live, shownLine } from './live.ts';
+import { SubscriptionStore } from './subscriptions.ts';
 
 const SECONDS = { min: 60, max: 3600, usual: 3600 } as const;
 export const PACKAGES: readonly EventPackage[] = [
@@ -32,6 +33,9 @@ export interface WatchOptions {
   readonly sip: SipPort;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
+  /** Stands before the tags that this process makes, where there are several. */
+  readonly mark?: string;
   readonly domain: string;
   readonly closeFlow: (flow: Flow) => void;
   readonly trust: (flow: Flow) => void;
@@ -41,17 +45,32 @@ export interface WatchOptions {
 export class Watch {
   readonly #o: WatchOptions;
   readonly #notifier: SipNotifier;
+  readonly #kept: SubscriptionStore;
   /** What a subscriber was told last, so that it hears of every end. */
   readonly #told = new WeakMap<Subscription, readonly DialogView[]>();
 
   constructor(options: WatchOptions) {
     this.#o = options;
-    const { sip, clock, random } = options;
+    const { sip, clock, random, store, log, mark = '' } = options;
+    this.#kept = new SubscriptionStore(store, clock, log, mark);
     this.#notifier = new SipNotifier({
       ...{ sip, clock, packages: PACKAGES },
-      tag: () => hex(random.bytes(8)),
+      tag: () => mark + hex(random.bytes(8)),
       body: (subscription) => this.#body(subscription),
+      keep: (tag, saved) => this.#kept.keep(tag, saved),
     });
+  }
+
+  /** Takes up what an earlier process kept. Whoever watched over a connection has to refresh over a new one first. */
+  async restore(flowOf: (flow: Flow) => Promise<Flow>): Promise<void> {
+    for (const saved of await this.#kept.load()) {
+      this.#notifier.restore(saved, saved.flow.protocol === 'udp' ? await flowOf(saved.flow) : undefined);
+    }
+  }
+
+  /** Everybody can be reached now, and is told all of it. */
+  begin(): void {
+    this.#notifier.begin();
   }
 
   /** A SUBSCRIBE. */
@@ -103,8 +122,9 @@ export class Watch {
     this.#notifier.lost(flow);
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#notifier.stop();
+    await this.#kept.flush();
   }
 
   async #body(subscription: Subscription): Promise<string | undefined> {

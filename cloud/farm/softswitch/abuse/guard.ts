@@ -25,6 +25,8 @@ export interface OutsideGuardOptions {
   readonly bus: Bus;
   /** Ends a call. */
   readonly end: (call: string) => void;
+  /** A home was barred, as other processes will read in the store. */
+  readonly barred?: () => void;
 }
 
 export class OutsideGuard {
@@ -130,6 +132,7 @@ export class OutsideGuard {
     const { store, bus, world } = this.#o;
     const tell = async () => {
       await store.commit(this.#barring(home, why));
+      this.#o.barred?.();
       bus.publish('event.appended', { home });
       const text = `Calls to the outside are barred: ${WORDS.get(why) ?? why}. Emergency calls and calls between our numbers go on.`;
       await bus.request('alarm.raise', { severity: 'major', cause: 'home-barred', home, text }, SELF);

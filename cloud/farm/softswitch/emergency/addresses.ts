@@ -1,7 +1,7 @@
 /** Addresses that held a registration lately: who calls for help from there is let through without a credential. Kept over a restart. */
-import { type Store, sql } from '#cloud/store/store.ts';
+import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { sourceOf } from '#shared/host/sip-guard.ts';
-import type { Clock, Log } from '#shared/kernel/world.ts';
+import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 
 /** Milliseconds for which an address is remembered after its last registration. */
 export const REMEMBERED_FOR = 86_400_000;
@@ -9,6 +9,8 @@ export const REMEMBERED_FOR = 86_400_000;
 export const ADDRESSES = 20_000;
 /** Milliseconds after which an address that registers again is written again. */
 const WRITE_EVERY = 3_600_000;
+/** Milliseconds for which what is to be written gathers: behind one address many lines may register in turn. */
+const GATHER = 200;
 
 interface Seen {
   readonly line: string;
@@ -19,12 +21,17 @@ interface Seen {
 
 export class Addresses {
   readonly #store: Store;
-  readonly #clock: Pick<Clock, 'wall'>;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #limit: number;
   readonly #seen = new Map<string, Seen>();
+  /** Not written yet. */
+  readonly #dirty = new Set<string>();
+  #timer: Timer | undefined;
+  /** When the old ones were removed last (wall clock, ms). */
+  #swept = 0;
 
-  constructor(store: Store, clock: Pick<Clock, 'wall'>, log: Log, limit = ADDRESSES) {
+  constructor(store: Store, clock: Clock, log: Log, limit = ADDRESSES) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
@@ -45,23 +52,42 @@ export class Addresses {
     const now = this.#clock.wall();
     const before = this.#seen.get(address);
     const written = before?.line === line ? before.written : Number.NEGATIVE_INFINITY;
-    const seen: Seen = { line, at: now, written };
     this.#seen.delete(address);
-    this.#seen.set(address, seen);
+    this.#seen.set(address, { line, at: now, written });
     if (this.#seen.size > this.#limit) {
       const oldest = this.#seen.keys().next().value;
       if (oldest !== undefined) this.#seen.delete(oldest);
     }
     if (now - written < WRITE_EVERY) return;
-    seen.written = now;
+    this.#dirty.add(address);
+    this.#timer ??= this.#clock.at(this.#clock.mono() + GATHER, () => void this.flush());
+  }
+
+  /** Writes what gathered; resolves once it is written. */
+  async flush(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
     const insert =
       'INSERT INTO registered_address (address, line, at) VALUES (?, ?, ?) ON CONFLICT (address) DO UPDATE SET line = excluded.line, at = excluded.at';
-    this.#store
-      .commit([
-        sql(insert, address, line, now),
-        sql('DELETE FROM registered_address WHERE at < ?', now - REMEMBERED_FOR),
-      ])
-      .catch((error: unknown) => this.#log.error('softswitch.address-not-kept', { error: String(error) }));
+    const statements: Statement[] = [];
+    for (const address of this.#dirty) {
+      const seen = this.#seen.get(address);
+      if (seen === undefined) continue;
+      seen.written = seen.at;
+      statements.push(sql(insert, address, seen.line, seen.at));
+    }
+    this.#dirty.clear();
+    if (statements.length === 0) return;
+    const now = this.#clock.wall();
+    if (now - this.#swept >= WRITE_EVERY) {
+      this.#swept = now;
+      statements.push(sql('DELETE FROM registered_address WHERE at < ?', now - REMEMBERED_FOR));
+    }
+    try {
+      await this.#store.commit(statements);
+    } catch (error) {
+      this.#log.error('softswitch.address-not-kept', { error: String(error) });
+    }
   }
 
   /** The line whose phone registered last from there. */

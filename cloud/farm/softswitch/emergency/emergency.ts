@@ -45,6 +45,8 @@ export class Emergency {
   readonly #o: EmergencyOptions;
   #policy: EmergencyPolicy = { routes: [] };
   readonly #strangers = new Budget();
+  /** What `maybe` was asked last. */
+  #asked = { uri: '', maybe: false };
   /** Wall clock, ms, of the last alarm about a stranger. */
   #alarmed = 0;
   /** Lines that may be called back, and until when (wall clock, ms). */
@@ -67,7 +69,9 @@ export class Emergency {
 
   /** The call for help that a Request-URI is in any country; who asks decides later whether it is one at home. */
   maybe(uri: string): boolean {
-    return readAnywhere(uri) !== undefined;
+    // Asked of one INVITE at every door that it passes.
+    if (uri !== this.#asked.uri) this.#asked = { uri, maybe: readAnywhere(uri) !== undefined };
+    return this.#asked.maybe;
   }
 
   /** Reads what was dialled in the country of the home. */
@@ -93,8 +97,14 @@ export class Emergency {
   /** Who calls where no credential was shown: the address may speak for it. */
   async byAddress(flow: Flow): Promise<HelpCaller> {
     const id = this.#o.addresses.lineOf(flow.remote.host);
-    const line = id === undefined ? undefined : await this.#o.lines.byId(id);
-    return line === undefined ? { by: 'none' } : { by: 'address', line, home: line.home };
+    if (id === undefined) return { by: 'none' };
+    try {
+      const line = await this.#o.lines.byId(id);
+      return line === undefined ? { by: 'none' } : { by: 'address', line, home: line.home };
+    } catch {
+      // The address is known, only not whose it was: better a call without a number than none.
+      return { by: 'address' };
+    }
   }
 
   /** The line that can be called back at a gateway which named none of its own. */
@@ -102,7 +112,8 @@ export class Emergency {
     gateway: { readonly gateway: string; readonly home: string },
     line: LineRow | undefined,
   ): Promise<HelpCaller> {
-    const own = line?.home === gateway.home ? line : (await linesOfHome(this.#o.store, gateway.home))[0];
+    const lines = line?.home === gateway.home ? [line] : await linesOfHome(this.#o.store, gateway.home).catch(() => []);
+    const [own] = lines;
     return { by: 'gateway', home: gateway.home, gateway: gateway.gateway, ...(own === undefined ? {} : { line: own }) };
   }
 
@@ -146,12 +157,10 @@ export class Emergency {
     );
     const ways = await Promise.all(
       fitting.map(({ trunk, call = 'urn' }) =>
-        trunks.way(trunk, () => (call === 'urn' ? help.service : call === 'dialled' ? help.number : call)),
+        trunks.waysBy(trunk, () => (call === 'urn' ? help.service : call === 'dialled' ? help.number : call)),
       ),
     );
-    const alive = ways.flatMap((way) =>
-      way === undefined ? [] : [{ ...way, parts, headers: [...headers, PRIORITY] }],
-    );
+    const alive = ways.flat().map((way) => ({ ...way, parts, headers: [...headers, PRIORITY] }));
     // One that did not answer lately is tried all the same, after the others.
     return alive.toSorted((a, b) => Number(trunks.isDown(a.trunk.id)) - Number(trunks.isDown(b.trunk.id)));
   }

@@ -1,6 +1,8 @@
 /** A call that comes in by a trunk, read: which number is called, and who calls. Pure. */
 import { fromCarrier } from '#shared/call/trunk.ts';
 import { fromLatin1 } from '#shared/kernel/bytes.ts';
+import { type Diverted, userPart } from '#shared/sip/diversion.ts';
+import { diversionsOf } from '#shared/sip/history-info.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { wantsPrivacy } from '#shared/sip/privacy.ts';
 import { type NameAddr, parseNameAddr, parseUri } from '#shared/sip/uri.ts';
@@ -12,6 +14,8 @@ export interface Arrival {
   readonly called: readonly string[];
   readonly caller: Shown;
   readonly hidden: boolean;
+  /** Who sent the call on before it came here, the oldest first. */
+  readonly diverted: readonly Diverted[];
 }
 
 /** Characters of a caller's number or name that are kept. */
@@ -21,17 +25,24 @@ const NAME_LIMIT = 64;
 /** A carrier is believed who calls (RFC 3325 section 5: the trunk is inside the trust domain). */
 export function readArrival(trunk: Trunk, message: SipMessage): Arrival {
   const { inRules = [], calledIn = 'uri' } = trunk.settings;
-  const users = [parseUri(message.uri)?.user, parseUri(message.to.uri)?.user];
+  const users = [userOf(message.uri), userOf(message.to.uri)];
   if (calledIn === 'to') users.reverse();
   const called = users.flatMap((user) => (user === undefined ? [] : (fromCarrier(user, inRules) ?? [])));
   const asserted = message.header('P-Asserted-Identity');
   const identity: NameAddr = (asserted === undefined ? undefined : parseNameAddr(asserted)) ?? message.from;
-  const user = parseUri(identity.uri)?.user ?? 'anonymous';
+  const user = userOf(identity.uri) ?? 'anonymous';
   const number = (fromCarrier(user, inRules) ?? user).slice(0, NUMBER_LIMIT);
   const name = new TextDecoder().decode(fromLatin1(identity.display)).slice(0, NAME_LIMIT);
   return {
     called: [...new Set(called)],
     caller: { number, ...(name === '' ? {} : { name }) },
     hidden: wantsPrivacy(message) || user.toLowerCase() === 'anonymous',
+    diverted: diversionsOf(message).map((one) => ({ ...one, number: fromCarrier(one.number, inRules) ?? one.number })),
   };
+}
+
+/** The user without parameters: what a carrier says of its number there (verstat, npdi) is not the number. */
+function userOf(uri: string): string | undefined {
+  const user = parseUri(uri)?.user;
+  return user === undefined ? undefined : userPart(user);
 }

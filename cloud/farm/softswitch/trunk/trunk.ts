@@ -2,6 +2,9 @@
 import { identityOf, onlyCodecs, type TrunkChoice, translate } from '#shared/call/trunk.ts';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
 import type { TrunkSettings } from '#shared/protocol/verbs/trunk.ts';
+import { type Diverted, writeDiversion } from '#shared/sip/diversion.ts';
+import { writeHistory } from '#shared/sip/history-info.ts';
+import type { Hop } from '#shared/sip/locate.ts';
 import type { BodyPart } from '#shared/sip/multipart.ts';
 import type { Credentials, Flow, InviteOptions } from '#shared/sip/types.ts';
 import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
@@ -22,12 +25,16 @@ export interface Trunk {
 export interface TrunkWay {
   readonly trunk: Trunk;
   readonly flow: Flow;
+  /** The server, where the trunk is a name that may have several. */
+  readonly hop?: Hop;
   /** The called number as the carrier wants it, or a URN. */
   readonly called: string;
   /** The number that vouches where the call was sent on. */
   readonly owner?: string;
   readonly parts?: readonly BodyPart[];
   readonly headers?: readonly (readonly [string, string])[];
+  /** Identity: our signature over the number that stands for the caller. */
+  readonly signed?: string;
 }
 
 export function domainOf({ domain, host }: TrunkSettings): string {
@@ -47,15 +54,17 @@ export function calledAt(trunk: Trunk, number: string): string {
 interface Outgoing {
   readonly caller: { readonly number: string; readonly name?: string };
   readonly hidden: boolean;
-  /** Max-Forwards that the call came with. */
-  readonly hops: number;
+  /** Max-Forwards and Max-Breadth. */
+  readonly hops: readonly (readonly [string, string])[];
+  /** Who sent the call on, the oldest first. */
+  readonly diverted: readonly Diverted[];
   readonly contact: string;
   readonly sdp: string;
 }
 
 /** The INVITE. Nothing of the caller's own addresses goes into it. */
-export function trunkInvite(way: TrunkWay, { caller, hidden, hops, contact, sdp }: Outgoing): InviteOptions {
-  const { trunk, flow, called, owner, parts, headers = [] } = way;
+export function trunkInvite(way: TrunkWay, { caller, hidden, hops, diverted, contact, sdp }: Outgoing): InviteOptions {
+  const { trunk, flow, called, owner, parts, headers = [], signed } = way;
   const { domain, settings, credentials } = trunk;
   const display = caller.name === undefined ? '' : latin1(utf8(caller.name));
   const known = { number: caller.number, display, hidden, ...(owner === undefined ? {} : { owner }) };
@@ -72,18 +81,37 @@ export function trunkInvite(way: TrunkWay, { caller, hidden, hops, contact, sdp 
     contact,
     trying: true,
     headers: [
-      ['Max-Forwards', String(Math.max(0, hops - 1))],
+      ...hops,
       ...(asserted === undefined ? [] : [['P-Asserted-Identity', address(asserted)] as const]),
       ...(identity.private ? [['Privacy', 'id'] as const] : []),
-      ...(owner === undefined || owner === caller.number
+      // Whoever may not know the number does not get it signed either.
+      ...(signed === undefined || (from === undefined && asserted === undefined)
         ? []
-        : [['Diversion', `${address(owner)};reason=unconditional`] as const]),
+        : [['Identity', signed] as const]),
+      ...forwardedBy(diverted, trunk, called),
       ...headers,
     ],
     sdp: onlyCodecs(sdp, settings.codecs ?? []) ?? sdp,
     ...(parts === undefined ? {} : { parts }),
     ...(credentials === undefined ? {} : { credentials }),
   };
+}
+
+/** Who sent the call on, in the header field that the carrier wants. It is believed to keep what is withheld, as with the caller's number. */
+function forwardedBy(
+  diverted: readonly Diverted[],
+  { settings: { forwarded = 'diversion' }, domain }: Trunk,
+  called: string,
+): (readonly [string, string])[] {
+  const diversion = forwarded === 'diversion' || forwarded === 'both' ? writeDiversion(diverted, domain) : [];
+  const history =
+    forwarded === 'history-info' || forwarded === 'both'
+      ? writeHistory(diverted, { called, domain, trusted: true })
+      : [];
+  return [
+    ...diversion.map((value) => ['Diversion', value] as const),
+    ...history.map((value) => ['History-Info', value] as const),
+  ];
 }
 
 /** From of a caller that withholds its number (RFC 3323 section 4.1.1.3). */

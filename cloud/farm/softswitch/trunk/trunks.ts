@@ -5,9 +5,10 @@ import { unseal } from '#cloud/store/sealed.ts';
 import type { Store } from '#cloud/store/store.ts';
 import { trunksFor } from '#shared/call/trunk.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import type { NamedFlow, SipResolver } from '#shared/host/sip-resolver.ts';
 import { hex } from '#shared/kernel/bytes.ts';
 import { TICK } from '#shared/kernel/machine.ts';
-import type { Timer, World } from '#shared/kernel/world.ts';
+import type { Timer, TlsClientOptions, World } from '#shared/kernel/world.ts';
 import { type DigestHash, digestHa1 } from '#shared/sip/digest.ts';
 import { newRequest } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow, OpenedProtocol, TransactionHandle } from '#shared/sip/types.ts';
@@ -31,12 +32,19 @@ export interface TrunksOptions {
   readonly hash: DigestHash;
   /** Opens passwords. */
   readonly key: Uint8Array;
-  readonly flowTo: (to: {
-    readonly protocol: OpenedProtocol;
+  /** The ways to a carrier's servers, the best first; without protocol and port DNS says them. */
+  readonly flowsTo: (to: {
+    readonly protocol: OpenedProtocol | undefined;
     readonly host: string;
-    readonly port: number;
+    readonly port: number | undefined;
     readonly timeout: number;
-  }) => Promise<Flow>;
+    readonly tls: TlsClientOptions;
+    readonly alias: boolean;
+  }) => Promise<readonly NamedFlow[]>;
+  /** Our certificate, for carriers that want to see one. */
+  readonly own: { readonly certificate: string; readonly key: string };
+  /** Remembers which servers of a name serve. */
+  readonly servers?: Pick<SipResolver, 'failed' | 'worked'> | undefined;
   /** Calls that a trunk carries. */
   readonly callsOf: (trunk: string) => number;
   /** An address whose messages are let through before they are counted. */
@@ -50,8 +58,14 @@ interface Held {
   readonly callId: string;
   seq: number;
   timer?: Timer;
-  /** The connection to it. */
-  flowId?: string;
+  /** The flows to its servers, by which its own calls are known too. */
+  flowIds: ReadonlySet<string>;
+}
+
+interface Asked {
+  readonly held: Held;
+  readonly what: 'register' | 'probe';
+  readonly way: NamedFlow;
 }
 
 type Heard = Extract<EndpointOutput, { do: 'response' | 'no-response' }>;
@@ -59,8 +73,10 @@ type Heard = Extract<EndpointOutput, { do: 'response' | 'no-response' }>;
 export class Trunks {
   readonly #o: TrunksOptions;
   readonly #held = new Map<string, Held>();
-  readonly #asked = new Map<TransactionHandle, { readonly held: Held; readonly what: 'register' | 'probe' }>();
+  readonly #asked = new Map<TransactionHandle, Asked>();
   #stopped = false;
+  /** This process registers at the carriers. */
+  #leads = true;
 
   constructor(options: TrunksOptions) {
     this.#o = options;
@@ -86,21 +102,25 @@ export class Trunks {
     const chosen = trunksFor(number, all, () => this.#o.world.random.fraction()).slice(0, WAYS);
     const ways = await Promise.all(
       chosen.map(async ({ trunk }) => {
-        const flow = await this.#flow(trunk.id);
         const facts = owner === undefined ? {} : { owner };
-        return flow === undefined ? [] : [{ trunk, flow, called: calledAt(trunk, number), ...facts }];
+        // Each of its servers may serve where another does not (RFC 3263 section 4.3).
+        return (await this.#flows(trunk.id)).map((way) => ({
+          trunk,
+          ...way,
+          called: calledAt(trunk, number),
+          ...facts,
+        }));
       }),
     );
-    return ways.flat();
+    return ways.flat().slice(0, WAYS);
   }
 
-  /** The way by one trunk, whatever its health and its calls. */
-  async way(id: string, called: (trunk: Trunk) => string): Promise<TrunkWay | undefined> {
+  /** The ways by one trunk, whatever its health and its calls. */
+  async waysBy(id: string, called: (trunk: Trunk) => string): Promise<TrunkWay[]> {
     const held = this.#held.get(id);
-    const flow = held === undefined ? undefined : await this.#flow(id);
-    return held === undefined || flow === undefined
-      ? undefined
-      : { trunk: held.trunk, flow, called: called(held.trunk) };
+    if (held === undefined) return [];
+    const { trunk } = held;
+    return (await this.#flows(id)).map((way) => ({ trunk, ...way, called: called(trunk) }));
   }
 
   isDown(id: string): boolean {
@@ -109,18 +129,32 @@ export class Trunks {
 
   /**
    * The trunk that a flow comes from: by the address and port to which we send, the connection that we opened, or an address (with or
-   * without port) that its settings name.
+   * without port) that its settings name. A peer that proved to be somebody is a trunk only where we called it.
    */
   of(flow: Flow): Trunk | undefined {
-    if (flow.peer.kind !== 'none') return undefined;
     const { host, port } = flow.remote;
-    for (const { trunk, flowId } of this.#held.values()) {
+    for (const { trunk, flowIds } of this.#held.values()) {
+      if (flowIds.has(flow.id)) return trunk;
+      if (flow.peer.kind !== 'none') continue;
       const { settings } = trunk;
       const same = flow.protocol === 'udp' && settings.host === host && trunk.port === port;
       const named = settings.addresses?.some((one) => one === host || one === `${host}:${port}`) === true;
-      if (same || named || flow.id === flowId) return trunk;
+      if (same || named) return trunk;
     }
     return undefined;
+  }
+
+  /** Whether requests too large for a datagram may go to that peer over TCP; undefined where it is no trunk. */
+  largeByTcp(flow: Flow): boolean | undefined {
+    const { settings } = this.of(flow) ?? {};
+    return settings && (settings.largeByTcp ?? true);
+  }
+
+  /** What a call showed of one server of a trunk's name. */
+  serverHeard({ hop }: TrunkWay, works: boolean): void {
+    if (hop === undefined) return;
+    if (works) this.#o.servers?.worked(hop);
+    else this.#o.servers?.failed(hop);
   }
 
   /** What a call showed of its trunk. */
@@ -141,7 +175,8 @@ export class Trunks {
     const status = output.do === 'response' ? output.message.status : output.why === 'timeout' ? 408 : 503;
     if (status < 200) return true;
     this.#asked.delete(output.transaction);
-    const { held, what } = asked;
+    const { held, what, way } = asked;
+    if (way.hop !== undefined && (status === 408 || status === 503)) this.#o.servers?.failed(way.hop);
     if (what === 'probe') this.#feed(held, { on: 'probed', status });
     else {
       const granted = output.do === 'response' ? Number(output.message.contacts[0]?.params.get('expires')) : Number.NaN;
@@ -163,6 +198,17 @@ export class Trunks {
     return { state: at, ...(cause === undefined ? {} : { cause }), ...(registers ? { registered } : {}) };
   }
 
+  /** Of several processes one registers at the carriers: a carrier would send each call to all that do. */
+  lead(leads: boolean): void {
+    if (leads === this.#leads) return;
+    this.#leads = leads;
+    for (const held of [...this.#held.values()]) {
+      if (held.trunk.settings.mode !== 'register') continue;
+      this.#letGo(held);
+      this.#take(held.row);
+    }
+  }
+
   stop(): void {
     this.#stopped = true;
     for (const held of [...this.#held.values()]) this.#letGo(held);
@@ -173,10 +219,10 @@ export class Trunks {
     const trunk = this.#trunkOf(row);
     const { expires = EXPIRES, probeEvery = PROBE_EVERY } = settings;
     const health = newHealth({
-      ...{ registers: settings.mode === 'register', expires },
+      ...{ registers: settings.mode === 'register' && this.#leads, expires },
       probeEvery: probeEvery * 1000,
     });
-    const held: Held = { trunk, row, health, callId: hex(this.#o.world.random.bytes(12)), seq: 0 };
+    const held: Held = { trunk, row, health, callId: hex(this.#o.world.random.bytes(12)), seq: 0, flowIds: new Set() };
     this.#held.set(row.id, held);
     for (const address of [settings.host, ...(settings.addresses ?? [])]) this.#o.trust(address);
     this.#feed(held, { on: 'start' });
@@ -228,21 +274,22 @@ export class Trunks {
     void told.catch(() => undefined);
   }
 
-  async #flow(id: string): Promise<Flow | undefined> {
+  async #flows(id: string): Promise<readonly NamedFlow[]> {
     const held = this.#held.get(id);
-    if (held === undefined) return undefined;
-    const { settings, port } = held.trunk;
-    try {
-      const flow = await this.#o.flowTo({
-        ...{ protocol: settings.transport ?? 'udp', host: settings.host, port },
-        timeout: CONNECT_WITHIN,
-      });
-      held.flowId = flow.id;
-      this.#o.trust(flow.remote.host);
-      return flow;
-    } catch {
-      return undefined;
-    }
+    if (held === undefined) return [];
+    const ways = await this.#flowsOf(held);
+    if (ways.length > 0) held.flowIds = new Set(ways.map(({ flow }) => flow.id));
+    for (const { flow } of ways) this.#o.trust(flow.remote.host);
+    return ways;
+  }
+
+  /** An empty list where nobody can be reached. */
+  #flowsOf({ trunk: { settings } }: Held): Promise<readonly NamedFlow[]> {
+    const { transport: protocol, host, port, tls: { ca, mutual: alias = false } = {} } = settings;
+    const { certificate, key } = this.#o.own;
+    const shown = alias ? { certificate, key } : {};
+    const tls = { sipDomain: true, ...shown, ...(ca === undefined ? {} : { ca }) };
+    return this.#o.flowsTo({ protocol, host, port, timeout: CONNECT_WITHIN, tls, alias }).catch(() => []);
   }
 
   async #register(held: Held, expires: number): Promise<void> {
@@ -275,8 +322,9 @@ export class Trunks {
     lines: (flow: Flow) => [string, string][],
   ): Promise<void> {
     const last = !this.#held.has(held.row.id);
-    const flow = last ? await this.#flowOnce(held) : await this.#flow(held.row.id);
-    if (flow === undefined) {
+    // One that is gone already gets a word of farewell.
+    const [way] = last ? await this.#flowsOf(held) : await this.#flows(held.row.id);
+    if (way === undefined) {
       if (last) return;
       this.#feed(
         held,
@@ -284,18 +332,12 @@ export class Trunks {
       );
       return;
     }
-    const message = newRequest(method, `sip:${held.trunk.domain}`, lines(flow));
+    const message = newRequest(method, `sip:${held.trunk.domain}`, lines(way.flow));
     const { credentials } = held.trunk;
     this.#o.sip.act((endpoint, now, out) => {
-      const handle = endpoint.request(message, flow, now, out, credentials);
-      if (!last) this.#asked.set(handle, { held, what });
+      const handle = endpoint.request(message, way.flow, now, out, credentials);
+      if (!last) this.#asked.set(handle, { held, what, way });
     });
-  }
-
-  /** For the word of farewell of a trunk that is gone already. */
-  #flowOnce({ trunk: { settings, port } }: Held): Promise<Flow | undefined> {
-    const to = { protocol: settings.transport ?? ('udp' as const), host: settings.host, port, timeout: CONNECT_WITHIN };
-    return this.#o.flowTo(to).catch(() => undefined);
   }
 
   #contact(flow: Flow, user: string): string {

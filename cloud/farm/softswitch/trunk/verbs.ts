@@ -27,6 +27,8 @@ export interface TrunkVerbsOptions {
   readonly callsOf: (trunk: string) => number;
   /** True for a host that is this softswitch: a trunk to ourselves would be a loop. */
   readonly isOurs: (host: string) => boolean;
+  /** Names are looked up. */
+  readonly named: boolean;
   /** The port of ours that such a trunk would reach. */
   readonly ownPorts: () => readonly number[];
 }
@@ -53,8 +55,10 @@ export function trunkHandlers(o: TrunkVerbsOptions): Pick<Handlers<'softswitch'>
     if (o.isOurs(host) && o.ownPorts().includes(port)) {
       return fault('bad_request', 'This is the softswitch itself: calls would go in a circle.', { pointer: '/host' });
     }
-    if (transport === 'udp' && !isLiteral(host)) {
-      return fault('bad_request', 'A trunk over UDP needs a literal address.', { pointer: '/host' });
+    if (transport === 'udp' && !o.named && !isLiteral(host)) {
+      return fault('bad_request', 'A trunk over UDP needs a literal address, or a DNS server (--sip-dns).', {
+        pointer: '/host',
+      });
     }
     if (mode === 'register' && (username === undefined || !password)) {
       return fault('bad_request', 'A trunk that registers needs username and password.', { pointer: '/username' });

@@ -140,7 +140,10 @@ function Outgoing({ was }: Was) {
         label="Hot line"
         hint="Whatever is dialled, this is called; help always works"
       />
-      <p class="muted">*66 dials the last number again, *69 calls the last caller back.</p>
+      <p class="muted">
+        *66 dials the last number again, *69 calls the last caller back, *8 takes a call that rings elsewhere in the
+        home. Transfer a call to *5 to park it; *5 from any phone of the home fetches it.
+      </p>
     </Card>
   );
 }

@@ -1,0 +1,35 @@
+/**
+ * Several processes of one server (the softswitch) side by side: what each knows of the others. A process is known by its *owner* name, made anew at every start: what bears the
+ * name of a process that has ended is nobody's, and the main process gives it to one that lives.
+ */
+/** `index-random`: the place of the process, and which start of it. */
+export const OWNER = /^(\d{1,2})-[0-9a-f]{8}$/;
+
+export const indexOf = (owner: string): number => Number(OWNER.exec(owner)?.[1] ?? 0);
+
+/** What a process is handed to get on with the others. */
+export interface Fleet {
+  readonly owner: string;
+  readonly index: number;
+  /** Owners of all processes that live now, this one among them, in the order of their places. */
+  alive(): readonly string[];
+  /** Hands plain data to another process; lost where that is gone. */
+  send(to: string, message: unknown): void;
+  onMessage(handler: (from: string, message: unknown) => void): void;
+  /** Somebody came or went. */
+  onChange(handler: () => void): void;
+  /** Takes over what the processes before this one at its place left; once it listens, for one that cannot must take nothing. */
+  inherit(): Promise<void>;
+  /**
+   * Asks for the established call that has a dialog of this Call-ID: the calls that are this process's from now on, the process that
+   * has it, or nothing.
+   */
+  claim(callId: string): Promise<Claimed>;
+  /** Calls of a process that is gone have become this one's; resolves once they go on. */
+  onGiven(handler: (calls: readonly string[]) => Promise<void>): void;
+}
+
+export interface Claimed {
+  readonly mine?: readonly string[];
+  readonly owner?: string;
+}

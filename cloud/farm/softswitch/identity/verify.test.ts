@@ -1,0 +1,145 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { hostWorld } from '#shared/host/world.ts';
+import type { TnEntry } from '#shared/kernel/world.ts';
+import { readIdentity, writeIdentity } from '#shared/sip/identity.ts';
+import type { SignedCall } from '#shared/sip/identity-check.ts';
+import { authority, signer } from '#test/support/signer.ts';
+import { readEntry, speaksFor, writeEntry } from './settings.ts';
+import { REMEMBERED, Replays, verifyCaller } from './verify.ts';
+
+const X5U = 'https://c.example/a.pem';
+const said = { orig: '442071838750', dest: { tn: ['15550100001'] } };
+
+describe('a signed caller', async () => {
+  const world = hostWorld();
+  const [root, stranger] = [await authority(world), await authority(world)];
+  const good = await signer(world, root, X5U);
+  const now = Math.floor(world.clock.wall() / 1000);
+  const tools = (chain: string | undefined = good.chain) => ({
+    ...{ crypto: world.crypto, authorities: root.certificate, replays: new Replays() },
+    certificates: async () => chain,
+  });
+  const call = (value: string): SignedCall => ({
+    values: [value],
+    caller: '+442071838750',
+    called: ['+15550100001'],
+    now,
+  });
+  /** The verdict on a call that this signer signed. */
+  async function judged(by: Awaited<ReturnType<typeof signer>>) {
+    return verifyCaller(call(await by.sign(said)), 'c', tools(by.chain));
+  }
+  /** The same with other octets in one part of the token. */
+  async function spoilt(part: number, change: (text: string) => string) {
+    const read = readIdentity(await good.sign(said));
+    const parts = read?.token.split('.').map((one, i) => (i === part ? change(one) : one)) ?? [];
+    return verifyCaller(call(writeIdentity({ info: X5U, ...read, token: parts.join('.') })), 'c', tools());
+  }
+
+  it('passes with what it was attested with', async () => {
+    expect(await judged(good)).toEqual({ verstat: 'TN-Validation-Passed', attest: 'A' });
+    const ranged = await signer(world, root, X5U, [{ start: '442071838700', count: 100 }]);
+    expect(await judged(ranged)).toMatchObject({ verstat: 'TN-Validation-Passed' });
+  });
+
+  it.each<[string, string, () => Promise<unknown>]>([
+    [
+      'whose certificate cannot be had',
+      'unreachable',
+      async () => verifyCaller(call(await good.sign(said)), 'c', { ...tools(), certificates: async () => undefined }),
+    ],
+    ['of an authority that nobody believes', 'untrusted', async () => judged(await signer(world, stranger, X5U))],
+    ['with a certificate for no numbers', 'untrusted', async () => judged(await signer(world, root, X5U, []))],
+    [
+      'with a certificate for other numbers',
+      'untrusted',
+      async () => judged(await signer(world, root, X5U, [{ start: '442071838700', count: 50 }])),
+    ],
+    [
+      'with a certificate that is over',
+      'untrusted',
+      async () => judged(await signer(world, root, X5U, [{ spc: '1' }], { notAfter: now * 1000 - 1000 })),
+    ],
+    [
+      'signed by another key than the certificate’s',
+      'invalid',
+      async () => verifyCaller(call(await (await signer(world, root, X5U)).sign(said)), 'c', tools()),
+    ],
+    [
+      'with another signature',
+      'invalid',
+      () => spoilt(2, (text) => (text.startsWith('A') ? 'B' : 'A') + text.slice(1)),
+    ],
+    [
+      'with a better attestation than was signed',
+      'invalid',
+      () =>
+        spoilt(1, (text) =>
+          Buffer.from(Buffer.from(text, 'base64url').toString().replace('"origid":"1', '"origid":"2')).toString(
+            'base64url',
+          ),
+        ),
+    ],
+  ])('%s does not pass', async (_name, fault, judge) => {
+    expect(await judge()).toMatchObject({ verstat: 'TN-Validation-Failed', fault });
+  });
+
+  it('passes once, and again only as the same call', async () => {
+    const value = call(await good.sign(said));
+    const one = tools();
+    expect(await verifyCaller(value, 'first', one)).toMatchObject({ verstat: 'TN-Validation-Passed' });
+    expect(await verifyCaller(value, 'first', one)).toMatchObject({ verstat: 'TN-Validation-Passed' });
+    expect(await verifyCaller(value, 'second', one)).toMatchObject({ fault: 'invalid', why: 'used before' });
+  });
+});
+
+describe('signatures that were good lately', () => {
+  it('are forgotten when they are too old to be good again', () => {
+    const replays = new Replays();
+    expect([
+      replays.first('a', '1', 0),
+      replays.first('a', '2', 120),
+      replays.first('b', '2', 121),
+      replays.first('a', '2', 121),
+    ]).toEqual([...[true, false, true, true]]);
+  });
+
+  it('are so many at the most', () => {
+    const replays = new Replays();
+    for (let i = 0; i <= REMEMBERED; i++) replays.first(`${i}`, 'c', 0);
+    expect([replays.first('0', 'other', 0), replays.first(`${REMEMBERED}`, 'other', 0)]).toEqual([true, false]);
+  });
+});
+
+describe('whom a certificate speaks for', () => {
+  const range = { start: '0015550100', count: 100 };
+  it.each<[string, TnEntry[] | undefined, string, boolean]>([
+    ['a provider’s, for all', [{ spc: '1' }], '15', true],
+    ['nothing', undefined, '15', false],
+    ['one number', [{ start: '15', count: 1 }], '15', true],
+    ['one other number', [{ start: '15', count: 1 }], '16', false],
+    ['the first of a range', [range], '0015550100', true],
+    ['the last of a range', [range], '0015550199', true],
+    ['one behind a range', [range], '0015550200', false],
+    ['one before a range', [range], '0015550099', false],
+    ['one of another length', [range], '015550100', false],
+    ['the second entry', [{ start: '1', count: 1 }, range], '0015550150', true],
+  ])('%s', (_name, numbers, number, speaks) => {
+    expect(speaksFor(numbers === undefined ? {} : { numbers }, number)).toBe(speaks);
+  });
+
+  it('is read as it is shown', () => {
+    const entry = fc.oneof(
+      fc.record({ spc: fc.stringMatching(/^[A-Z0-9]{1,10}$/) }),
+      fc.record({ start: fc.stringMatching(/^[1-8][0-9]{9}$/), count: fc.integer({ min: 1, max: 1_000_000 }) }),
+    );
+    fc.assert(
+      fc.property(entry, (one) => {
+        expect(readEntry(writeEntry(one))).toEqual(one);
+      }),
+      { numRuns: 60 },
+    );
+    expect([readEntry('20-10'), readEntry('1-20')]).toEqual([undefined, undefined]);
+  });
+});
