@@ -15,6 +15,7 @@ import { type Agent, createAgent } from './agent/agent.ts';
 import { Applets } from './applets/applets.ts';
 import { type Appliance, startAppliance } from './appliance/server.ts';
 import { Diagnostics } from './diagnostics/diagnostics.ts';
+import { type EmergencyModem, type ModemLines, startEmergencyModem } from './emergency-modem/server.ts';
 import { type HomeNetwork, watchHomeNetwork } from './home-network/discovery.ts';
 import type { DeviceFacts } from './home-network/inventory.ts';
 import type { Cloud } from './pairing/discovery.ts';
@@ -32,6 +33,8 @@ export type Profile = (typeof profiles)[number];
 export const VERSION = '0.1.0';
 /** House calls whose facts are kept while there is no agent; the oldest give way. */
 const UNTOLD_LIMIT = 1_000;
+/** Milliseconds for which facts of calls and features wait for the cloud: no cut is too long, and no clock too wrong. */
+const KEPT_FOR = 100 * 365 * 86_400_000;
 
 export interface GatewaySettings {
   readonly state: string;
@@ -42,6 +45,8 @@ export interface GatewaySettings {
   readonly sandbox?: Sandbox;
   /** The board with its two systems; absent: this gateway is not updated by us. */
   readonly board?: Board;
+  /** A mobile modem that calls for help where everything else is gone. */
+  readonly modem?: ModemLines;
   /** Where bundles are put while they are fetched; default in `state`. */
   readonly updates?: string;
 }
@@ -89,6 +94,7 @@ class UserAgent implements Gateway {
   /** Facts of house calls for which there was no agent yet. */
   readonly #untold: { readonly call: VerbRequest<'voice.report'>; done(): void }[] = [];
   #network: HomeNetwork | undefined;
+  #modem: EmergencyModem | undefined;
   #agent: Agent | undefined;
   #identity: Identity | undefined;
   #devices: readonly DeviceFacts[] = [];
@@ -134,8 +140,11 @@ class UserAgent implements Gateway {
         state: `${state}/sip`,
         report: (call) => this.#tell(call),
         submit: (message) => this.#submit(message),
+        features: (change) => void this.#tellFeatures(change),
         helped: () => this.applets?.mayRing() ?? false,
+        modem: () => this.#modem?.way(),
       });
+    await this.#startModem();
     // A PC or an appliance is a guest on its LAN and does not watch it.
     if (profile === 'residential-gateway')
       this.#network = await watchHomeNetwork(this.#world, (devices) => this.#lanChanged(devices));
@@ -148,6 +157,7 @@ class UserAgent implements Gateway {
       network: () => this.#network,
       devices: () => this.#devices,
       updater: () => this.updater,
+      modem: () => this.#modem?.report(),
     });
     await this.#pairing.start();
     await this.updater.start();
@@ -169,11 +179,19 @@ class UserAgent implements Gateway {
 
   async stop(): Promise<void> {
     await this.updater.stop();
+    await this.#modem?.stop();
     await this.#edge?.stop();
     await this.applets?.stop();
     await this.#network?.stop();
     await this.#pairing.stop();
     await this.diagnostics.stop();
+  }
+
+  async #startModem(): Promise<void> {
+    const { modem, profile } = this.#settings;
+    if (modem === undefined || profile === 'ip-appliance') return;
+    const caller = () => this.#edge?.bound.udp;
+    this.#modem = await startEmergencyModem(this.#world, modem, { beside: this.#settings.sip.host, caller });
   }
 
   /** The certificate in force; before pairing there is no document that would ask for a flow. */
@@ -268,6 +286,10 @@ class UserAgent implements Gateway {
       this.#voice = document;
       return ok(this.#edge?.status());
     });
+    agent.onDesired('features', async (document) => {
+      this.#edge?.features?.(document);
+      return ok({});
+    });
     agent.onCommand('inventory.scan', async () => {
       const network = this.#network;
       return network === undefined
@@ -302,12 +324,21 @@ class UserAgent implements Gateway {
    */
   async #tell(call: VerbRequest<'voice.report'>): Promise<void> {
     const agent = this.#agent;
-    const told = await agent?.report('voice.report', call, { priority: 'voice' });
+    const told = await agent?.report('voice.report', call, { priority: 'voice', expiresIn: KEPT_FOR });
     if (told !== undefined && (told.ok || told.fault.code !== 'timeout')) return;
     if (this.#agent !== agent) return this.#tell(call);
     await new Promise<void>((done) => {
       this.#untold.push({ call, done });
       if (this.#untold.length > UNTOLD_LIMIT) this.#untold.shift()?.done();
+    });
+  }
+
+  /** What a star code set, into the agent's outbox; the edge keeps it until the cloud's document shows it. */
+  async #tellFeatures(change: VerbRequest<'line.features.tell'>): Promise<void> {
+    await this.#agent?.report('line.features.tell', change, {
+      priority: 'voice',
+      order: `features ${change.line}`,
+      expiresIn: KEPT_FOR,
     });
   }
 

@@ -5,12 +5,13 @@ import { attachEngine } from '#shared/media-engine/client.ts';
 import { engineSocket } from '#shared/media-engine/spawn.ts';
 import { serveLocal } from './diagnostics/adapter-socket.ts';
 import { controlSocket } from './diagnostics/control-socket.ts';
+import type { ModemLines } from './emergency-modem/server.ts';
 import { boardLed } from './first-boot/adapter-led.ts';
 import { type Stages, watchStages } from './first-boot/server.ts';
 import { type Gateway, type GatewaySettings, startGateway } from './gateway.ts';
 import type { HouseWifi } from './local-page/page.ts';
 import { type PageExtras, startLocalPage } from './local-page/server.ts';
-import type { SerialSpec } from './serial/adapter-serialport.ts';
+import { keepSerial, type SerialSpec } from './serial/adapter-serialport.ts';
 import { startConsole } from './serial/server.ts';
 import { raucBoard } from './updater/adapter-rauc.ts';
 
@@ -32,6 +33,8 @@ export interface DeviceSettings extends GatewaySettings {
   readonly led?: string;
   /** Takes the stages' lines for the console. */
   readonly say?: (line: string) => void;
+  /** Serial lines of the emergency modem: its commands, and the sound of its calls. */
+  readonly emergency?: { readonly control: SerialSpec; readonly audio?: SerialSpec };
   /** Socket of the update helper, on an image with two systems. */
   readonly helper?: string;
 }
@@ -48,7 +51,8 @@ export async function runDevice(world: World, settings: DeviceSettings): Promise
   const { low, high } = settings.media;
   const engine = await attachEngine({ socketPath: engineSocket(`${settings.state}/media`), low, high });
   const board = settings.helper === undefined ? {} : { board: raucBoard(world.clock, settings.helper) };
-  const gateway = await startGateway(world, { ...settings, ...board, sandbox: processSandbox() }, engine);
+  const modem = settings.emergency === undefined ? {} : { modem: modemLines(world, settings.emergency) };
+  const gateway = await startGateway(world, { ...settings, ...board, ...modem, sandbox: processSandbox() }, engine);
   const pairing = () => gateway.status().pairing;
   let stages: Stages | undefined;
   const names = [`${new TextDecoder().decode(await world.disk.read('/proc/sys/kernel/hostname')).trim()}.local`];
@@ -96,6 +100,13 @@ export async function runDevice(world: World, settings: DeviceSettings): Promise
       // What is up keeps its sound for the next process; without one the engine ends by itself.
       await engine.close(gateway.status().voice.calls === 0);
     },
+  };
+}
+
+function modemLines(world: World, { control, audio }: NonNullable<DeviceSettings['emergency']>): ModemLines {
+  return {
+    control: (handlers) => keepSerial(world, control, handlers),
+    ...(audio === undefined ? {} : { audio: (handlers) => keepSerial(world, audio, handlers) }),
   };
 }
 

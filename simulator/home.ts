@@ -1,4 +1,5 @@
 /** One home of a stage: its gateway (real code) in whatever trouble, its lines and its phones. Power can fail and come back. */
+import type { ModemLines } from '#device/emergency-modem/server.ts';
 import { type Gateway, type Profile, startGateway } from '#device/gateway.ts';
 import { localSandbox } from '#shared/applet/local.ts';
 import type { World } from '#shared/kernel/world.ts';
@@ -10,7 +11,7 @@ import type { Phone, PhoneOptions } from './phone.ts';
 import { Trouble } from './trouble.ts';
 import { troubled } from './troubled.ts';
 
-export type HomePhoneOptions = Partial<Pick<PhoneOptions, 'manner' | 'answerAfter' | 'voice' | 'protocol'>> & {
+export type HomePhoneOptions = Partial<Pick<PhoneOptions, 'manner' | 'answerAfter' | 'voice' | 'protocol' | 'fax'>> & {
   readonly kind?: 'phone' | 'appliance';
 };
 
@@ -27,6 +28,8 @@ export interface StageHome {
   /** What is wrong around its gateway. */
   readonly trouble: Trouble;
   readonly isOn: boolean;
+  /** Its mobile modem for calls for help, from the next start on. */
+  modem: ModemLines | undefined;
   /** A phone in the house, registered at the gateway. */
   phone(options?: HomePhoneOptions): Promise<Phone>;
   /** Ends the gateway as a power cut does: nothing more reaches its disk or the network, and nobody is told. */
@@ -66,6 +69,7 @@ export class Home implements StageHome {
   readonly address: string;
   readonly lines: StageLine[] = [];
   readonly trouble = new Trouble();
+  modem: ModemLines | undefined;
   readonly #ground: HomeGround;
   readonly #options: HomeOptions;
   readonly #newPhone: NewPhone;
@@ -139,7 +143,8 @@ export class Home implements StageHome {
     const { name, profile, cloudUrl, listen, board } = this.#options;
     const sip = { host: listen ?? this.address, port: this.#port };
     const own = { state: this.#ground.folder(name), cloudUrl, profile, sip, sandbox: localSandbox() };
-    return board === undefined ? own : { ...own, board };
+    const { modem } = this;
+    return { ...own, ...(board === undefined ? {} : { board }), ...(modem === undefined ? {} : { modem }) };
   }
 
   #now(): Running {

@@ -14,6 +14,7 @@ import {
   type UdpOptions,
   type UdpSocket,
 } from '#shared/kernel/world.ts';
+import { type CertificateNames, domainsOf, speaksFor } from '#shared/sip/domain-certificate.ts';
 import { certificateFacts } from './crypto.ts';
 import type { Seeded } from './random.ts';
 import { VirtualStream } from './stream.ts';
@@ -272,9 +273,10 @@ export class VirtualNetwork {
       return { server: { kind: 'none' }, client: { kind: 'none' } };
     const serverPeer = this.#peer(server.tls.certificate, client.tls.ca);
     if (serverPeer.kind !== 'certificate' || !serverPeer.trusted) return 'the server’s certificate is not believed';
-    const names = certificateFacts(server.tls.certificate)?.names ?? [];
-    if (!names.includes(client.tls.serverName ?? client.host))
-      return `the server’s certificate is not for ${client.tls.serverName ?? client.host}`;
+    const name = client.tls.serverName ?? client.host;
+    const { names = [] } = certificateFacts(server.tls.certificate) ?? {};
+    if (client.tls.sipDomain === true ? !speaksFor(namesIn(names), name) : !names.includes(name))
+      return `the server’s certificate is not for ${name}`;
     return {
       server: serverPeer,
       client:
@@ -301,6 +303,7 @@ export class VirtualNetwork {
       trusted,
       selfSigned: facts.issuerKeyHash === facts.keyHash,
       serial: facts.serial,
+      domains: domainsOf(facts.names.length === 0 ? { subject: facts.subject } : namesIn(facts.names)),
     };
   }
 
@@ -356,4 +359,10 @@ export class VirtualNetwork {
       },
     };
   }
+}
+
+/** Alternative names of a virtual certificate, sorted as a true one has them. */
+function namesIn(names: readonly string[]): CertificateNames {
+  const isUri = (name: string) => name.startsWith('sip:');
+  return { alternative: { uris: names.filter(isUri), dns: names.filter((name) => !isUri(name)) } };
 }

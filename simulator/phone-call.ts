@@ -7,8 +7,20 @@ import type { CallHandle } from '#shared/sip/types.ts';
 export interface CallOwner {
   answer(call: PhoneCall): void;
   hangup(call: PhoneCall): void;
-  offerAgain(call: PhoneCall, direction: Direction): void;
+  offerAgain(call: PhoneCall, direction: Direction, like?: string): void;
 }
+
+/** What a fax machine offers. */
+const T38 = [
+  ...['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 'c=IN IP4 127.0.0.1', 't=0 0', 'm=image 9 udptl t38'],
+  ...[
+    'a=T38FaxVersion:0',
+    'a=T38MaxBitRate:14400',
+    'a=T38FaxRateManagement:transferredTCF',
+    'a=T38FaxMaxDatagram:400',
+    '',
+  ],
+].join('\r\n');
 
 export class PhoneCall {
   readonly phone: CallOwner;
@@ -22,6 +34,8 @@ export class PhoneCall {
   from = '';
   /** Alert-Info of its INVITE. */
   alerts: readonly string[] = [];
+  /** Who sent it on, values of History-Info. */
+  history: readonly string[] = [];
   callId = '';
   /** Provisional statuses heard. */
   readonly progress: number[] = [];
@@ -36,6 +50,9 @@ export class PhoneCall {
   readonly infos: string[] = [];
   /** Bodies of NOTIFY heard. */
   readonly notified: string[] = [];
+  /** It has agreed on fax; datagrams of that which came. */
+  fax = false;
+  readonly pages: Uint8Array[] = [];
   /** Telephone events of the other side. */
   eventType: number | undefined;
 
@@ -43,6 +60,7 @@ export class PhoneCall {
     this.phone = phone;
     this.outgoing = outgoing;
     this.rtp = rtp;
+    rtp.onOther = (data) => this.pages.push(data);
     this.sessionId = sessionId;
   }
 
@@ -57,6 +75,11 @@ export class PhoneCall {
   /** Puts the other side on hold, or takes it back. */
   hold(on: boolean): void {
     this.phone.offerAgain(this, on ? 'sendonly' : 'sendrecv');
+  }
+
+  /** Offers fax in place of sound, or sound again. */
+  switchToFax(on: boolean): void {
+    this.phone.offerAgain(this, 'sendrecv', on ? T38 : undefined);
   }
 
   /** Samples heard so far. */

@@ -23,6 +23,8 @@ export interface PhoneOptions {
   readonly manner?: Manner;
   /** The status with which it refuses every call. */
   readonly refuses?: number;
+  /** Further headers of that refusal. */
+  readonly refusalHeaders?: readonly (readonly [string, string])[];
   /** The name that stays when it starts anew (RFC 5626), such as `urn:uuid:…`. */
   readonly instance?: string;
   /** The number of this flow among those of the instance (RFC 5626). */
@@ -34,4 +36,6 @@ export interface PhoneOptions {
   /** What it says, 8 kHz samples, over and over; default silence. */
   readonly voice?: Int16Array;
   readonly trace?: (direction: 'in' | 'out', text: string) => void;
+  /** It takes fax (T.38) that is offered in a call. */
+  readonly fax?: boolean;
 }

@@ -11,8 +11,9 @@ import type { Address, Timer } from '#shared/kernel/world.ts';
 import { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
 import { digestHa1 } from '#shared/sip/digest.ts';
 import { ALLOW, Endpoint } from '#shared/sip/endpoint.ts';
+import { answerLike, offerLike, readEnd } from '#shared/sip/fax.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
-import { makeAnswer, makeOffer, readRemote } from '#shared/sip/offer-answer.ts';
+import { makeAnswer, makeOffer } from '#shared/sip/offer-answer.ts';
 import type { Direction } from '#shared/sip/sdp.ts';
 import type { CallHandle, Credentials, EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
@@ -215,10 +216,10 @@ export class Phone implements CallOwner {
     this.#end(call, call.state === 'up' ? 0 : 487, 'hangup');
   }
 
-  offerAgain(call: PhoneCall, direction: Direction): void {
+  offerAgain(call: PhoneCall, direction: Direction, like?: string): void {
     if (call.state !== 'up') return;
     call.version++;
-    const sdp = makeOffer({ ...this.#media(call), direction });
+    const sdp = offerLike(like, { ...this.#media(call), direction });
     this.#act((now, out) => this.#endpoint.reoffer(call.handle, sdp, now, out));
   }
 
@@ -267,15 +268,17 @@ export class Phone implements CallOwner {
 
   /** Talks to where a description of the other side says. */
   #hear(call: PhoneCall, sdp: string): void {
-    const remote = readRemote(sdp);
+    const remote = readEnd(sdp, sdp);
     this.origins.push(originOf(sdp) ?? '');
     if (remote === undefined) return;
     call.held = !remote.receives;
+    call.fax = remote.opaque === true;
+    if (call.fax) call.rtp.stop();
     call.rtp.target = remote.receives ? remote.address : undefined;
     call.rtp.codec = remote.codec;
     call.eventType = remote.eventType;
     call.rtp.eventType = remote.eventType;
-    call.rtp.play(this.#options.voice ?? new Int16Array(0), true);
+    if (!call.fax) call.rtp.play(this.#options.voice ?? new Int16Array(0), true);
   }
 
   #end(call: PhoneCall, status: number, why: string): void {
@@ -322,7 +325,8 @@ export class Phone implements CallOwner {
     const { world, answerAfter = 0 } = this.#options;
     const refusal = this.#options.refuses ?? REFUSALS[this.manner];
     if (refusal !== undefined) {
-      this.#act((now, out) => this.#endpoint.reject(output.call, refusal, {}, now, out));
+      const headers = this.#options.refusalHeaders ?? [];
+      this.#act((now, out) => this.#endpoint.reject(output.call, refusal, { headers }, now, out));
       return;
     }
     const call = await this.#newCall(false);
@@ -330,6 +334,7 @@ export class Phone implements CallOwner {
     call.state = 'ringing';
     call.from = output.message.header('From') ?? '';
     call.alerts = output.message.headerAll('Alert-Info');
+    call.history = output.message.headerAll('History-Info');
     call.callId = output.message.callId;
     call.offer = output.offer;
     this.#act((now, out) => this.#endpoint.progress(call.handle, 180, { contact: this.#contact() }, now, out));
@@ -368,7 +373,8 @@ export class Phone implements CallOwner {
 
   #offered(call: PhoneCall, sdp: string | undefined): void {
     call.version++;
-    const answer = sdp === undefined ? makeOffer(this.#media(call)) : makeAnswer(sdp, this.#media(call));
+    const like = this.#options.fax === true ? sdp : undefined;
+    const answer = sdp === undefined ? makeOffer(this.#media(call)) : answerLike(sdp, like, this.#media(call));
     if (answer === undefined || this.#options.fixed === true) {
       this.#act((now, out) => this.#endpoint.refuseOffer(call.handle, 488, now, out));
       return;

@@ -5,7 +5,13 @@
 import { err, type Result } from '#shared/kernel/result.ts';
 import type { World } from '#shared/kernel/world.ts';
 import { misfit } from '#shared/protocol/check.ts';
-import type { AppletsDocument, DocumentName, SystemDocument, VoiceDocument } from '#shared/protocol/documents.ts';
+import type {
+  AppletsDocument,
+  DocumentName,
+  FeaturesDocument,
+  SystemDocument,
+  VoiceDocument,
+} from '#shared/protocol/documents.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import { downChannels, gatewayDown, gatewayFilter, gatewayUp } from '#shared/protocol/topics.ts';
 import {
@@ -48,6 +54,7 @@ interface DocumentTypes {
   voice: VoiceDocument;
   system: SystemDocument;
   applets: AppletsDocument;
+  features: FeaturesDocument;
 }
 
 export interface Agent {

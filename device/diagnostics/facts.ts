@@ -1,6 +1,7 @@
 /** What the checks judge: everything that was gathered about this gateway at one moment. Pure data. */
 import type { CertificateFacts, InterfaceAddress } from '#shared/kernel/world.ts';
 import type { AgentInsight } from '../agent/agent.ts';
+import type { ModemReport } from '../emergency-modem/report.ts';
 import type { PairingStatus } from '../pairing/status.ts';
 import type { EdgeInsight } from '../sip-edge/insight.ts';
 import type { Board } from './board.ts';
@@ -70,6 +71,8 @@ export interface Facts {
     readonly dropped: number;
   };
   readonly media: { readonly engine: Probe; readonly port?: Probe; readonly streams: readonly StreamQuality[] };
+  /** Undefined where there is no emergency modem. */
+  readonly modem?: ModemReport;
   /** Undefined where the profile does not watch its LAN. */
   readonly lan?: { readonly lans: readonly { name: string; sockets: number }[]; readonly devices: number };
   /** The latest error in the log of the last ten minutes. */

@@ -6,6 +6,7 @@ import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import { readCloudUrl } from '#shared/protocol/pairing.ts';
 import type { Agent } from '../agent/agent.ts';
+import type { ModemReport } from '../emergency-modem/report.ts';
 import type { HomeNetwork } from '../home-network/discovery.ts';
 import type { DeviceFacts } from '../home-network/inventory.ts';
 import type { Cloud } from '../pairing/discovery.ts';
@@ -29,6 +30,8 @@ export interface Sources {
   network(): HomeNetwork | undefined;
   devices(): readonly DeviceFacts[];
   updater(): Updater;
+  /** Undefined where there is no emergency modem. */
+  modem(): ModemReport | undefined;
 }
 
 export interface GatherOptions {
@@ -56,6 +59,7 @@ export async function gather(options: GatherOptions, quick: boolean): Promise<Fa
   const agent = sources.agent()?.insight();
   const devices = sources.devices();
   const network = sources.network();
+  const modem = sources.modem();
   const board = readBoard(
     disk,
     addresses.filter((one) => !one.loopback).map(({ name }) => name),
@@ -92,6 +96,7 @@ export async function gather(options: GatherOptions, quick: boolean): Promise<Fa
         }),
     voice: { ...voice, dropped: watched.dropped(voice.counts.dropped) },
     media,
+    ...(modem === undefined ? {} : { modem }),
     ...(network === undefined ? {} : { lan: { lans: network.lans(), devices: devices.length } }),
     ...lastError(options.log(), clock.wall()),
   };

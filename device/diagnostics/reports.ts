@@ -34,6 +34,7 @@ export function statusOf({
   const agent = sources.agent()?.insight();
   const edge = sources.edge();
   const insight = edge?.insight();
+  const modem = sources.modem();
   const wall = clock.wall();
   const since = agent === undefined ? startedAt : agent.since;
   const addresses = world.net.addresses();
@@ -74,6 +75,7 @@ export function statusOf({
     outbox: { waiting: agent?.outbox.waiting ?? 0, octets: agent?.outbox.octets ?? 0, lost: agent?.outbox.lost ?? 0 },
     addresses: addresses.slice(0, MANY).map(({ name, host }) => `${name} ${host}`),
     devices: sources.devices().length,
+    ...(modem === undefined ? {} : { modem }),
   };
 }
 

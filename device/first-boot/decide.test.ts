@@ -118,6 +118,22 @@ describe('what Raspberry Pi Imager writes', () => {
         wifi: { mode: 'client', ssid: "O'Hara", password: 'secret words', hidden: true },
       },
     ],
+    [
+      'the country in the kernel line alone',
+      {
+        'cmdline.txt':
+          'hearthline.note=x cfg80211.ieee80211_regdom=GB cfg80211.ieee80211_regdom=jp ds=nocloud;i=rpi-imager-1\n',
+        'network-config': 'n:\n  access-points:\n    "Elm":\n      password: "12345678"\n',
+      },
+      { country: 'JP', wifi: { mode: 'client', ssid: 'Elm', password: '12345678' } },
+    ],
+    [
+      'another country in the file of the network',
+      { 'cmdline.txt': 'cfg80211.ieee80211_regdom=GB', 'network-config': 'regulatory-domain: DE\n' },
+      { country: 'DE' },
+    ],
+    ['our own kernel line', { 'cmdline.txt': 'hearthline.note=the-kernel-line-stands-in-the-slots\n' }, undefined],
+    ['no country', { 'cmdline.txt': 'cfg80211.ieee80211_regdom=GBR xcfg80211.ieee80211_regdom=FR' }, undefined],
     ['a network without a password', { 'network-config': 'x:\n  access-points:\n    "open":\n  y: 1\n' }, undefined],
   ])('%s', (_, files, settings) => expect(readImager(files)?.settings).toEqual(settings));
 
@@ -153,6 +169,7 @@ describe('what Raspberry Pi Imager writes', () => {
           'network-config': `access-points:\n ${text}`,
           'user-data': text,
           'firstrun.sh': `imager_custom set_wlan ${text}`,
+          'cmdline.txt': `cfg80211.ieee80211_regdom=${text}`,
         });
       }),
     );

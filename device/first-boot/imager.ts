@@ -1,12 +1,12 @@
 /**
  * What Raspberry Pi Imager writes to the boot partition when a person fills in its customisation: cloud-init's `user-data` and
- * `network-config` (init_format `cloudinit`), or the script `firstrun.sh` of older versions. Host name, country and Wi-Fi network
- * are taken; users, keys and packages have no meaning on a gateway and are named as left out. Nothing is run. Pure.
+ * `network-config` (init_format `cloudinit`), or the script `firstrun.sh` of older versions; the country may stand in `cmdline.txt`
+ * alone, as a word for the kernel that no kernel of ours sees. Host name, country and Wi-Fi network are taken; users, keys and packages have no meaning on a gateway and are named as left out. Nothing is run. Pure.
  */
 import type { ImageSettings } from '#shared/protocol/image-settings.ts';
 
 /** The files of the boot partition that are looked at, by name. */
-export const IMAGER_FILES = ['network-config', 'user-data', 'firstrun.sh'] as const;
+export const IMAGER_FILES = ['network-config', 'user-data', 'firstrun.sh', 'cmdline.txt'] as const;
 export type ImagerFiles = Readonly<Partial<Record<(typeof IMAGER_FILES)[number], string>>>;
 
 export interface ImagerReading {
@@ -17,7 +17,11 @@ export interface ImagerReading {
 
 /** Undefined where Imager has written nothing that says anything. */
 export function readImager(files: ImagerFiles): ImagerReading | undefined {
-  const found = { ...fromScript(files['firstrun.sh'] ?? ''), ...fromCloudInit(files) };
+  const found = {
+    ...fromKernelLine(files['cmdline.txt'] ?? ''),
+    ...fromScript(files['firstrun.sh'] ?? ''),
+    ...fromCloudInit(files),
+  };
   const { hostname, country, ssid, password, hidden } = found;
   const wifi =
     ssid === undefined || password === undefined
@@ -49,6 +53,12 @@ function fromCloudInit(files: ImagerFiles): Found {
     ...(country === undefined ? {} : { country }),
     ...accessPoint(network),
   };
+}
+
+/** The last `cfg80211.ieee80211_regdom=CC`: Imager appends its own to those that are there. */
+function fromKernelLine(line: string): Found {
+  const country = [...line.matchAll(/(?:^|\s)cfg80211\.ieee80211_regdom=([A-Za-z]{2})(?=\s|$)/g)].at(-1)?.[1];
+  return country === undefined ? {} : { country: country.toUpperCase() };
 }
 
 /** The first network under `access-points:`: the line after it is the name, what is indented deeper belongs to it. */

@@ -147,6 +147,39 @@ test('with nothing at all the defaults are in force, and two gateways share no s
   expect(read('data/hearthline-net/kept.json')).not.toBe(kept);
 });
 
+describe('what Raspberry Pi Imager put onto the card is in force: name, Wi-Fi and country', () => {
+  const LINE = 'hearthline.note=the-kernel-line-stands-in-the-slots cfg80211.ieee80211_regdom=DE';
+  const CLOUD_INIT: Readonly<Record<string, string>> = {
+    'user-data':
+      '#cloud-config\nmanage_resolv_conf: false\nhostname: elm\nmanage_etc_hosts: true\npackages:\n- avahi-daemon\nusers:\n- name: pi\n  groups: users,adm\n  lock_passwd: false\n  passwd: $5$x\ntimezone: Europe/Berlin\nruncmd:\n- [ "true" ]\n',
+    'network-config':
+      'network:\n  version: 2\n  wifis:\n    wlan0:\n      dhcp4: true\n      regulatory-domain: "DE"\n      access-points:\n        "Elm":\n          password: "correct horse"\n      optional: true\n',
+    'cmdline.txt': `${LINE} ds=nocloud;i=rpi-imager-1700000000000\n`,
+  };
+  const SCRIPT: Readonly<Record<string, string>> = {
+    'firstrun.sh': `#!/bin/bash\n\nset +e\n\nif [ -f /usr/lib/raspberrypi-sys-mods/imager_custom ]; then\n   /usr/lib/raspberrypi-sys-mods/imager_custom set_hostname elm\nfi\nif [ -f /usr/lib/userconf-pi/userconf ]; then\n   /usr/lib/userconf-pi/userconf 'pi' '$5$x'\nfi\nif [ -f /usr/lib/raspberrypi-sys-mods/imager_custom ]; then\n   /usr/lib/raspberrypi-sys-mods/imager_custom set_wlan 'Elm' 'correct horse'\nfi\nrm -f /boot/firstrun.sh\nexit 0\n`,
+    'cmdline.txt': `${LINE} systemd.run=/boot/firstrun.sh systemd.run_success_action=reboot systemd.unit=kernel-command-line.target\n`,
+  };
+  test.each([
+    ['as cloud-init reads it', CLOUD_INIT],
+    ['as a script, with the country in the kernel line', SCRIPT],
+  ])('%s', (_, files) => {
+    for (const [name, text] of Object.entries(files)) put(`boot/${name}`, text);
+    expect(setup()).toMatchObject({ source: 'imager', problems: [], faults: [] });
+    expect(read('run/hearthline/net/wpa.conf')).toMatch(/^country=DE\n[\s\S]*ssid=456c6d\n\s+psk="correct horse"/);
+    expect(read('proc/sys/kernel/hostname')).toMatch(/^elm/);
+    const answer = read('boot/hearthline-status.txt');
+    expect(answer).toContain('Name: elm');
+    expect(answer).toContain('joins Elm (DE)');
+    expect(answer).toContain('users and SSH');
+    expect(answer).not.toContain('horse');
+    // What is in force stays so when Imager's files are gone.
+    for (const name of Object.keys(files)) rmSync(at(`boot/${name}`));
+    expect(setup()).toMatchObject({ source: 'kept' });
+    expect(read('run/hearthline/net/wpa.conf')).toContain('correct horse');
+  });
+});
+
 test('the house’s own network is handed to the agent alone, and its password is not on the card', () => {
   put('boot/hearthline.json', '{"country": "DE", "wifi": {"mode": "access-point", "ssid": "Elm"}}');
   setup();

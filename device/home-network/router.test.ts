@@ -83,6 +83,16 @@ test('a guest hands out nothing: no addresses, no names, no bridge, no forwardin
   expect(rules).toContain('iifname { "eth0" } ip saddr { 10.0.0.0/8');
 });
 
+test('a router tells phones their server, keeps the house’s names to itself, and asks for a network to hand on', () => {
+  const files = filesOf({}, two);
+  const text = (path: string) => files.get(`/run/${path}`)?.text;
+  expect(text('hearthline/net/dnsmasq.conf')).toContain('\ndhcp-option=option:sip-server,192.168.77.1\n');
+  expect(text('hearthline/net/dnsmasq.conf')).toContain('\ndomain=home.arpa\nlocal=/home.arpa/\n');
+  expect(text('systemd/network/10-uplink.network')).toContain('\nPrefixDelegationHint=::/56\n');
+  expect(text('systemd/network/20-lan.network')).toMatch(/\nDHCPPrefixDelegation=yes\n[\s\S]*\nAnnounce=yes\n/);
+  expect(filesOf({}, one).get('/run/systemd/network/10-uplink.network')?.text).toContain('\nUseDelegatedPrefix=no\n');
+});
+
 test('a router is closed towards every uplink', () => {
   const rules = filesOf({ ...guest, network: { role: 'router' } }, pi).get('/run/hearthline/net/rules.nft')?.text ?? '';
   const jumps = rules.split('\n').filter((line) => line.includes('jump house'));

@@ -3,9 +3,9 @@
  * and on the WAN side for the softswitch. SDP of one side never reaches the other.
  */
 import type { Random } from '#shared/kernel/world.ts';
-import type { MediaEngine } from '#shared/media-engine/engine.ts';
+import type { MediaEngine, ToneName } from '#shared/media-engine/engine.ts';
 import { EngineError } from '#shared/media-engine/engine.ts';
-import { makeAnswer, makeOffer, readRemote } from '#shared/sip/offer-answer.ts';
+import { answerLike, offerLike, readEnd } from '#shared/sip/fax.ts';
 
 /** One end of a call's media. */
 export interface Anchored {
@@ -32,29 +32,31 @@ export class Anchor {
     this.#random = random;
   }
 
-  /** Our offer towards an end. */
-  async offer(end: Anchored): Promise<AnchorReply> {
+  /** Our offer towards an end; `like`: what the other side of its call offers. */
+  async offer(end: Anchored, like?: string): Promise<AnchorReply> {
     const sessionId = this.#idOf(end);
     return this.#try(async () => {
       const { local } = await this.#endpoint(end);
-      return { sdp: makeOffer({ address: { host: end.host, port: local.port }, sessionId }) };
+      return { sdp: offerLike(like, { address: { host: end.host, port: local.port }, sessionId }) };
     });
   }
 
   /** Takes an end's offer and gives our answer; 488 where no codec is shared. */
-  async answer(end: Anchored, offer: string): Promise<AnchorReply> {
+  async answer(end: Anchored, offer: string, like?: string): Promise<AnchorReply> {
     const sessionId = this.#idOf(end);
     return this.#try(async () => {
       const { local } = await this.#endpoint(end);
-      const answer = makeAnswer(offer, { address: { host: end.host, port: local.port }, sessionId });
-      if (answer === undefined || !(await this.#remote(end, offer))) return { failed: 488 };
+      const answer = answerLike(offer, like, { address: { host: end.host, port: local.port }, sessionId });
+      if (answer === undefined || !(await this.#remote(end, offer, like))) return { failed: 488 };
       return { sdp: answer };
     });
   }
 
   /** Takes an end's answer to our offer. */
   async accept(end: Anchored, answer: string): Promise<AnchorReply> {
-    return this.#try(async (): Promise<AnchorReply> => ((await this.#remote(end, answer)) ? {} : { failed: 488 }));
+    return this.#try(
+      async (): Promise<AnchorReply> => ((await this.#remote(end, answer, answer)) ? {} : { failed: 488 }),
+    );
   }
 
   /** The session id that our descriptions of an end carry (RFC 4566 section 5.2), to be kept over a restart. */
@@ -86,6 +88,14 @@ export class Anchor {
     return this.#engine.connect(nodeOf(call, from), nodeOf(call, to), true);
   }
 
+  /** Plays a tone to an end, over and over, under a name of its own in the call, until that is released. */
+  async play(call: string, name: string, tone: ToneName, to: string): Promise<void> {
+    const id = nodeOf(call, name);
+    await this.#engine.player({ id, owner: `${call}/${name}`, group: call, source: { tone }, loop: true, gain: 1 });
+    await this.connect(call, name, to);
+    await this.#engine.start(id);
+  }
+
   /** Frees an end. Where the engine itself is gone there is nothing left to free. */
   async release(call: string, leg: string): Promise<void> {
     this.#ids.delete(nodeOf(call, leg));
@@ -100,10 +110,10 @@ export class Anchor {
     return this.#engine.endpoint({ id: nodeOf(call, leg), owner: `${call}/${leg}`, group: call, host });
   }
 
-  async #remote(end: Anchored, sdp: string): Promise<boolean> {
-    const remote = readRemote(sdp);
+  async #remote(end: Anchored, sdp: string, like: string | undefined): Promise<boolean> {
+    const remote = readEnd(sdp, like);
     if (remote === undefined) return false;
-    const { address, codec, payloadType, eventType, sends, receives } = remote;
+    const { address, codec, payloadType, eventType, sends, receives, opaque } = remote;
     await this.#engine.remote(nodeOf(end.call, end.leg), {
       ...(receives ? { address } : {}),
       codec,
@@ -111,6 +121,7 @@ export class Anchor {
       ...(eventType === undefined ? {} : { eventType }),
       sends,
       receives,
+      ...(opaque === undefined ? {} : { opaque }),
       accept: { address: end.source ?? address.host },
     });
     return true;

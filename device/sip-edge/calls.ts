@@ -2,22 +2,26 @@
  * Calls through the gateway. A call from a phone goes to another phone of the house without ever leaving it, or to the
  * softswitch; a call from the softswitch rings the line's phones. House calls are told to the cloud afterwards, exactly once.
  */
-import { CALLER, type CallOutput, type Party, type Target } from '#shared/call/call.ts';
-import { alertInfo } from '#shared/call/features/presentation.ts';
+import { CALLER, type CallOutput, type Party } from '#shared/call/call.ts';
 import { CallDriver, type CallHooks, type MediaReply, type SipPort } from '#shared/host/call-driver.ts';
 import { type Answer, isTaken } from '#shared/host/sip-messaging.ts';
 import type { Timer, World } from '#shared/kernel/world.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import type { CallHandle, Flow, InviteOptions } from '#shared/sip/types.ts';
+import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import type { Anchor, Anchored } from '../media-relay/anchor.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, newEdgeCall, type Ring } from './edge-call.ts';
-import { fallbackInvite, type Help, RING_FOR_HELP, TRY_FOR_HELP } from './emergency.ts';
-import type { House, HouseLine, Phone } from './house.ts';
+import { edgeInvite } from './edge-invite.ts';
+import { type Help, RING_FOR_HELP, TRY_FOR_HELP } from './emergency.ts';
+import { isAlone, waysOfHelp } from './help-ways.ts';
+import type { House, Phone } from './house.ts';
+import type { HouseCalls } from './house-calls.ts';
+import type { HouseSwitch, RingBranch } from './house-switch.ts';
 import type { CallNote } from './insight.ts';
 import type { EdgeMessages } from './messages.ts';
+import { othersOf } from './rung.ts';
 
 /** Milliseconds for which phones of the house ring; the cloud's own limit for calls from outside is shorter or longer as it likes. */
 const RING_FOR = 60_000;
@@ -33,6 +37,8 @@ export interface EdgeCallsOptions {
   readonly domain: () => string;
   /** The kept flow, while there is one. */
   readonly upstream: () => Flow | undefined;
+  /** Calls of the house's phones. */
+  readonly inside: () => HouseCalls;
   /** A call inside the house is over; after `over`. */
   readonly report: (call: EdgeCall, facts: VerbRequest<'voice.report'>) => void;
   readonly noted: (note: CallNote) => void;
@@ -47,9 +53,11 @@ export interface EdgeCallsOptions {
   /** What is known of emergency calls, and the way to the fallback trunk where there is one. */
   readonly emergency: () => VoiceDocument['emergency'];
   readonly fallback: () => Promise<Flow | undefined>;
+  /** The way to the gateway's own mobile modem, while it can call. */
+  readonly modem: () => Promise<Flow | undefined>;
 }
 
-export class EdgeCalls {
+export class EdgeCalls implements HouseSwitch {
   readonly driver: CallDriver<Ring, EdgeCall>;
   readonly #o: EdgeCallsOptions;
   /** Calls of service codes that found no way, with the end of their patience. */
@@ -62,6 +70,7 @@ export class EdgeCalls {
     this.#o = options;
     const hooks: CallHooks<Ring, EdgeCall> = {
       route: async (call) => (call.help === undefined ? this.#route(call) : this.#help(call)),
+      reroute: async (call, _leg, reason) => options.inside().reroute(call, reason),
       media: (call, ask) => this.#media(call, ask),
       connect: async (call, a, b) => {
         await options.anchor.connect(call.id, a, b);
@@ -74,9 +83,10 @@ export class EdgeCalls {
         call.answeredAt = options.world.clock.wall();
         options.noted({ at: 'answered', call: call.id, wall: call.answeredAt });
       },
-      inviteOptions: (call, invite) => this.#inviteOptions(call, invite.to, invite.sdp),
+      inviteOptions: (call, invite) => edgeInvite(options, call, invite),
       invited: (call, { branch }) => this.#invited(call, branch),
       up: (call) => {
+        options.inside().up(call);
         options.changed(call);
         options.up(call);
       },
@@ -93,7 +103,11 @@ export class EdgeCalls {
       readonly flow: Flow;
       readonly from?: NamedLine;
       readonly help?: Help;
-      readonly alerts?: readonly string[];
+      readonly passed?: readonly (readonly [string, string])[];
+      readonly hidden?: boolean;
+      readonly hops?: NonNullable<EdgeCall['hops']>;
+      readonly contact?: string;
+      readonly replaces?: string;
       readonly shown: string;
       readonly dialled: string;
       readonly callId: string;
@@ -110,25 +124,61 @@ export class EdgeCalls {
     const from = call.from?.number ?? parseUri(parseNameAddr(shown)?.uri ?? '')?.user ?? '';
     this.#o.noted({ at: 'started', call: id, callId, from, to: dialled, wall: startedAt });
     this.driver.add(call, handle);
-    this.driver.feed(call, { on: 'invite', ...(offer === undefined ? {} : { sdp: offer }) });
+    // Who needs help is looked for as widely as can be.
+    const { breadth } = (facts.help === undefined ? facts.hops : undefined) ?? {};
+    const wide = breadth === undefined ? {} : { breadth };
+    this.driver.feed(call, { on: 'invite', ...(offer === undefined ? {} : { sdp: offer }), ...wide });
   }
 
   #newId(): string {
     return `c${++this.#serial}x${Math.floor(this.#o.world.clock.wall()).toString(36)}`;
   }
 
-  /** The ways to a number for a line of the house: its phones, or the softswitch. */
+  /** The ways to a number for a line of the house: phones of the house, or the softswitch. */
   waysTo(dialled: string, from: NamedLine, flow: Flow): RingBranch[] {
-    const { house, world, upstream } = this.#o;
-    const line = house.dialled(dialled);
-    const all = line === undefined ? [] : house.phones(line.id, world.clock.mono());
-    // Who dials the own number reaches the other phones of the line, never itself.
-    const phones = all.filter((phone) => phone.flow.id !== flow.id);
-    if (line !== undefined && phones.length > 0) return phones.map((phone, i) => ringing(`p${i}`, phone, line));
+    const { inside, upstream } = this.#o;
+    const lines = inside().linesTo(dialled, from);
+    if (lines !== 'cloud') return this.branches({ flow }, lines ?? [], 'p');
     const cloud = upstream();
-    // A line of this home whose phone is at another gateway is reached through the softswitch.
-    if (cloud === undefined || line?.id === from.id) return [];
-    return [{ branch: 'cloud', to: { kind: 'softswitch', dialled, flow: cloud } }];
+    return cloud === undefined ? [] : [{ branch: 'cloud', to: { kind: 'softswitch', dialled, flow: cloud } }];
+  }
+
+  /** The phones of these lines, without the one that calls: who dials the own number reaches the other phones of the line. */
+  branches({ flow }: { readonly flow: Flow }, lines: readonly NamedLine[], prefix: string): RingBranch[] {
+    const { house, world } = this.#o;
+    return lines
+      .flatMap((line) => house.phones(line.id, world.clock.mono()).map((phone) => ({ phone, line })))
+      .filter(({ phone }) => phone.flow.id !== flow.id)
+      .map(({ phone, line }, i) => ringing(`${prefix}${i}`, phone, line));
+  }
+
+  /** Rings phones of the house for one of its phones. */
+  ringInside(
+    call: EdgeCall,
+    branches: readonly RingBranch[],
+    how: { readonly ringFor?: number; readonly again: boolean },
+  ): void {
+    const { ringFor = RING_FOR, again } = how;
+    call.ringFor = ringFor;
+    if (branches.length > 0 || again) return void this.#routed(call, branches, ringFor, again);
+    const own = call.inside?.id === call.from?.id;
+    delete call.inside;
+    this.lost(call, own ? { status: 486, reason: 'callee_busy' } : { status: 480, reason: 'callee_offline' });
+  }
+
+  /** The softswitch finds the way. */
+  toCloud(call: EdgeCall): void {
+    const flow = this.#o.upstream();
+    if (flow === undefined) return void this.lost(call, AWAY);
+    const to: Ring = { kind: 'softswitch', dialled: call.dialled, flow };
+    this.#routed(call, [{ branch: 'cloud', to }], RING_FROM_CLOUD);
+  }
+
+  /** There is no way. Numbers are never an applet's: what is an emergency is refused at once, so that the phone tries elsewhere. */
+  lost(call: EdgeCall, no: { readonly status: number; readonly reason: string }): void {
+    const service = call.from !== undefined && call.dialled.startsWith('*') && no.status === AWAY.status;
+    if (service && this.#o.helped()) this.#strand(call);
+    else this.driver.feed(call, { on: 'refused', ...no });
   }
 
   /** Rings somebody for a phone of the house that is in a call already. */
@@ -224,29 +274,20 @@ export class EdgeCalls {
   }
 
   #route(call: EdgeCall): void {
-    const { house, world } = this.#o;
+    const { house, inside } = this.#o;
+    if (call.replaces !== undefined) return void this.toCloud(call);
+    if (call.from !== undefined) return void inside().route(call, call.from);
     const line = house.dialled(call.dialled);
-    const fromCloud = (): RingBranch[] =>
-      line === undefined ? [] : house.phones(line.id, world.clock.mono()).map((one, i) => ringing(`p${i}`, one, line));
-    const branches = call.from === undefined ? fromCloud() : this.waysTo(call.dialled, call.from, call.flow);
-    if (branches.length === 0) {
-      // Numbers are never an applet's: what is an emergency is refused at once, so that the phone tries elsewhere.
-      if (call.from !== undefined && call.dialled.startsWith('*') && this.#o.helped()) this.#strand(call);
-      else this.driver.feed(call, { on: 'refused', ...noWay(call, line) });
-      return;
-    }
-    if (branches[0]?.to.kind === 'phone' && line !== undefined && call.from !== undefined) call.inside = line;
-    this.#routed(call, branches, call.from === undefined || call.inside === undefined ? RING_FROM_CLOUD : RING_FOR);
+    if (line !== undefined) inside().cameIn(call, line);
+    const branches = this.branches(call, line === undefined ? [] : [line], 'p');
+    if (branches.length > 0) this.#routed(call, branches, RING_FROM_CLOUD);
+    else this.driver.feed(call, { on: 'refused', status: 480, reason: 'callee_offline' });
   }
 
-  /** Help: the cloud first, for it knows more ways; the fallback trunk where that is away, silent or at its wits' end. */
+  /** Help: the cloud first, for it knows more ways; fallback trunk, then modem, where that is away, silent or at its wits' end. */
   async #help(call: EdgeCall): Promise<void> {
-    const upstream = this.#o.upstream();
-    const fallback = await this.#o.fallback().catch(() => undefined);
-    const branches: RingBranch[] = [];
-    if (upstream !== undefined)
-      branches.push({ branch: 'cloud', to: { kind: 'softswitch', dialled: call.dialled, flow: upstream } });
-    if (fallback !== undefined) branches.push({ branch: 'fallback', to: { kind: 'fallback', flow: fallback } });
+    const [fallback, modem] = await Promise.all([this.#o.fallback(), this.#o.modem()]);
+    const branches = waysOfHelp(call.dialled, { cloud: this.#o.upstream(), fallback, modem });
     const target = { leg: CALLEE_LEG, branches, oneByOne: { tryFor: TRY_FOR_HELP, always: true } };
     // The phone hears at once that there is no way here, so that it tries elsewhere.
     if (branches.length === 0) this.driver.feed(call, { on: 'refused', status: 503, reason: 'server_unavailable' });
@@ -256,35 +297,33 @@ export class EdgeCalls {
       });
   }
 
-  #routed(call: EdgeCall, branches: readonly RingBranch[], ringFor: number): void {
+  #routed(call: EdgeCall, branches: readonly RingBranch[], ringFor: number, again = false): void {
     const targets = [{ leg: CALLEE_LEG, branches: [...branches] }];
-    this.driver.feed(call, { on: 'routed', callerLeg: CALLER_LEG, targets, ringFor, relay: true });
+    this.driver.feed(call, { on: 'routed', callerLeg: CALLER_LEG, targets, ringFor, relay: true, again });
   }
 
   #strand(call: EdgeCall): void {
     const { clock } = this.#o.world;
     const timer = clock.at(clock.mono() + STRANDED_FOR, () => {
-      if (this.#stranded.delete(call.id)) this.driver.feed(call, { on: 'refused', ...noWay(call, undefined) });
+      if (this.#stranded.delete(call.id)) this.driver.feed(call, { on: 'refused', ...AWAY });
     });
     this.#stranded.set(call.id, { call, timer });
   }
 
   /** An applet names lines of the house for a call that found no way; false where the call does not wait, or no phone is there. */
   ring(id: string, numbers: readonly string[]): boolean {
-    const { house, world } = this.#o;
+    const { house } = this.#o;
     const waiting = this.#stranded.get(id);
     if (waiting === undefined) return false;
     const { call, timer } = waiting;
     const lines = new Set(numbers.flatMap((number) => house.dialled(number) ?? []));
-    const branches = [...lines]
-      .filter((line) => line.id !== call.from?.id)
-      .flatMap((line) => house.phones(line.id, world.clock.mono()).map((phone) => ({ phone, line })))
-      .map(({ phone, line }, i) => ({ line, ...ringing(`p${i}`, phone, line) }));
+    const others = [...lines].filter((line) => line.id !== call.from?.id);
+    const branches = this.branches(call, others, 'p');
     const [first] = branches;
-    if (first === undefined) return false;
+    if (first?.to.kind !== 'phone') return false;
     timer.cancel();
     this.#stranded.delete(id);
-    call.inside = first.line;
+    call.inside = first.to.line;
     this.#routed(call, branches, RING_FOR);
     return true;
   }
@@ -293,60 +332,22 @@ export class EdgeCalls {
     const end = this.#end(call, ask);
     if (end === undefined) return { failed: 503 };
     const { anchor } = this.#o;
-    if (ask.want === 'offer') return anchor.offer(end);
-    return ask.want === 'answer' ? anchor.answer(end, ask.sdp ?? '') : anchor.accept(end, ask.sdp ?? '');
+    if (ask.want === 'offer') return anchor.offer(end, ask.like);
+    return ask.want === 'answer' ? anchor.answer(end, ask.sdp ?? '', ask.like) : anchor.accept(end, ask.sdp ?? '');
   }
 
   /** Where a leg's media is anchored: towards a phone on the LAN, towards the softswitch on the WAN. */
   #end(call: EdgeCall, { leg, party }: { readonly leg: string; readonly party: Party }): Anchored | undefined {
     if (leg === CALLER_LEG) return this.#anchored(call, leg, call.flow, call.from !== undefined);
-    const branch = call.state.branches.get(party) ?? [...call.state.branches.values()][0];
+    const branch = call.state.branches.get(party) ?? [...call.state.branches.values()].find(({ at }) => at !== 'gone');
     if (branch === undefined) return undefined;
     if (branch.to.kind === 'phone') return this.#anchored(call, leg, branch.to.phone.flow, true);
-    const flow = branch.to.kind === 'fallback' ? branch.to.flow : this.#o.upstream();
+    const flow = branch.to.kind === 'softswitch' ? this.#o.upstream() : branch.to.flow;
     return flow === undefined ? undefined : this.#anchored(call, leg, flow, false);
   }
 
   #anchored(call: EdgeCall, leg: string, flow: Flow, phone: boolean): Anchored {
     return { call: call.id, leg, host: flow.local.host, ...(phone ? { source: flow.remote.host } : {}) };
-  }
-
-  #inviteOptions(call: EdgeCall, to: Ring, sdp: string): InviteOptions {
-    const { sip, domain, upstream } = this.#o;
-    if (to.kind === 'phone') {
-      const { phone, line } = to;
-      const target = writeNameAddr({ display: '', uri: `sip:${line.number}@${domain()}`, params: new Map() });
-      return {
-        uri: phone.uri,
-        from: call.shown,
-        to: target,
-        flow: phone.flow,
-        contact: sip.contact(phone.flow),
-        route: phone.path,
-        headers: call.alerts?.map((value) => ['Alert-Info', value] as const) ?? alertInfo({ inside: true, talking: 0 }),
-        sdp,
-      };
-    }
-    const { help, shown, from, id } = call;
-    const settings = this.#o.emergency();
-    if (to.kind === 'fallback' && help !== undefined && settings !== undefined) {
-      const known = { help, shown, id, number: from?.number ?? '' };
-      return fallbackInvite(known, settings, domain(), { flow: to.flow, contact: sip.contact(to.flow), sdp });
-    }
-    const dialled = to.kind === 'softswitch' ? to.dialled : call.dialled;
-    // While the flow is away the one that was there stands in; the INVITE then fails by its own timer.
-    const flow = upstream() ?? to.flow;
-    const uri = dialled.startsWith('urn:') ? dialled : `sip:${dialled}@${domain()}`;
-    return {
-      uri,
-      from: call.shown,
-      to: `<${uri}>`,
-      flow,
-      contact: sip.contact(flow),
-      headers: [['P-Asserted-Identity', call.shown]],
-      sdp,
-      ...(help === undefined ? {} : { trying: true }),
-    };
   }
 
   #invited(call: EdgeCall, branch: Party): void {
@@ -359,36 +360,33 @@ export class EdgeCalls {
   #over(call: EdgeCall, reason: string): void {
     this.#stranded.get(call.id)?.timer.cancel();
     this.#stranded.delete(call.id);
+    this.#o.inside().over(call);
     this.#o.over(call);
     this.#o.changed(call);
     this.#o.noted({ at: 'over', call: call.id, reason, wall: this.#o.world.clock.wall() });
     const way = call.state.winner ?? [...call.state.branches.keys()].at(-1) ?? '';
-    const alone = call.help !== undefined && call.state.branches.get(way)?.to.kind === 'fallback';
+    const alone = isAlone(call.state.branches.get(way)?.to);
     const to = alone ? call.dialled : call.inside?.number;
     if (to === undefined || call.from === undefined) return;
+    const endedAt = call.lastedUntil ?? this.#o.world.clock.wall();
+    const also = alone ? [] : othersOf(call.rung ?? [], call.inside?.id ?? '', reason, endedAt);
     this.#o.report(call, {
       callId: call.callId,
       from: call.from.number,
       to,
       startedAt: call.startedAt,
       ...(call.answeredAt === undefined ? {} : { answeredAt: call.answeredAt }),
-      endedAt: call.lastedUntil ?? this.#o.world.clock.wall(),
+      endedAt,
       reason,
+      ...(also.length === 0 ? {} : { also }),
     });
   }
 }
 
-type RingBranch = Target<Ring>['branches'][number];
+const AWAY = { status: 503, reason: 'server_unavailable' } as const;
 
 /** A phone that rings, over the flow that it registered last; its others stand by. */
 function ringing(branch: string, { others = [], ...phone }: Phone, line: NamedLine): RingBranch {
   const to = (one: Phone): Ring => ({ kind: 'phone', phone: one, line });
   return { branch, to: to(phone), ...(others.length === 0 ? {} : { others: others.map(to) }) };
-}
-
-/** Why a call rings nobody. */
-function noWay(call: EdgeCall, line: HouseLine | undefined): { readonly status: number; readonly reason: string } {
-  if (call.from !== undefined && line === undefined) return { status: 503, reason: 'server_unavailable' };
-  if (call.from !== undefined && line?.id === call.from.id) return { status: 486, reason: 'callee_busy' };
-  return { status: 480, reason: 'callee_offline' };
 }

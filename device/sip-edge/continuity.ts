@@ -9,6 +9,7 @@ import { type Anchor, nodeOf } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
 import type { House } from './house.ts';
+import type { HouseCalls, KeptFeatures } from './house-calls.ts';
 import type { Joins } from './join.ts';
 import { Kept } from './kept.ts';
 import { LEGS, restoreCall, type SavedCall, saveCall } from './saved-call.ts';
@@ -22,6 +23,7 @@ export interface ContinuityOptions {
   readonly house: House;
   readonly calls: () => EdgeCalls;
   readonly joins: () => Joins;
+  readonly inside: () => HouseCalls;
   /** The flow over UDP to an address. */
   readonly datagrams: (remote: Address) => Promise<Flow>;
   readonly report: (call: VerbRequest<'voice.report'>) => Promise<void>;
@@ -41,7 +43,8 @@ export class Continuity {
 
   /** Reads what an earlier process left. What it resolves with is to be run once UDP is bound, and takes calls and phones up. */
   async before(): Promise<() => Promise<void>> {
-    const { phones, calls, facts } = await this.#kept.load();
+    const { phones, calls, facts, features } = await this.#kept.load();
+    this.#o.inside().restore(features);
     for (const { id, report } of facts) this.tell(id, report);
     const known = new Set(calls.map(({ id }) => id));
     const alive = await this.#o.anchor.alive((call) => known.has(call));
@@ -92,6 +95,10 @@ export class Continuity {
   /** Phones may have come or gone. */
   phones(): void {
     this.#kept.phones(this.#o.house.kept());
+  }
+
+  features(features: KeptFeatures): void {
+    this.#kept.features(features);
   }
 
   /** Resolves once all that is to be kept is on the disk. */

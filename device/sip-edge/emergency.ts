@@ -2,10 +2,10 @@
 import { type EmergencyCall, readEmergency } from '#shared/call/emergency.ts';
 import { PIDF, pidfLo } from '#shared/call/location.ts';
 import { fromHex, latin1, utf8 } from '#shared/kernel/bytes.ts';
-import type { InterfaceAddress } from '#shared/kernel/world.ts';
+import type { Address, InterfaceAddress } from '#shared/kernel/world.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import type { Flow, InviteOptions } from '#shared/sip/types.ts';
+import type { Flow, InviteOptions, OpenedProtocol } from '#shared/sip/types.ts';
 import { parseUri, writeHost } from '#shared/sip/uri.ts';
 import type { House, HouseLine } from './house.ts';
 
@@ -13,6 +13,9 @@ import type { House, HouseLine } from './house.ts';
 export const TRY_FOR_HELP = 2_500;
 /** Milliseconds that those who help may take to answer. */
 export const RING_FOR_HELP = 180_000;
+
+/** A server that takes calls for help. */
+export type WayOut = Address & { readonly transport: OpenedProtocol };
 
 type Settings = NonNullable<VoiceDocument['emergency']>;
 
@@ -65,6 +68,12 @@ export function lineOfHelp(house: House, message: SipMessage, flow: Flow, now: n
     house.phones(id, now).some((phone) => phone.flow.remote.host === flow.remote.host),
   );
   return there ?? house.dialled(parseUri(message.from.uri)?.user ?? '') ?? house.lines[0];
+}
+
+/** The INVITE to the modem on this machine. */
+export function modemInvite(number: string, shown: string, flow: Flow, contact: string, sdp: string): InviteOptions {
+  const uri = `sip:${number}@${writeHost(flow.remote.host)}`;
+  return { uri, from: shown, to: `<${uri}>`, flow, contact, sdp, trying: true };
 }
 
 /** The INVITE to the fallback trunk: whom to call back, and where the house is (RFC 6442). */

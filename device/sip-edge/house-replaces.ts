@@ -39,24 +39,35 @@ export class HouseReplaces {
   /** `value` is that of Replaces. Who may: every line of the house, for what rings or is talked in it. */
   async take(taker: Taker, value: string): Promise<void> {
     const name = readDialogName(value);
-    if (name === undefined) return this.#refuse(taker, 400);
+    if (name === undefined) return void this.#refuse(taker, 400);
     const end = this.#find(name);
     const up = end?.call.state.at === 'up';
     // An early dialog can be taken only from who is called (section 3); from the softswitch nothing can.
     if (end === undefined || lineOf(end) === undefined || (!up && end.party === CALLER))
-      return this.#refuse(taker, 481);
-    if (up && name.earlyOnly) return this.#refuse(taker, 486);
+      return void this.#refuse(taker, 481);
+    if (up && name.earlyOnly) return void this.#refuse(taker, 486);
+    await this.#enter(taker, end, up, () => end.call.handles.has(end.party));
+  }
+
+  /** This phone sits down at a side of a call that nobody has; false where it cannot, and it is refused. */
+  sitDown(taker: Taker, end: End): Promise<boolean> {
+    return this.#enter(taker, end, true, () => !end.call.handles.has(end.party));
+  }
+
+  /** `still`: whether the side is as it was. */
+  async #enter(taker: Taker, end: End, up: boolean, still: () => boolean): Promise<boolean> {
     if (taker.offer === undefined || taker.flow.local.host !== flowOf(end).local.host) return this.#refuse(taker, 488);
     const media = { call: end.call.id, leg: legAt(end), host: taker.flow.local.host, source: taker.flow.remote.host };
     const reply = await this.#anchor.answer(media, taker.offer);
     const sdp = 'failed' in reply ? undefined : reply.sdp;
-    const still = end.call.handles.has(end.party) && (end.call.state.at === 'up') === up;
-    if (sdp === undefined || !still) return this.#refuse(taker, sdp === undefined ? 488 : 481);
+    if (sdp === undefined) return this.#refuse(taker, 488);
+    if (!still() || (end.call.state.at === 'up') !== up) return this.#refuse(taker, 481);
     const to: Ring = { kind: 'phone', phone: { uri: taker.uri, flow: taker.flow, path: [] }, line: taker.line };
     if (up) this.#sit(end, taker, to, sdp);
     else this.#pick(end, taker, to);
     const contact = this.#sip.contact(taker.flow);
     this.#sip.act((endpoint, now, out) => endpoint.answer(taker.handle, { sdp, contact }, now, out));
+    return true;
   }
 
   /** The call rings no more anywhere else: this phone has answered it. */
@@ -102,7 +113,8 @@ export class HouseReplaces {
     return undefined;
   }
 
-  #refuse({ handle }: Taker, status: number): void {
+  #refuse({ handle }: Taker, status: number): false {
     this.#sip.act((endpoint, now, out) => endpoint.reject(handle, status, {}, now, out));
+    return false;
   }
 }

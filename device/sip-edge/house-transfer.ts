@@ -11,11 +11,13 @@ import type { Clock } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
 import type { CallHandle } from '#shared/sip/types.ts';
-import { parseUri } from '#shared/sip/uri.ts';
+import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
-import { CALLEE_LEG, CALLER_LEG, type EdgeCall } from './edge-call.ts';
+import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine } from './edge-call.ts';
 import { type End, flowOf, legAt, lineOf, otherEnd, ringOf, seat } from './end.ts';
+import type { HouseReplaces } from './house-replaces.ts';
+import { Parking } from './parking.ts';
 
 /** Milliseconds that a phone may take to answer the re-INVITE that brings it into the other call. */
 const RENEW_WITHIN = 8_000;
@@ -31,6 +33,8 @@ interface Pending {
   gone: boolean;
   /** The other side, which then waits alone. */
   held?: CallHandle;
+  /** Nobody came. */
+  readonly failed?: () => void;
 }
 
 export class HouseTransfers {
@@ -40,10 +44,13 @@ export class HouseTransfers {
   readonly #anchor: Anchor;
   /** By the handle of the dialog in which REFER came. */
   readonly #pending = new Map<CallHandle, Pending>();
+  readonly parking: Parking;
   /** Calls that ring somebody for a transfer. */
   readonly #ringing = new Map<EdgeCall, Pending>();
 
-  constructor(sip: SipPort, clock: Clock, calls: EdgeCalls, anchor: Anchor) {
+  constructor(sip: SipPort, clock: Clock, calls: EdgeCalls, anchor: Anchor, replaces: HouseReplaces) {
+    const ringBack = (end: End, line: NamedLine, failed: () => void) => this.#ringBack(end, line, failed);
+    this.parking = new Parking({ ...{ sip, clock, anchor, replaces, ringBack }, driver: () => calls.driver });
     this.#sip = sip;
     this.#clock = clock;
     this.#calls = calls;
@@ -53,6 +60,8 @@ export class HouseTransfers {
   /** The status for a REFER in an established call; undefined where it is the softswitch's business. */
   take(handle: CallHandle, message: SipMessage, from: End): number | undefined {
     const { call } = from;
+    const parked = this.parking.park(handle, message, from);
+    if (parked !== undefined) return parked;
     const moved = otherEnd(from);
     const asked = readRefer(message);
     if ('refuse' in asked) return asked.refuse;
@@ -93,6 +102,20 @@ export class HouseTransfers {
     return 202;
   }
 
+  /** Nobody fetched a parked call: the phones of the line ring that parked it, and the waiting side is given to whoever answers. */
+  #ringBack(end: End, line: NamedLine, failed: () => void): void {
+    const moved = otherEnd(end);
+    const own = lineOf(moved);
+    const flow = flowOf(moved);
+    const branches = this.#calls.branches({ flow }, [line], 'p');
+    if (branches.length === 0) return void failed();
+    const number = parseUri(parseNameAddr(moved.call.shown)?.uri ?? '')?.user ?? '';
+    const call = this.#calls.openFor(own ?? { id: '', number }, flow, line.number, branches);
+    // The cloud knows of its own calls.
+    if (own === undefined) delete call.inside;
+    this.#ringing.set(call, { moved, referrer: `parked ${call.id}`, silent: true, gone: true, failed });
+  }
+
   /** A call is up: the one that was rung for a transfer takes in who is transferred. */
   up(call: EdgeCall): void {
     const pending = this.#ringing.get(call);
@@ -104,6 +127,7 @@ export class HouseTransfers {
 
   /** A call is over: nobody came for the transfer, and its sides go on as they were. */
   over(call: EdgeCall): void {
+    this.parking.over(call);
     const pending = this.#ringing.get(call);
     if (pending === undefined) return;
     this.#ringing.delete(call);
@@ -171,6 +195,7 @@ export class HouseTransfers {
     this.#pending.delete(pending.referrer);
     if (rung !== undefined) this.#calls.driver.feed(rung, { on: 'close', reason: 'callee_offline' });
     if (pending.held !== undefined) this.#hangUp(pending.held);
+    pending.failed?.();
   }
 
   #hangUp(handle: CallHandle): void {

@@ -1,6 +1,8 @@
 /** What a technician wants to know of the voice side: lines and their phones, the way to the softswitch, who was refused. Pure. */
 import type { SipCounts } from '#shared/host/sip.ts';
 import type { Address } from '#shared/kernel/world.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import type { HouseLine } from './house.ts';
 import type { UpstreamInsight } from './upstream-flow.ts';
 
 export interface LineInsight {
@@ -12,6 +14,20 @@ export interface LineInsight {
   /** Where its phones are, `protocol address:port`. */
   readonly phones: readonly string[];
   readonly upstream: 'none' | 'asking' | 'held' | 'refused';
+}
+
+/** The lines of the house, with how each is known upstream. `phones` gives a line's flows. */
+export function lineInsights(
+  lines: readonly HouseLine[],
+  phones: (line: string) => readonly Flow[],
+  upstream: UpstreamInsight['lines'],
+): LineInsight[] {
+  return lines.map(({ id, number, username, name, kind }) => ({
+    ...{ id, number, username, kind },
+    ...(name === undefined ? {} : { name }),
+    phones: phones(id).map(peerText),
+    upstream: upstream.get(id) ?? 'none',
+  }));
 }
 
 /** A phone that was not let in: a wrong password, or too many of them. */

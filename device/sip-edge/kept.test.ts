@@ -42,6 +42,8 @@ const call = (id: string): SavedCall => ({
   channels: [],
 });
 
+const NONE = { untold: [], past: [] };
+
 let virtual: VirtualWorld;
 let host: World;
 let writes: string[];
@@ -70,7 +72,26 @@ test('what was kept is there for the next process', async () => {
   before.phones([phone(1)]);
   before.over('c1');
   await virtual.settle(before.settled());
-  expect(await virtual.settle(kept().load())).toEqual({ phones: [phone(1)], calls: [call('c2')], facts: [] });
+  expect(await virtual.settle(kept().load())).toEqual({
+    phones: [phone(1)],
+    calls: [call('c2')],
+    facts: [],
+    features: NONE,
+  });
+});
+
+test('what star codes set and who called last, written when it changes', async () => {
+  const one = kept();
+  await virtual.settle(one.load());
+  const features = {
+    untold: [{ line: 'line_1', features: { doNotDisturb: true }, stamps: { doNotDisturb: 5 } }],
+    past: [{ line: 'line_1', to: '+15550100002', rung: [{ from: '+15550100001' }] }],
+  };
+  one.features(features);
+  one.features(structuredClone(features));
+  await virtual.settle(one.settled());
+  expect(writes).toEqual(['/state/sip/features.json']);
+  expect((await virtual.settle(kept().load())).features).toEqual(features);
 });
 
 test('the facts of a call that is over take its place, until they are told', async () => {
@@ -81,7 +102,12 @@ test('the facts of a call that is over take its place, until they are told', asy
   before.facts({ v: 1, id: 'c1', report });
   await virtual.settle(before.settled());
   const next = kept();
-  expect(await virtual.settle(next.load())).toEqual({ phones: [], calls: [], facts: [{ v: 1, id: 'c1', report }] });
+  expect(await virtual.settle(next.load())).toEqual({
+    phones: [],
+    calls: [],
+    facts: [{ v: 1, id: 'c1', report }],
+    features: NONE,
+  });
   next.over('c1');
   await virtual.settle(next.settled());
   expect((await virtual.settle(kept().load())).facts).toEqual([]);
@@ -118,7 +144,7 @@ test.each(['', '{', 'null', '[]', '{"v":1,"id":"x"}', '{"v":2,"id":"x","sides":[
     await virtual.settle(host.disk.write('/state/sip/calls/x.json', utf8(content)));
     await virtual.settle(host.disk.write('/state/sip/phones.json', utf8(content)));
     const one = kept();
-    expect(await virtual.settle(one.load())).toEqual({ phones: [], calls: [], facts: [] });
+    expect(await virtual.settle(one.load())).toEqual({ phones: [], calls: [], facts: [], features: NONE });
     await virtual.settle(one.settled());
     expect(await virtual.settle(host.disk.list('/state/sip/calls'))).toEqual([]);
   },

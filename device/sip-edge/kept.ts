@@ -1,16 +1,18 @@
 /**
  * What the edge keeps on the disk, so that a gateway that starts again goes on with its calls and reaches its phones at once: a file
  * per established call (written when it is answered and when a channel joins or leaves it, removed at its end), and one of all phones
- * over UDP (written when one comes or goes, not when it merely registers again). The facts of a call inside the house take its file's
+ * over UDP (written when one comes or goes, not when it merely registers again), and one of what its star codes set and its lines dialled last. The facts of a call inside the house take its file's
  * place until the agent's outbox has them.
  */
 import { utf8 } from '#shared/kernel/bytes.ts';
 import type { Disk, Log } from '#shared/kernel/world.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { KeptPhone } from './house.ts';
+import type { KeptFeatures } from './house-calls.ts';
 import { isSavedCall, type SavedCall } from './saved-call.ts';
 
 const PHONES = 'phones.json';
+const FEATURES = 'features.json';
 
 /** Facts of a call inside the house that is over, until the agent's outbox has them. */
 export interface KeptFacts {
@@ -24,6 +26,7 @@ export interface KeptBefore {
   readonly phones: readonly KeptPhone[];
   readonly calls: readonly SavedCall[];
   readonly facts: readonly KeptFacts[];
+  readonly features: KeptFeatures;
 }
 
 export class Kept {
@@ -34,6 +37,7 @@ export class Kept {
   readonly #dirty = new Map<string, string | undefined>();
   #writing: Promise<void> | undefined;
   #phones = '';
+  #features = '';
 
   constructor(disk: Disk, log: Log, folder: string) {
     this.#disk = disk;
@@ -54,7 +58,9 @@ export class Kept {
     const kept = (await this.#read(PHONES)) as { v?: unknown; phones?: unknown } | undefined;
     const phones = kept?.v === 1 && Array.isArray(kept.phones) ? (kept.phones as KeptPhone[]) : [];
     this.#phones = outline(phones);
-    return { phones, calls, facts };
+    const known = await this.#read(FEATURES);
+    const features = isFeatures(known) ? { untold: known.untold, past: known.past } : { untold: [], past: [] };
+    return { phones, calls, facts, features };
   }
 
   phones(phones: readonly KeptPhone[]): void {
@@ -62,6 +68,12 @@ export class Kept {
     if (now === this.#phones) return;
     this.#phones = now;
     this.#put(PHONES, JSON.stringify({ v: 1, phones }));
+  }
+
+  features(features: KeptFeatures): void {
+    const text = JSON.stringify({ v: 1, ...features });
+    if (text !== this.#features) this.#put(FEATURES, text);
+    this.#features = text;
   }
 
   call(call: SavedCall): void {
@@ -126,6 +138,12 @@ function isFacts(value: unknown): value is KeptFacts {
   if (typeof value !== 'object' || value === null) return false;
   const { v, id, report } = value as Partial<Record<keyof KeptFacts, unknown>>;
   return v === 1 && typeof id === 'string' && typeof report === 'object' && report !== null;
+}
+
+function isFeatures(value: unknown): value is KeptFeatures {
+  if (typeof value !== 'object' || value === null) return false;
+  const { v, untold, past } = value as Partial<Record<keyof KeptFeatures | 'v', unknown>>;
+  return v === 1 && Array.isArray(untold) && Array.isArray(past);
 }
 
 /** Which phones are where. */

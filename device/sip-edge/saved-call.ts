@@ -14,7 +14,10 @@ interface SavedEnd extends SavedSide {
 export type SavedChannel = Omit<SavedEnd, 'party'>;
 
 export interface SavedCall
-  extends Pick<EdgeCall, 'id' | 'shown' | 'dialled' | 'callId' | 'startedAt' | 'answeredAt' | 'from' | 'inside'> {
+  extends Pick<
+    EdgeCall,
+    'id' | 'shown' | 'dialled' | 'callId' | 'startedAt' | 'answeredAt' | 'from' | 'inside' | 'rung'
+  > {
   /** Layout of this record. */
   readonly v: 1;
   /** The line of the house that was called; absent: the softswitch was, or with `fallback` the trunk of emergency calls. */
@@ -33,10 +36,11 @@ export function saveCall(
   anchor: Anchor,
   channels: readonly SavedChannel[],
 ): SavedCall | undefined {
-  const { id, flow, shown, dialled, callId, startedAt, answeredAt, from, inside, state } = call;
+  const { id, flow, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, state } = call;
   const winner = state.winner ?? '';
   const to = state.branches.get(winner)?.to;
-  if (to === undefined) return undefined;
+  // What goes over the modem ends with this process, which has its serial line.
+  if (to === undefined || to.kind === 'modem') return undefined;
   const calledFlow = to.kind === 'phone' ? to.phone.flow : to.flow;
   const sides = [savedSide(endpoint, call, CALLER, flow), savedSide(endpoint, call, winner, calledFlow)].flatMap(
     (side) => (side === undefined ? [] : [{ ...side, origin: anchor.idOf({ call: id, leg: side.leg }) }]),
@@ -48,6 +52,7 @@ export function saveCall(
     ...(answeredAt === undefined ? {} : { answeredAt }),
     ...(from === undefined ? {} : { from: named(from) }),
     ...(inside === undefined ? {} : { inside: named(inside) }),
+    ...(rung === undefined ? {} : { rung }),
     ...(to.kind === 'phone' ? { called: named(to.line) } : {}),
     ...(to.kind === 'fallback' ? { fallback: true } : {}),
   };
@@ -62,7 +67,7 @@ export function isSavedCall(value: unknown): value is SavedCall {
 
 /** The call, up, with no dialog bound yet. */
 export function restoreCall(saved: SavedCall): EdgeCall {
-  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, called, fallback, sides } = saved;
+  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, called, fallback, sides } = saved;
   const [caller, callee] = sides;
   if (caller === undefined || callee === undefined) throw new Error('a kept call has two sides');
   const { flow } = callee;
@@ -78,6 +83,7 @@ export function restoreCall(saved: SavedCall): EdgeCall {
     ...(answeredAt === undefined ? {} : { answeredAt }),
     ...(from === undefined ? {} : { from }),
     ...(inside === undefined ? {} : { inside }),
+    ...(rung === undefined ? {} : { rung }),
     joined: new Set(),
   };
 }

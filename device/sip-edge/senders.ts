@@ -1,6 +1,7 @@
 /** Who sends a request to the gateway, by its credential; and who gave wrong ones. */
-import type { Door, Verdict } from '#shared/call/register.ts';
-import type { Clock, Log } from '#shared/kernel/world.ts';
+import { Door, type Verdict } from '#shared/call/register.ts';
+import { sipHash } from '#shared/host/sip-hash.ts';
+import type { World } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { House, type HouseLine } from './house.ts';
@@ -10,14 +11,29 @@ export type Sender = { readonly line: HouseLine } | { readonly status: number; r
 
 export class Senders {
   readonly #house: House;
-  readonly #world: { readonly clock: Clock; readonly log: Log };
+  readonly #world: World;
   readonly #refusals: Refusal[] = [];
-  /** Absent until the lines are known. */
-  door: Door | undefined;
+  /** Absent until the domain is known. */
+  #door: { readonly domain: string; readonly door: Door } | undefined;
 
-  constructor(house: House, world: { readonly clock: Clock; readonly log: Log }) {
+  constructor(house: House, world: World) {
     this.#house = house;
     this.#world = world;
+  }
+
+  /** The domain in which phones prove who they are. */
+  use(domain: string): void {
+    if (this.#door?.domain === domain) return;
+    const { random, crypto, net } = this.#world;
+    const door = new Door({
+      realm: domain,
+      secret: random.bytes(32),
+      hash: sipHash(crypto),
+      hmac: (key, data) => crypto.hmac('sha256', key, data),
+      salt: () => random.bytes(8),
+      isOurs: (host) => host === domain || net.addresses().some((one) => one.host === host),
+    });
+    this.#door = { domain, door };
   }
 
   /** Wrong credentials of late, oldest first. */
@@ -27,10 +43,11 @@ export class Senders {
 
   /** The line that a phone proved to be, or how it is refused. */
   judge(message: SipMessage, flow: Flow): Sender {
-    if (this.door === undefined) return { status: 503, headers: [['Retry-After', '30']] };
-    const claimed = this.door.claimed(message);
+    const door = this.#door?.door;
+    if (door === undefined) return { status: 503, headers: [['Retry-After', '30']] };
+    const claimed = door.claimed(message);
     const line = claimed === undefined ? undefined : this.#house.byUsername(claimed.username);
-    const verdict: Verdict = this.door.judge(message, claimed, line, flow.remote.host, this.#world.clock.wall());
+    const verdict: Verdict = door.judge(message, claimed, line, flow.remote.host, this.#world.clock.wall());
     if (!verdict.ok) this.#refused(flow, claimed?.username, verdict);
     if (!verdict.ok)
       return { status: verdict.status, headers: verdict.challenges.map((value) => ['WWW-Authenticate', value]) };

@@ -3,33 +3,34 @@
  * learned from the cloud, so phones of the house go on calling each other when the WAN is cut.
  */
 
-import { Door } from '#shared/call/register.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { every } from '#shared/kernel/time.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
-import type { VoiceDocument, VoiceReport } from '#shared/protocol/documents.ts';
+import type { FeaturesDocument, VoiceDocument, VoiceReport } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { ALLOW, Endpoint } from '#shared/sip/endpoint.ts';
 import { writeDevices } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
-import { parseUri, writeNameAddr } from '#shared/sip/uri.ts';
+import { writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
 import { bindPhones } from './bind.ts';
 import { EdgeCalls } from './calls.ts';
+import { Confirmations } from './confirm.ts';
 import { contactOn, readHostPort } from './contact.ts';
 import { Continuity } from './continuity.ts';
-import { alertsOf, type NamedLine } from './edge-call.ts';
-import { isOnLan, lineOfHelp, readHelp, TRY_FOR_HELP } from './emergency.ts';
+import { type NamedLine, passedOn, saidIn } from './edge-call.ts';
+import { isOnLan, lineOfHelp, readHelp, TRY_FOR_HELP, type WayOut } from './emergency.ts';
 import { House } from './house.ts';
+import { HouseCalls } from './house-calls.ts';
 import { HouseReplaces } from './house-replaces.ts';
 import { HouseTransfers } from './house-transfer.ts';
 import { HouseWatch } from './house-watch.ts';
 import { InCall } from './in-call.ts';
-import { type EdgeInsight, type Onlooker, peerText } from './insight.ts';
+import { type EdgeInsight, lineInsights, type Onlooker, peerText } from './insight.ts';
 import { Joins } from './join.ts';
 import { EdgeMessages, type Submit } from './messages.ts';
 import { Senders } from './senders.ts';
@@ -45,6 +46,8 @@ export interface SipEdgeOptions {
   readonly identity: () => { readonly certificate: string; readonly key: string; readonly ca: string };
   /** Facts of a call that was switched inside the house; resolves once they are safe elsewhere. */
   readonly report: (call: VerbRequest<'voice.report'>) => Promise<void>;
+  /** What a star code set while the cloud was away. */
+  readonly features?: (change: VerbRequest<'line.features.tell'>) => void;
   /** A message that was switched in the house, or must wait for the WAN; false where it cannot be kept. */
   readonly submit: (message: Submit) => Promise<boolean>;
   /** Phones registered or left, the flow came or went. */
@@ -53,12 +56,16 @@ export interface SipEdgeOptions {
   readonly onlooker?: Onlooker;
   /** Whether an applet could name phones for a service code that leads nowhere while the WAN is cut. */
   readonly helped?: () => boolean;
+  /** Where the gateway's own modem takes calls for help, while it can. */
+  readonly modem?: () => WayOut | undefined;
 }
 
 export interface SipEdge {
   readonly bound: { readonly udp: Address; readonly tcp: Address };
   /** Takes the lines and the softswitch's address; a refusal says why and changes nothing. */
   apply(document: VoiceDocument): string | undefined;
+  /** Takes the features of the lines. */
+  features?(document: FeaturesDocument): void;
   status(): VoiceReport;
   /** What a technician wants to know. */
   insight(): EdgeInsight;
@@ -93,6 +100,7 @@ class Edge implements SipEdge {
   readonly #watch: HouseWatch;
   readonly #calls: EdgeCalls;
   readonly #others: InCall;
+  readonly #inside: HouseCalls;
   readonly #transfers: HouseTransfers;
   readonly #replaces: HouseReplaces;
   readonly #joins: Joins;
@@ -132,6 +140,7 @@ class Edge implements SipEdge {
       ...{ world, state: options.state, sip: this.#port, anchor, house: this.#house, report: options.report },
       calls: () => this.#calls,
       joins: () => this.#joins,
+      inside: () => this.#inside,
       datagrams: (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }),
     });
     const sha256 = (text: string) => sipHash(world.crypto)('SHA-256', text);
@@ -149,8 +158,16 @@ class Edge implements SipEdge {
       params: (line) => `;${writeDevices(this.#messages.devices(line))}`,
       onFlow: (flow) => this.#flowChanged(flow),
     });
+    this.#inside = new HouseCalls({
+      ...{ world, house: this.#house, calls: () => this.#calls, tell: options.features ?? (() => {}) },
+      confirmations: new Confirmations(anchor, world.clock, () => this.#calls),
+      cloud: () => this.#upstream.flow !== undefined,
+      fetch: (call, from) => this.#transfers.parking.fetch(call, from),
+      keep: (kept) => this.#continuity.features(kept),
+    });
     this.#calls = new EdgeCalls({
       ...common,
+      inside: () => this.#inside,
       anchor,
       report: (call, facts) => this.#continuity.tell(call.id, facts),
       noted: (note) => options.onlooker?.call(note),
@@ -161,16 +178,17 @@ class Edge implements SipEdge {
       },
       helped: () => options.helped?.() ?? false,
       emergency: () => this.#document?.emergency,
-      fallback: () => this.#fallback(),
+      fallback: () => this.#wayOut(this.#document?.emergency?.fallback),
+      modem: () => this.#wayOut(options.modem?.()),
       over: (call) => {
         this.#joins.callOver(call);
         this.#continuity.over(call);
         this.#transfers.over(call);
       },
     });
-    this.#transfers = new HouseTransfers(this.#port, world.clock, this.#calls, anchor);
     this.#watch = new HouseWatch({ ...common, calls: () => this.#calls });
     this.#replaces = new HouseReplaces(this.#port, this.#calls, anchor);
+    this.#transfers = new HouseTransfers(this.#port, world.clock, this.#calls, anchor, this.#replaces);
     this.#others = new InCall(this.#port, this.#calls, this.#transfers);
     this.#joins = new Joins(
       this.#port,
@@ -195,23 +213,18 @@ class Edge implements SipEdge {
   apply(document: VoiceDocument): string | undefined {
     const target = readHostPort(document.sips);
     if (target === undefined) return `sips is not HOST:PORT: ${document.sips}`;
-    const { world } = this.#o;
-    if (this.#senders.door === undefined || this.#document?.domain !== document.domain) {
-      this.#senders.door = new Door({
-        realm: document.domain,
-        secret: world.random.bytes(32),
-        hash: sipHash(world.crypto),
-        hmac: (key, data) => world.crypto.hmac('sha256', key, data),
-        salt: () => world.random.bytes(8),
-        isOurs: (host) => host === document.domain || world.net.addresses().some((one) => one.host === host),
-      });
-    }
+    this.#senders.use(document.domain);
     this.#document = document;
     this.#house.apply(document.lines);
+    this.#inside.linesChanged();
     this.#watch.linesChanged();
     this.#upstream.use(target);
     this.#sweep();
     return undefined;
+  }
+
+  features(document: FeaturesDocument): void {
+    this.#inside.apply(document);
   }
 
   status(): VoiceReport {
@@ -232,15 +245,7 @@ class Edge implements SipEdge {
     const now = this.#o.world.clock.mono();
     return {
       ...(this.#document === undefined ? {} : { domain: this.#document.domain }),
-      lines: this.#house.lines.map(({ id, number, username, name, kind }) => ({
-        id,
-        number,
-        username,
-        kind,
-        ...(name === undefined ? {} : { name }),
-        phones: this.#house.phones(id, now).map(({ flow }) => peerText(flow)),
-        upstream: lines.get(id) ?? 'none',
-      })),
+      lines: lineInsights(this.#house.lines, (line) => this.#house.phones(line, now).map(({ flow }) => flow), lines),
       upstream,
       refusals: [...this.#senders.refusals],
       counts: this.#transport.counts(),
@@ -286,14 +291,13 @@ class Edge implements SipEdge {
   }
 
   #incoming({ call, message, flow, offer }: Extract<UserOutput, { do: 'incoming' }>): void {
-    const dialled = parseUri(message.uri)?.user ?? '';
-    const facts = { flow, dialled, callId: message.callId, ...(offer === undefined ? {} : { offer }) };
+    const facts = { flow, ...saidIn(message), ...(offer === undefined ? {} : { offer }) };
     if (flow.id === this.#upstream.flow?.id) {
       const join = message.header('join');
       if (join !== undefined) return void this.#joins.start(call, flow, join, offer);
       const { display, uri } = message.from;
       const shown = writeNameAddr({ display, uri, params: new Map() });
-      return void this.#calls.start(call, { ...facts, shown, alerts: alertsOf(message) });
+      return void this.#calls.start(call, { ...facts, shown, passed: passedOn(message) });
     }
     const help = readHelp(message, this.#document?.emergency);
     if (help !== undefined && isOnLan(flow.remote.host, this.#o.world.net.addresses()))
@@ -307,7 +311,8 @@ class Edge implements SipEdge {
     }
     const replaces = message.header('replaces');
     const uri = message.contacts[0]?.uri ?? '';
-    if (replaces !== undefined)
+    const elsewhere = replaces !== undefined && this.#watch.isElsewhere(replaces) ? { replaces } : {};
+    if (replaces !== undefined && elsewhere.replaces === undefined)
       return void this.#replaces.take({ handle: call, flow, line: sender.line, uri, offer }, replaces);
     const shown = writeNameAddr({
       display: sender.line.name ?? '',
@@ -315,7 +320,7 @@ class Edge implements SipEdge {
       params: new Map(),
     });
     const asked = help === undefined ? {} : { help, dialled: help.asked };
-    this.#calls.start(call, { ...facts, from: sender.line, shown, ...asked });
+    this.#calls.start(call, { ...facts, from: sender.line, contact: uri, shown, ...asked, ...elsewhere });
   }
 
   /** Who calls for help from the house, as those who help are to call back. */
@@ -326,22 +331,23 @@ class Edge implements SipEdge {
     return { from, shown: writeNameAddr({ display: line?.name ?? '', uri, params: new Map() }) };
   }
 
-  async #fallback(): Promise<Flow | undefined> {
-    const to = this.#document?.emergency?.fallback;
+  /** A way to those who help; undefined where there is none, or it cannot be opened. */
+  async #wayOut(to: WayOut | undefined): Promise<Flow | undefined> {
     if (to === undefined) return undefined;
     const { host, port, transport: protocol } = to;
-    return this.#transport.flowTo({ protocol, host, port, timeout: TRY_FOR_HELP });
+    return this.#transport.flowTo({ protocol, host, port, timeout: TRY_FOR_HELP }).catch(() => undefined);
   }
 
   #request({ transaction, message, flow }: Extract<UserOutput, { do: 'request' }>): void {
     if (message.method === 'OPTIONS') return void this.#reply(transaction, 200);
     const fromCloud = flow.id === this.#upstream.flow?.id;
     if (message.method === 'MESSAGE' && fromCloud) return void this.#messages.fromCloud(transaction, message);
+    if (message.method === 'NOTIFY' && fromCloud) return void this.#watch.notified(transaction, message);
     if (!SERVED.has(message.method) || fromCloud) return void this.#reply(transaction, 501);
     const sender = this.#senders.judge(message, flow);
     if (!('line' in sender)) return void this.#reply(transaction, sender.status, sender.headers);
     if (message.method === 'MESSAGE') return void this.#messages.fromPhone(transaction, message, sender.line, flow);
-    if (message.method === 'SUBSCRIBE') return void this.#watch.take({ transaction, message, flow });
+    if (message.method === 'SUBSCRIBE') return void this.#watch.take({ transaction, message, flow }, sender.line.id);
     const { clock } = this.#o.world;
     const outcome = this.#house.register(sender.line, message, flow, clock.mono(), clock.wall());
     const contacts = outcome.contacts.map((value): [string, string] => ['Contact', value]);
@@ -388,5 +394,6 @@ class Edge implements SipEdge {
     if (flow === undefined) return;
     this.#calls.moveTo(flow);
     this.#joins.moveTo(flow);
+    this.#watch.flowChanged();
   }
 }

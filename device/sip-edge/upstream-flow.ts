@@ -102,7 +102,9 @@ export class UpstreamFlow {
     this.#asked.delete(transaction);
     if (message.status >= 300) {
       this.#o.world.log.warn('edge.register-refused', { line, status: message.status });
-      this.#feed({ on: 'refused', line });
+      const after = retryAfter(message.header('Retry-After'));
+      const jitter = this.#o.world.random.fraction();
+      this.#feed({ on: 'refused', line, jitter, ...(after === undefined ? {} : { after }) });
       return;
     }
     const granted = message.contacts
@@ -118,7 +120,7 @@ export class UpstreamFlow {
   noResponse(transaction: TransactionHandle): void {
     const line = this.#asked.get(transaction);
     this.#asked.delete(transaction);
-    if (line !== undefined) this.#feed({ on: 'refused', line });
+    if (line !== undefined) this.#feed({ on: 'refused', line, jitter: this.#o.world.random.fraction() });
   }
 
   /** Takes the registrations away and lets go of the flow. */
@@ -205,4 +207,10 @@ export class UpstreamFlow {
   #paramsOf(line: string): string {
     return this.#o.params?.(line) ?? '';
   }
+}
+
+/** Seconds of Retry-After, whose comment and duration are of no interest (RFC 3261 section 20.33). */
+function retryAfter(value: string | undefined): number | undefined {
+  const seconds = Number.parseInt(value ?? '', 10);
+  return seconds >= 0 ? seconds : undefined;
 }

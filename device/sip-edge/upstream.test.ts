@@ -5,6 +5,7 @@ import {
   EXPIRES,
   FIRST_WAIT,
   LAST_WAIT,
+  LONGEST_REFUSED,
   newUpstream,
   REFUSED_WAIT,
   type UpstreamInput,
@@ -34,7 +35,7 @@ const INPUTS: Readonly<Record<string, UpstreamInput | typeof TICK>> = {
   line: { on: 'line', line: 'm', wanted: true },
   unline: line(false),
   registered: { on: 'registered', line: 'l', seconds: 60 },
-  refused: { on: 'refused', line: 'l' },
+  refused: { on: 'refused', line: 'l', jitter: 0.5 },
   tick: TICK,
 };
 const REGISTER = (name: string, expires: number) => `register ${name} ${expires}`;
@@ -78,12 +79,26 @@ describe('the way to the softswitch', () => {
     expect(upstream.due(state)).toBe(61_000);
     expect(feed(state, TICK, 60_999)).toEqual([]);
     expect(said(feed(state, TICK, 61_000))).toEqual([REGISTER('l', EXPIRES)]);
-    feed(state, { on: 'refused', line: 'l' }, 62_000);
+    feed(state, { on: 'refused', line: 'l', jitter: 0 }, 62_000);
     expect(upstream.due(state)).toBe(62_000 + REFUSED_WAIT);
     // An answer for a line that is wanted no more brings nothing back.
     feed(state, line(false), 63_000);
     feed(state, { on: 'registered', line: 'l', seconds: 120 }, 64_000);
     expect(upstream.due(state)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it.each([
+    ['as long as it is asked to, and up to half as long again', 20, 20_000],
+    ['no shorter than a second', 0, FIRST_WAIT],
+    ['no longer than ten minutes', 86_400, LONGEST_REFUSED],
+    ['half a minute unless asked', undefined, REFUSED_WAIT],
+  ])('waits %s after a refusal (RFC 3261 section 21.5.4)', (_what, after, least) => {
+    for (const jitter of [0, 0.5, 0.999]) {
+      const state = newUpstream();
+      for (const input of [line(true), ...WAYS.up]) feed(state, input, 0);
+      feed(state, { on: 'refused', line: 'l', jitter, ...(after === undefined ? {} : { after }) }, 1_000);
+      expect(upstream.due(state)).toBe(1_000 + least * (1 + jitter / 2));
+    }
   });
 
   it('waits up to a second after the first loss, doubling up to a minute, and anew after a success', () => {
@@ -109,7 +124,11 @@ describe('the way to the softswitch', () => {
       fc.record({ on: fc.constant('closed' as const), jitter: fc.double({ min: 0, max: 0.999, noNaN: true }) }),
       fc.record({ on: fc.constant('opened' as const) }),
       fc.record({ on: fc.constant('registered' as const), line: name, seconds: fc.integer({ min: 0, max: 3600 }) }),
-      fc.record({ on: fc.constant('refused' as const), line: name }),
+      fc.record({
+        ...{ on: fc.constant('refused' as const), line: name },
+        after: fc.integer({ min: 0, max: 100_000 }),
+        jitter: fc.double({ min: 0, max: 0.999, noNaN: true }),
+      }),
       fc.constant(TICK),
     );
     fc.assert(

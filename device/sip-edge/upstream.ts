@@ -11,6 +11,8 @@ import { type Machine, NEVER, type Tick } from '#shared/kernel/machine.ts';
 export const FIRST_WAIT = 1_000;
 export const LAST_WAIT = 60_000;
 export const REFUSED_WAIT = 30_000;
+/** Milliseconds: no Retry-After keeps a line away for longer. */
+export const LONGEST_REFUSED = 600_000;
 /** Seconds asked for. */
 export const EXPIRES = 600;
 
@@ -41,7 +43,8 @@ export type UpstreamInput =
   | { readonly on: 'renew'; readonly line: string }
   /** The answer to a REGISTER; `seconds` is what the registrar granted. */
   | { readonly on: 'registered'; readonly line: string; readonly seconds: number }
-  | { readonly on: 'refused'; readonly line: string };
+  /** `after`: seconds that the registrar wants to be left alone (RFC 3261 section 20.33); `jitter` in [0, 1). */
+  | { readonly on: 'refused'; readonly line: string; readonly after?: number; readonly jitter: number };
 
 export type UpstreamOutput =
   | { readonly do: 'open' }
@@ -99,7 +102,9 @@ function step(state: UpstreamState, input: UpstreamInput | Tick, now: number, ou
       const refused = state.lines.get(input.line);
       if (refused !== undefined) {
         refused.at = 'refused';
-        refused.due = now + REFUSED_WAIT;
+        const wait = input.after === undefined ? REFUSED_WAIT : Math.min(input.after * 1000, LONGEST_REFUSED);
+        // Never sooner than asked, and not all lines of all gateways at once.
+        refused.due = now + Math.max(FIRST_WAIT, wait) * (1 + input.jitter / 2);
       }
       return;
     }

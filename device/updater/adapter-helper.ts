@@ -22,9 +22,10 @@ import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import { type Fault, type FaultCode, fault } from '#shared/protocol/fault.ts';
 import { BUNDLE_LIMIT } from '#shared/protocol/verbs/rollout.ts';
+import { compareVersions, isVersion } from '#shared/protocol/version.ts';
 import { type LocalSocket, serveLocal } from '../diagnostics/adapter-socket.ts';
 import type { BoardFacts, BundleFacts, Refusal, Slot, Wreck } from './board.ts';
-import { readImage, readInfo, readStatus, readWreck, refusalIn } from './rauc.ts';
+import { isSlow, readImage, readInfo, readStatus, readWreck, refusalIn } from './rauc.ts';
 
 export interface HelperOptions {
   readonly clock: Clock;
@@ -32,7 +33,7 @@ export interface HelperOptions {
   /** The Unix socket, and the number of the group that may ask. */
   readonly socket: string;
   readonly group: number;
-  /** Where the agent puts bundles, and where their copies are kept. */
+  /** Where the agent puts bundles, and where root keeps their copies and the floor. */
   readonly folder: string;
   readonly keep: string;
   /** Folder of what lasts until the next start of the board. */
@@ -51,6 +52,8 @@ const QUICK = 120_000;
 const INSTALL = 25 * 60_000;
 const OUTPUT = 1024 * 1024;
 const PART = 1024 * 1024;
+/** Questions to RAUC that the message bus may lose; it waits 25 s for each. */
+const PATIENCE = 4;
 
 interface Ran {
   readonly ok: boolean;
@@ -117,7 +120,10 @@ class Helper {
   }
 
   async #status(): Promise<Result<BoardFacts, Refusal>> {
-    const ran = await this.#rauc(['status', '--output-format=json'], QUICK);
+    const ask = () => this.#rauc(['status', '--output-format=json'], QUICK);
+    let ran = await ask();
+    // The first question starts RAUC's service; a busy board may take longer for that than the message bus waits.
+    for (let tries = 1; tries < PATIENCE && !ran.ok && isSlow(ran.error); tries++) ran = await ask();
     const status = ran.ok ? readStatus(ran.out) : undefined;
     const version = readImage(await textOf(this.#o.image));
     if (status === undefined || version === undefined)
@@ -128,7 +134,8 @@ class Helper {
       );
     const boot = (await textOf('/proc/sys/kernel/random/boot_id')).trim();
     const good = (await textOf(this.#marker())).trim() === boot;
-    return ok({ ...status, version, good, boot });
+    const floor = await this.#floor();
+    return ok({ ...status, version, good, boot, ...(floor === undefined ? {} : { floor }) });
   }
 
   /** Only a plain file in the one folder, by a plain name. */
@@ -139,12 +146,16 @@ class Helper {
       return err({ code: 'update_not_found', detail: `Bundles lie in ${folder}.` });
     const copied = await this.#copy(`${folder}/${name}`);
     if (!copied.ok) return copied;
+    const info = await this.#info();
+    return info.ok ? ok({ ...info.value, ...copied.value }) : info;
+  }
+
+  /** What the copy says of itself, once RAUC believes its signature. */
+  async #info(): Promise<Result<Pick<BundleFacts, 'version' | 'board'>, Refusal>> {
     const ran = await this.#rauc(['info', '--output-format=json', this.#bundle()], QUICK);
     if (!ran.ok) return err(refusalIn(ran.error, 'update_damaged'));
     const info = readInfo(ran.out);
-    return info === undefined
-      ? err({ code: 'update_damaged', detail: 'The bundle names no version.' })
-      : ok({ ...info, ...copied.value });
+    return info === undefined ? err({ code: 'update_damaged', detail: 'The bundle names no version.' }) : ok(info);
   }
 
   async #copy(path: string): Promise<Result<Pick<BundleFacts, 'sha256' | 'size'>, Refusal>> {
@@ -163,6 +174,8 @@ class Helper {
         return err({ code: 'update_damaged', detail: `${stat.size} octets` });
       return await this.#write(from, stat.size);
     } catch (error) {
+      // On a full disk half a copy would keep even the agent from writing down that there is no room.
+      await rm(this.#fresh(), { force: true });
       return err(writeFault(error));
     } finally {
       await from.close();
@@ -171,7 +184,7 @@ class Helper {
 
   /** As many octets as the file had when it was opened, and no more. */
   async #write(from: FileHandle, size: number): Promise<Result<Pick<BundleFacts, 'sha256' | 'size'>, Refusal>> {
-    const fresh = `${this.#bundle()}.new`;
+    const fresh = this.#fresh();
     await rm(fresh, { force: true });
     const to = await open(fresh, 'wx', 0o600);
     const hash = createHash('sha256');
@@ -194,11 +207,16 @@ class Helper {
     return ok({ sha256: hash.digest('hex'), size });
   }
 
-  /** The copy that was inspected last, if it is the one that is meant. */
+  /** The copy that was inspected last, if it is the one that is meant, and no older than the floor: the agent is not asked. */
   async #install(sha256: string): Promise<Result<void, Refusal>> {
     if ((await hashOf(this.#bundle())) !== sha256) return err({ code: 'update_swapped' });
     const facts = await this.#status();
     if (!facts.ok) return facts;
+    const info = await this.#info();
+    if (!info.ok) return info;
+    const { floor } = facts.value;
+    if (floor !== undefined && compareVersions(info.value.version, floor) < 0)
+      return err({ code: 'update_too_old', detail: `It is ${info.value.version}; ${floor} has run here already.` });
     await rm(this.#stageLog(facts.value.slot === 'A' ? 'B' : 'A'), { force: true });
     const ran = await this.#rauc(['install', this.#bundle()], INSTALL);
     await rm(this.#bundle(), { force: true });
@@ -208,9 +226,29 @@ class Helper {
   async #mark(state: 'good' | 'bad'): Promise<Result<void, Refusal>> {
     const ran = await this.#rauc(['status', `mark-${state}`, 'booted'], QUICK);
     if (!ran.ok) return err(refusalIn(ran.error, 'update_install_failed'));
-    if (state === 'good') await writeFile(this.#marker(), await textOf('/proc/sys/kernel/random/boot_id'));
-    else await rm(this.#marker(), { force: true });
+    if (state === 'good') {
+      await writeFile(this.#marker(), await textOf('/proc/sys/kernel/random/boot_id'));
+      await this.#raise().catch((error: unknown) =>
+        this.#o.log.warn('helper.floor', { error: String(error), why: 'it is raised at the next proof' }),
+      );
+    } else await rm(this.#marker(), { force: true });
     return ok(undefined);
+  }
+
+  /** The newest version that ever proved itself here. Root keeps it, so that an agent that was taken over cannot lower it. */
+  async #floor(): Promise<string | undefined> {
+    const text = (await textOf(this.#floorFile())).trim();
+    return isVersion(text) ? text : undefined;
+  }
+
+  /** The running version has proved itself: the floor is at least that. New file, sync, rename: old or new, never neither. */
+  async #raise(): Promise<void> {
+    const version = readImage(await textOf(this.#o.image));
+    const floor = await this.#floor();
+    if (version === undefined || (floor !== undefined && compareVersions(version, floor) <= 0)) return;
+    const fresh = `${this.#floorFile()}.new`;
+    await writeFile(fresh, `${version}\n`, { mode: 0o600, flush: true });
+    await rename(fresh, this.#floorFile());
   }
 
   async #reboot(): Promise<Result<void, Refusal>> {
@@ -220,7 +258,8 @@ class Helper {
   }
 
   async #wreck(slot: Slot, after: string): Promise<Wreck> {
-    const words = ['-b', '-1', '-n', '50', '-o', 'json', '--output-fields=MESSAGE', '--no-pager', '-q'];
+    const fields = '--output-fields=MESSAGE,PRIORITY,UNIT,_SYSTEMD_UNIT';
+    const words = ['-b', '-1', '-n', '500', '-o', 'json', fields, '--no-pager', '-q'];
     const journal = await run('journalctl', words, QUICK);
     return readWreck(await textOf(this.#stageLog(slot)), journal.ok ? journal.out : '', after);
   }
@@ -242,6 +281,15 @@ class Helper {
 
   #bundle(): string {
     return `${this.#o.keep}/bundle.raucb`;
+  }
+
+  /** The copy while it is being made. */
+  #fresh(): string {
+    return `${this.#bundle()}.new`;
+  }
+
+  #floorFile(): string {
+    return `${this.#o.keep}/floor`;
   }
 
   #marker(): string {

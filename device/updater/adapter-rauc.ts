@@ -5,8 +5,8 @@ import type { Clock } from '#shared/kernel/world.ts';
 import type { Fault } from '#shared/protocol/fault.ts';
 import type { Board, BoardFacts, BundleFacts, Refusal, Wreck } from './board.ts';
 
-/** Milliseconds until an order counts as lost. */
-const QUICK = 130_000;
+/** Milliseconds until an order counts as lost; RAUC may be asked several times for one. */
+const QUICK = 500_000;
 const INSTALL = 26 * 60_000;
 
 export function raucBoard(clock: Clock, socket: string): Board {

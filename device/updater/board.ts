@@ -18,6 +18,8 @@ export interface BoardFacts {
   readonly good: boolean;
   /** Names this start of the kernel; another after every boot. */
   readonly boot: string;
+  /** The newest version that the board itself knows to have proved itself: it installs nothing older, whatever the agent says. */
+  readonly floor?: string;
 }
 
 /** What a bundle says of itself once its signature is believed. */

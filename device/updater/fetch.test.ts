@@ -82,12 +82,14 @@ describe('a download', () => {
   });
 
   it('ends when nobody wants it, and when the disk takes no more', async () => {
-    const { virtual, options } = rig((from) => part(from));
+    const { virtual, world, options } = rig((from) => part(from));
     expect(await virtual.settle(download({ ...options, wanted: () => false }, { url }))).toMatchObject({
       fault: { code: 'update_stopped' },
     });
     virtual.disk('gateway').faults.capacity = PART + 5;
     expect(await virtual.settle(download(options, { url }))).toMatchObject({ fault: { code: 'update_no_room' } });
+    // What is half there would keep even the outcome from being written down.
+    expect(await world.disk.part(options.path, 0, 1)).toBeUndefined();
   });
 });
 

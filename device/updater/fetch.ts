@@ -134,6 +134,8 @@ async function keep({ world, path }: FetchOptions, octets: Uint8Array): Promise<
     return ok(undefined);
   } catch (error) {
     world.log.warn('updater.no-write', { error: String(error) });
+    // What is half here is no use on a full disk, and the outcome itself needs room to be kept.
+    await world.disk.remove(path).catch(() => {});
     return err({ why: 'the disk takes no more', code: 'update_no_room' });
   }
 }

@@ -53,6 +53,22 @@ const boot = (more: Partial<BoardFacts> = {}, paired = true): Input => ({
 });
 const inNew = boot({ slot: 'B', boot: 'b2', version: '1.1.0', good: false });
 
+describe('the floor', () => {
+  const floors: readonly (readonly [string | undefined, string | undefined, string])[] = [
+    [undefined, undefined, '1.0.0'],
+    [undefined, '1.4.0', '1.4.0'],
+    ['1.2.0', '1.4.0', '1.4.0'],
+    ['1.5.0', '1.4.0', '1.5.0'],
+    ['1.2.0', undefined, '1.2.0'],
+  ];
+  it.each(floors)('of %s, where the board says %s, is %s', (own, floor, expected) => {
+    const state = { ...freshState(), floor: own };
+    play(state, [boot(floor === undefined ? {} : { floor })]);
+    expect(state.floor).toBe(expected);
+    expect(state.step.at).toBe('idle');
+  });
+});
+
 describe('the way to a new system', () => {
   const ways: readonly (readonly [string, number, readonly string[]])[] = [
     ['checking', 1, ['save', 'check']],

@@ -12,7 +12,7 @@ import type { Input, Output, Step, UpdaterState } from './states.ts';
 
 /** Milliseconds that a step may take, and those between two looks at the gateway's health. */
 export const PATIENCE = {
-  checking: MINUTE,
+  checking: 5 * MINUTE,
   downloading: 24 * HOUR,
   verifying: 10 * MINUTE,
   installing: 30 * MINUTE,
@@ -136,6 +136,9 @@ function booted(
     return;
   }
   if (facts.good && state.floor === undefined) state.floor = facts.version;
+  const { floor } = facts;
+  if (floor !== undefined && (state.floor === undefined || compareVersions(floor, state.floor) > 0))
+    state.floor = floor;
   switch (step.at) {
     case 'rebooting':
       if (facts.slot !== step.before.slot) {

@@ -13,6 +13,10 @@ describe('reasons', () => {
     ['Invalid bundle format: Signature size (1554112945909550372) exceeds bundle size', 'update_damaged'],
     ['LastError: Compatible mismatch: Expected a but bundle manifest has b', 'update_wrong_board'],
     ['LastError: Failed updating slot rootfs.1: write: No space left on device', 'update_no_room'],
+    [
+      'Error retrieving slot status via D-Bus: error calling D-Bus method "GetSlotStatus": Timeout was reached',
+      'update_install_failed',
+    ],
     ['LastError: Failed updating slot rootfs.1: read: Input/output error', 'update_damaged'],
     ['something new', 'update_install_failed'],
   ])('%s', (text, code) => {
@@ -48,6 +52,30 @@ describe('facts', () => {
     const log = '1 kernel 0.5\n1 init 2.0\n1 agent 9.0\n2 kernel 0.5\n2 init 2.1\n3 kernel 0.4\n';
     expect(readWreck(log, journal, 'aa-bb')).toEqual({ stage: 'kernel', attempts: 3, lines: ['new '] });
     expect(readWreck('', '', 'aa-bb')).toEqual({ stage: 'none', attempts: 0, lines: [] });
+  });
+
+  it('of a wreck keep what tells of its end among the farewells of a restart', () => {
+    const entry = (MESSAGE: string, more: object = {}) => JSON.stringify({ MESSAGE, PRIORITY: '6', ...more });
+    const farewells = (name: string, count: number) => Array.from({ length: count }, (_, n) => entry(`${name}${n}`));
+    const unit = { _SYSTEMD_UNIT: 'hearthline.service' };
+    const journal = [
+      ...farewells('early', 60),
+      entry('no such module', unit),
+      entry('Failed with result exit-code', { UNIT: 'hearthline.service', PRIORITY: '4' }),
+      entry('the card is worn out', { PRIORITY: '3' }),
+      ...farewells('late', 60),
+    ];
+    const { lines } = readWreck('', journal.join('\n'), '');
+    expect(lines.slice(0, 4)).toEqual([
+      'no such module',
+      'Failed with result exit-code',
+      'the card is worn out',
+      'late13',
+    ]);
+    expect([lines.length, lines.at(-1)]).toEqual([50, 'late59']);
+    const loud = Array.from({ length: 70 }, (_, n) => entry(`loud${n}`, unit));
+    const told = readWreck('', [...loud, ...farewells('late', 60)].join('\n'), '').lines;
+    expect([told.length, told[0], told.at(-1)]).toEqual([50, 'loud20', 'loud69']);
   });
 
   it('are never believed of junk, and never throw', () => {

@@ -2,6 +2,8 @@
 import type { FaultCode } from '#shared/protocol/fault.ts';
 import type { BundleFacts, Refusal, Slot, Stage, Wreck } from './board.ts';
 
+/** What the message bus says when RAUC's service took too long. */
+const SLOW = /timeout was reached|did not receive a reply/i;
 /** RAUC's words (1.8 to 1.13) and what they mean; the first that fits. */
 const WORDS: readonly (readonly [RegExp, FaultCode])[] = [
   [/has expired|not yet valid/i, 'update_expired'],
@@ -13,6 +15,8 @@ const WORDS: readonly (readonly [RegExp, FaultCode])[] = [
     'update_damaged',
   ],
   [/no such file/i, 'update_not_found'],
+  // The board has two systems: it only does not answer now.
+  [SLOW, 'update_install_failed'],
 ];
 const DETAIL = 300;
 
@@ -23,6 +27,9 @@ export function refusalIn(text: string, otherwise: FaultCode): Refusal {
   const last = lines.filter((line) => line !== '' && !line.startsWith('rauc-Message')).at(-1);
   return last === undefined ? { code } : { code, detail: last.slice(0, DETAIL) };
 }
+
+/** Whether it was only too slow: the same question may get its answer. */
+export const isSlow = (text: string): boolean => SLOW.test(text);
 
 /** `rauc info --output-format=json`; undefined where it is none. */
 export function readInfo(text: string): Pick<BundleFacts, 'version' | 'board'> | undefined {
@@ -61,6 +68,9 @@ export function readImage(text: string): string | undefined {
   return typeof version === 'string' && /^\d{1,6}\.\d{1,6}\.\d{1,6}$/.test(version) ? version : undefined;
 }
 
+/** Lines that a report holds, and the agent's unit. */
+const LINES = 50;
+const AGENT = 'hearthline.service';
 const STAGES: readonly Stage[] = ['none', 'kernel', 'init', 'agent', 'session'];
 
 /**
@@ -78,14 +88,27 @@ export function readWreck(stageLog: string, journal: string, after: string): Wre
     ...marks.filter(({ attempt }) => attempt === attempts).map(({ stage }) => STAGES.indexOf(stage)),
   );
   const other = after.replaceAll('-', '');
-  const lines = journal.split('\n').flatMap((line) => {
+  const entries = journal.split('\n').flatMap((line) => {
     const entry = parse(line);
     const message = entry?.MESSAGE;
     return typeof message === 'string' && entry?._BOOT_ID !== other
-      ? [message.replace(/\p{Cc}/gu, ' ').slice(0, 200)]
+      ? [{ text: message.replace(/\p{Cc}/gu, ' ').slice(0, 200), telling: isTelling(entry) }]
       : [];
   });
-  return { stage: STAGES[best] ?? 'none', attempts, lines };
+  return { stage: STAGES[best] ?? 'none', attempts, lines: lastOf(entries).map(({ text }) => text) };
+}
+
+/** Warnings and worse, and whatever is by or about the agent: a restart's many farewells must not push them out. */
+function isTelling({ PRIORITY, UNIT, _SYSTEMD_UNIT }: Record<string, unknown> = {}): boolean {
+  return /^[0-4]$/.test(String(PRIORITY)) || UNIT === AGENT || _SYSTEMD_UNIT === AGENT;
+}
+
+/** The newest entries, at most `LINES`, the telling ones before all others; oldest first. */
+function lastOf<Entry extends { readonly telling: boolean }>(entries: readonly Entry[]): Entry[] {
+  const told = entries.filter(({ telling }) => telling).slice(-LINES);
+  const rest = entries.filter(({ telling }) => !telling).slice(Math.min(0, told.length - LINES) || entries.length);
+  const kept = new Set([...told, ...rest]);
+  return entries.filter((entry) => kept.has(entry));
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

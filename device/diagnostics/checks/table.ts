@@ -4,7 +4,7 @@ import { cloudChecks } from './cloud.ts';
 import { networkChecks } from './network.ts';
 import { powerChecks } from './power.ts';
 import { storageChecks } from './storage.ts';
-import { homeChecks, mediaChecks, voiceChecks } from './voice.ts';
+import { homeChecks, mediaChecks, modemChecks, voiceChecks } from './voice.ts';
 
 export const checks: readonly Check[] = [
   ...powerChecks,
@@ -12,6 +12,7 @@ export const checks: readonly Check[] = [
   ...networkChecks,
   ...cloudChecks,
   ...voiceChecks,
+  ...modemChecks,
   ...mediaChecks,
   ...homeChecks,
 ];

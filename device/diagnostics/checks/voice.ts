@@ -158,6 +158,38 @@ export const voiceChecks: readonly Check[] = [
   },
 ];
 
+export const modemChecks: readonly Check[] = [
+  {
+    id: 'voice.modem',
+    about: 'Could the mobile modem call for help?',
+    judge({ modem, uptime }) {
+      if (modem === undefined) return skip('there is none');
+      const { state, registration, sim, signal, sound } = modem;
+      const evidence = `${state}, network ${registration}${signal === undefined ? '' : `, ${signal} dBm`}, SIM ${sim}`;
+      if (state === 'starting' || (state === 'closed' && uptime < 30_000)) return skip('it is just starting');
+      if (state !== 'ready')
+        return fail(
+          evidence,
+          state === 'closed' ? 'Its serial line is not there.' : 'Nothing answers at its serial line.',
+          'See that it is plugged in and has power; compare --emergency-modem with `hearthline serial list`.',
+        );
+      if (!sound)
+        return fail(
+          evidence,
+          'The port for its sound is not open: nobody would be heard.',
+          'Give it with --emergency-modem-audio; see `hearthline serial list`.',
+        );
+      if (registration === 'home' || registration === 'roaming') return ok(evidence);
+      // A network may still take a call for help; nobody can promise it.
+      return warn(
+        evidence,
+        'No network has taken the modem in.',
+        'Put a SIM in, see that it needs no PIN, and find a better place for the antenna.',
+      );
+    },
+  },
+];
+
 export const mediaChecks: readonly Check[] = [
   {
     id: 'media.engine',

@@ -13,6 +13,18 @@ function line({ number, name, kind, phones, upstream }: Reply<'gateway.status'>[
   return `${number}${name === undefined ? '' : ` ${name}`}: ${where}; softswitch ${upstream}`;
 }
 
+function modem({
+  state,
+  registration,
+  sim,
+  signal,
+  sound,
+  call,
+}: NonNullable<Reply<'gateway.status'>['modem']>): string {
+  const strength = signal === undefined ? 'no signal known' : `${signal} dBm`;
+  return `${state}, network ${registration}, ${strength}, SIM ${sim}${sound ? '' : ', no sound'}${call ? ', calling' : ''}`;
+}
+
 const status: TechCommand = {
   words: 'status',
   about: 'The gateway on one screen.',
@@ -51,6 +63,7 @@ const status: TechCommand = {
             ['outbox', `${outbox.waiting} waiting (${size(outbox.octets)}), ${outbox.lost} lost`],
             ['network', reply.addresses.slice(0, 4).join(', ')],
             ['lan', `${reply.devices} devices`],
+            ['modem', reply.modem === undefined ? undefined : modem(reply.modem)],
           ]),
         );
         return health(reply);

@@ -1,0 +1,246 @@
+/**
+ * Calls from phones of the house: drives what `house-route.ts` decides, and keeps what it goes by (features, calls of late). Whatever
+ * concerns the house alone is done here, with the cloud or without it.
+ */
+import { CALLER } from '#shared/call/call.ts';
+import { divertedAfter, sentOnBy } from '#shared/call/features/diverted.ts';
+import { FORWARD_LIMIT } from '#shared/call/features/forwarding.ts';
+import { longestRinging } from '#shared/call/features/pickup.ts';
+import { alertInfo, known } from '#shared/call/features/presentation.ts';
+import { type PastCall, WITHHELD } from '#shared/call/features/recent.ts';
+import type { World } from '#shared/kernel/world.ts';
+import type { FeaturesDocument } from '#shared/protocol/documents.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { writeHistory } from '#shared/sip/history-info.ts';
+import { parseNameAddr, parseUri, writeNameAddr } from '#shared/sip/uri.ts';
+import type { Confirmations } from './confirm.ts';
+import { CALLEE_LEG, type EdgeCall, type NamedLine, type Ring } from './edge-call.ts';
+import { lineOf } from './end.ts';
+import type { House } from './house.ts';
+import { HousePolicy, toldOf, type Untold } from './house-policy.ts';
+import { type HouseView, nextLine, type Way, wayOf } from './house-route.ts';
+import type { HouseSwitch } from './house-switch.ts';
+import { Recent } from './recent.ts';
+import { answeredBy, ringsNow } from './rung.ts';
+
+/** From of a caller that withholds its number (RFC 3323 section 4.1.1.3). */
+const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
+
+/** What is kept over a restart. */
+export interface KeptFeatures {
+  readonly untold: readonly Untold[];
+  readonly past: readonly PastCall[];
+}
+
+export interface HouseCallsOptions {
+  readonly world: World;
+  readonly house: House;
+  readonly calls: () => HouseSwitch;
+  readonly confirmations: Confirmations;
+  /** There is a way to the softswitch. */
+  readonly cloud: () => boolean;
+  /** A call that is parked where this one dials is given to it; false where none is. */
+  readonly fetch: (call: EdgeCall, from: NamedLine) => boolean;
+  /** A star code was taken here; the cloud is to hear of it. */
+  readonly tell: (change: VerbRequest<'line.features.tell'>) => void;
+  readonly keep: (kept: KeptFeatures) => void;
+}
+
+export class HouseCalls {
+  readonly #o: HouseCallsOptions;
+  readonly #policy = new HousePolicy();
+  readonly #recent = new Recent();
+  /** What an earlier process left untold has been told again. */
+  #toldAgain = false;
+
+  constructor(options: HouseCallsOptions) {
+    this.#o = options;
+  }
+
+  restore({ untold, past }: KeptFeatures): void {
+    this.#policy.restore(untold);
+    this.#recent.restore(past);
+  }
+
+  apply(document: FeaturesDocument): void {
+    this.#policy.apply(document);
+    this.#keep();
+  }
+
+  /** The lines are known, and so is whom to tell. */
+  linesChanged(): void {
+    const { house, tell } = this.#o;
+    this.#policy.keepOnly((line) => house.byId(line) !== undefined);
+    if (!this.#toldAgain) for (const untold of this.#policy.untold()) tell(toldOf(untold));
+    this.#toldAgain = true;
+  }
+
+  /** Finds the way of a call from a phone of the house. */
+  route(call: EdgeCall, from: NamedLine): void {
+    if (this.#o.fetch(call, from)) return;
+    const calls = this.#o.calls();
+    const way = wayOf(this.#view(call), { from, dialled: call.dialled, hidden: call.hidden === true });
+    if (way.do === 'ring') return void this.#ring(call, from, way);
+    if (way.do === 'change') return void this.#change(call, from, way);
+    if (way.do === 'pickup' && this.#pickUp(call, from, way.at)) return;
+    if (way.do === 'refuse') return void calls.lost(call, way);
+    if (way.do === 'pickup' && !this.#o.cloud())
+      return void calls.lost(call, { status: 404, reason: 'callee_unknown' });
+    if (way.do === 'cloud' && way.to !== undefined)
+      this.#past({ line: from.id, to: way.to, rung: [{ from: from.number }] });
+    calls.toCloud(call);
+  }
+
+  /** Whom a phone of the house reaches that is in a call already, such as who is transferred there. */
+  linesTo(dialled: string, from: NamedLine): readonly NamedLine[] | 'cloud' | undefined {
+    const way = wayOf(this.#view(), { from, dialled, hidden: false });
+    if (way.do === 'ring') return [way.line, ...way.along];
+    return way.do === 'cloud' ? 'cloud' : undefined;
+  }
+
+  /** A call that nobody took: whom it rings next. */
+  reroute(call: EdgeCall, reason: string): void {
+    const { calls, world } = this.#o;
+    const { driver } = calls();
+    const round = call.round ?? 0;
+    const rung = new Set((call.rung ?? []).map(({ line }) => line));
+    const next =
+      call.governs === undefined || round >= FORWARD_LIMIT
+        ? undefined
+        : nextLine(this.#view(call), call.governs, reason, rung);
+    if (next === undefined || call.from === undefined)
+      return void driver.feed(call, { on: 'refused', status: 480, reason });
+    call.round = round + 1;
+    const governs = this.#o.house.byId(call.governs ?? '');
+    if (governs !== undefined) {
+      const sent = sentOnBy(governs.number, this.#policy.of(governs.id), divertedAfter(reason));
+      call.diverted = [...(call.diverted ?? []), sent];
+    }
+    call.inside = next;
+    call.rung = ringsNow(call.rung ?? [], [next], reason, world.clock.wall());
+    this.#past({ to: call.dialled, rung: [{ line: next.id, from: this.#named(call, call.from) }] });
+    const target = { leg: CALLEE_LEG, branches: calls().branches(call, [next], `r${call.round}`) };
+    driver.feed(call, { on: 'rerouted', target, ringFor: call.ringFor ?? 0, again: true });
+  }
+
+  /** Somebody outside calls a line of the house. */
+  cameIn(call: EdgeCall, line: NamedLine): void {
+    const user = parseUri(parseNameAddr(call.shown)?.uri ?? '')?.user ?? WITHHELD;
+    this.#past({ to: line.number, rung: [{ line: line.id, from: user }] });
+  }
+
+  /** The call is up with who answered. */
+  up(call: EdgeCall): void {
+    this.#o.confirmations.up(call);
+    const by = lineOf({ call, party: call.state.winner ?? '' });
+    if (call.inside === undefined || by === undefined) return;
+    call.inside = by;
+    call.rung = answeredBy(call.rung ?? [], by, this.#o.world.clock.wall());
+  }
+
+  over(call: EdgeCall): void {
+    this.#o.confirmations.over(call);
+  }
+
+  /** How a call of the house shows on a phone of this line. */
+  shown(call: EdgeCall, line: NamedLine): { readonly from: string; readonly headers: (readonly [string, string])[] } {
+    const hidden = call.hidden === true;
+    const { name, ring } = known(this.#policy.of(line.id), call.from?.number, hidden);
+    const history = writeHistory(call.diverted ?? [], { called: line.number, domain: domainOf(call), trusted: false });
+    const headers = [
+      ...alertInfo({ ring, inside: true, talking: this.#talking(line.id, call) }),
+      ...history.map((value) => ['History-Info', value] as const),
+    ];
+    if (hidden) return { from: ANONYMOUS, headers: [['Privacy', 'id'], ...headers] };
+    const own = parseNameAddr(call.shown);
+    const from = name === undefined || own === undefined ? call.shown : writeNameAddr({ ...own, display: name });
+    return { from, headers };
+  }
+
+  #ring(call: EdgeCall, from: NamedLine, way: Extract<Way, { do: 'ring' }>): void {
+    const { world, calls } = this.#o;
+    const lines = [way.line, ...way.along];
+    call.hidden = way.hidden;
+    if (way.diverted !== undefined) call.diverted = way.diverted;
+    call.inside = way.line;
+    call.rung = ringsNow([], lines, '', world.clock.wall());
+    const shown = this.#named(call, from);
+    this.#past({ line: from.id, to: way.to, rung: lines.map(({ id }) => ({ line: id, from: shown })) });
+    if (way.again) call.governs = way.line.id;
+    calls().ringInside(call, calls().branches(call, lines, 'p'), way);
+  }
+
+  #change(call: EdgeCall, from: NamedLine, { changes }: Extract<Way, { do: 'change' }>): void {
+    const { confirmations, tell, world } = this.#o;
+    if (changes !== undefined) {
+      const untold = this.#policy.change(from, changes, world.clock.wall());
+      this.#keep();
+      tell(toldOf(untold));
+    }
+    confirmations.say(call, changes !== undefined);
+  }
+
+  /** A call that rings in the house is taken by this one; false where none rings that could be. */
+  #pickUp(call: EdgeCall, from: NamedLine, at: string | undefined): boolean {
+    const { driver } = this.#o.calls();
+    const ringing = [...driver.all()].flatMap((other) => {
+      if (other === call || other.state.at !== 'ringing' || other.inside === undefined) return [];
+      return [...other.state.branches.values()].flatMap(({ at: state, to }) =>
+        state === 'ringing' && to.kind === 'phone' && to.phone.flow.local.host === call.flow.local.host
+          ? [{ line: to.line.id, since: other.startedAt, call: other }]
+          : [],
+      );
+    });
+    const found = longestRinging(ringing, from.id, at);
+    if (found === undefined || call.contact === undefined || call.state.offer === undefined) return false;
+    const to: Ring = { kind: 'phone', phone: { uri: call.contact, flow: call.flow, path: [] }, line: from };
+    driver.pickUp(call, found.call, { branch: `taken by ${call.id}`, leg: CALLEE_LEG, to });
+    driver.feed(call, { on: 'refused', status: 404, reason: 'callee_unknown' });
+    return true;
+  }
+
+  #named(call: EdgeCall, from: NamedLine): string {
+    return call.hidden === true ? WITHHELD : from.number;
+  }
+
+  #past(call: PastCall): void {
+    this.#recent.add(call);
+    this.#keep();
+  }
+
+  #keep(): void {
+    this.#o.keep({ untold: this.#policy.untold(), past: this.#recent.past });
+  }
+
+  /** `call`: the one that is being routed, which does not count. */
+  #view(call?: EdgeCall): HouseView {
+    const { house, world, cloud } = this.#o;
+    return {
+      cloud: cloud(),
+      line: (dialled) => house.dialled(dialled),
+      features: (line) => this.#policy.of(line),
+      hasPhone: (line) => house.phones(line, world.clock.mono()).length > 0,
+      talking: (line) => this.#talking(line, call),
+      last: (line, of) => this.#recent.last(line, of),
+    };
+  }
+
+  #talking(line: string, but?: EdgeCall): number {
+    let count = 0;
+    for (const call of this.#o.calls().driver.all()) {
+      if (call === but || call.state.at === 'ending') continue;
+      const lines = new Set(
+        [CALLER, ...call.state.branches.keys()]
+          .filter((party) => party === CALLER || call.state.branches.get(party)?.at !== 'gone')
+          .map((party) => lineOf({ call, party })?.id),
+      );
+      if (lines.has(line)) count++;
+    }
+    return count;
+  }
+}
+
+/** The domain by which the call's caller is named. */
+function domainOf({ shown }: EdgeCall): string {
+  return parseUri(parseNameAddr(shown)?.uri ?? '')?.host ?? 'anonymous.invalid';
+}

@@ -1,0 +1,23 @@
+/** What `EdgeCalls` does for calls of the house's phones, once it is decided. */
+import type { Target } from '#shared/call/call.ts';
+import type { CallDriver } from '#shared/host/call-driver.ts';
+import type { Flow } from '#shared/sip/types.ts';
+import type { EdgeCall, NamedLine, Ring } from './edge-call.ts';
+
+export type RingBranch = Target<Ring>['branches'][number];
+
+export interface HouseSwitch {
+  readonly driver: CallDriver<Ring, EdgeCall>;
+  /** The phones of these lines, without the one that calls. */
+  branches(call: { readonly flow: Flow }, lines: readonly NamedLine[], prefix: string): RingBranch[];
+  /** Rings phones of the house. `ringFor` in ms. */
+  ringInside(
+    call: EdgeCall,
+    branches: readonly RingBranch[],
+    how: { readonly ringFor?: number; readonly again: boolean },
+  ): void;
+  /** The softswitch finds the way. */
+  toCloud(call: EdgeCall): void;
+  /** There is no way. */
+  lost(call: EdgeCall, no: { readonly status: number; readonly reason: string }): void;
+}

@@ -1,0 +1,50 @@
+/** Whom a call inside the house rang, and what became of each; pure. The cloud makes a record of every one. */
+import { ELSEWHERE } from '#shared/call/outcome.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+
+/** A line of the house that was rung; without `reason` it may still answer. */
+export interface Rung {
+  readonly line: string;
+  readonly number: string;
+  readonly endedAt?: number;
+  readonly reason?: string;
+}
+
+/** More lines ring. What rang before is over, for this reason. */
+export function ringsNow(
+  before: readonly Rung[],
+  lines: readonly { readonly id: string; readonly number: string }[],
+  reason: string,
+  wall: number,
+): Rung[] {
+  return [
+    ...before.map((one) => (one.reason === undefined ? { ...one, endedAt: wall, reason } : one)),
+    ...lines.map(({ id, number }) => ({ line: id, number })),
+  ];
+}
+
+/** One of them answered, or somebody picked the call up: for the others it is over. */
+export function answeredBy(
+  before: readonly Rung[],
+  by: { readonly id: string; readonly number: string },
+  wall: number,
+): Rung[] {
+  const at = before.findLastIndex((one) => one.line === by.id && one.reason === undefined);
+  const others = before.map((one, n) =>
+    n === at || one.reason !== undefined ? one : { ...one, endedAt: wall, reason: ELSEWHERE },
+  );
+  return at < 0 ? [...others, { line: by.id, number: by.number }] : others;
+}
+
+/** All but the one that the call is told by, as the cloud is told of them. */
+export function othersOf(
+  rung: readonly Rung[],
+  main: string,
+  reason: string,
+  wall: number,
+): NonNullable<VerbRequest<'voice.report'>['also']> {
+  const told = rung.findLastIndex((one) => one.line === main);
+  return rung
+    .filter((_, n) => n !== told)
+    .map((one) => ({ to: one.number, endedAt: Math.floor(one.endedAt ?? wall), reason: one.reason ?? reason }));
+}
