@@ -40,6 +40,11 @@ const options = {
   'private-webhooks': { kind: 'flag', about: 'webhooks of subscribers may go to http and to private addresses' },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens' },
   log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
+  softswitches: {
+    kind: 'number',
+    value: 'N',
+    about: 'softswitch processes; each further one listens ten ports higher (default: one, in this process)',
+  },
   'crash-at': {
     kind: 'number',
     value: 'N',
@@ -73,6 +78,17 @@ function webSockets(values: Values) {
     ...(values.wss === undefined ? {} : { wss: address(values, 'wss') }),
     ...(origins.length === 0 ? {} : { wsOrigins: origins }),
   };
+}
+
+/** The softswitch as several processes, where they are asked for. */
+async function softswitches(values: Values, data: string) {
+  if (values.softswitches === undefined) return {};
+  const { SOFTSWITCHES, softswitchProcesses } = await import('#cloud/softswitch-process/server.ts');
+  const count = Number(values.softswitches);
+  if (!Number.isInteger(count) || count < 1 || count > SOFTSWITCHES)
+    throw new Error(`--softswitches is a number from 1 to ${SOFTSWITCHES}.`);
+  const database = join(data, 'hearthline.db');
+  return { softswitch: softswitchProcesses({ count, database, level: values.log ?? 'warn' }) };
 }
 
 export const cloudCommand: Command = {
@@ -127,7 +143,7 @@ export const cloudCommand: Command = {
           mail: mailSettings(values),
           portal: resolve(import.meta.dirname, '../dist/portal'),
         },
-        { store, engineFor: processEngine, sandbox: processSandbox },
+        { store, engineFor: processEngine, sandbox: processSandbox, ...(await softswitches(values, data)) },
       );
       const { bound, publicHost, authority } = cloud.config;
       const shown = (at: Address | undefined) =>
@@ -146,6 +162,13 @@ export const cloudCommand: Command = {
           ...(bound.ws === undefined ? {} : { ws: shown(bound.ws) }),
           ...(bound.wss === undefined ? {} : { wss: shown(bound.wss) }),
         },
+        ...(bound.softswitches === undefined
+          ? {}
+          : {
+              softswitches: bound.softswitches.map(({ pid, sipUdp, sipTcp, sips }) => ({
+                ...{ pid, udp: shown(sipUdp), tcp: shown(sipTcp), tls: shown(sips) },
+              })),
+            }),
         ...(bound.smtp === undefined ? {} : { smtp: shown(bound.smtp) }),
         ...(bound.submission === undefined ? {} : { submission: shown(bound.submission) }),
         operatorToken: cloud.operatorToken,

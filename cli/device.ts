@@ -29,6 +29,16 @@ const options = {
     value: 'TTY[:BAUD]',
     about: 'a serial line for the technician’s console, such as /dev/ttyS0:9600',
   },
+  'emergency-modem': {
+    kind: 'text',
+    value: 'TTY[:BAUD]',
+    about: 'a mobile modem that calls for help where cloud and fallback trunk are gone',
+  },
+  'emergency-modem-audio': {
+    kind: 'text',
+    value: 'TTY[:BAUD]',
+    about: 'the port of the modem for the sound of its calls',
+  },
   board: { kind: 'text', value: 'KIND', about: 'rauc on an image with two systems, none elsewhere', fallback: 'none' },
   'update-socket': {
     kind: 'text',
@@ -62,9 +72,15 @@ export const deviceCommand: Command = {
       io.error(`hearthline device: --profile ${values.profile}: is one of ${profiles.join(', ')}`);
       return 3;
     }
-    const line = values.console === undefined ? undefined : readSerial(values.console);
-    if (values.console !== undefined && line === undefined) {
-      io.error(`hearthline device: --console ${values.console}: is a path such as /dev/ttyS0, or /dev/ttyS0:9600`);
+    const lines = ['console', 'emergency-modem', 'emergency-modem-audio'] as const;
+    for (const name of lines) {
+      if (values[name] === undefined || readSerial(values[name]) !== undefined) continue;
+      io.error(`hearthline device: --${name} ${values[name]}: is a path such as /dev/ttyS0, or /dev/ttyS0:9600`);
+      return 3;
+    }
+    const [line, control, audio] = lines.map((name) => readSerial(values[name] ?? ''));
+    if (audio !== undefined && control === undefined) {
+      io.error('hearthline device: --emergency-modem-audio needs --emergency-modem');
       return 3;
     }
     if (values.board !== 'rauc' && values.board !== 'none') {
@@ -92,6 +108,7 @@ export const deviceCommand: Command = {
         media: readPorts(values.media ?? '') ?? { host: '0.0.0.0', low: 20_000, high: 29_999 },
         page: address(values, 'page'),
         ...(line === undefined ? {} : { console: line }),
+        ...(control === undefined ? {} : { emergency: { control, ...(audio === undefined ? {} : { audio }) } }),
         ...(values.wifi === undefined ? {} : { wifi: values.wifi }),
         ...(values.led === undefined ? {} : { led: values.led }),
         ...(values.stage === undefined ? {} : { stage: values.stage, say: io.out }),

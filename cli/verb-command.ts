@@ -11,6 +11,7 @@ interface Property {
   readonly type?: string;
   readonly description?: string;
   readonly enum?: readonly string[];
+  readonly items?: Property;
 }
 
 /** Every verb that names a command, by its words. */
@@ -58,7 +59,8 @@ function verbCommand(words: string, entry: VerbEntry, http: NonNullable<VerbEntr
 function fromText(text: string, property: Property): unknown {
   if (property.type === 'integer' || property.type === 'number') return Number(text);
   if (property.type === 'boolean') return text === 'true';
-  if (property.type === 'array') return text === '' ? [] : text.split(',');
+  if (property.type === 'array')
+    return text === '' ? [] : text.split(',').map((one) => fromText(one, property.items ?? {}));
   if (property.type !== 'string' && /^[{["]/.test(text)) {
     try {
       return JSON.parse(text);

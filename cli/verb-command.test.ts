@@ -1,0 +1,41 @@
+/** What a command's flags become in the body that the cloud gets. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { verbCommands } from './verb-command.ts';
+
+let server: Server;
+let asked: { method?: string | undefined; path?: string | undefined; body: unknown };
+beforeEach(async () => {
+  server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (data) => {
+      text += data;
+    });
+    request.on('end', () => {
+      asked = { method: request.method, path: request.url, body: text === '' ? undefined : JSON.parse(text) };
+      response.setHeader('content-type', 'application/json').end('{}');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterEach(() => new Promise((resolve) => server.close(resolve)));
+
+it.each<[string, Record<string, string>, string, unknown]>([
+  [
+    'rollout create',
+    { release: 'rel_1', stages: '1,10,100', errorRate: '0.2', homes: 'home_1,home_2' },
+    'POST /v1/rollouts',
+    { release: 'rel_1', stages: [1, 10, 100], errorRate: 0.2, homes: ['home_1', 'home_2'] },
+  ],
+  ['rollout create', { release: 'rel_1', stages: '100' }, 'POST /v1/rollouts', { release: 'rel_1', stages: [100] }],
+  ['rollout show', { rollout: 'rol_1' }, 'GET /v1/rollouts/rol_1', undefined],
+])('%s %o', async (words, values, to, body) => {
+  const cloud = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const io = { out: () => {}, error: () => {} };
+  const code = await verbCommands()
+    .get(words)
+    ?.run({ values: { ...values, cloud, token: 't' }, words: [] } as never, io as never);
+  expect(code).toBe(0);
+  expect([`${asked.method} ${asked.path}`, asked.body]).toEqual([to, body]);
+});
