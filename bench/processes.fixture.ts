@@ -10,6 +10,8 @@ export const HOST = '127.0.0.1';
 const root = resolve(import.meta.dirname, '..');
 /** Ticks of /proc/PID/stat per second: what Linux shows to every program. */
 const TICKS = 100;
+/** What `bin/hearthline` tells Node for a cloud. */
+const AS_INSTALLED = ['--max-semi-space-size=64'];
 /** Milliseconds that a process may take to be ready, and to end when told to. */
 const READY_WITHIN = 30_000;
 const END_WITHIN = 8_000;
@@ -54,11 +56,11 @@ export class Processes implements AsyncDisposable {
     return child;
   }
 
-  /** Starts a `hearthline` command and waits for its ready file. */
-  async hearthline(words: readonly string[]): Promise<Running> {
+  /** Starts a `hearthline` command, with flags for Node, and waits for its ready file. */
+  async hearthline(words: readonly string[], node: readonly string[] = []): Promise<Running> {
     const file = join(this.folder, `ready-${++this.#count}.json`);
     const start = performance.now();
-    const child = this.program(process.execPath, [join(root, 'cli/main.ts'), ...words, '--ready', file]);
+    const child = this.program(process.execPath, [...node, join(root, 'cli/main.ts'), ...words, '--ready', file]);
     while (!existsSync(file)) {
       if (ended(child)) throw new Error(`hearthline ${words[0]} ended with ${child.exitCode ?? child.signalCode}`);
       if (performance.now() - start > READY_WITHIN) throw new Error(`hearthline ${words[0]} is not ready in 30 s`);
@@ -72,11 +74,12 @@ export class Processes implements AsyncDisposable {
     return { pid, ready: JSON.parse(readFileSync(file, 'utf8')) as Ready, took, cpu, engine };
   }
 
-  /** The cloud on any free ports of the loopback. */
-  cloud(name = 'cloud'): Promise<Running> {
+  /** The cloud on any free ports of the loopback, with flags for Node beside those that `bin/hearthline` gives it. */
+  cloud(name = 'cloud', node: readonly string[] = []): Promise<Running> {
     const any = ['http', 'mqtt', 'sip', 'sips'].flatMap((one) => [`--${one}`, `${HOST}:0`]);
     const data = join(this.folder, name);
-    return this.hearthline([...['cloud', '--data', data, ...any, '--media', `${HOST}:10000-19999`, '--log', 'error']]);
+    const words = ['cloud', '--data', data, ...any, '--media', `${HOST}:10000-19999`, '--log', 'error'];
+    return this.hearthline(words, [...AS_INSTALLED, ...node]);
   }
 
   /** Ends everything that was started, the youngest first. */

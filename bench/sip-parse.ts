@@ -89,6 +89,45 @@ function round(work: (text: string) => void): number {
   return (2 * PAIRS) / ((performance.now() - start) / 1000);
 }
 
+/** One header field of 60,000 octets, in the shapes that make parsers slow: how long parsing and judging it holds the loop, at the worst. */
+const PIECES = [
+  '"',
+  '\\"',
+  '<',
+  '<>',
+  ';',
+  ';a=',
+  ';a',
+  ',',
+  '<a>,',
+  '"a",',
+  ':',
+  '@',
+  '[',
+  '%41',
+  '\r\n ',
+  'l:1\r\n',
+  ' ',
+];
+const PLACES = ['Via', 'From', 'To', 'Contact', 'Authorization', 'Route', 'CSeq', 'Supported', 'X-Other'];
+
+function hostile(): { readonly ms: number; readonly what: string } {
+  let worst = { ms: 0, what: '' };
+  for (const place of PLACES) {
+    for (const piece of PIECES) {
+      const line = `${place}: Digest <sip:${piece.repeat(Math.floor(60_000 / piece.length))}`;
+      const text = INVITE.replace('Max-Forwards: 70', () => `Max-Forwards: 70\r\n${line}`);
+      const times = Array.from({ length: 5 }, () => {
+        const start = performance.now();
+        checked(text);
+        return performance.now() - start;
+      });
+      if (median(times) > worst.ms) worst = { ms: median(times), what: `${place} of ${JSON.stringify(piece)}` };
+    }
+  }
+  return worst;
+}
+
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 const rounds = Math.max(7, Number(process.argv[2] ?? 9));
@@ -105,6 +144,9 @@ for (const [name, values] of rates) {
     `${name.padEnd(8)} ${Math.round(rate).toString().padStart(9)} msg/s  ${(rate / yardstick).toFixed(2)} x sip`,
   );
 }
+hostile();
+const { ms, what } = hostile();
+console.log(`a hostile header of 60,000 octets holds the loop ${ms.toFixed(2)} ms at the worst (${what})`);
 console.log(
   `${rounds} rounds, INVITE of ${INVITE.length} and 200 of ${OK.length} octets in turn (${sink > 0 ? 'read' : 'nothing read'})`,
 );

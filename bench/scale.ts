@@ -1,0 +1,147 @@
+/**
+ * What several softswitch processes cost beside one: CPU of the whole cloud per call, the same calls from the same SIPp, in one run.
+ * `in-process` is the cloud as it starts by default; the others have so many processes, and every process its share of the calls, each
+ * to a phone that registered with it. Rounds alternate; medians and their ratios to the first are printed. Needs `sipp`.
+ * A process costs less per call the more it has to do; so look also at the default cloud with one process's share (`--rate` divided by
+ * the processes): that is what a further process adds calls to.
+ *
+ * Run: `bin/node bench/scale.ts [--rate 300] [--seconds 8] [--rounds 3] [--processes 2]`
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { hasProgram } from '#test/peers.ts';
+import { childrenOf, cpuOf, HOST, load, median, Processes, post, type Running } from './processes.fixture.ts';
+import { answering, calling, freePort, type Line, type Outcome, play, registering } from './sipp.fixture.ts';
+
+/** A cloud under test: its doors, with a caller and a phone that answers at each. */
+interface Side {
+  readonly name: string;
+  readonly doors: readonly { readonly server: string; readonly caller: Line; readonly callee: Line }[];
+  cpu(): number;
+}
+
+/** Seconds before the rounds that count: a server runs for weeks, its compiled code is what matters. */
+const WARM_UP = 10;
+const HERE = '[local_ip]:[local_port]';
+
+const { values } = parseArgs({
+  options: {
+    rate: { type: 'string', default: '300' },
+    seconds: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '3' },
+    processes: { type: 'string', default: '2' },
+  },
+});
+const asked = {
+  rate: Number(values.rate),
+  seconds: Number(values.seconds),
+  rounds: Number(values.rounds),
+  counts: values.processes.split(',').map(Number),
+};
+const fits = (n: number, most: number): boolean => Number.isInteger(n) && n >= 1 && n <= most;
+if (
+  !fits(asked.rate, 3000) ||
+  !fits(asked.seconds, 60) ||
+  !fits(asked.rounds, 9) ||
+  !asked.counts.every((n) => fits(n, 8))
+) {
+  console.error('bench/scale.ts: --rate is 1 to 3000, --seconds 1 to 60, --rounds 1 to 9, --processes 1 to 8 each');
+  process.exit(3);
+}
+if (!hasProgram('sipp')) {
+  console.error('bench/scale.ts: the program sipp is not installed');
+  process.exit(3);
+}
+
+/** A cloud of so many softswitch processes; 0: inside the main process. */
+async function side(processes: Processes, count: number): Promise<Side> {
+  const any = ['http', 'mqtt', 'sip', 'sips'].flatMap((one) => [`--${one}`, `${HOST}:0`]);
+  const more = count === 0 ? [] : ['--softswitches', String(count)];
+  const low = 10_000 + count * 1000;
+  const words = [
+    ...['cloud', '--data', join(processes.folder, `cloud-${count}`), ...any, '--log', 'error'],
+    ...['--media', `${HOST}:${low}-${low + 999}`, ...more],
+  ];
+  const cloud: Running = await processes.hearthline(words, ['--max-semi-space-size=64']);
+  const { sip, softswitches } = cloud.ready as Running['ready'] & {
+    readonly softswitches?: readonly { readonly udp: string }[];
+  };
+  const doors: Side['doors'][number][] = [];
+  for (const { udp: server } of softswitches ?? [sip]) {
+    const home = await post<{ id: string }>(cloud, '/v1/homes', { name: server });
+    const line = () => post<Line>(cloud, `/v1/homes/${home.id}/lines`, { class: 'unmetered' });
+    doors.push({ server, caller: await line(), callee: await line() });
+  }
+  const pids = [cloud.pid, ...childrenOf(cloud.pid)];
+  return {
+    name: count === 0 ? 'in-process' : `${count} processes`,
+    doors,
+    cpu: () => pids.reduce((sum, pid) => sum + cpuOf(pid), 0),
+  };
+}
+
+/** All doors of a side at once, each with its share of the calls. */
+async function round(processes: Processes, one: Side, mark: string, seconds: number, ports: readonly number[]) {
+  const rate = Math.round(asked.rate / one.doors.length);
+  const outcomes = await Promise.all(
+    one.doors.map(({ server, caller, callee }, i) => {
+      const text = calling(caller, callee.number);
+      return play(processes, `${one.name}-${mark}-${i}`, text, { rate, seconds, server, port: ports[i] ?? 0 });
+    }),
+  );
+  // What the last calls leave to do, records among it, belongs to the price.
+  await pause(1500);
+  return outcomes;
+}
+
+const sum = (outcomes: readonly Outcome[], of: (one: Outcome) => number) =>
+  outcomes.reduce((all, one) => all + of(one), 0);
+
+async function main(): Promise<void> {
+  await using processes = new Processes();
+  const sides: Side[] = [];
+  for (const count of [0, ...asked.counts]) sides.push(await side(processes, count));
+  const port = await freePort();
+  for (const { name, doors } of sides) {
+    for (const [i, { server, callee }] of doors.entries()) {
+      const done = await play(processes, `register-${name}-${i}`, registering(callee, HERE), {
+        ...{ server, rate: 1, seconds: 1, port },
+      });
+      if (done.failed > 0) throw new Error(`the callee could not register at ${server}`);
+    }
+  }
+  const file = join(processes.folder, 'answering.xml');
+  writeFileSync(file, answering());
+  processes.program('sipp', ['-sf', file, '-i', HOST, '-p', String(port), '-nostdin', '-buff_size', String(4 << 20)]);
+  const ports = await Promise.all(Array.from({ length: Math.max(...asked.counts) }, freePort));
+  // Every process compiles its code for itself, so each gets all the calls once.
+  for (const one of sides) {
+    for (const [i, door] of one.doors.entries())
+      await round(processes, { ...one, doors: [door] }, `warm-up-${i}`, WARM_UP, ports);
+  }
+  const prices = new Map<Side, number[]>(sides.map((one) => [one, []]));
+  const failed = new Map<Side, number>(sides.map((one) => [one, 0]));
+  for (let n = 0; n < asked.rounds; n++) {
+    for (const one of sides) {
+      const before = one.cpu();
+      const outcomes = await round(processes, one, String(n), asked.seconds, ports);
+      const lost = sum(outcomes, (each) => each.failed);
+      const done = sum(outcomes, (each) => each.calls) - lost;
+      prices.get(one)?.push(((one.cpu() - before) * 1000) / done);
+      failed.set(one, (failed.get(one) ?? 0) + lost);
+    }
+  }
+  const [first = 1] = sides.map((one) => median(prices.get(one) ?? []));
+  for (const one of sides) {
+    const price = median(prices.get(one) ?? []);
+    const ratio = one === sides[0] ? '' : `; ${(price / first).toFixed(2)}x`;
+    console.log(
+      `${asked.rate} calls/s, ${one.name}: ${price.toFixed(3)} CPU-s per 1,000 calls; ${failed.get(one)} failed${ratio}`,
+    );
+  }
+  console.log(load());
+}
+
+await main();
