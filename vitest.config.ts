@@ -1,4 +1,6 @@
+import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * Unit tests stand beside their file; whole-system tests stand in test/. Tests that run in real time with other programs (phones, a
@@ -16,8 +18,19 @@ const timed = ['cloud/farm/media/engines.test.ts', 'shared/media-engine/{process
 const applications = ['apps/*/app.test.ts'];
 const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];
 
+/** Machines are booted one at a time (`test/image/machine.ts`): the longest life first, the rest beside it on the other core. */
+const machines = ['house', 'build', 'executable', 'openwrt', 'debian', 'root', 'refused', 'uboot', 'first-boot', 'pi3'];
+class Order extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ project, moduleId }: TestSpecification) =>
+      project.name === 'image' ? machines.indexOf(basename(moduleId, '.test.ts')) : -1;
+    return (await super.sort(files)).sort((a, b) => (a.project.name === b.project.name ? place(a) - place(b) : 0));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: Order },
     projects: [
       {
         test: {
@@ -49,9 +62,8 @@ export default defineConfig({
           include: ['test/image/**/*.test.ts'],
           globalSetup: ['test/image/image.ts'],
           testTimeout: 1_200_000,
-          hookTimeout: 600_000,
-          fileParallelism: false,
-          maxWorkers: 1,
+          hookTimeout: 1_200_000,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },

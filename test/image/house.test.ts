@@ -1,22 +1,29 @@
 /**
- * The image as the gateway of a house: two cards (to the internet, and a LAN with a phone that gets its address from it), paired by
- * a claim on its boot partition with a cloud on the host, and a call to a phone outside with sound both ways.
+ * The image as the gateway of a house, from its first boot to its third system: paired by a claim on its boot partition with a cloud on
+ * the host; a phone that gets its address, its server and a public network from it, and calls one outside with sound both ways; a good
+ * update from a stick, a bad one from a rollout, and the way back with its reason. Power cuts out of the record of its writes follow.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import type { SlotName } from '#images/raspberry-pi/boot/layout.ts';
+import { bootSteps } from '#images/raspberry-pi/boot/model.ts';
 import { portFaults, readOwnedPorts } from '#images/raspberry-pi/ports.ts';
+import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { levelOf } from '#shared/rtp/measure.ts';
+import { seed } from '#test/support/seed.ts';
 import { Baresip } from '../interop/baresip.ts';
-import { type CloudReady, eventually, Namespaces } from '../interop/netns.ts';
-import { hasNamespaces, hasProgram } from '../peers.ts';
-import { Machine, putOnBoot, tapCard } from './machine.ts';
+import { hasNamespaces, hasProgram, isLong } from '../peers.ts';
+import { dataFault } from './data-check.ts';
+import { CLOCK, DISK_BYTES, House, WAN } from './house.ts';
+import { Machine, overlay } from './machine.ts';
+import { cuts, numbers, wholeDisk } from './power-cut.ts';
+import { diskState, slotFault } from './slot-check.ts';
 
-const WAN = '10.77.0.1';
 const TONES = { inside: 443, outside: 617 };
-const DISK_BYTES = 1280 * 1024 * 1024;
+const PREFIX = '2001:db8:77:';
+/** Samples of 20 ms. */
+const FRAME = 160;
 
 interface Line {
   readonly number: string;
@@ -24,135 +31,243 @@ interface Line {
 }
 
 const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
+/** Share of the 20 ms pieces of a recording in which a tone is heard. */
+function heardShare(sound: Int16Array, tone: number): number {
+  const pieces = Array.from({ length: Math.floor(sound.length / FRAME) }, (_, index) =>
+    sound.subarray(index * FRAME, (index + 1) * FRAME),
+  );
+  return pieces.filter((piece) => levelOf(piece, tone) > -27).length / Math.max(1, pieces.length);
+}
 
-describe.skipIf(!hasNamespaces() || !hasProgram('baresip') || !hasProgram('busybox'))(
-  'a house behind the image',
-  () => {
-    const image = inject('image');
-    const ns = new Namespaces();
-    const folder = mkdtempSync(join(tmpdir(), 'hearthline-house-'));
-    const taps = { wan: `hlw${process.pid}`, lan: `hll${process.pid}` };
-    let cloud: CloudReady & { readonly https: string };
-    let machine: Machine | undefined;
-    let home = '';
-    const cli = async <T>(...words: string[]) =>
-      JSON.parse(
-        await ns.meanwhile(
-          ...(['cloud', 'bin/hearthline', ...words, '--cloud', `http://${WAN}:8080`] as const),
-          ...['--token', cloud.operatorToken, '--json'],
-        ),
-      ) as T;
+const here = hasNamespaces() && hasProgram('baresip') && hasProgram('busybox');
+const image = inject('image');
+const house = new House();
+const { ns, taps } = house;
+let gateway = '';
+const state = async () =>
+  (await house.machine.run('/usr/lib/hearthline/slot-state show')).out.replace(/^sequence=\d+ /, '');
+type Report = VerbReply<'gateway.updates'>['items'][number];
+/** The report on the newest update that the cloud has, once it is over. */
+const outcome = (version: string) =>
+  house.until(
+    async () => {
+      const { items } = await house.cli<{ items: Report[] }>('gateway', 'updates', '--gateway', gateway);
+      return items.find((one) => one.version === version && ['good', 'back', 'failed'].includes(one.state));
+    },
+    600_000,
+    `a report on ${version}`,
+  );
 
-    beforeAll(async () => {
-      for (const host of ['cloud', 'street', 'kitchen']) ns.add(host);
-      const cards = [...tapCard(taps.wan, 'wan'), ...tapCard(taps.lan, 'lan')];
-      ns.within('cloud', 'ip', 'link', 'add', 'wan', 'type', 'bridge');
-      ns.within('cloud', 'ip', 'address', 'add', `${WAN}/24`, 'dev', 'wan');
-      ns.within('cloud', 'ip', 'link', 'set', 'wan', 'up');
-      ns.cable({ host: 'cloud', as: 'street' }, { host: 'street', as: 'eth0', address: '10.77.0.3/24' });
-      ns.within('cloud', 'ip', 'link', 'set', 'street', 'master', 'wan');
-      const at = ['--http', `${WAN}:8080`, '--mqtt', `${WAN}:8883`, '--sip', `${WAN}:5060`, '--sips', `${WAN}:5061`];
-      cloud = (
-        await ns.hearthline<CloudReady & { https: string }>('cloud', 'cloud.json', [
-          ...['cloud', '--data', join(ns.folder, 'cloud'), ...at, '--https', `${WAN}:8443`],
-          ...['--media', `${WAN}:20000-20199`],
-        ])
-      ).ready;
-      home = (await cli<{ id: string }>('home', 'create', '--name', 'Elm')).id;
-      const { claim } = await cli<{ claim: string }>('claim', 'create', '--home', home);
-      const settings = {
-        cloud: `https://${WAN}:8443#${cloud.https.split('#')[1]}`,
-        claim,
-        network: { role: 'router', address: '10.77.0.2/24', gateway: WAN, dns: [WAN] },
+beforeAll(async () => {
+  if (here) await house.open(image);
+});
+afterAll(() => house[Symbol.asyncDispose]());
+
+describe.skipIf(!here)('a house behind the image', () => {
+  test('pairs by the claim that stands on its boot partition, from a clock that is wrong', async () => {
+    await house.machine.line(/stage 9 of 9/, 600_000);
+    const { items } = await house.cli<{ items: { id: string }[] }>('gateway', 'list', '--home', house.home);
+    gateway = items[0]?.id ?? '';
+    expect(items).toEqual([expect.objectContaining({ state: 'paired' })]);
+    expect((await house.machine.run('cat /etc/hearthline/image.json')).out).toContain('"version":"1.0.0"');
+  });
+
+  test('gives a phone in the house an address, and names its SIP server (RFC 3361)', async () => {
+    const script = house.at('lease.sh');
+    writeFileSync(
+      script,
+      '#!/bin/sh\n[ "$1" = bound ] && ip address add "$ip/24" dev "$interface" && ip route add default via "$router" && echo "server $sipsrv"\nexit 0\n',
+      { mode: 0o755 },
+    );
+    const ask = ['udhcpc', '-i', taps.lan, '-n', '-q', '-t', '30', '-T', '2', '-O', 'sipsrv', '-s', script];
+    expect(await ns.meanwhile('kitchen', 'busybox', ...ask)).toMatch(/^server 192\.168\.77\.1$/m);
+    expect(ns.within('kitchen', 'ip', 'address', 'show', 'dev', taps.lan)).toMatch(/inet 192\.168\.77\.\d+\/24/);
+  });
+
+  test('asks the provider for a network, hands a part of it to the house, and lets nothing in by it (RFC 8415)', async () => {
+    const provider = ns.start('cloud', 'bin/node', ['test/image/delegation.ts', 'wan', `${PREFIX}:`]);
+    let said = '';
+    provider.stdout?.on('data', (data) => {
+      said += data;
+    });
+    const router = await house.until(
+      async () => /delegated (\S+)%/.exec(said)?.[1],
+      120_000,
+      'a network to be asked for',
+    );
+    ns.within('cloud', 'ip', '-6', 'address', 'add', '2001:db8:ffff::1/128', 'dev', 'wan', 'nodad');
+    ns.within('cloud', 'ip', '-6', 'route', 'add', `${PREFIX}:/56`, 'via', router, 'dev', 'wan');
+    const indoors = await house.until(
+      async () =>
+        new RegExp(`inet6 (${PREFIX}[0-9a-f:]+)/64 scope global (?!tentative)`).exec(
+          await ns.meanwhile('kitchen', 'ip', '-6', 'address', 'show', 'dev', taps.lan),
+        )?.[1],
+      120_000,
+      'an address of that network in the kitchen',
+    );
+    const pings = (host: string, address: string) =>
+      ns.meanwhile(host, 'busybox', 'ping6', '-c', '3', '-W', '3', address).then(
+        () => true,
+        () => false,
+      );
+    expect(await pings('kitchen', '2001:db8:ffff::1')).toBe(true);
+    expect(await pings('cloud', indoors)).toBe(false);
+  });
+
+  test('has exactly the ports open that a router has', async () => {
+    const list = readFileSync(join(import.meta.dirname, '../../images/raspberry-pi/ports.txt'), 'utf8');
+    expect(portFaults((await house.machine.run('ss -lntup')).out, readOwnedPorts(list), 'router')).toEqual([]);
+  });
+
+  test('carries the call of a phone in the house to one outside with the right sound both ways, at most a fifth lost', async () => {
+    const line = (name: string) => house.cli<Line>('line', 'create', '--home', house.home, '--name', name);
+    const [indoors, outdoors] = [await line('kitchen'), await line('street')];
+    await house.until(
+      async () => ((await house.machine.hearthline('line status')).includes('kitchen') ? true : undefined),
+      120_000,
+      'the line',
+    );
+    const inside = new Baresip(ns, {
+      host: 'kitchen',
+      server: '192.168.77.1:5060',
+      ...indoors.sip,
+      tone: TONES.inside,
+    });
+    const outside = new Baresip(ns, { host: 'street', server: `${WAN}:5060`, ...outdoors.sip, tone: TONES.outside });
+    await inside.says(/200 OK/, 60_000, 'registration');
+    await outside.says(/200 OK/, 60_000, 'registration');
+    inside.dial(outdoors.number);
+    await inside.says(/Call established|established/, 60_000, 'the call to be answered');
+    await pause(8000);
+    inside.hangup();
+    await pause(2500);
+    const heard = [inside, outside].map((phone) => (phone.heard()[0] ?? new Int16Array()).subarray(8000, 48_000));
+    await Promise.all([inside.stop(), outside.stop()]);
+    for (const [own, other, middle = new Int16Array()] of [
+      [TONES.inside, TONES.outside, heard[0]],
+      [TONES.outside, TONES.inside, heard[1]],
+    ] as const) {
+      // What comes is the other's tone, in four fifths of five seconds.
+      expect((heardShare(middle, other) * middle.length) / 40_000).toBeGreaterThanOrEqual(0.8);
+      expect(levelOf(middle, own)).toBeLessThan(levelOf(middle, other) - 20);
+    }
+  });
+
+  test('keeps within its memory', async () => {
+    const { out } = await house.machine.run(
+      'for p in /proc/[0-9]*; do case $(readlink $p/exe) in */hearthline) tr "\\0" " " < $p/cmdline; echo; grep -E "VmRSS|RssAnon" $p/status;; esac; done; free -m',
+    );
+    console.info(out);
+    const own = [...out.matchAll(/RssAnon:\s+(\d+) kB/g)].map(([, kilo]) => Number(kilo) / 1024);
+    expect(own.length).toBeGreaterThan(1);
+    for (const mega of own) expect(mega).toBeLessThan(160);
+  });
+});
+
+describe.skipIf(!here)('an update of that gateway', () => {
+  test('that is good comes from a stick, is started, has its session, is marked good, and the cloud hears of it', async () => {
+    const { machine } = house;
+    expect(await state()).toBe('order=A B A=3 B=0');
+    const stick = await machine.plug();
+    expect(await machine.hearthline('ota status --timeout 120')).toContain(`${stick}/good.raucb`);
+    await machine.hearthline(`ota install ${stick}/good.raucb --timeout 120`);
+    await machine.line(/slot B, attempt 1, 2 left, order B A/);
+    machine.restarted();
+    await machine.line(/stage 9 of 9/, 900_000);
+    expect(await outcome('1.1.0')).toMatchObject({ state: 'good', from: '1.0.0' });
+    expect((await machine.run('cat /etc/hearthline/image.json')).out).toContain('"version":"1.1.0"');
+    expect(await state()).toBe('order=B A A=3 B=3');
+    expect((await machine.run('cat /data/update-root/floor')).out).toBe('1.1.0');
+  });
+
+  test('that is bad comes from a rollout, has its three boots, goes back by itself, and the cloud hears why', async () => {
+    const { machine } = house;
+    const release = await house.cli<{ id: string }>('release', 'upload', house.at('bad.raucb'), '--version', '1.2.0');
+    const words = ['--release', release.id, '--stages', '100', '--silence', '7200000'];
+    const rollout = await house.cli<{ id: string }>('rollout', 'create', ...words);
+    for (const attempt of [1, 2, 3])
+      await machine.line(new RegExp(`slot A, attempt ${attempt}, ${3 - attempt} left, order A B`), 900_000);
+    await machine.line(/slot B, attempt 1, 2 left, order A B/, 900_000);
+    machine.restarted();
+    await machine.line(/stage 9 of 9/, 900_000);
+    const report = await outcome('1.2.0');
+    expect.soft(report).toMatchObject({
+      state: 'back',
+      reason: 'update_not_proved',
+      stage: 'agent',
+      attempts: 3,
+      from: '1.1.0',
+    });
+    expect
+      .soft(report.lines?.join('\n'))
+      .toMatch(/hearthline\.service.*(?:exit-code|Start request repeated too quickly)/);
+    expect.soft((await machine.run('cat /etc/hearthline/image.json')).out).toContain('"version":"1.1.0"');
+    expect.soft(await machine.hearthline('ota history --timeout 120')).toMatch(/it came as far as: agent, 3 starts/);
+    // To go back below what the new system never proved is no older version than the floor's.
+    expect.soft((await machine.run('cat /data/update-root/floor')).out).toBe('1.1.0');
+    await house.until(
+      async () => ((await state()) === 'order=A B A=0 B=3' ? true : undefined),
+      300_000,
+      'the old system to be proved again',
+    );
+    const stopped = await house.until(
+      async () => {
+        const found = await house.cli<{ state: string; why?: string }>('rollout', 'show', '--rollout', rollout.id);
+        return found.state === 'running' ? undefined : found;
+      },
+      120_000,
+      'the rollout to stop',
+    );
+    expect(stopped).toMatchObject({ state: 'stopped' });
+    expect(stopped.why).toBeDefined();
+  });
+});
+
+describe.skipIf(!here)('the power fails', () => {
+  const points = isLong ? 1000 : 220;
+  const boots = isLong ? 6 : 1;
+  const random = numbers(seed);
+
+  test(`at any of ${points} points of that life, and old or new starts, never neither`, async () => {
+    await house.machine.cut();
+    const judged = new Map<string, string | undefined>();
+    let kept = 0;
+    let number = 0;
+    for (const cut of cuts(house.at('base.img'), house.at('writes.log'), house.at('cuts'), points, random)) {
+      const where = `cut ${number} after ${cut.entries} writes, ${cut.kept} loose ones kept`;
+      number += 1;
+      const fault = (slot: SlotName) => {
+        const key = `${slot} ${cut.touched[slot]}`;
+        if (!judged.has(key)) judged.set(key, slotFault(cut.front, slot));
+        return judged.get(key);
       };
-      writeFileSync(join(folder, 'hearthline.json'), JSON.stringify(settings, undefined, 2));
-      const disk = join(folder, 'disk.img');
-      execFileSync('cp', ['--sparse=always', image.disk, disk]);
-      execFileSync('truncate', ['-s', String(DISK_BYTES), disk]);
-      putOnBoot(disk, join(folder, 'hearthline.json'), 'hearthline.json');
-      const started = Machine.start({
-        folder,
-        uboot: image.uboot.qemu,
-        disk: { file: disk, format: 'raw' },
-        network: cards,
+      const found = diskState(cut.front);
+      expect(found, where).toBeDefined();
+      if (found === undefined) continue;
+      const steps = bootSteps(found, {
+        A: fault('A') === undefined ? 'starts' : 'damaged',
+        B: fault('B') === undefined ? 'starts' : 'damaged',
       });
-      machine = await started;
-      await machine.line(/U-Boot/, 60_000);
-      // A card keeps its other end open when that moves to another namespace.
-      for (const [tap, host] of [
-        [taps.wan, 'cloud'],
-        [taps.lan, 'kitchen'],
-      ] as const) {
-        ns.ip('link', 'set', tap, 'netns', ns.name(host));
-        if (host === 'cloud') ns.within(host, 'ip', 'link', 'set', tap, 'master', 'wan');
-        ns.within(host, 'ip', 'link', 'set', tap, 'up');
+      expect(steps.at(-1)?.do, where).toBe('start');
+      expect(dataFault(cut.data, house.at('data-check.img')), where).toBeUndefined();
+      if (kept < boots && number >= (points / (boots + 1)) * (kept + 1)) {
+        wholeDisk(cut, house.at('cuts'), house.at(`cut-${kept}.img`));
+        kept += 1;
       }
-    });
-    afterAll(async () => {
-      await machine?.cut();
-      await ns[Symbol.asyncDispose]();
-      rmSync(folder, { recursive: true, force: true });
-    });
+    }
+    expect(kept).toBe(boots);
+  });
 
-    test('pairs by the claim that stands on its boot partition', async () => {
-      await eventually(
-        async () => (await cli<{ items: unknown[] }>('gateway', 'list', '--home', home)).items.length > 0,
-        400_000,
-        'the gateway to be paired',
-      ).catch((error: Error) => {
-        throw new Error(`${error.message}\n${machine?.console.text.slice(-3000)}`);
-      });
-      await machine?.line(/stage 9 of 9/, 120_000);
+  test.each(Array.from({ length: boots }, (_, index) => index))('and disk %d of those boots', async (index) => {
+    const after = await Machine.start({
+      ...{ folder: house.at('.'), uboot: image.uboot.qemu, clock: CLOCK },
+      disk: overlay(house.at(`cut-${index}.img`), house.at(`cut-${index}.qcow2`), DISK_BYTES),
     });
-
-    test('has exactly the ports open that a router has', async () => {
-      const owned = readOwnedPorts(
-        readFileSync(join(import.meta.dirname, '../../images/raspberry-pi/ports.txt'), 'utf8'),
-      );
-      expect(portFaults((await machine!.run('ss -lntup')).out, owned, 'router')).toEqual([]);
-    });
-
-    test('gives a phone in the house an address, and carries its call to a phone outside with sound both ways', async () => {
-      const script = join(folder, 'lease.sh');
-      writeFileSync(
-        script,
-        '#!/bin/sh\n[ "$1" = bound ] && ip address add "$ip/24" dev "$interface" && ip route add default via "$router"\nexit 0\n',
-        { mode: 0o755 },
-      );
-      const ask = ['udhcpc', '-i', taps.lan, '-n', '-q', '-t', '30', '-T', '2', '-s', script];
-      await ns.meanwhile('kitchen', 'busybox', ...ask);
-      expect(ns.within('kitchen', 'ip', 'address', 'show', 'dev', taps.lan)).toMatch(/inet 192\.168\.77\.\d+\/24/);
-      const line = (name: string) => cli<Line>('line', 'create', '--home', home, '--name', name);
-      const [indoors, outdoors] = [await line('kitchen'), await line('street')];
-      await eventually(
-        async () => (await machine!.run('hearthline line status --state /data/hearthline')).out.includes('kitchen'),
-        120_000,
-        'the line',
-      );
-      const inside = new Baresip(ns, {
-        host: 'kitchen',
-        server: '192.168.77.1:5060',
-        ...indoors.sip,
-        tone: TONES.inside,
-      });
-      const outside = new Baresip(ns, { host: 'street', server: `${WAN}:5060`, ...outdoors.sip, tone: TONES.outside });
-      await inside.says(/200 OK/, 60_000, 'registration');
-      await outside.says(/200 OK/, 60_000, 'registration');
-      inside.dial(outdoors.number);
-      await inside.says(/Call established|established/, 60_000, 'the call to be answered');
-      await pause(8000);
-      inside.hangup();
-      await pause(2500);
-      for (const [own, other, heard] of [
-        [TONES.inside, TONES.outside, inside.heard()[0]],
-        [TONES.outside, TONES.inside, outside.heard()[0]],
-      ] as const) {
-        const middle = (heard ?? new Int16Array()).subarray(8000, 48_000);
-        // Under emulation up to a fifth of the sound may be missing; what comes is the other's tone.
-        expect(middle.length).toBeGreaterThan(32_000);
-        expect(levelOf(middle, other)).toBeGreaterThan(-27);
-        expect(levelOf(middle, own)).toBeLessThan(levelOf(middle, other) - 20);
-      }
-    });
-  },
-);
+    try {
+      await after.line(/root and data are ready/, 600_000);
+      await after.line(/stage \d of 9/, 900_000);
+    } finally {
+      await after.cut();
+    }
+  });
+});

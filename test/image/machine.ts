@@ -81,8 +81,12 @@ export interface MachineSettings {
   readonly network?: readonly string[];
   /** Ends qemu at a restart of the guest instead of booting again. */
   readonly once?: boolean;
+  /** A file system that the guest finds on a second disk: see `Machine.plug`. */
+  readonly stick?: string;
   /** More words. */
   readonly more?: readonly string[];
+  /** Needs little of the processor and waits for no other machine to end. */
+  readonly light?: boolean;
   /** Emulates a Raspberry Pi 3 with this device tree instead; `uboot` is the one of the card. Its console is the second serial line. */
   readonly pi3?: string;
 }
@@ -106,6 +110,20 @@ function pi3({ uboot, disk }: MachineSettings, tree: string, shell: string): str
   ];
 }
 
+/** The turn of one machine of this tree at a time: two cores cannot emulate two. Held by a name of the kernel's, which dies with its process. */
+async function turn(): Promise<() => void> {
+  const path = `\0hearthline-machine-${process.cwd()}`;
+  for (;;) {
+    const server = createServer();
+    const mine = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(path, () => resolve(true));
+    });
+    if (mine) return () => void server.close();
+    await new Promise((resume) => setTimeout(resume, 300));
+  }
+}
+
 /** A running gateway. */
 export class Machine {
   readonly console: Serial;
@@ -117,7 +135,7 @@ export class Machine {
   #errors = '';
   readonly #ended: Promise<void>;
 
-  private constructor(child: ChildProcess, server: Server, console: Serial, shell: Serial) {
+  private constructor(child: ChildProcess, server: Server, console: Serial, shell: Serial, over: () => void) {
     this.#child = child;
     this.console = console;
     this.shell = shell;
@@ -132,6 +150,7 @@ export class Machine {
         server.close();
         console.ended();
         shell.ended();
+        over();
         resolve();
       });
     });
@@ -139,6 +158,7 @@ export class Machine {
 
   /** Starts a machine. */
   static async start(settings: MachineSettings): Promise<Machine> {
+    const over = settings.light === true ? () => undefined : await turn();
     const shell = new Serial(process.env.HEARTHLINE_IMAGE_LOG);
     const path = join(settings.folder, `shell-${Math.random().toString(36).slice(2)}.sock`);
     const server = createServer((socket: Socket) => {
@@ -154,10 +174,14 @@ export class Machine {
     const args = [
       ...(settings.pi3 === undefined ? virt(settings, disk, path) : pi3(settings, settings.pi3, path)),
       ...(settings.once === true ? ['-no-reboot'] : []),
+      ...(settings.stick === undefined
+        ? []
+        : ['-drive', `file=${settings.stick},format=raw,if=none,id=stick,readonly=on`]),
+      ...(settings.stick === undefined ? [] : ['-device', 'virtio-blk-device,drive=stick']),
       ...['-display', 'none', '-monitor', 'none', ...(settings.more ?? [])],
     ];
     const child = spawn('qemu-system-aarch64', args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    return new Machine(child, server, new Serial(process.env.HEARTHLINE_IMAGE_LOG), shell);
+    return new Machine(child, server, new Serial(process.env.HEARTHLINE_IMAGE_LOG), shell, over);
   }
 
   /** What qemu itself complained about. */
@@ -182,6 +206,22 @@ export class Machine {
       () => this.#running,
     );
     return { code: Number(code), out: (out ?? whole).replaceAll('\r', '').trim() };
+  }
+
+  /** Mounts the stick where sticks are looked for; which of the disks it is depends on the order in which the kernel found them. */
+  async plug(): Promise<string> {
+    const place = '/run/media/stick';
+    const mount = (disk: string) => `mount -t squashfs -o ro /dev/${disk} ${place}`;
+    const { code, out } = await this.run(`mkdir -p ${place}; ${mount('vdb')} || ${mount('vda')}`);
+    if (code !== 0) throw new Error(out);
+    return place;
+  }
+
+  /** An order to the agent by its own command line. */
+  async hearthline(words: string): Promise<string> {
+    const { code, out } = await this.run(`hearthline ${words} --state /data/hearthline`);
+    if (code > 1) throw new Error(`hearthline ${words}: ${out}`);
+    return out;
   }
 
   /** The guest starts anew: its shell has to come up again. */
@@ -225,6 +265,11 @@ export function tapCard(tap: string, id: string): string[] {
   execFileSync('ip', ['tuntap', 'add', 'dev', tap, 'mode', 'tap']);
   const end = `tap,id=${id},ifname=${tap},script=no,downscript=no,vnet_hdr=off`;
   return ['-netdev', end, '-device', `virtio-net-pci,netdev=${id},romfile=`];
+}
+
+/** A folder as a file system, uncompressed: what is in it has been compressed already. */
+export function packed(folder: string, path: string): void {
+  execFileSync('mksquashfs', [folder, path, '-noI', '-noD', '-noF', '-noX', '-quiet', '-no-progress']);
 }
 
 /** Puts a file onto the boot partition of a disk image. */

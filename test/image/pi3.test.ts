@@ -17,11 +17,11 @@ describe.runIf(isLong)('the image on a Raspberry Pi 3', () => {
       disk: overlay(image.disk, join(folder, 'card.qcow2'), 2 * 1024 ** 3),
     });
     try {
-      await machine.line(/slot A, attempt 1: root and data are ready/, 400_000);
-      await machine.line(/stage \d of 9/, 600_000);
+      await machine.line(/slot A, attempt 1: root and data are ready/, 600_000);
+      await machine.line(/stage \d of 9/, 900_000);
       expect(machine.console.text).not.toMatch(/Kernel panic|running from memory/);
     } finally {
       await machine.cut();
     }
-  }, 1_200_000);
+  }, 1_800_000);
 });
