@@ -42,9 +42,14 @@ export class LoopbackCloud {
   /** Starts baresip for a line, without sound; `account` and `modules` are more of its own words, `command` is carried out at once. */
   baresip(
     { sip }: VerbReply<'line.create'>,
-    more: { readonly account?: string; readonly modules?: readonly string[]; readonly command?: string } = {},
-  ): { readonly output: string } {
-    const { account = '', modules = [], command } = more;
+    more: {
+      readonly account?: string;
+      readonly modules?: readonly string[];
+      readonly command?: string;
+      readonly config?: readonly string[];
+    } = {},
+  ): { readonly output: string; readonly folder: string } {
+    const { account = '', modules = [], command, config = [] } = more;
     const folder = join(this.folder, `baresip-${sip.username}`);
     mkdirSync(folder);
     const server = `127.0.0.1:${this.cloud.config.bound.sipUdp?.port}`;
@@ -56,11 +61,11 @@ export class LoopbackCloud {
     );
     const loaded = ['account.so', 'menu.so', ...modules].map((name) => `module_app ${name}\n`).join('');
     const first = 'sip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\n';
-    writeFileSync(join(folder, 'config'), first + loaded);
+    writeFileSync(join(folder, 'config'), first + loaded + config.map((line) => `${line}\n`).join(''));
     const words = ['-o0', '-e0', 'baresip', '-f', folder, ...(command === undefined ? [] : ['-e', command])];
     const child = spawn('stdbuf', words, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.children.push(child);
-    const said = { output: '' };
+    const said = { output: '', folder };
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (data) => {
         said.output += String(data);

@@ -13,6 +13,8 @@ export const pause = (ms: number) => new Promise<void>((done) => setTimeout(done
 interface Ready {
   readonly http: string;
   readonly operatorToken: string;
+  /** With `--softswitches`. */
+  readonly softswitches?: readonly { readonly pid: number; readonly udp: string }[];
 }
 
 export class MortalCloud {
@@ -30,7 +32,8 @@ export class MortalCloud {
     return this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  async start(crashAt?: number): Promise<void> {
+  /** `more`: further options of the command. */
+  async start(crashAt?: number, more: readonly string[] = []): Promise<void> {
     await this.stop('SIGKILL');
     const ready = join(this.folder, 'ready.json');
     rmSync(ready, { force: true });
@@ -50,6 +53,7 @@ export class MortalCloud {
       '--log',
       'error',
       ...crash,
+      ...more,
     ];
     this.#child = spawn(join(root, 'bin/node'), args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
     for (const end = performance.now() + READY_WITHIN; performance.now() < end; await pause(20)) {

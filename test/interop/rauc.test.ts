@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -130,6 +131,12 @@ describe.skipIf(!here)('the real RAUC', () => {
     start('dbus-daemon', `--config-file=${at('bus.conf')}`, '--nofork');
     await until(async () => existsSync(at('bus')));
     start('rauc', `--conf=${at('system.conf')}`, 'service', '--override-boot-slot=A');
+    // A bus that loses as many questions as the file says.
+    writeFileSync(
+      at('slow'),
+      `#!/bin/sh\nn=$(cat ${at('lost')} 2>/dev/null || echo 0)\n[ "$n" = 0 ] || { echo $((n - 1)) >${at('lost')}; echo 'Timeout was reached' >&2; exit 1; }\nexec rauc "$@"\n`,
+    );
+    chmodSync(at('slow'), 0o755);
     const words = Object.entries(bus).map(([name, value]) => `${name}=${value}`);
     helper = await serveHelper({
       clock: world.clock,
@@ -141,7 +148,7 @@ describe.skipIf(!here)('the real RAUC', () => {
       run: at('run'),
       logs: at('logs'),
       image: at('image.json'),
-      rauc: ['env', ...words, 'rauc', `--conf=${at('system.conf')}`],
+      rauc: ['env', ...words, at('slow'), `--conf=${at('system.conf')}`],
       reboot: ['touch', at('rebooted')],
     });
     board = raucBoard(world.clock, at('helper.sock'));
@@ -161,6 +168,14 @@ describe.skipIf(!here)('the real RAUC', () => {
     expect(await board.markGood()).toMatchObject({ ok: true });
     expect(await board.facts()).toMatchObject({ value: { good: true } });
     expect(readFileSync(at('run/A'), 'utf8').trim()).toBe('good');
+  });
+
+  test('is asked again where its service was too slow, and is no board without two systems because of that', async () => {
+    writeFileSync(at('lost'), '3');
+    expect(await board.facts()).toMatchObject({ ok: true, value: { slot: 'A' } });
+    writeFileSync(at('lost'), '4');
+    expect(await board.facts()).toMatchObject({ ok: false, fault: { code: 'update_install_failed' } });
+    expect(readFileSync(at('lost'), 'utf8').trim()).toBe('0');
   });
 
   test('refuses what is wrong, each with its own reason', async () => {
@@ -187,6 +202,40 @@ describe.skipIf(!here)('the real RAUC', () => {
     ];
     for (const [file, code] of cases)
       expect([file, await board.inspect(file)]).toMatchObject([file, { ok: false, fault: { code } }]);
+  });
+
+  test('keeps its own floor where only root writes: an agent that would have it lower gets no older system, nor one above it refused', async () => {
+    expect(await board.facts()).toMatchObject({ value: { floor: '1.0.0' } });
+    expect(readFileSync(at('keep/floor'), 'utf8')).toBe('1.0.0\n');
+    const older = makeBundle('older', 'signer', { version: '0.9.9' });
+    const seen = await board.inspect(older);
+    if (!seen.ok) throw new Error('refused');
+    expect(await board.install(older, seen.value)).toMatchObject({ ok: false, fault: { code: 'update_too_old' } });
+    // Back from a newer system that had proved itself: the older one runs and is good, and the floor stays where it was.
+    writeFileSync(at('keep/floor'), '1.3.0\n');
+    expect(await board.markGood()).toMatchObject({ ok: true });
+    expect(await board.facts()).toMatchObject({ value: { version: '1.0.0', good: true, floor: '1.3.0' } });
+    const between = makeBundle('between', 'signer', { version: '1.2.0' });
+    const fits = await board.inspect(between);
+    if (!fits.ok) throw new Error('refused');
+    expect(await board.install(between, fits.value)).toMatchObject({ ok: false, fault: { code: 'update_too_old' } });
+    expect(readFileSync(at('slotB.img')).every((octet) => octet === 0)).toBe(true);
+    // A damaged one is none, until something proves itself.
+    writeFileSync(at('keep/floor'), '');
+    expect(await board.markGood()).toMatchObject({ ok: true });
+    expect(await board.facts()).toMatchObject({ value: { floor: '1.0.0' } });
+  });
+
+  test('says that there is no room for its copy, and leaves nothing half of it', async () => {
+    const file = makeBundle('roomless', 'signer');
+    rmSync(at('keep/bundle.raucb'), { force: true });
+    run('mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', at('keep'));
+    try {
+      expect(await board.inspect(file)).toMatchObject({ ok: false, fault: { code: 'update_no_room' } });
+      expect(readdirSync(at('keep'))).toEqual([]);
+    } finally {
+      run('umount', at('keep'));
+    }
   });
 
   test('does not install what was swapped after the check', async () => {

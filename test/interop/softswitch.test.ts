@@ -8,6 +8,7 @@ import { levelOf, sine } from '#shared/rtp/measure.ts';
 import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
 import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { callerScenario } from './sipp/caller.ts';
 
 type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
@@ -50,7 +51,7 @@ describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
       const [from, to] = [await line(), await line()];
       const callee = await ourPhone(to);
       const file = join(rig.folder, 'caller.xml');
-      writeFileSync(file, scenario(from, to.number));
+      writeFileSync(file, callerScenario(from, to.number));
       const port = rig.cloud.config.bound.sipUdp?.port ?? 0;
       const { exit, output } = run('sipp', [
         ...['-sf', file, '-m', '5', '-r', '5', '-t', transport, '-i', '127.0.0.1', '-nostdin', '-timeout', '40'],
@@ -119,48 +120,3 @@ describe.skipIf(!hasProgram('baresip'))('baresip', () => {
     await rig.until(async () => (await rig.ask('channel.list', {})).items.length === 0, 'the end');
   }, 60_000);
 });
-
-/** A SIPp caller with digest on REGISTER and INVITE. */
-function scenario({ sip: { username, password, domain } }: Line, to: string): string {
-  const head = (method: string, uri: string, seq: number, more = '') =>
-    `${method} ${uri} SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:${username}@${domain}>;tag=[pid]${method === 'REGISTER' ? 'r' : 'i'}[call_number]
-Call-ID: ${method === 'REGISTER' ? 'r///' : ''}[call_id]
-CSeq: ${seq} ${method}
-Max-Forwards: 70
-Contact: <sip:${username}@[local_ip]:[local_port];transport=[transport]>
-${more}`;
-  const auth = `[authentication username=${username} password=${password}]\n`;
-  const target = `sip:${to}@[remote_ip]:[remote_port]`;
-  const own = `To: <sip:${username}@${domain}>\n`;
-  const offer = `Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=user1 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [local_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0
-a=rtpmap:0 PCMU/8000
-`;
-  const send = (text: string) => `<send retrans="500"><![CDATA[\n${text}\n]]></send>`;
-  const plain = (text: string) => `<send><![CDATA[\n${text}\n]]></send>`;
-  const empty = 'Content-Length: 0\n\n';
-  const optional = [100, 180, 183].map((status) => `<recv response="${status}" optional="true"></recv>`).join('');
-  return `<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="caller">
-${send(head('REGISTER', `sip:${domain}`, 1, `${own}${empty}`))}
-<recv response="401" auth="true"></recv>
-${send(head('REGISTER', `sip:${domain}`, 2, `${own}${auth}${empty}`))}
-<recv response="200"></recv>
-${send(head('INVITE', target, 3, `To: <${target}>\n${offer}`))}
-<recv response="100" optional="true"></recv><recv response="401" auth="true"></recv>
-${plain(head('ACK', target, 3, `[last_To:]\n${empty}`).replace(/Via:.*/, '[last_Via:]'))}
-${send(head('INVITE', target, 4, `To: <${target}>\n${auth}${offer}`))}
-${optional}<recv response="200" rrs="true"></recv>
-${plain(head('ACK', '[next_url]', 4, `[last_To:]\n${empty}`))}
-<pause milliseconds="300"/>
-${send(head('BYE', '[next_url]', 5, `[last_To:]\n${empty}`))}
-<recv response="200"></recv></scenario>`;
-}

@@ -28,6 +28,14 @@ export function torture5118(): Torture | undefined {
   return existsSync(RFC(5118)) ? { source: RFC(5118), messages: archiveOf(RFC(5118)) } : undefined;
 }
 
+/** The archive of RFC 5118 has bare line feeds, sometimes no empty line, and lengths that do not fit. */
+export function repaired(text: string): string {
+  const [head = '', ...body] = text.replaceAll('\r\n', '\n').split('\n\n');
+  const rest = body.join('\n\n').replaceAll('\n', '\r\n');
+  const lines = head.split('\n').filter((line) => line !== '' && !line.startsWith('Content-Length:'));
+  return [...lines, `Content-Length: ${rest.length}`, '', rest].join('\r\n');
+}
+
 function archiveOf(path: string): Map<string, string> {
   const lines = latin1(gunzipSync(readFileSync(path))).split('\n');
   // The markers stand twice: in the listing of the decoder, then around the archive itself.

@@ -6,7 +6,7 @@ import { parseSdp } from '#shared/sip/sdp.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import { validate } from '#shared/sip/validate.ts';
 import { write } from '#shared/sip/write.ts';
-import { torture4475, torture5118 } from './torture-archive.ts';
+import { repaired, torture4475, torture5118 } from './torture-archive.ts';
 
 /** Accepted, dropped (a response), or refused with that status, before anything acts on the message. */
 type Verdict = 'accept' | 'drop' | number;
@@ -333,14 +333,6 @@ describe.skipIf(old === undefined)(
     });
   },
 );
-
-/** The archive of RFC 5118 has bare line feeds, sometimes no empty line, and lengths that do not fit. */
-function repaired(text: string): string {
-  const [head = '', ...body] = text.replaceAll('\r\n', '\n').split('\n\n');
-  const rest = body.join('\n\n').replaceAll('\n', '\r\n');
-  const lines = head.split('\n').filter((line) => line !== '' && !line.startsWith('Content-Length:'));
-  return [...lines, `Content-Length: ${rest.length}`, '', rest].join('\r\n');
-}
 
 const six = torture5118();
 describe.skipIf(six === undefined)(`RFC 5118 (${six?.source ?? 'doc-rfc-informational is not installed'})`, () => {

@@ -3,9 +3,12 @@ import { createSocket } from 'node:dgram';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
+import { readIdentity } from '#shared/sip/identity.ts';
+import { readToken } from '#shared/sip/passport.ts';
 import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
 import { headerIn } from '#test/support/carrier.ts';
+import { authority, signer } from '#test/support/signer.ts';
 import { CARRIER, CarrierKamailio } from './kamailio.ts';
 import { any, LoopbackCloud } from './loopback-cloud.ts';
 
@@ -110,6 +113,32 @@ describe.skipIf(!hasProgram('kamailio'))('trunks to Kamailio', () => {
     expect(far[0].wire.filter((text) => text.includes(line.sip.username) || text.includes(`:${port}`))).toEqual([]);
     call.hangup();
     await rig.until(() => incoming?.state === 'ended', 'the end there');
+  }, 30_000);
+
+  it('brings our signature and who sent the call on through the carrier as they are', async () => {
+    const root = await authority(rig.world);
+    const x5u = 'https://operator.example/chain.pem';
+    const mine = await signer(rig.world, root, x5u);
+    await rig.ask('identity.set', { x5u, chain: mine.chain, key: mine.key.privateKey });
+    const [one] = await trunks();
+    const { name = '', host = '', port = 0, domain = '', username = '' } = one ?? {};
+    const set = { name, host, port, domain, username, mode: 'register' as const, priority: 1 };
+    await rig.ask('trunk.set', { trunk: one?.id ?? '', ...set, identity: { out: 'sign' }, forwarded: 'both' });
+    await rig.until(async () => (await trunks()).every(({ state }) => state === 'up'), 'both trunks');
+    const home = (await rig.ask('home.list', {})).items[0]?.id ?? '';
+    const by = await rig.ask('line.create', { home, name: 'Hall' });
+    await rig.ask('line.features.set', { home, line: by.id, features: { forward: { always: FAR } } });
+    const call = await ours.dial(by.number);
+    await rig.until(() => call.state === 'up', `the answer: ${call.status} ${carriers[0]?.output}`);
+    const invite = far[0].wire.find((text) => text.startsWith('INVITE')) ?? '';
+    const identity = readIdentity(headerIn(invite, 'Identity') ?? '');
+    const token = readToken(identity?.token ?? '');
+    expect(token?.passport).toMatchObject({ attest: 'A', orig: by.number.slice(1), dest: { tn: [FAR.slice(1)] }, x5u });
+    const input = new TextEncoder().encode(token?.input);
+    expect(await rig.world.crypto.verify(mine.key.publicKey, input, token?.signature ?? input)).toBe(true);
+    expect(headerIn(invite, 'Diversion')).toContain(`<sip:${by.number}@`);
+    expect(invite.match(/^History-Info: .*$/gm)).toHaveLength(2);
+    call.hangup();
   }, 30_000);
 
   it('is called by the number, by registration and by address', async () => {

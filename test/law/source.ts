@@ -3,7 +3,18 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, posix, relative, resolve } from 'node:path';
 
 export const root = resolve(import.meta.dirname, '../..');
-export const folders = ['shared', 'cloud', 'device', 'cli', 'simulator', 'apps', 'sdk', 'test', 'bench'] as const;
+export const folders = [
+  'shared',
+  'cloud',
+  'device',
+  'cli',
+  'simulator',
+  'apps',
+  'sdk',
+  'test',
+  'bench',
+  'examples',
+] as const;
 
 export interface SourceFile {
   /** Path from the root, with slashes. */

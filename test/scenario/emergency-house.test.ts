@@ -112,6 +112,15 @@ describe('without the cloud', () => {
       },
     ],
     ['the cloud’s process killed', () => stage.killCloud()],
+    [
+      'cut off, and the gateway started again on what its disk holds',
+      async () => {
+        cut();
+        await world.run(60_000);
+        await elm.restart();
+        await world.run(5_000);
+      },
+    ],
   ])('%s: the fallback trunk', async (_name, happen) => {
     await happen();
     const call = await dial(a);

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { emergencyHandlers } from '#cloud/farm/oamp/emergency.ts';
 import { sql } from '#cloud/store/store.ts';
+import { ok } from '#shared/kernel/result.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import { type Carrier, carrier, headerIn, requestOf, trunkTo } from '#test/support/carrier.ts';
 import { type Line, Operator } from './operator.ts';
@@ -95,6 +96,32 @@ describe('a path exists', () => {
       },
     ],
     [
+      'the line may call nowhere',
+      async () => {
+        const bar = ['local', 'national', 'mobile', 'international', 'premium'] as const;
+        const features = { bar: [...bar] };
+        await operator.ask('line.features.set', { home: 'home_1', line: a.id, features });
+      },
+    ],
+    [
+      'the phone’s address has guessed passwords and is shut out',
+      async () => {
+        const cracker = await operator.phone(
+          { ...a, password: 'guess' },
+          { host: '10.1.0.11', world: operator.world.host('again', ['10.1.0.11']) },
+        );
+        for (let i = 0; i < 12; i++) await operator.world.settle(cracker.register());
+        expect(await operator.world.settle(cracker.register())).toBe(403);
+      },
+    ],
+    [
+      'the softswitch has just started again',
+      async () => {
+        await operator.stopPart('softswitch');
+        await operator.startPart('softswitch');
+      },
+    ],
+    [
       'the trunk counts as down',
       async () => void (await operator.ask('trunk.set', { trunk, ...trunkTo(psap, { probeEvery: 0 }) })),
     ],
@@ -109,6 +136,29 @@ describe('a path exists', () => {
     expect(await calls()).toMatchObject([
       { from: a.number, dialled: '112', service: 'urn:service:sos', by: 'address', trunk, home: 'home_1' },
     ]);
+  });
+
+  test.each(['commit', 'all', 'one'] as const)('the store fails: %s', async (what) => {
+    const alice = await operator.ready(a);
+    await operator.stopPart('session-manager');
+    const works = operator.store[what];
+    Object.assign(operator.store, { [what]: () => Promise.reject(new Error('the disk is gone')) });
+    const call = await helped(alice);
+    call.hangup();
+    await operator.world.run(1_000);
+    Object.assign(operator.store, { [what]: works });
+    expect(psap.phone.calls.map(({ state }) => state)).toEqual(['ended']);
+  });
+
+  test.each([false, true])('the store fails for a gateway that has just come (known: %s)', async (known) => {
+    const gateway = await operator.gateway('home_1', 1);
+    const phone = await operator.phone(a, { ...operator.behind(gateway), host: '10.1.0.40' });
+    if (known) await operator.world.settle(phone.register());
+    operator.bus.publish('lines.changed', { home: 'home_1' });
+    await operator.world.run(50);
+    for (const what of ['all', 'one'] as const)
+      Object.assign(operator.store, { [what]: () => Promise.reject(new Error('the disk is gone')) });
+    await helped(phone);
   });
 
   test('the line has all the calls that it may have', async () => {
@@ -229,12 +279,19 @@ describe('what is conveyed', () => {
 
 describe('strangers', () => {
   test('get 403, and the operator hears of it', async () => {
+    const raised: string[] = [];
+    const note = async ({ cause }: { cause: string }) => {
+      raised.push(cause);
+      return ok({});
+    };
+    operator.bus.serve('oamp', { 'alarm.raise': note } as never);
     const stranger = await carrier(operator.world, '10.9.9.9');
     const call = await operator.world.settle(stranger.phone.dial('112'));
     await ended(call);
     expect(call.status).toBe(403);
     expect(await calls()).toMatchObject([{ by: 'none', dialled: '112' }]);
     expect(psap.requests.filter((text) => text.startsWith('INVITE'))).toEqual([]);
+    expect(raised.filter((cause) => cause === 'emergency-refused')).toHaveLength(1);
     // A spoofed address is not flooded with repetitions of the refusal.
     await operator.world.run(40_000);
     expect(stranger.wire.filter((text) => text.startsWith('SIP/2.0'))).toHaveLength(1);

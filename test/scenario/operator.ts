@@ -55,9 +55,10 @@ export class Operator {
     this.config = config;
   }
 
-  /** Starts all parts, or those named. */
-  static async start(seed: number, names?: readonly ServerName[]): Promise<Operator> {
-    const world = new VirtualWorld({ seed, ...(process.env.SIM_LOG && { log: (line: string) => console.log(line) }) });
+  /** Starts all parts, or those named; `log` hears every line. */
+  static async start(seed: number, names?: readonly ServerName[], log?: (line: string) => void): Promise<Operator> {
+    const lines = log ?? (process.env.SIM_LOG ? (line: string) => console.log(line) : undefined);
+    const world = new VirtualWorld({ seed, ...(lines && { log: lines }) });
     const operator = new Operator(world, await makeConfig(world));
     for (const part of operator.#parts) {
       if (names === undefined || names.includes(part.name)) await operator.startPart(part.name);

@@ -90,17 +90,6 @@ test('a line that forwards to a premium number answers for it, not its caller', 
   await short(alice, premium);
 });
 
-test('nobody is sent outside by a phone that redirects or transfers', async () => {
-  const call = await alice.dial(b.number);
-  await up(call);
-  expect(await operator.world.settle(alice.refer(call, premium))).toBe(202);
-  await operator.world.run(3_000);
-  bob.manner = 'ring';
-  const sent = await carrier(operator.world, '10.1.0.77', { refuses: 302 });
-  await operator.world.settle(sent.phone.close());
-  expect(world.requests.filter((text) => text.startsWith('INVITE'))).toEqual([]);
-});
-
 test('the session manager away changes nothing of it', async () => {
   await operator.ask('barring.set', { home: 'home_1', reason: 'unpaid' });
   await operator.stopPart('session-manager');

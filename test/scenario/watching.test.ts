@@ -110,3 +110,69 @@ describe('waiting messages', () => {
     expect(desk.watches.notified).toHaveLength(2);
   });
 });
+
+describe('a softswitch that starts again', () => {
+  const full = (phone: Phone) => phone.watches.notified.at(-1);
+  const count = (phone: Phone) => phone.watches.notified.length;
+  const restart = async (kill: boolean) => {
+    // Killed, it writes nothing more; stopped, it says farewell to nobody either.
+    if (kill) operator.world.partition(['cloud']);
+    await operator.stopPart('softswitch');
+    operator.world.heal();
+    await operator.startPart('softswitch');
+    await operator.world.run(100);
+  };
+  test.each([true, false])('goes on telling, with all that is so now, and later changes (killed: %s)', async (kill) => {
+    const [a, b, c] = await lines(6);
+    const [desk, , outside] = [await operator.ready(a), await operator.ready(b), await operator.ready(c)];
+    for (const event of ['dialog', 'message-summary']) await watch(desk, event, event === 'dialog' ? b : a);
+    const call = await outside.dial(b.number);
+    await operator.world.until(() => call.state === 'up', 6_000, 'the answer');
+    await operator.world.run(500);
+    const before = count(desk);
+    const left = Number(/expires=(\d+)/.exec(full(desk)?.header('Subscription-State') ?? '')?.[1]);
+    await operator.world.run(60_000);
+    await restart(kill);
+    expect(count(desk)).toBe(before + 2);
+    const [lamp] = desk.watches.notified.slice(before).filter(({ body }) => body.includes('dialog-info'));
+    expect(lamp?.body).toContain('>confirmed<');
+    expect(lamp?.body).toContain('state="full"');
+    const now = Number(/expires=(\d+)/.exec(lamp?.header('Subscription-State') ?? '')?.[1]);
+    expect(now).toBeLessThan(left - 55);
+    call.hangup();
+    await operator.world.run(1_000);
+    expect(full(desk)?.body).toContain('>terminated<');
+    const versions = desk.watches.notified.flatMap(({ body }) => {
+      const found = /version="(\d+)"/.exec(body)?.[1];
+      return found === undefined ? [] : [Number(found)];
+    });
+    expect(versions).toEqual([...new Set(versions)].sort((x, y) => x - y));
+    for (const event of ['dialog', 'message-summary']) {
+      const of = desk.watches.notified.filter((one) => one.header('Event') === event).map(({ cseq }) => cseq.n);
+      expect(of).toEqual([...new Set(of)].sort((x, y) => x - y));
+    }
+    expect((await operator.store.all('SELECT tag FROM subscription')).length).toBe(2);
+    await operator.world.run(600_000);
+    expect(full(desk)?.header('Subscription-State')).toBe('terminated;reason=timeout');
+    await operator.world.run(1_000);
+    expect(await operator.store.all('SELECT tag FROM subscription')).toEqual([]);
+  });
+
+  test('says nothing to a phone whose connection broke with it, until that subscribes over another', async () => {
+    const [a, b] = await lines(7);
+    const server = { host: '10.0.0.2', port: operator.config.bound.sipTcp?.port ?? 0 };
+    const over = (host: string) => operator.ready(a, { protocol: 'tcp', server, host });
+    const desk = await over('10.1.0.71');
+    const hall = await operator.ready(b);
+    await watch(desk, 'dialog', b);
+    await operator.world.run(100);
+    const before = desk.watches.notified.length;
+    await restart(false);
+    const again = await over('10.1.0.72');
+    await watch(again, 'dialog', b);
+    await hall.dial(a.number);
+    await operator.world.run(1_000);
+    expect(desk.watches.notified).toHaveLength(before);
+    expect(again.watches.notified.at(-1)?.body).toContain('initiator');
+  });
+});

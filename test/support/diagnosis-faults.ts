@@ -250,6 +250,10 @@ const voice: Record<string, Inject> = {
     for (let i = 0; i < 1_000; i++) socket.send(utf8(`OPTIONS sip:${i}@x SIP/2.0\r\n\r\n`), to);
     await rig.run(1_000);
   },
+  async 'voice.modem'(rig) {
+    rig.modem.manner = 'quiet';
+    await rig.run(60_000);
+  },
 };
 
 const media: Record<string, Inject> = {

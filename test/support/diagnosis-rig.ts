@@ -3,6 +3,8 @@ import type { Store } from '#cloud/store/store.ts';
 import type { CheckReport } from '#device/diagnostics/judge.ts';
 import { type Gateway, startGateway } from '#device/gateway.ts';
 import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
+import { FRAME } from '#shared/rtp/packet.ts';
+import { type SimModem, virtualModem } from '#simulator/modem.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
@@ -30,6 +32,7 @@ export class Rig implements AsyncDisposable {
   readonly router: string;
   readonly home: StageHome;
   readonly phones: readonly [Phone, Phone];
+  readonly modem: SimModem;
   /** The gateway that runs now: the home's first, or the one that was started anew. */
   gateway: Gateway;
   call: PhoneCall | undefined;
@@ -41,6 +44,7 @@ export class Rig implements AsyncDisposable {
     store: Store,
     home: StageHome,
     phones: readonly [Phone, Phone],
+    modem: SimModem,
   ) {
     this.stage = stage;
     this.world = world;
@@ -48,6 +52,7 @@ export class Rig implements AsyncDisposable {
     this.router = lan(home.address, 254);
     this.home = home;
     this.phones = phones;
+    this.modem = modem;
     this.gateway = home.gateway;
   }
 
@@ -58,11 +63,14 @@ export class Rig implements AsyncDisposable {
     });
     if (kept === undefined) throw new Error('no store');
     const home = await stage.home('elm');
+    const { modem, lines } = virtualModem(home.world.clock, new Int16Array(FRAME));
+    home.modem = lines;
+    await home.restart();
     const phones = [
       await home.phone({ manner: 'answer' }),
       await home.phone({ manner: 'answer', answerAfter: 100 }),
     ] as const;
-    const rig = new Rig(stage, world, kept, home, phones);
+    const rig = new Rig(stage, world, kept, home, phones, modem);
     for (const [path, text] of Object.entries(board(rig.router))) rig.file(path, text);
     const router = world.host('router', [rig.router]);
     await router.net.udp({ host: rig.router, port: 53 }, (query, from) => rig.#named?.(query, from));
@@ -118,6 +126,7 @@ export class Rig implements AsyncDisposable {
       cloudUrl: named ? url.replace('10.0.0.1', NAMED) : url,
       profile: 'residential-gateway' as const,
       sip: { host: this.home.address, port: this.gateway.status().sip.udp.port },
+      ...(this.home.modem === undefined ? {} : { modem: this.home.modem }),
     };
     this.gateway = this.#restarted = await this.world.settle(startGateway(this.home.world, settings, this.home.engine));
     await this.run(15_000);

@@ -2,7 +2,7 @@ import { SipTransport, type SipTransportOptions, type UserOutput } from '#shared
 import { sipHash } from '#shared/host/sip-hash.ts';
 import type { World } from '#shared/kernel/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
-import type { Flow } from '#shared/sip/types.ts';
+import type { Flow, InviteOptions } from '#shared/sip/types.ts';
 
 /** An endpoint with its transport on a host, and all that they did. */
 export interface Agent {
@@ -39,7 +39,7 @@ export function agent(world: World, options: Partial<SipTransportOptions> = {}):
 }
 
 /** `from` calls over a flow of its own. */
-export function callOver(from: Agent, flow: Flow): string {
+export function callOver(from: Agent, flow: Flow, more: Partial<InviteOptions> = {}): string {
   return from.transport.act((now, out) =>
     from.endpoint.invite(
       {
@@ -49,6 +49,7 @@ export function callOver(from: Agent, flow: Flow): string {
         flow,
         contact: 'sip:a@10.0.0.1',
         sdp: 'offer',
+        ...more,
       },
       now,
       out,

@@ -1,0 +1,157 @@
+/** Calls that are parked in a house, with the cloud and without it: fetched from any phone, rung back, let go. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PARKED_FOR } from '#shared/call/features/parking.ts';
+import { levelOf } from '#shared/rtp/measure.ts';
+import type { Phone, PhoneCall } from '#simulator/phone.ts';
+import type { Stage, StageHome } from '#simulator/stage.ts';
+import { virtualStage } from '#simulator/virtual-stage.ts';
+import { tone } from '#simulator/voice.ts';
+import type { VirtualWorld } from '#simulator/world.ts';
+import { expectHears } from './two-homes.ts';
+
+const [DESK, HALL, ATTIC, AFAR] = [443, 617, 881, 1_203];
+
+let stage: Stage;
+let world: VirtualWorld;
+let elm: StageHome;
+let oak: StageHome;
+let desk: Phone;
+let hall: Phone;
+let attic: Phone;
+let afar: Phone;
+
+beforeEach(async () => {
+  ({ stage, world } = await virtualStage({ seed: 59 }));
+  [elm, oak] = [await stage.home('elm'), await stage.home('oak')];
+  const phone = (home: StageHome, hz: number) => home.phone({ manner: 'answer', answerAfter: 200, voice: tone(hz, 1) });
+  [desk, hall, attic] = [await phone(elm, DESK), await phone(elm, HALL), await phone(elm, ATTIC)];
+  afar = await phone(oak, AFAR);
+});
+afterEach(async ({ task }) => {
+  try {
+    if (task.result?.state === 'fail') return;
+    await world.run(3_000);
+    for (const one of stage.phones) for (const call of one.calls) expect(call.state).toBe('ended');
+    for (const home of stage.homes) {
+      expect(await world.settle(home.engine.list())).toEqual([]);
+      expect(home.gateway.status().voice.calls).toBe(0);
+    }
+  } finally {
+    await stage[Symbol.asyncDispose]();
+  }
+});
+
+const number = (home: StageHome, n: number) => home.lines[n]?.number ?? '';
+const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
+const until = (condition: () => boolean, what: string, limit = 20_000) => stage.ground.until(condition, limit, what);
+async function dial(phone: Phone, to: string): Promise<PhoneCall> {
+  const call = await world.settle(phone.dial(to));
+  await until(() => call.state === 'up' || call.state === 'ended', 'an outcome');
+  return call;
+}
+/** The phone parks the other side of its call, and is out. */
+async function park(phone: Phone, call: PhoneCall, place: string): Promise<void> {
+  expect(await world.settle(phone.refer(call, place))).toBe(202);
+  await until(() => call.state === 'ended', 'the phone to be out');
+  expect(call.notified.map((body) => body.trim())).toEqual(['SIP/2.0 200 OK']);
+}
+async function hears(call: PhoneCall, other: number, own: number): Promise<void> {
+  await world.run(2_000);
+  expectHears(call.heard(), other, own);
+}
+
+describe.each([
+  ['with the cloud', false],
+  ['with the WAN cut', true],
+])('parking, %s', (_how, cut) => {
+  beforeEach(async () => {
+    if (!cut) return;
+    world.partition(['cloud']);
+    await until(() => elm.gateway.status().voice.flow === 'down', 'the flow to be given up', 200_000);
+  });
+
+  it.each(['caller', 'callee'])('who parked was the %s; another phone fetches the call', async (role) => {
+    const call = await dial(role === 'caller' ? desk : hall, number(elm, role === 'caller' ? 1 : 0));
+    const [own, other] = role === 'caller' ? [call, last(hall)] : [last(desk), call];
+    own.hold(true);
+    await until(() => other.held, 'hold');
+    await park(desk, own, '*5');
+    await world.run(1_500);
+    expect(levelOf(other.heard().subarray(-4_000), 440)).toBeGreaterThan(-40);
+    const fetching = await dial(attic, '*5');
+    expect([fetching.state, other.held]).toEqual(['up', false]);
+    await hears(fetching, HALL, ATTIC);
+    await hears(other, ATTIC, HALL);
+    expect(levelOf(other.heard().subarray(-4_000), 440)).toBeLessThan(-40);
+    fetching.hangup();
+    await until(() => other.state === 'ended', 'the end');
+  });
+
+  it('nobody fetches it: the phones of who parked it ring, and talk to the one that waited', async () => {
+    await park(desk, await dial(desk, number(elm, 1)), '*5');
+    const waiting = last(hall);
+    await world.run(PARKED_FOR + 3_000);
+    expect([last(desk).outgoing, last(desk).state, waiting.state]).toEqual([false, 'up', 'up']);
+    await hears(waiting, DESK, HALL);
+    await hears(last(desk), HALL, DESK);
+    waiting.hangup();
+    await until(() => last(desk).state === 'ended', 'the end');
+  });
+});
+
+it('by its place, once, and nowhere else; a place holds one call', async () => {
+  await park(desk, await dial(desk, number(elm, 1)), '*52');
+  const waiting = last(hall);
+  const second = await dial(desk, number(elm, 2));
+  expect(await world.settle(desk.refer(second, '*52'))).toBe(486);
+  second.hangup();
+  await world.run(500);
+  expect((await dial(desk, '*51')).state).toBe('ended');
+  const fetching = await dial(desk, '*52');
+  expect(fetching.state).toBe('up');
+  expect((await dial(attic, '*52')).state).toBe('ended');
+  // Nobody rings back for what was fetched.
+  const rung = desk.calls.length;
+  await world.run(PARKED_FOR + 3_000);
+  expect([desk.calls.length, fetching.state]).toEqual([rung, 'up']);
+  waiting.hangup();
+  await until(() => fetching.state === 'ended', 'the end');
+});
+
+it('who hangs up meanwhile is gone, and the place is free', async () => {
+  await park(desk, await dial(desk, number(elm, 1)), '*51');
+  last(hall).hangup();
+  await world.run(500);
+  expect((await dial(attic, '*51')).state).toBe('ended');
+});
+
+it('nor do they answer: the call ends', async () => {
+  await park(desk, await dial(desk, number(elm, 1)), '*5');
+  desk.manner = 'ring';
+  await world.run(2 * PARKED_FOR + 5_000);
+  expect([last(desk).state, last(hall).state]).toEqual(['ended', 'ended']);
+});
+
+it('a caller from another home is parked and fetched like any; its record is one call', async () => {
+  const call = await dial(afar, number(elm, 0));
+  await park(desk, last(desk), '*5');
+  const fetching = await dial(attic, '*5');
+  await hears(call, ATTIC, AFAR);
+  await hears(fetching, AFAR, ATTIC);
+  call.hangup();
+  await until(() => fetching.state === 'ended', 'the end');
+  await world.run(2_000);
+  const { items } = await stage.api('cdr.list', {});
+  expect(items.map(({ reason }) => reason)).toEqual(['hangup', 'hangup']);
+});
+
+it('rings back with a caller from another home', async () => {
+  const call = await dial(afar, number(elm, 0));
+  await park(desk, last(desk), '*5');
+  await world.run(PARKED_FOR + 3_000);
+  expect(last(desk).from).toContain(number(oak, 0));
+  await hears(call, DESK, AFAR);
+  await hears(last(desk), AFAR, DESK);
+  last(desk).hangup();
+  await until(() => call.state === 'ended', 'the end');
+});
