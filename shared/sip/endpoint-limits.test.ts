@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Duo, lineOf, obliging } from '#test/support/sip-duo.ts';
 import { FORK_LIMIT } from './call-out.ts';
 import { ENDPOINT_LIMITS } from './endpoint.ts';
+import { MESSAGE_LIMIT } from './parse.ts';
 import type { EndpointOutput } from './types.ts';
 
 const text = (method: string, n: number): string =>
@@ -78,6 +79,19 @@ describe('limits', () => {
     duo.run();
     expect(duo.a.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
   });
+});
+
+it('a refusal that would be too large for any peer is not sent', () => {
+  const duo = new Duo();
+  duo.fate = () => [];
+  const answers = (octets: number) => {
+    const out: EndpointOutput[] = [];
+    const large = text('OPTIONS', 1).replace(';branch', `;a=${'b'.repeat(octets)};branch`);
+    duo.b.endpoint.receive(large.replace('CSeq: 1', 'CSeq: x'), duo.b.flow, duo.now, out);
+    return out.length;
+  };
+  const most = MESSAGE_LIMIT - text('OPTIONS', 1).length - ';a='.length;
+  expect([answers(60_000), answers(most)]).toEqual([1, 0]);
 });
 
 describe('a copy of a request', () => {

@@ -5,13 +5,14 @@ import { callHooks, dialogFor, serveInDialog } from './call-dialog.ts';
 import { cancelled, takeCall } from './call-in.ts';
 import { check, type Refusal } from './checks.ts';
 import type { SipMessage } from './message.ts';
-import { parse } from './parse.ts';
+import { MESSAGE_LIMIT, parse } from './parse.ts';
 import type { PlainRequests } from './plain-requests.ts';
 import { MIN_SE, tooShort } from './session-timer.ts';
 import type { ServerPlace, ServerTransaction } from './transaction.ts';
 import { mergeKeyOf, serverKey } from './transactions.ts';
 import type { CallHandle, EndpointOutput, Flow } from './types.ts';
 import { validate } from './validate.ts';
+import { write } from './write.ts';
 
 export class Inbound {
   readonly #core: Core;
@@ -189,6 +190,8 @@ export class Inbound {
     const back = responseFlow(flow, message.topVia);
     stampVia(message, flow);
     const response = tagged(message, refusal.status, statelessTag(message), refusal.headers, reason);
-    out.push({ do: 'send', flow: back, message: response });
+    const text = write(response);
+    // What it says besides may make it larger than anybody reads.
+    if (text.length <= MESSAGE_LIMIT) out.push({ do: 'send', flow: back, message: response, text });
   }
 }
