@@ -70,14 +70,15 @@ export function tellReferrer(state: SessionState, leg: LegState, status: number,
 
 const statusOf = (reason: string): number => (Object.hasOwn(faults, reason) ? sipStatus(reason as FaultCode) : 480);
 
-/** True where this leg's end is the session's: a party of a two-party call, or the last leg that carries sound. */
+/** True where this leg's end is the session's: a party of a two-party call, or the last leg that carries sound; of a call with a room the last but one. */
 function endsWith(live: Live, leg: LegState): boolean {
   const { state } = live;
   if (leg.kind === 'device') return false;
   if ((state.kind === 'call' || state.kind === 'house-call') && state.room === undefined) return partsWith(state, leg);
   const others = liveLegs(state).filter((one) => one !== leg && one.join !== leg.id);
   if (state.kind === 'media') return !others.some((one) => one.kind === 'media' || one.kind === 'voice');
-  return leg.kind === 'voice' && !others.some((one) => one.kind === 'voice');
+  const voices = others.filter((one) => one.kind === 'voice').length;
+  return leg.kind === 'voice' && voices < (state.kind === 'call' ? 2 : 1);
 }
 
 /** Whether a call without a room cannot go on without this leg: not while a transfer brings another party for it. */

@@ -29,6 +29,7 @@ import { calledBy, callerNumber, described, noted, rung, stranger, verified } fr
 import type { Runtime } from './runtime.ts';
 import { findLeg, type LegState, liveLegs } from './session.ts';
 import type { Finder } from './take-over.ts';
+import { bringTogether } from './three-way.ts';
 import { type Also, together } from './together.ts';
 
 type Verbs = 'session.route' | 'session.reroute';
@@ -305,6 +306,12 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
         return to === undefined ? err(fault('callee_unknown')) : ring({ ...asked, to }, caller, false, meant.hidden);
       }
       if (meant.do === 'pickup') return pickup(caller, { id: line, home }, meant.at);
+      if (meant.do === 'together')
+        return bringTogether(
+          { ...tools, facts: () => resolver.facts(true), begin: (plan) => begin(newSession(), plan, asked).live },
+          asked,
+          caller,
+        );
       if (meant.do !== 'call') return change(asked, caller, meant.do === 'change' ? meant.changes : undefined);
       const request = meant.to === asked.to ? asked : { ...asked, to: meant.to };
       const dialled = resolver.dialled(request.to);

@@ -54,6 +54,8 @@ describe('what a phone of the house dials', () => {
     ['the last number', '*66', { last: two.number }, rings(two)],
     ['none', '*69', {}, no(404, 'callee_unknown')],
     ['the cloud knows it better', '*66', { cloud: true, last: two.number }, { do: 'cloud' }],
+    ['two calls together: the room is in the cloud', '*7', { cloud: true }, { do: 'cloud' }],
+    ['and nowhere without it', '*7#', {}, AWAY],
     ['a call that rings anywhere', '*8', {}, { do: 'pickup' }],
     ['at one line', `*8*${two.number}#`, { cloud: true }, { do: 'pickup', at: 'l2' }],
     ['at no line of ours', `*8*${OUT}#`, {}, { do: 'pickup', at: '' }],

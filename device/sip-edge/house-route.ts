@@ -68,6 +68,8 @@ export function wayOf(view: HouseView, { from, dialled, hidden }: Dialling): Way
   const cloud: Way = { do: 'cloud', ...(meant.do === 'call' ? { to: meant.to } : {}) };
   if (meant.do === 'change' || meant.do === 'refuse')
     return view.cloud ? cloud : { do: 'change', ...(meant.do === 'change' ? { changes: meant.changes } : {}) };
+  // The room is in the cloud.
+  if (meant.do === 'together') return view.cloud ? cloud : AWAY;
   if (meant.do === 'last' && view.cloud) return cloud;
   const to = meant.do === 'call' ? meant.to : view.last(from.id, meant.of);
   if (to === undefined) return { do: 'refuse', status: 404, reason: 'callee_unknown' };

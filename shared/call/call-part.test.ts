@@ -19,6 +19,15 @@ describe('a call that is taken over', () => {
     expect(call.state.legs.has('B')).toBe(false);
   });
 
+  test('who was on hold may talk again: the one that held it is its peer no more', () => {
+    const call = established();
+    call.feed({ on: 'offer', party: 'b1', sdp: sdp('sendonly') });
+    expect(call.state.sides.get(CALLER)?.wanted).toBe('sendonly');
+    call.feed({ on: 'reoffered', party: CALLER, ok: true, status: 200, sdp: sdp('recvonly') });
+    expect(call.feed({ on: 'renew', party: CALLER })).toEqual(['media offer A sendrecv', 'reoffer caller']);
+    expect(call.state.sides.get(CALLER)).toMatchObject({ wanted: 'sendrecv', told: 'sendrecv' });
+  });
+
   test('is parted into two channels: the end of one is not the other’s, and endpoints belong to somebody else', () => {
     const call = established();
     expect(partable(call.state)).toBe(true);

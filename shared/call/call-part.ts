@@ -9,7 +9,7 @@ export function relay<T>(state: CallState<T>, on: boolean): void {
   state.relay = on;
 }
 
-/** Refused at once where an offer is under way. */
+/** Refused at once where an offer is under way. Whoever held this side is its peer no more: its sound goes both ways again. */
 export function renew<T>(state: CallState<T>, party: Party, as: LegId | undefined, now: number, out: Out<T>): void {
   const side = state.sides.get(party);
   const old = legOf(state, party);
@@ -20,6 +20,8 @@ export function renew<T>(state: CallState<T>, party: Party, as: LegId | undefine
   const leg = as === undefined ? old : rename(state, party, as);
   side.busy = true;
   side.renewing = true;
+  side.wanted = 'sendrecv';
+  side.told = 'sendrecv';
   ask(state, leg, { use: 'tell', want: 'offer', party, direction: side.wanted }, now, out);
 }
 

@@ -148,6 +148,27 @@ describe('live commands on other sessions', () => {
     await until(async () => (await records(id)).length === 2, 'two records');
   });
 
+  it('lets who was on hold be heard again by the one that held it, when the call has come into our hands meanwhile', async () => {
+    for (const holder of [a, b]) {
+      const call = await world.settle(a.dial(number(oak)));
+      await until(() => call.state === 'up', 'the answer');
+      await world.run(500);
+      const [own, other] = holder === a ? [call, last(b)] : [last(b), call];
+      own.hold(true);
+      await world.run(1000);
+      const [session] = (await stage.api('session.list', { live: true })).items;
+      const leg = session?.legs[holder === a ? 1 : 0]?.id ?? '';
+      await stage.api('call.play', { session: session?.id ?? '', leg, tone: 'busy' });
+      await world.run(1000);
+      const before = own.heard().length;
+      own.hold(false);
+      await world.run(2000);
+      expectHears(own.heard().subarray(before), holder === a ? TONES.b : TONES.a, holder === a ? TONES.a : TONES.b);
+      a.hangup(call);
+      await until(() => other.state === 'ended', 'the end');
+    }
+  });
+
   it('refuses the command when a phone does not let its sound be moved, and the call goes on', async () => {
     const [one, two] = [await stage.line(elm), await stage.line(oak)];
     const d = await stage.directPhone(one, { manner: 'answer', voice: tone(TONES.a, 1) });

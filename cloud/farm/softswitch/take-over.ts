@@ -56,9 +56,14 @@ export class TakeOver {
     const anchored = whole.state.relay ? ok({}) : await this.#anchor(whole);
     if (!anchored.ok) return anchored;
     if (!partable(whole.state)) return err(fault('conflict', 'The phones are just changing this call; try again.'));
+    const held = (party: Party) => whole.state.sides.get(party)?.told !== 'sendrecv';
+    const [callerHeld, calleeHeld] = [held(CALLER), held(whole.state.winner ?? '')];
     const far = this.#split(whole);
     const { snapshots } = this.#o.calls;
     await Promise.all([snapshots.save(whole), snapshots.save(far)]);
+    // Who put the other on hold is at another channel now, and can take nobody off it.
+    if (callerHeld) await this.#renew(whole, CALLER);
+    if (calleeHeld) await this.#renew(far, far.state.winner ?? '');
     return this.#parted([whole, far]);
   }
 

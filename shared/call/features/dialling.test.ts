@@ -33,6 +33,8 @@ describe('what a phone dialled', () => {
       { do: 'last', of: 'dialled', hidden: true },
     ],
     ['the last caller', {}, '*69', false, { do: 'last', of: 'caller', hidden: false }],
+    ['two calls together', {}, '*7', false, { do: 'together' }],
+    ['two calls together, on a hot line', { hotLine: '102' }, '*7#', false, { do: 'together' }],
     ['a setting', {}, '*26#', false, { do: 'change', changes: { doNotDisturb: true } }],
     ['nonsense', {}, '*21*#', false, { do: 'refuse' }],
   ] as const)('%s', (_name, features, dialled, hidden, expected) =>

@@ -7,6 +7,7 @@ export type Meant =
   | { readonly do: 'call'; readonly to: string; readonly hidden: boolean; readonly pin?: string }
   | { readonly do: 'last'; readonly of: 'dialled' | 'caller'; readonly hidden: boolean }
   | { readonly do: 'pickup'; readonly at?: string }
+  | { readonly do: 'together' }
   | { readonly do: 'change'; readonly changes: Changes }
   | { readonly do: 'refuse' };
 

@@ -40,6 +40,10 @@ describe('star codes', () => {
     expect(readStarCode(dialled)).toEqual({ do: 'pickup', ...(at === undefined ? {} : { at }) }),
   );
 
+  it.each(['*7', '*7#'])('%s brings two calls together', (dialled) =>
+    expect(readStarCode(dialled)).toEqual({ do: 'together' }),
+  );
+
   it.each([
     ['*66', 'dialled'],
     ['*66#', 'dialled'],

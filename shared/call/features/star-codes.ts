@@ -1,7 +1,7 @@
 /**
  * Star codes, as ETSI ETS 300 738 and GSM phones have them: `*SC*number#` sets, `*SC#` switches on, `#SC#` off, `*31#number` and
  * `#31#number` show or withhold the number for one call, `*33*PIN*number` lets one past the bar, `*66` dials the last number again and
- * `*69` calls the last caller back; `*8` takes a call that rings elsewhere in the home, `*8*number#` the one that rings there.
+ * `*69` calls the last caller back; `*8` takes a call that rings elsewhere in the home, `*8*number#` the one that rings there; `*7` brings the two calls of the line together.
  */
 import type { Changes, Forwards } from './document.ts';
 
@@ -13,6 +13,8 @@ export type StarCode =
   | { readonly do: 'last'; readonly of: 'dialled' | 'caller' }
   /** A call that rings elsewhere in the home, at that number or anywhere. */
   | { readonly do: 'pickup'; readonly at?: string }
+  /** The two answered calls of the line become one of three. */
+  | { readonly do: 'together' }
   | { readonly do: 'refuse' };
 
 const FORWARDS: ReadonlyMap<string, keyof Forwards> = new Map([
@@ -36,6 +38,7 @@ const SWITCHES: ReadonlyMap<string, { readonly name: Switch; readonly on: boolea
 export function readStarCode(dialled: string): StarCode | undefined {
   const first = dialled.charAt(0);
   if (first !== '*' && first !== '#') return undefined;
+  if (dialled === '*7' || dialled === '*7#') return { do: 'together' };
   if (dialled === '*8' || dialled === '*8#') return { do: 'pickup' };
   if (dialled.startsWith('*8*')) return pickup(dialled.slice(3));
   const code = dialled.slice(1, 3);
