@@ -152,6 +152,16 @@ describe('the way back', () => {
     expect(state.floor).toBe('1.0.0');
   });
 
+  it.each([
+    ['never came up', [...WAY]],
+    ['was given up', [...WAY, inNew]],
+  ])('ends at a system that proves itself anew, for its start took one of its tries (the new one %s)', (_name, way) => {
+    const state = at(way);
+    play(state, [{ on: 'booted', facts: { ...facts, boot: 'b3', good: false }, paired: true, wreck }]);
+    expect(state.step).toMatchObject({ at: 'proving', version: '1.0.0' });
+    expect(did(play(state, [{ on: 'session' }]))).toEqual(['mark-good']);
+  });
+
   it('is not taken for one while the same kernel still runs: the restart is asked for again', () => {
     const state = at(WAY);
     expect(did(play(state, [boot()]))).toEqual(['save', 'tell', 'reboot']);

@@ -145,21 +145,30 @@ function booted(
         const { job, version, before } = step;
         return prove(state, { job, version, before, starts: 1 }, paired, now, out);
       }
-      if (facts.boot !== step.before.boot) return back(state, step, 'update_not_started', wreck, out);
+      if (facts.boot !== step.before.boot) {
+        back(state, step, 'update_not_started', wreck, out);
+        return proveAlone(state, facts, paired, now, out);
+      }
       return enter(state, { ...step, until: now + PATIENCE.rebooting }, out);
     case 'proving':
-      if (step.before !== undefined && step.job !== undefined && facts.slot === step.before.slot)
-        return back(state, { ...step, before: step.before, job: step.job }, 'update_not_proved', wreck, out);
+      if (step.before !== undefined && step.job !== undefined && facts.slot === step.before.slot) {
+        back(state, { ...step, before: step.before, job: step.job }, 'update_not_proved', wreck, out);
+        return proveAlone(state, facts, paired, now, out);
+      }
       if (step.starts >= STARTS && step.before !== undefined) return giveUp(state, step, now, out);
       return prove(state, { ...step, starts: step.starts + 1 }, paired, now, out);
     case 'idle':
-      if (!facts.good) prove(state, { version: facts.version, starts: 1 }, paired, now, out);
-      return;
+      return proveAlone(state, facts, paired, now, out);
     case 'downloading':
       return enter(state, { ...step, tries: 0, next: NEVER, until: now + PATIENCE.downloading }, out);
     default:
       enter(state, { ...step, until: now + PATIENCE[step.at] }, out);
   }
+}
+
+/** What runs has to prove itself at every start, that to which it went back too: each start takes one of its tries. */
+function proveAlone(state: UpdaterState, { good, version }: BoardFacts, paired: boolean, now: number, out: Output[]) {
+  if (!good) prove(state, { version, starts: 1 }, paired, now, out);
 }
 
 function prove(
