@@ -58,7 +58,7 @@ export interface Subscription {
   keptSeq: number;
 }
 
-/** A subscription as plain data for another process. Its numbers lie ahead of what was sent, so that few NOTIFYs have to be written down. */
+/** A subscription as plain data for whoever goes on with it: its numbers lie ahead of what was sent, so that few NOTIFYs have to be written down. */
 export interface SavedSubscription
   extends Pick<Subscription, 'tag' | 'dialog' | 'event' | 'resource' | 'flow' | 'contact' | 'told'> {
   readonly pack: string;
