@@ -152,13 +152,9 @@ describe('the way back', () => {
     expect(state.floor).toBe('1.0.0');
   });
 
-  it.each([
-    ['never came up', [...WAY]],
-    ['was given up', [...WAY, inNew]],
-  ])('ends at a system that proves itself anew, for its start took one of its tries (the new one %s)', (_name, way) => {
+  it.each([[[...WAY]], [[...WAY, inNew]]])('ends at a system that proves itself anew: its start took a try', (way) => {
     const state = at(way);
     play(state, [{ on: 'booted', facts: { ...facts, boot: 'b3', good: false }, paired: true, wreck }]);
-    expect(state.step).toMatchObject({ at: 'proving', version: '1.0.0' });
     expect(did(play(state, [{ on: 'session' }]))).toEqual(['mark-good']);
   });
 
