@@ -54,15 +54,28 @@ describe('JsSIP', () => {
   }, 40_000);
 });
 
+/**
+ * baresip that has its first NOTIFY. Its module's timer of 1 ms subscribes again for every subscription there is, walking the very
+ * list that grows by it: where the registration is through before that timer runs, it never ends. Such a start is made again.
+ */
+async function watching(mine: Line): Promise<ReturnType<LoopbackCloud['baresip']>> {
+  for (let start = 1; ; start += 1) {
+    const told = rig.baresip(mine, { account: ';mwi=yes', modules: ['mwi.so'] });
+    const endless = (): boolean => told.output.split('mwi: subscribing').length > 20;
+    const began = rig.until(() => /Messages-Waiting: no/.test(told.output) || endless(), 'the first NOTIFY');
+    await began.catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${told.output.slice(0, 10_000)}`);
+    });
+    if (!endless()) return told;
+    told.stop();
+    if (start === 5) throw new Error('baresip subscribes without end at every start');
+  }
+}
+
 describe.skipIf(!hasProgram('baresip'))('baresip', () => {
   it('is told of a message that waits, and when it was read', async () => {
     const [mine, other] = [await line(), await line()];
-    const told = rig.baresip(mine, { account: ';mwi=yes', modules: ['mwi.so'] });
-    await rig
-      .until(() => /Messages-Waiting: no/.test(told.output), 'the first NOTIFY', 20_000)
-      .catch((error: unknown) => {
-        throw new Error(`${String(error)}\n${told.output}`);
-      });
+    const told = await watching(mine);
     const sent = await rig.ask('message.send', { from: other.id, to: mine.number, text: 'Dinner is ready.' });
     await rig.until(() => /Messages-Waiting: yes/.test(told.output), `the message: ${told.output}`);
     expect(told.output).toMatch(/Text-Message: 1\/0/);

@@ -48,10 +48,10 @@ export class LoopbackCloud {
       readonly command?: string;
       readonly config?: readonly string[];
     } = {},
-  ): { readonly output: string; readonly folder: string } {
+  ): { readonly output: string; readonly folder: string; stop(): void } {
     const { account = '', modules = [], command, config = [] } = more;
     const folder = join(this.folder, `baresip-${sip.username}`);
-    mkdirSync(folder);
+    mkdirSync(folder, { recursive: true });
     const server = `127.0.0.1:${this.cloud.config.bound.sipUdp?.port}`;
     const login = `auth_pass=${sip.password};outbound="sip:${server};transport=udp";regint=300`;
     writeFileSync(join(folder, 'contacts'), '');
@@ -65,7 +65,7 @@ export class LoopbackCloud {
     const words = ['-o0', '-e0', 'baresip', '-f', folder, ...(command === undefined ? [] : ['-e', command])];
     const child = spawn('stdbuf', words, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.children.push(child);
-    const said = { output: '', folder };
+    const said = { output: '', folder, stop: () => void child.kill('SIGKILL') };
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (data) => {
         said.output += String(data);
