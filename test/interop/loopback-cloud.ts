@@ -59,7 +59,7 @@ export class LoopbackCloud {
       join(folder, 'accounts'),
       `<sip:${sip.username}@${sip.domain};transport=udp>;${login}${account};audio_codecs=PCMU/8000/1\n`,
     );
-    const loaded = ['account.so', 'menu.so', ...modules].map((name) => `module_app ${name}\n`).join('');
+    const loaded = [...modules, 'account.so', 'menu.so'].map((name) => `module_app ${name}\n`).join('');
     const first = 'sip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\n';
     writeFileSync(join(folder, 'config'), first + loaded + config.map((line) => `${line}\n`).join(''));
     const words = ['-o0', '-e0', 'baresip', '-f', folder, ...(command === undefined ? [] : ['-e', command])];
