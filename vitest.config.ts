@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { Attempts } from './test/support/attempts.ts';
 
 /**
  * Unit tests stand beside their file; whole-system tests stand in test/. Tests that run in real time with other programs (phones, a
@@ -28,8 +29,16 @@ class Order extends BaseSequencer {
   }
 }
 
+/** Where `test/run.ts` reads what came of every test. */
+const report = process.env.HEARTHLINE_REPORT;
+
 export default defineConfig({
   test: {
+    reporters: [
+      'default' as const,
+      new Attempts(),
+      ...(report === undefined ? [] : [['json', { outputFile: report }] as ['json', { outputFile: string }]]),
+    ],
     sequence: { sequencer: Order },
     projects: [
       {
@@ -52,6 +61,8 @@ export default defineConfig({
           include: ['test/{interop,e2e}/**/*.test.ts', ...timed, ...long],
           fileParallelism: false,
           maxWorkers: 1,
+          // Phones and servers that are not ours have races of their own; `test/support/attempts.ts` names what needed this.
+          retry: 1,
           sequence: { groupOrder: 1 },
         },
       },

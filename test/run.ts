@@ -33,18 +33,10 @@ const folder = mkdtempSync(join(tmpdir(), 'hearthline-test-'));
 const file = join(folder, 'report.json');
 const child = spawn(
   process.execPath,
-  [
-    'node_modules/vitest/vitest.mjs',
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile=${file}`,
-    image ? '--project=image' : '--project=!image',
-    ...filters,
-  ],
+  ['node_modules/vitest/vitest.mjs', 'run', image ? '--project=image' : '--project=!image', ...filters],
   {
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...(long ? { HEARTHLINE_LONG: '1' } : {}) },
+    env: { ...process.env, HEARTHLINE_REPORT: file, ...(long ? { HEARTHLINE_LONG: '1' } : {}) },
   },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
