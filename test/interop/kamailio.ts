@@ -1,9 +1,7 @@
 /** Kamailio as a carrier at the other end of a trunk: one that wants registration and digest, or one that trusts an address. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Address } from '#shared/kernel/world.ts';
+import { KamailioProgram } from './kamailio-program.ts';
 
 export const CARRIER = { domain: 'carrier.example', username: 'hearth', password: 'deep-water' } as const;
 
@@ -19,44 +17,8 @@ export interface CarrierOptions {
   readonly refuses?: string;
 }
 
-export class CarrierKamailio {
-  readonly #child: ChildProcess;
-  #output = '';
-
-  private constructor(options: CarrierOptions) {
-    const folder = join(options.folder, options.name);
-    mkdirSync(folder, { recursive: true });
-    const file = join(folder, 'kamailio.cfg');
-    writeFileSync(file, settings(options));
-    this.#child = spawn('kamailio', ['-f', file, '-DD', '-E', '-m', '64', '-Y', folder], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.on('data', (data) => {
-        this.#output += String(data);
-      });
-    }
-  }
-
-  /** Resolves once it listens. */
-  static async start(options: CarrierOptions): Promise<CarrierKamailio> {
-    const made = new CarrierKamailio(options);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
-    if (made.#child.exitCode !== null) throw new Error(`kamailio ended: ${made.#output}`);
-    return made;
-  }
-
-  get output(): string {
-    return this.#output;
-  }
-
-  /** Its main process ends the others. */
-  async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    this.#child.kill('SIGTERM');
-    await once(this.#child, 'exit');
-  }
-}
+export const startCarrier = (options: CarrierOptions): Promise<KamailioProgram> =>
+  KamailioProgram.start(join(options.folder, options.name), settings(options), options.port);
 
 function settings({ port, far, to, refuses }: CarrierOptions): string {
   const { domain, username, password } = CARRIER;

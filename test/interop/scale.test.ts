@@ -16,7 +16,8 @@ import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/in
 import { sine } from '#shared/rtp/measure.ts';
 import { Phone, type PhoneCall } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { startDispatcher } from './dispatcher.ts';
+import type { KamailioProgram } from './kamailio-program.ts';
 import { any } from './loopback-cloud.ts';
 
 const operator = { kind: 'account', account: 'operator', role: 'operator', homes: 'all', scopes: 'all' } as const;
@@ -33,7 +34,7 @@ describe.skipIf(!hasProgram('kamailio'))('two softswitch processes behind Kamail
   let line: string;
   let cloud: Cloud;
   let store: Store;
-  let front: Dispatcher;
+  let front: KamailioProgram;
 
   beforeAll(async () => {
     const data = join(folder, 'cloud');
@@ -47,7 +48,7 @@ describe.skipIf(!hasProgram('kamailio'))('two softswitch processes behind Kamail
       { store, engineFor: processEngine, softswitch },
     );
     const at = { host: '127.0.0.1', port: await freePort() };
-    front = await Dispatcher.start(
+    front = await startDispatcher(
       folder,
       at,
       processes().map(({ sipUdp }) => sipUdp ?? any),

@@ -9,14 +9,15 @@ import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
 import { headerIn } from '#test/support/carrier.ts';
 import { authority, signer } from '#test/support/signer.ts';
-import { CARRIER, CarrierKamailio } from './kamailio.ts';
+import { CARRIER, startCarrier } from './kamailio.ts';
+import type { KamailioProgram } from './kamailio-program.ts';
 import { any, LoopbackCloud } from './loopback-cloud.ts';
 
 const FAR = '+442071838750';
 
 describe.skipIf(!hasProgram('kamailio'))('trunks to Kamailio', () => {
   let rig: LoopbackCloud;
-  let carriers: CarrierKamailio[];
+  let carriers: KamailioProgram[];
   let line: VerbReply<'line.create'>;
   let ours: Phone;
   /** The subscribers of the two carriers. */
@@ -45,10 +46,10 @@ describe.skipIf(!hasProgram('kamailio'))('trunks to Kamailio', () => {
     const own = rig.cloud.config.bound.sipUdp ?? any;
     const common = { folder: rig.folder };
     carriers.push(
-      await CarrierKamailio.start({
+      await startCarrier({
         ...{ ...common, name: 'a', port: ports[0], far: far[0].phone.address, to: 'registered', refuses: '+4999' },
       }),
-      await CarrierKamailio.start({ ...common, name: 'b', port: ports[1], far: far[1].phone.address, to: own }),
+      await startCarrier({ ...common, name: 'b', port: ports[1], far: far[1].phone.address, to: own }),
     );
     const { domain, username, password } = CARRIER;
     await rig.ask('trunk.create', {
