@@ -1,5 +1,4 @@
 /** What scanners and crackers learn of the softswitch: the tools of sipvicious, and datagrams of strangers, on the loopback. */
-import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,15 +21,8 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 /** Runs a tool to its end; what it wrote, without colours. */
-function tool(name: string, ...args: string[]): Promise<string> {
-  return new Promise((resolve) => {
-    const env = { ...process.env, HOME: rig.folder };
-    const child = spawn(name, [...args, '-b', '127.0.0.1', '-p', String(port), '127.0.0.1'], { cwd: rig.folder, env });
-    rig.children.push(child);
-    let text = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (text += String(data)));
-    child.on('exit', () => resolve(text));
-  });
+async function tool(name: string, ...args: string[]): Promise<string> {
+  return (await rig.run(name, [...args, '-b', '127.0.0.1', '-p', String(port), '127.0.0.1'])).output;
 }
 
 /** Sends one datagram and gathers what comes back within a second and a half. */

@@ -3,13 +3,11 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { Phone } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import { hasFile } from '#test/peers.ts';
 import type { PagePhone } from './chromium-page.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { any, type Line, LoopbackCloud } from './loopback-cloud.ts';
 
-type Line = VerbReply<'line.create'>;
 const CHROMIUM = '/usr/bin/chromium';
 const ORIGIN = 'https://localhost:8443';
 const FLAGS = [
@@ -38,10 +36,7 @@ describe.skipIf(!hasFile(CHROMIUM))('JsSIP in Chromium, over wss', () => {
     await rig.stop();
   });
 
-  async function line(): Promise<Line> {
-    const home = await rig.ask('home.create', { name: 'Chromium' });
-    return rig.ask('line.create', { home: home.id, class: 'unmetered' });
-  }
+  const line = () => rig.line();
 
   /** A page that is registered for a line. */
   async function page({ sip }: Line, described: boolean): Promise<Page> {
@@ -60,14 +55,7 @@ describe.skipIf(!hasFile(CHROMIUM))('JsSIP in Chromium, over wss', () => {
     return tab;
   }
 
-  async function desk({ sip }: Line): Promise<Phone> {
-    const { username, domain, password = '' } = sip;
-    const server = rig.cloud.config.bound.sipUdp ?? any;
-    const one = await Phone.open({ world: rig.world, host: '127.0.0.1', server, domain, username, password });
-    rig.phones.push(one);
-    expect(await one.register()).toBe(200);
-    return one;
-  }
+  const desk = (of: Line): Promise<Phone> => rig.phone(of);
 
   const calls = (tab: Page) => tab.evaluate(() => (globalThis as unknown as Tab).phone.calls);
 

@@ -1,12 +1,10 @@
 /** Third-party phones that subscribe: a busy lamp in a browser (JsSIP), waiting messages on baresip. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { Phone } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
 import { BrowserPhone } from './browser-phone.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { any, type Line, LoopbackCloud } from './loopback-cloud.ts';
 
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 let home: string;
 
@@ -16,17 +14,9 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-const line = (): Promise<Line> => rig.ask('line.create', { home, class: 'unmetered' });
+const line = (): Promise<Line> => rig.line(home);
 
-async function phone(of: Line): Promise<Phone> {
-  const one = await Phone.open({
-    ...{ world: rig.world, host: '127.0.0.1', server: rig.cloud.config.bound.sipUdp ?? any, domain: of.sip.domain },
-    ...{ username: of.sip.username, password: of.sip.password ?? '', manner: 'ring' as const },
-  });
-  rig.phones.push(one);
-  expect(await one.register()).toBe(200);
-  return one;
-}
+const phone = (of: Line): Promise<Phone> => rig.phone(of, { manner: 'ring' });
 
 describe('JsSIP', () => {
   it('shows the calls of another line of its home, from ringing to the end', async () => {

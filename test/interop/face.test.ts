@@ -1,16 +1,12 @@
 /** The example of docs/api/sip-stack.md as its reader runs it: against our cloud, with our phone and with baresip at the other end. */
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
-import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { type Line, LoopbackCloud } from './loopback-cloud.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 
 beforeAll(async () => {
@@ -18,21 +14,14 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 
-async function line(): Promise<Line> {
-  const home = await rig.ask('home.create', { name: 'Example' });
-  return rig.ask('line.create', { home: home.id, class: 'unmetered' });
-}
+const line = () => rig.line();
 
 /** Runs the example for a line. */
 async function example(from: Line, to: string, password = from.sip.password ?? '') {
   const { username, domain } = from.sip;
   const server = `sip:127.0.0.1:${rig.cloud.config.bound.sipUdp?.port}`;
   const words = [join(root, 'examples/call.ts'), `sip:${username}@${domain}`, password, `sip:${to}@${domain}`, server];
-  const child = spawn(join(root, 'bin/node'), words, { stdio: ['ignore', 'pipe', 'pipe'] });
-  rig.children.push(child);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
-  return { code: await new Promise((resolve) => child.on('exit', resolve)), output };
+  return rig.run(join(root, 'bin/node'), words);
 }
 
 const heardBy = (output: string) => Number(/heard ([0-9.]+) s/.exec(output)?.[1] ?? 0);
@@ -44,13 +33,7 @@ it('is short enough to be read at one glance', () => {
 describe('the example', () => {
   it('registers, calls a phone of ours, and both hear each other', async () => {
     const [mine, theirs] = [await line(), await line()];
-    const phone = await Phone.open({
-      ...{ world: rig.world, host: '127.0.0.1', server: rig.cloud.config.bound.sipUdp ?? any },
-      ...{ domain: theirs.sip.domain, username: theirs.sip.username, password: theirs.sip.password ?? '' },
-      voice: sine(660, -17, 8000),
-    });
-    rig.phones.push(phone);
-    expect(await phone.register()).toBe(200);
+    const phone = await rig.phone(theirs, { voice: sine(660, -17, 8000) });
     const { code, output } = await example(mine, theirs.number);
     expect(code, output).toBe(0);
     expect(heardBy(output)).toBeGreaterThan(1);

@@ -4,13 +4,10 @@ import { createSocket } from 'node:dgram';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
 import { any, LoopbackCloud } from './loopback-cloud.ts';
 import { callerScenario } from './sipp/caller.ts';
 
-type Line = VerbReply<'line.create'>;
 const PAGES = 40;
 let rig: LoopbackCloud;
 
@@ -19,10 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 
-async function line(): Promise<Line> {
-  const home = await rig.ask('home.create', { name: 'Fax' });
-  return rig.ask('line.create', { home: home.id, class: 'unmetered' });
-}
+const line = () => rig.line();
 
 describe.skipIf(!hasProgram('sipp'))('fax', () => {
   it.each([
@@ -30,13 +24,9 @@ describe.skipIf(!hasProgram('sipp'))('fax', () => {
     ['through the media server', { believes: '10.9.9.9' }],
   ])('%s', async (name, hidden) => {
     const [from, to] = [await line(), await line()];
-    const { username, domain, password = '' } = to.sip;
+    const { username } = to.sip;
     const server = rig.cloud.config.bound.sipUdp ?? any;
-    const phone = await Phone.open({
-      ...{ world: rig.world, host: '127.0.0.1', server, domain, username, password, fax: true, ...hidden },
-    });
-    rig.phones.push(phone);
-    expect(await phone.register()).toBe(200);
+    const phone = await rig.phone(to, { fax: true, ...hidden });
     const heard: number[] = [];
     const socket = createSocket('udp4', (data) => heard.push(data.readUInt16BE(0)));
     await new Promise<void>((done) => socket.bind(0, '127.0.0.1', done));

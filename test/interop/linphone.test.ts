@@ -1,14 +1,12 @@
 /** linphonec, a phone of others, at our softswitch: it registers, calls, is called, talks, holds and hangs up, over UDP and TCP. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
-import { Phone } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
 import { Linphone } from './linphone.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { type Line, LoopbackCloud } from './loopback-cloud.ts';
 
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 let rtp = 46_000;
 
@@ -17,10 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 
-async function line(): Promise<Line> {
-  const home = await rig.ask('home.create', { name: 'Linphone' });
-  return rig.ask('line.create', { home: home.id, class: 'unmetered' });
-}
+const line = () => rig.line();
 
 async function linphone(of: Line, transport: 'udp' | 'tcp'): Promise<Linphone> {
   const { username, domain, password = '' } = of.sip;
@@ -37,23 +32,7 @@ async function linphone(of: Line, transport: 'udp' | 'tcp'): Promise<Linphone> {
   return one;
 }
 
-async function phone(of: Line): Promise<Phone> {
-  const { username, domain, password = '' } = of.sip;
-  const one = await Phone.open({
-    ...{
-      world: rig.world,
-      host: '127.0.0.1',
-      server: rig.cloud.config.bound.sipUdp ?? any,
-      domain,
-      username,
-      password,
-    },
-    voice: sine(660, -17, 8000),
-  });
-  rig.phones.push(one);
-  expect(await one.register()).toBe(200);
-  return one;
-}
+const phone = (of: Line): Promise<Phone> => rig.phone(of, { voice: sine(660, -17, 8000) });
 
 describe.skipIf(!hasProgram('linphonec'))('linphonec', () => {
   it.each(['udp', 'tcp'] as const)('over %s calls, talks, holds, and is called', async (transport) => {

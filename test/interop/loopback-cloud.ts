@@ -8,7 +8,9 @@ import { type Cloud, type CloudSettings, startCloud } from '#cloud/main.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
-import type { Phone } from '#simulator/phone.ts';
+import { Phone } from '#simulator/phone.ts';
+
+export type Line = VerbReply<'line.create'>;
 
 export const any = { host: '127.0.0.1', port: 0 };
 
@@ -39,9 +41,40 @@ export class LoopbackCloud {
     return outcome.value;
   }
 
+  /** A line without bounds, in that home or in one of its own. */
+  async line(home?: string): Promise<Line> {
+    const of = home ?? (await this.ask('home.create', { name: 'Elm' })).id;
+    return this.ask('line.create', { home: of, class: 'unmetered' });
+  }
+
+  /** Our phone, registered for a line over UDP. */
+  async phone({ sip }: Line, more: Partial<Parameters<typeof Phone.open>[0]> = {}): Promise<Phone> {
+    const { username, domain, password = '' } = sip;
+    const server = this.cloud.config.bound.sipUdp ?? any;
+    const one = await Phone.open({ world: this.world, host: '127.0.0.1', server, domain, username, password, ...more });
+    this.phones.push(one);
+    const status = await one.register();
+    if (status !== 200) throw new Error(`the registration of ${username} was answered with ${status}`);
+    return one;
+  }
+
+  /** Runs a program to its end, in the test's folder. */
+  async run(
+    program: string,
+    words: readonly string[],
+  ): Promise<{ readonly code: number | null; readonly output: string }> {
+    // sipvicious keeps its state in its user's home.
+    const env = { ...process.env, HOME: this.folder };
+    const child = spawn(program, words, { cwd: this.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.children.push(child);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
+    return { code: await new Promise((resolve) => child.on('exit', resolve)), output };
+  }
+
   /** Starts baresip for a line, without sound; `account` and `modules` are more of its own words, `command` is carried out at once. */
   baresip(
-    { sip }: VerbReply<'line.create'>,
+    { sip }: Line,
     more: {
       readonly account?: string;
       readonly modules?: readonly string[];

@@ -2,11 +2,8 @@
 import { createSocket } from 'node:dgram';
 import { createRequire } from 'node:module';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { Phone } from '#simulator/phone.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
-
-type Line = VerbReply<'line.create'>;
+import type { Phone } from '#simulator/phone.ts';
+import { type Line, LoopbackCloud } from './loopback-cloud.ts';
 
 /** A message as that package has it: headers parsed into plain objects. */
 interface Message {
@@ -44,10 +41,7 @@ let calls = 0;
 const port = () => rig.cloud.config.bound.sipUdp?.port ?? 0;
 const contact = () => [{ uri: `sip:${mine.sip.username}@127.0.0.1:${OWN}` }];
 
-async function line(): Promise<Line> {
-  const home = await rig.ask('home.create', { name: 'npm' });
-  return rig.ask('line.create', { home: home.id, class: 'unmetered' });
-}
+const line = () => rig.line();
 
 /** A request of its own in a new dialog, not signed yet. */
 function request(method: string, uri: string, to: string, more: Record<string, unknown> = {}): Message {
@@ -98,11 +92,7 @@ afterAll(() => rig.stop());
 beforeEach(async () => {
   heard = [];
   [mine, deskLine] = [await line(), await line()];
-  const { username, domain, password = '' } = deskLine.sip;
-  const server = rig.cloud.config.bound.sipUdp ?? any;
-  desk = await Phone.open({ world: rig.world, host: '127.0.0.1', server, domain, username, password });
-  rig.phones.push(desk);
-  expect(await desk.register()).toBe(200);
+  desk = await rig.phone(deskLine);
   stack.start({ address: '127.0.0.1', publicAddress: 'localhost', port: OWN, tcp: false }, (asked) => {
     heard.push(asked.method ?? '');
     if (asked.method === 'ACK') return;

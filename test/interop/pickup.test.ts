@@ -1,11 +1,8 @@
 /** A third-party phone takes a call that rings at another phone of its home: baresip dials `*8`. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { type Line, LoopbackCloud } from './loopback-cloud.ts';
 
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 
 beforeEach(async () => {
@@ -16,15 +13,8 @@ afterEach(() => rig.stop());
 describe.skipIf(!hasProgram('baresip'))('baresip', () => {
   it('takes a call that rings elsewhere in its home', async () => {
     const home = (await rig.ask('home.create', { name: 'Elm' })).id;
-    const line = () => rig.ask('line.create', { home, class: 'unmetered' });
-    const phone = async ({ sip }: Line): Promise<Phone> => {
-      const server = rig.cloud.config.bound.sipUdp ?? any;
-      const login = { domain: sip.domain, username: sip.username, password: sip.password ?? '' };
-      const one = await Phone.open({ world: rig.world, host: '127.0.0.1', server, ...login, manner: 'ring' });
-      rig.phones.push(one);
-      expect(await one.register()).toBe(200);
-      return one;
-    };
+    const line = () => rig.line(home);
+    const phone = (of: Line) => rig.phone(of, { manner: 'ring' });
     const [hall, desk, third] = [await line(), await line(), await line()];
     const [rings, caller] = [await phone(hall), await phone(third)];
     const call = await caller.dial(hall.number);

@@ -1,13 +1,10 @@
 /** A third-party program takes the place of a phone in its call, or a call that rings there, by INVITE with Replaces (RFC 3891): SIPp. */
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { Phone } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { type Line, LoopbackCloud } from './loopback-cloud.ts';
 
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 /** Two lines of one home, whose second is SIPp’s, and one of another. */
 let lines: [Line, Line, Line];
@@ -17,35 +14,23 @@ let bob: Phone;
 beforeEach(async () => {
   rig = await LoopbackCloud.start({});
   const [home, other] = [await rig.ask('home.create', { name: 'Elm' }), await rig.ask('home.create', { name: 'Oak' })];
-  const line = (of: string) => rig.ask('line.create', { home: of, class: 'unmetered' });
-  lines = [await line(home.id), await line(home.id), await line(other.id)];
+  lines = [await rig.line(home.id), await rig.line(home.id), await rig.line(other.id)];
   [bob, alice] = [await phone(lines[0]), await phone(lines[2])];
 });
 afterEach(() => rig.stop());
 
-async function phone({ sip }: Line): Promise<Phone> {
-  const server = rig.cloud.config.bound.sipUdp ?? any;
-  const login = { domain: sip.domain, username: sip.username, password: sip.password ?? '' };
-  const one = await Phone.open({ world: rig.world, host: '127.0.0.1', server, ...login, manner: 'ring' });
-  rig.phones.push(one);
-  expect(await one.register()).toBe(200);
-  return one;
-}
+const phone = (of: Line): Promise<Phone> => rig.phone(of, { manner: 'ring' });
 
 /** Runs the scenario with that dialog; its exit code and what it said. */
-function takesOver(replaces: string): Promise<string> {
+async function takesOver(replaces: string): Promise<string> {
   const { sip, number } = lines[1];
   const server = `127.0.0.1:${rig.cloud.config.bound.sipUdp?.port}`;
   const words = ['-sf', join(import.meta.dirname, 'sipp', 'take-over.xml'), '-s', number, '-m', '1', '-nostdin'];
   const keys = ['-key', 'user', sip.username, '-key', 'domain', sip.domain, '-key', 'replaces', replaces];
   const login = ['-au', sip.username, '-ap', sip.password ?? '', '-timeout', '15s', '-timeout_error'];
-  const child = spawn('sipp', [server, ...words, ...keys, ...login, '-i', '127.0.0.1', '-mi', '127.0.0.1'], {
-    cwd: rig.folder,
-  });
-  rig.children.push(child);
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (text += String(data)));
-  return new Promise((resolve) => child.on('exit', (code) => resolve(`${code}${code === 0 ? '' : text}`)));
+  const at = ['-i', '127.0.0.1', '-mi', '127.0.0.1'];
+  const { code, output } = await rig.run('sipp', [server, ...words, ...keys, ...login, ...at]);
+  return `${code}${code === 0 ? '' : output}`;
 }
 
 const nameOf = (of: Phone, mine: boolean): string => {

@@ -1,11 +1,8 @@
 /** Small third-party programs at our softswitch: sipsak. */
-import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { hasProgram } from '#test/peers.ts';
-import { LoopbackCloud } from './loopback-cloud.ts';
+import { type Line, LoopbackCloud } from './loopback-cloud.ts';
 
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 
 beforeAll(async () => {
@@ -13,22 +10,13 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 
-async function line(): Promise<Line> {
-  const home = await rig.ask('home.create', { name: 'Small peers' });
-  return rig.ask('line.create', { home: home.id, class: 'unmetered' });
-}
+const line = () => rig.line();
 
 const port = () => rig.cloud.config.bound.sipUdp?.port ?? 0;
 const there = async (of: Line) => (await rig.ask('registration.list', { lines: [of.id] })).items.length;
 
 describe.skipIf(!hasProgram('sipsak'))('sipsak', () => {
-  async function sipsak(...words: string[]): Promise<{ code: number | null; output: string }> {
-    const child = spawn('sipsak', words, { stdio: ['ignore', 'pipe', 'pipe'] });
-    rig.children.push(child);
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += String(data)));
-    return { code: await new Promise((resolve) => child.on('exit', resolve)), output };
-  }
+  const sipsak = (...words: string[]) => rig.run('sipsak', words);
 
   it('gets an answer to OPTIONS', async () => {
     const { code, output } = await sipsak('-v', '-s', `sip:127.0.0.1:${port()}`);

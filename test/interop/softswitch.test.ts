@@ -3,14 +3,12 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
-import { Phone } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { type Line, LoopbackCloud } from './loopback-cloud.ts';
 import { callerScenario } from './sipp/caller.ts';
 
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 
 beforeEach(async () => {
@@ -18,21 +16,9 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-async function line(): Promise<Line> {
-  const home = await rig.ask('home.create', { name: 'Interop' });
-  return rig.ask('line.create', { home: home.id, class: 'unmetered' });
-}
+const line = () => rig.line();
 
-async function ourPhone(from: Line, voice?: Int16Array): Promise<Phone> {
-  const phone = await Phone.open({
-    ...{ world: rig.world, host: '127.0.0.1', server: rig.cloud.config.bound.sipUdp ?? any, domain: from.sip.domain },
-    ...{ username: from.sip.username, password: from.sip.password ?? '' },
-    ...(voice && { voice }),
-  });
-  rig.phones.push(phone);
-  expect(await phone.register()).toBe(200);
-  return phone;
-}
+const ourPhone = (of: Line, voice?: Int16Array): Promise<Phone> => rig.phone(of, voice && { voice });
 
 function run(program: string, args: string[]): { exit: Promise<number | null>; output: () => string } {
   const child = spawn(program, args, { cwd: rig.folder, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,14 +1,11 @@
 /** A SIPp phone at our softswitch that uses what carriers' phones use: session timers, reliable ringing, hold, and transfer by REFER. */
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { Phone } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { type Line, LoopbackCloud } from './loopback-cloud.ts';
 
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 
 beforeEach(async () => {
@@ -16,48 +13,19 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-async function ourPhone(of: Line): Promise<Phone> {
-  const phone = await Phone.open({
-    ...{ world: rig.world, host: '127.0.0.1', server: rig.cloud.config.bound.sipUdp ?? any, domain: of.sip.domain },
-    ...{ username: of.sip.username, password: of.sip.password ?? '', answerAfter: 300 },
-  });
-  rig.phones.push(phone);
-  expect(await phone.register()).toBe(200);
-  return phone;
-}
+const ourPhone = (of: Line): Promise<Phone> => rig.phone(of, { answerAfter: 300 });
 
 describe.skipIf(!hasProgram('sipp'))('SIPp', () => {
   it('gets 422 and its timer, acknowledges ringing by PRACK, holds, and transfers by REFER', async () => {
     const home = await rig.ask('home.create', { name: 'Interop' });
-    const line = () => rig.ask('line.create', { home: home.id, class: 'unmetered' });
+    const line = () => rig.line(home.id);
     const [from, first, second] = [await line(), await line(), await line()];
     const [b, c] = [await ourPhone(first), await ourPhone(second)];
     const file = join(rig.folder, 'caller.xml');
     writeFileSync(file, scenario(from, first.number, second.number));
     const port = rig.cloud.config.bound.sipUdp?.port ?? 0;
-    const sipp = spawn(
-      'sipp',
-      [
-        '-sf',
-        file,
-        '-m',
-        '1',
-        '-t',
-        'u1',
-        '-i',
-        '127.0.0.1',
-        '-nostdin',
-        '-timeout',
-        '30',
-        '-trace_err',
-        `127.0.0.1:${port}`,
-      ],
-      { cwd: rig.folder, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    rig.children.push(sipp);
-    let output = '';
-    for (const stream of [sipp.stdout, sipp.stderr]) stream.on('data', (data) => (output += String(data)));
-    const code = await new Promise((resolve) => sipp.on('exit', resolve));
+    const words = ['-sf', file, '-m', '1', '-t', 'u1', '-i', '127.0.0.1', '-nostdin', '-timeout', '30', '-trace_err'];
+    const { code, output } = await rig.run('sipp', [...words, `127.0.0.1:${port}`]);
     expect(code, output).toBe(0);
     const [call] = b.calls;
     expect([call?.state, c.calls[0]?.state]).toEqual(['up', 'up']);

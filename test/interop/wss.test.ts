@@ -1,11 +1,9 @@
 /** A browser's phone (JsSIP) at our softswitch, over WebSockets in the clear and over TLS. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { Phone } from '#simulator/phone.ts';
+import type { Phone } from '#simulator/phone.ts';
 import { BrowserPhone } from './browser-phone.ts';
-import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { any, type Line, LoopbackCloud } from './loopback-cloud.ts';
 
-type Line = VerbReply<'line.create'>;
 let rig: LoopbackCloud;
 let browsers: BrowserPhone[];
 
@@ -18,10 +16,7 @@ afterEach(async () => {
   await rig.stop();
 });
 
-async function line(): Promise<Line> {
-  const home = await rig.ask('home.create', { name: 'Browsers' });
-  return rig.ask('line.create', { home: home.id, class: 'unmetered' });
-}
+const line = () => rig.line();
 
 async function browser(of: Line, scheme: 'ws' | 'wss', profile?: string): Promise<BrowserPhone> {
   const { config } = rig.cloud;
@@ -38,15 +33,7 @@ async function browser(of: Line, scheme: 'ws' | 'wss', profile?: string): Promis
   return phone;
 }
 
-async function phone(of: Line): Promise<Phone> {
-  const one = await Phone.open({
-    ...{ world: rig.world, host: '127.0.0.1', server: rig.cloud.config.bound.sipUdp ?? any, domain: of.sip.domain },
-    ...{ username: of.sip.username, password: of.sip.password ?? '' },
-  });
-  rig.phones.push(one);
-  expect(await one.register()).toBe(200);
-  return one;
-}
+const phone = (of: Line): Promise<Phone> => rig.phone(of);
 
 describe.each(['ws', 'wss'] as const)('JsSIP over %s', (scheme) => {
   it('registers, calls a phone, is called by it, and keeps its calls apart', async () => {
