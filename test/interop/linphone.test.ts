@@ -52,6 +52,8 @@ describe.skipIf(!hasProgram('linphonec'))('linphonec', () => {
     expect(levelOf(call.heard().slice(-8000), 440)).toBeGreaterThan(-30);
     peer.type('pause');
     await rig.until(() => call.held, 'the hold');
+    // It takes no other command for the call before our answer.
+    await rig.until(() => peer.output.includes('is now paused'), 'the hold at its end');
     peer.type('resume');
     await rig.until(() => !call.held, 'the end of the hold');
     peer.type('terminate');
