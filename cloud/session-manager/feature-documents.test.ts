@@ -87,7 +87,7 @@ describe('the document’s limit', () => {
   });
   const read = (text: string) => JSON.parse(text) as FeaturesDocument;
 
-  it('leaves out names first, then of some lines all but what star codes set', () => {
+  it('leaves out names first, then of some lines all but what is brief', () => {
     const all = [line(1, 200, 2), line(2, 200, 2)];
     expect(read(fitting(all.slice(0, 1))).lines).toEqual(all.slice(0, 1));
     const names = read(fitting(all));
@@ -99,10 +99,11 @@ describe('the document’s limit', () => {
     const text = fitting(many);
     expect(utf8(text).length).toBeLessThanOrEqual(FEATURES_OCTETS);
     const { lines } = read(text);
-    expect([lines.length, lines[0]?.features.block?.length, lines.at(-1)?.features]).toEqual([
+    expect([lines.length, lines[0]?.features.block?.length, lines.at(-1)?.features, lines.at(-1)?.brief]).toEqual([
       64,
       100,
       { doNotDisturb: true },
+      true,
     ]);
     expect(misfit(FeaturesDocument, read(fitting([...many, line(65, 0, 0)])))).toBeUndefined();
   });

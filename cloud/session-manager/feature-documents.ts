@@ -6,7 +6,7 @@ import type { PartContext } from '#cloud/bus/part.ts';
 import { type LineRow, linesOfHome } from '#cloud/store/directory.ts';
 import { type Statement, sql } from '#cloud/store/store.ts';
 import type { LineFeatures } from '#shared/call/features/document.ts';
-import { restamped, SETTABLE, type Stamped, withFields } from '#shared/call/features/merge.ts';
+import { BRIEF, only, restamped, type Stamped, withFields } from '#shared/call/features/merge.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
 
 /** Octets of a home's document `features`: beside the other documents it has to fit into one answer to a gateway's hello. */
@@ -118,14 +118,16 @@ export class Features {
   }
 }
 
-/** The document as text within its limit: the lists of names go first, then of some lines all but what star codes set. */
+/** The document as text within its limit: the lists of names go first, then of some lines all but what is brief. */
 export function fitting(lines: readonly (Stamped & { readonly line: string })[]): string {
   const write = (some: readonly object[]) => JSON.stringify({ lines: some });
   const fits = (text: string) => utf8(text).length <= FEATURES_OCTETS;
   const whole = write(lines.slice(0, 64));
   if (fits(whole)) return whole;
   const bare = lines.slice(0, 64).map(({ features: { contacts: _, ...features }, ...rest }) => ({ ...rest, features }));
-  let kept: object[] = bare.map((one) => ({ ...one, features: withFields({}, one.features, SETTABLE) }));
+  let kept: object[] = bare.map(({ line, features, stamps }) => ({
+    ...{ line, brief: true, features: withFields({}, features, BRIEF), stamps: only(stamps, BRIEF) },
+  }));
   for (const [n, one] of bare.entries()) {
     const more = kept.with(n, one);
     if (fits(write(more))) kept = more;

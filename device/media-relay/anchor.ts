@@ -7,9 +7,14 @@ import type { MediaEngine, ToneName } from '#shared/media-engine/engine.ts';
 import { EngineError } from '#shared/media-engine/engine.ts';
 import { answerLike, offerLike, readEnd } from '#shared/sip/fax.ts';
 
+/**
+ * All ends of a gateway are of one group of the engine: calls of the house may be brought together at any time. They share one worker
+ * then, which carries many more than a house has.
+ */
+const GROUP = 'house';
+
 /** One end of a call's media. */
 export interface Anchored {
-  /** The call. All its ends can be connected with each other. */
   readonly call: string;
   /** Name of the end within its call. */
   readonly leg: string;
@@ -69,12 +74,12 @@ export class Anchor {
     this.#ids.set(nodeOf(call, leg), id);
   }
 
-  /** The ends that the engine still has; all others of an earlier process are freed. `mine` is whether a call (the group) is known. */
+  /** The ends that the engine still has; all others of an earlier process are freed. `mine` is whether a call is known. */
   async alive(mine: (call: string) => boolean): Promise<ReadonlySet<string>> {
     const alive = new Set<string>();
     try {
-      for (const { id, group } of await this.#engine.list()) {
-        if (mine(group)) alive.add(id);
+      for (const { id, owner } of await this.#engine.list()) {
+        if (mine(owner.slice(0, owner.lastIndexOf('/')))) alive.add(id);
         else await this.#engine.release(id);
       }
     } catch (error) {
@@ -85,13 +90,28 @@ export class Anchor {
 
   /** Lets sound flow from one end of a call to another. */
   connect(call: string, from: string, to: string): Promise<void> {
-    return this.#engine.connect(nodeOf(call, from), nodeOf(call, to), true);
+    return this.#link(nodeOf(call, from), nodeOf(call, to));
+  }
+
+  /** Lets two ends hear each other, of whatever calls they are; one that has just gone hears nobody. */
+  async join(a: Pick<Anchored, 'call' | 'leg'>, b: Pick<Anchored, 'call' | 'leg'>): Promise<void> {
+    const [one, other] = [nodeOf(a.call, a.leg), nodeOf(b.call, b.leg)];
+    try {
+      await this.#link(one, other);
+      await this.#link(other, one);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+    }
+  }
+
+  #link(from: string, to: string): Promise<void> {
+    return this.#engine.connect(from, to, true);
   }
 
   /** Plays a tone to an end, over and over, under a name of its own in the call, until that is released. */
   async play(call: string, name: string, tone: ToneName, to: string): Promise<void> {
     const id = nodeOf(call, name);
-    await this.#engine.player({ id, owner: `${call}/${name}`, group: call, source: { tone }, loop: true, gain: 1 });
+    await this.#engine.player({ id, owner: `${call}/${name}`, group: GROUP, source: { tone }, loop: true, gain: 1 });
     await this.connect(call, name, to);
     await this.#engine.start(id);
   }
@@ -107,7 +127,7 @@ export class Anchor {
   }
 
   #endpoint({ call, leg, host }: Anchored) {
-    return this.#engine.endpoint({ id: nodeOf(call, leg), owner: `${call}/${leg}`, group: call, host });
+    return this.#engine.endpoint({ id: nodeOf(call, leg), owner: `${call}/${leg}`, group: GROUP, host });
   }
 
   async #remote(end: Anchored, sdp: string, like: string | undefined): Promise<boolean> {

@@ -2,32 +2,33 @@
  * Calls through the gateway. A call from a phone goes to another phone of the house without ever leaving it, or to the
  * softswitch; a call from the softswitch rings the line's phones. House calls are told to the cloud afterwards, exactly once.
  */
-import { CALLER, type CallOutput, type Party } from '#shared/call/call.ts';
-import { CallDriver, type CallHooks, type MediaReply, type SipPort } from '#shared/host/call-driver.ts';
+import { CALLER, type Party } from '#shared/call/call.ts';
+import { CallDriver, type CallHooks, type SipPort } from '#shared/host/call-driver.ts';
 import { type Answer, isTaken } from '#shared/host/sip-messaging.ts';
-import type { Timer, World } from '#shared/kernel/world.ts';
+import type { World } from '#shared/kernel/world.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri, writeNameAddr } from '#shared/sip/uri.ts';
-import type { Anchor, Anchored } from '../media-relay/anchor.ts';
+import type { Anchor } from '../media-relay/anchor.ts';
+import { factsOf } from './call-facts.ts';
+import { overNewConnection, overNewUpstream } from './call-flows.ts';
+import { CallMedia } from './call-media.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, newEdgeCall, type Ring } from './edge-call.ts';
 import { edgeInvite } from './edge-invite.ts';
 import { type Help, RING_FOR_HELP, TRY_FOR_HELP } from './emergency.ts';
-import { isAlone, waysOfHelp } from './help-ways.ts';
+import { waysOfHelp } from './help-ways.ts';
 import type { House, Phone } from './house.ts';
 import type { HouseCalls } from './house-calls.ts';
 import type { HouseSwitch, RingBranch } from './house-switch.ts';
 import type { CallNote } from './insight.ts';
 import type { EdgeMessages } from './messages.ts';
-import { othersOf } from './rung.ts';
+import { Stranded } from './stranded.ts';
 
 /** Milliseconds for which phones of the house ring; the cloud's own limit for calls from outside is shorter or longer as it likes. */
 const RING_FOR = 60_000;
 const RING_FROM_CLOUD = 180_000;
-/** Milliseconds for which a service code that leads nowhere now waits for an applet to name phones of the house. */
-export const STRANDED_FOR = 2_000;
 
 export interface EdgeCallsOptions {
   readonly world: World;
@@ -60,18 +61,19 @@ export interface EdgeCallsOptions {
 export class EdgeCalls implements HouseSwitch {
   readonly driver: CallDriver<Ring, EdgeCall>;
   readonly #o: EdgeCallsOptions;
-  /** Calls of service codes that found no way, with the end of their patience. */
-  readonly #stranded = new Map<string, { readonly call: EdgeCall; readonly timer: Timer }>();
+  readonly #stranded: Stranded;
   /** Who waits for the outcome of an offer, by call and party. */
   readonly #renewals = new Map<string, (ok: boolean) => void>();
   #serial = 0;
 
   constructor(options: EdgeCallsOptions) {
     this.#o = options;
+    this.#stranded = new Stranded(options.world.clock);
+    const media = new CallMedia(options.anchor, options.upstream);
     const hooks: CallHooks<Ring, EdgeCall> = {
       route: async (call) => (call.help === undefined ? this.#route(call) : this.#help(call)),
       reroute: async (call, _leg, reason) => options.inside().reroute(call, reason),
-      media: (call, ask) => this.#media(call, ask),
+      media: (call, ask) => media.give(call, ask),
       connect: async (call, a, b) => {
         await options.anchor.connect(call.id, a, b);
         await options.anchor.connect(call.id, b, a);
@@ -177,7 +179,8 @@ export class EdgeCalls implements HouseSwitch {
   /** There is no way. Numbers are never an applet's: what is an emergency is refused at once, so that the phone tries elsewhere. */
   lost(call: EdgeCall, no: { readonly status: number; readonly reason: string }): void {
     const service = call.from !== undefined && call.dialled.startsWith('*') && no.status === AWAY.status;
-    if (service && this.#o.helped()) this.#strand(call);
+    if (service && this.#o.helped())
+      this.#stranded.wait(call, () => this.driver.feed(call, { on: 'refused', ...AWAY }));
     else this.driver.feed(call, { on: 'refused', ...no });
   }
 
@@ -244,33 +247,14 @@ export class EdgeCalls implements HouseSwitch {
     return answer;
   }
 
-  /** A new flow to the softswitch: calls that run over it go on, unless a softswitch that started again does not know them. */
+  /** There is a new flow to the softswitch. */
   moveTo(flow: Flow): void {
-    const { sip } = this.#o;
-    for (const call of [...this.driver.all()]) {
-      for (const [party, handle] of [...call.handles]) {
-        if (!this.#isUpstream(call, party)) continue;
-        sip.endpoint.moveCall(handle, flow);
-        sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
-      }
-    }
+    overNewUpstream(this.#o.sip, this.driver.all(), flow);
   }
 
-  /** A phone's new connection: calls with that contact whose connection broke go on over it. */
+  /** A phone's new connection. */
   phoneBack(flow: Flow, contacts: ReadonlySet<string>): void {
-    const { sip } = this.#o;
-    for (const call of this.driver.all()) {
-      for (const [party, handle] of call.handles) {
-        if (this.#isUpstream(call, party)) continue;
-        const target = sip.endpoint.snapshot(handle)?.remoteTarget;
-        if (target !== undefined && contacts.has(target)) sip.endpoint.moveCall(handle, flow);
-      }
-    }
-  }
-
-  #isUpstream(call: EdgeCall, party: Party): boolean {
-    if (party === CALLER) return call.from === undefined;
-    return call.state.branches.get(party)?.to.kind === 'softswitch';
+    overNewConnection(this.#o.sip, this.driver.all(), flow, contacts);
   }
 
   #route(call: EdgeCall): void {
@@ -302,52 +286,20 @@ export class EdgeCalls implements HouseSwitch {
     this.driver.feed(call, { on: 'routed', callerLeg: CALLER_LEG, targets, ringFor, relay: true, again });
   }
 
-  #strand(call: EdgeCall): void {
-    const { clock } = this.#o.world;
-    const timer = clock.at(clock.mono() + STRANDED_FOR, () => {
-      if (this.#stranded.delete(call.id)) this.driver.feed(call, { on: 'refused', ...AWAY });
-    });
-    this.#stranded.set(call.id, { call, timer });
-  }
-
   /** An applet names lines of the house for a call that found no way; false where the call does not wait, or no phone is there. */
   ring(id: string, numbers: readonly string[]): boolean {
     const { house } = this.#o;
-    const waiting = this.#stranded.get(id);
-    if (waiting === undefined) return false;
-    const { call, timer } = waiting;
+    const call = this.#stranded.get(id);
+    if (call === undefined) return false;
     const lines = new Set(numbers.flatMap((number) => house.dialled(number) ?? []));
     const others = [...lines].filter((line) => line.id !== call.from?.id);
     const branches = this.branches(call, others, 'p');
     const [first] = branches;
     if (first?.to.kind !== 'phone') return false;
-    timer.cancel();
-    this.#stranded.delete(id);
+    this.#stranded.forget(id);
     call.inside = first.to.line;
     this.#routed(call, branches, RING_FOR);
     return true;
-  }
-
-  async #media(call: EdgeCall, ask: Extract<CallOutput<Ring>, { do: 'media' }>): Promise<MediaReply> {
-    const end = this.#end(call, ask);
-    if (end === undefined) return { failed: 503 };
-    const { anchor } = this.#o;
-    if (ask.want === 'offer') return anchor.offer(end, ask.like);
-    return ask.want === 'answer' ? anchor.answer(end, ask.sdp ?? '', ask.like) : anchor.accept(end, ask.sdp ?? '');
-  }
-
-  /** Where a leg's media is anchored: towards a phone on the LAN, towards the softswitch on the WAN. */
-  #end(call: EdgeCall, { leg, party }: { readonly leg: string; readonly party: Party }): Anchored | undefined {
-    if (leg === CALLER_LEG) return this.#anchored(call, leg, call.flow, call.from !== undefined);
-    const branch = call.state.branches.get(party) ?? [...call.state.branches.values()].find(({ at }) => at !== 'gone');
-    if (branch === undefined) return undefined;
-    if (branch.to.kind === 'phone') return this.#anchored(call, leg, branch.to.phone.flow, true);
-    const flow = branch.to.kind === 'softswitch' ? this.#o.upstream() : branch.to.flow;
-    return flow === undefined ? undefined : this.#anchored(call, leg, flow, false);
-  }
-
-  #anchored(call: EdgeCall, leg: string, flow: Flow, phone: boolean): Anchored {
-    return { call: call.id, leg, host: flow.local.host, ...(phone ? { source: flow.remote.host } : {}) };
   }
 
   #invited(call: EdgeCall, branch: Party): void {
@@ -358,28 +310,14 @@ export class EdgeCalls implements HouseSwitch {
   }
 
   #over(call: EdgeCall, reason: string): void {
-    this.#stranded.get(call.id)?.timer.cancel();
-    this.#stranded.delete(call.id);
+    this.#stranded.forget(call.id);
     this.#o.inside().over(call);
     this.#o.over(call);
     this.#o.changed(call);
-    this.#o.noted({ at: 'over', call: call.id, reason, wall: this.#o.world.clock.wall() });
-    const way = call.state.winner ?? [...call.state.branches.keys()].at(-1) ?? '';
-    const alone = isAlone(call.state.branches.get(way)?.to);
-    const to = alone ? call.dialled : call.inside?.number;
-    if (to === undefined || call.from === undefined) return;
-    const endedAt = call.lastedUntil ?? this.#o.world.clock.wall();
-    const also = alone ? [] : othersOf(call.rung ?? [], call.inside?.id ?? '', reason, endedAt);
-    this.#o.report(call, {
-      callId: call.callId,
-      from: call.from.number,
-      to,
-      startedAt: call.startedAt,
-      ...(call.answeredAt === undefined ? {} : { answeredAt: call.answeredAt }),
-      endedAt,
-      reason,
-      ...(also.length === 0 ? {} : { also }),
-    });
+    const wall = this.#o.world.clock.wall();
+    this.#o.noted({ at: 'over', call: call.id, reason, wall });
+    const facts = factsOf(call, reason, wall);
+    if (facts !== undefined) this.#o.report(call, facts);
   }
 }
 

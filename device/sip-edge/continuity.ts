@@ -10,6 +10,7 @@ import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
 import type { House } from './house.ts';
 import type { HouseCalls, KeptFeatures } from './house-calls.ts';
+import type { HouseWatch, KeptWatches } from './house-watch.ts';
 import type { Joins } from './join.ts';
 import { Kept } from './kept.ts';
 import { LEGS, restoreCall, type SavedCall, saveCall } from './saved-call.ts';
@@ -24,6 +25,7 @@ export interface ContinuityOptions {
   readonly calls: () => EdgeCalls;
   readonly joins: () => Joins;
   readonly inside: () => HouseCalls;
+  readonly watch: () => HouseWatch;
   /** The flow over UDP to an address. */
   readonly datagrams: (remote: Address) => Promise<Flow>;
   readonly report: (call: VerbRequest<'voice.report'>) => Promise<void>;
@@ -43,7 +45,7 @@ export class Continuity {
 
   /** Reads what an earlier process left. What it resolves with is to be run once UDP is bound, and takes calls and phones up. */
   async before(): Promise<() => Promise<void>> {
-    const { phones, calls, facts, features } = await this.#kept.load();
+    const { phones, calls, facts, features, watches } = await this.#kept.load();
     this.#o.inside().restore(features);
     for (const { id, report } of facts) this.tell(id, report);
     const known = new Set(calls.map(({ id }) => id));
@@ -54,6 +56,7 @@ export class Continuity {
         house.restore(phone, await this.#restorer.flow(phone.flow), world.clock.mono(), world.clock.wall());
       for (const saved of calls) await this.#takeUp(saved, alive);
       this.#restorer.begin();
+      await this.#o.watch().restore(watches, (flow) => this.#restorer.flow(flow));
     };
   }
 
@@ -99,6 +102,10 @@ export class Continuity {
 
   features(features: KeptFeatures): void {
     this.#kept.features(features);
+  }
+
+  watches(watches: KeptWatches): void {
+    this.#kept.watches(watches);
   }
 
   /** Resolves once all that is to be kept is on the disk. */

@@ -39,8 +39,8 @@ export interface EdgeCall extends DrivenCall<Ring> {
   readonly passed?: readonly (readonly [string, string])[];
   /** Lines of the house that sent it on, the oldest first. */
   diverted?: readonly SentOn[];
-  /** The user of the Request-URI. */
-  readonly dialled: string;
+  /** The user of the Request-URI; where that was empty, the number of the hot line in the end. */
+  dialled: string;
   /** Call-ID of the caller's dialog. */
   readonly callId: string;
   /** The line of the house that rings, where it is one: such a call is switched inside and reported. */

@@ -26,6 +26,12 @@ export function lineOf({ call, party }: End): NamedLine | undefined {
   return to?.kind === 'phone' ? to.line : undefined;
 }
 
+/** True where that end is at the softswitch. */
+export function isUpstream({ call, party }: End): boolean {
+  if (party === CALLER) return call.from === undefined;
+  return call.state.branches.get(party)?.to.kind === 'softswitch';
+}
+
 /** The flow to that end. */
 export function flowOf({ call, party }: End): Flow {
   const to = party === CALLER ? undefined : call.state.branches.get(party)?.to;

@@ -22,6 +22,7 @@ import { type HouseView, nextLine, type Way, wayOf } from './house-route.ts';
 import type { HouseSwitch } from './house-switch.ts';
 import { Recent } from './recent.ts';
 import { answeredBy, ringsNow } from './rung.ts';
+import type { Together } from './three-way.ts';
 
 /** From of a caller that withholds its number (RFC 3323 section 4.1.1.3). */
 const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
@@ -41,6 +42,8 @@ export interface HouseCallsOptions {
   readonly cloud: () => boolean;
   /** A call that is parked where this one dials is given to it; false where none is. */
   readonly fetch: (call: EdgeCall, from: NamedLine) => boolean;
+  /** The two calls of the line and this one become a talk of three, here where that can be. */
+  readonly together: (call: EdgeCall, from: NamedLine) => Together;
   /** A star code was taken here; the cloud is to hear of it. */
   readonly tell: (change: VerbRequest<'line.features.tell'>) => void;
   readonly keep: (kept: KeptFeatures) => void;
@@ -84,6 +87,8 @@ export class HouseCalls {
     if (way.do === 'change') return void this.#change(call, from, way);
     if (way.do === 'pickup' && this.#pickUp(call, from, way.at)) return;
     if (way.do === 'refuse') return void calls.lost(call, way);
+    if (way.do === 'together') return void this.#together(call, from);
+    if (way.do === 'wait') return void this.#wait(call, from, way);
     if (way.do === 'pickup' && !this.#o.cloud())
       return void calls.lost(call, { status: 404, reason: 'callee_unknown' });
     if (way.do === 'cloud' && way.to !== undefined)
@@ -170,14 +175,32 @@ export class HouseCalls {
     calls().ringInside(call, calls().branches(call, lines, 'p'), way);
   }
 
-  #change(call: EdgeCall, from: NamedLine, { changes }: Extract<Way, { do: 'change' }>): void {
+  #change(call: EdgeCall, from: NamedLine, way: Extract<Way, { do: 'change' }>): void {
     const { confirmations, tell, world } = this.#o;
+    const changes = way.changes !== undefined && this.#policy.mayChange(from.id, way.changes) ? way.changes : undefined;
     if (changes !== undefined) {
       const untold = this.#policy.change(from, changes, world.clock.wall());
       this.#keep();
       tell(toldOf(untold));
     }
     confirmations.say(call, changes !== undefined);
+  }
+
+  /** Whoever dials after all does so in another call, and gives this one up. */
+  #wait(call: EdgeCall, from: NamedLine, { ms, to }: Extract<Way, { do: 'wait' }>): void {
+    const { clock } = this.#o.world;
+    clock.at(clock.mono() + ms, () => {
+      if (call.state.at !== 'routing') return;
+      call.dialled = to;
+      this.route(call, from);
+    });
+  }
+
+  #together(call: EdgeCall, from: NamedLine): void {
+    const calls = this.#o.calls();
+    const found = this.#o.together(call, from);
+    if (found.do === 'cloud') calls.toCloud(call);
+    else if (found.do === 'refuse') calls.lost(call, found);
   }
 
   /** A call that rings in the house is taken by this one; false where none rings that could be. */
@@ -232,6 +255,8 @@ export class HouseCalls {
       const lines = new Set(
         [CALLER, ...call.state.branches.keys()]
           .filter((party) => party === CALLER || call.state.branches.get(party)?.at !== 'gone')
+          // Who has left a call that goes on without it (parked, or of three) talks there no more.
+          .filter((party) => call.state.at !== 'up' || call.handles.has(party))
           .map((party) => lineOf({ call, party })?.id),
       );
       if (lines.has(line)) count++;

@@ -33,6 +33,15 @@ describe('features in the house', () => {
     );
   });
 
+  it('changes no list that it was not told', () => {
+    const brief = { lines: [{ line: line.id, features: {}, stamps: {}, brief: true as const }] };
+    policy.apply(brief);
+    expect(policy.mayChange(line.id, { block: ['+15550100009'] })).toBe(false);
+    expect(policy.mayChange(line.id, { doNotDisturb: true, hotLine: '+15550100009' })).toBe(true);
+    policy.apply(told({}));
+    expect(policy.mayChange(line.id, { block: ['+15550100009'] })).toBe(true);
+  });
+
   it('tells what was set and nothing else', () => {
     policy.apply(told({ block: ['+15550100009'], hideNumber: true }, { hideNumber: 1 }));
     expect(toldOf(policy.change(line, { doNotDisturb: true }, 10))).toEqual({

@@ -4,7 +4,16 @@
  */
 import { writtenOut } from '#shared/call/features/dialling.ts';
 import { type Changes, type LineFeatures, withChanges } from '#shared/call/features/document.ts';
-import { changed, fieldsOf, later, merged, only, type Stamped, withFields } from '#shared/call/features/merge.ts';
+import {
+  BRIEF,
+  changed,
+  fieldsOf,
+  later,
+  merged,
+  only,
+  type Stamped,
+  withFields,
+} from '#shared/call/features/merge.ts';
 import type { FeaturesDocument } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { NamedLine } from './edge-call.ts';
@@ -22,13 +31,16 @@ const NONE: Stamped = { features: {}, stamps: {} };
 
 export class HousePolicy {
   #told: ReadonlyMap<string, Stamped> = new Map();
+  /** Lines whose lists are the cloud's alone. */
+  #brief: ReadonlySet<string> = new Set();
   readonly #own = new Map<string, Stamped>();
   /** Both together. */
   readonly #now = new Map<string, Stamped>();
 
   /** Takes a new document; what it knows of the house's own changes is no longer kept here. */
   apply({ lines }: FeaturesDocument): void {
-    this.#told = new Map(lines.map(({ line, ...stamped }) => [line, stamped]));
+    this.#brief = new Set(lines.flatMap(({ line, brief }) => (brief === true ? [line] : [])));
+    this.#told = new Map(lines.map(({ line, features, stamps }) => [line, { features, stamps }]));
     for (const [line, { features, stamps }] of this.#own) {
       const left = only(stamps, later(this.#of(line).stamps, stamps));
       if (Object.keys(left).length === 0) this.#own.delete(line);
@@ -45,6 +57,11 @@ export class HousePolicy {
 
   of(line: string): LineFeatures {
     return (this.#now.get(line) ?? NONE).features;
+  }
+
+  /** Whether these changes can be made here: of a list that nobody told us we know no other entries. */
+  mayChange(line: string, changes: Changes): boolean {
+    return !this.#brief.has(line) || fieldsOf(changes).every((field) => BRIEF.some((one) => one === field));
   }
 
   /** A star code; gives what is to be told. */

@@ -53,7 +53,11 @@ export type Way =
   | { readonly do: 'refuse'; readonly status: number; readonly reason: string }
   /** A star code; without changes it cannot be. */
   | { readonly do: 'change'; readonly changes?: Changes }
-  | { readonly do: 'pickup'; readonly at?: string };
+  | { readonly do: 'pickup'; readonly at?: string }
+  /** The two calls of the line are brought together. */
+  | { readonly do: 'together' }
+  /** Nothing was dialled: after so many milliseconds this is called. */
+  | { readonly do: 'wait'; readonly ms: number; readonly to: string };
 
 const AWAY: Way = { do: 'refuse', status: 503, reason: 'server_unavailable' };
 const STATUS = { callee_declined: 603, callee_busy: 486 } as const;
@@ -68,8 +72,8 @@ export function wayOf(view: HouseView, { from, dialled, hidden }: Dialling): Way
   const cloud: Way = { do: 'cloud', ...(meant.do === 'call' ? { to: meant.to } : {}) };
   if (meant.do === 'change' || meant.do === 'refuse')
     return view.cloud ? cloud : { do: 'change', ...(meant.do === 'change' ? { changes: meant.changes } : {}) };
-  // The room is in the cloud.
-  if (meant.do === 'together') return view.cloud ? cloud : AWAY;
+  if (meant.do === 'together') return meant;
+  if (meant.do === 'wait') return { do: 'wait', ms: meant.seconds * 1000, to: meant.to };
   if (meant.do === 'last' && view.cloud) return cloud;
   const to = meant.do === 'call' ? meant.to : view.last(from.id, meant.of);
   if (to === undefined) return { do: 'refuse', status: 404, reason: 'callee_unknown' };

@@ -1,6 +1,6 @@
 /**
  * What phones of the house watch (RFC 6665), with the cloud or without it: the calls of its lines (RFC 4235, busy lamps), and the messages
- * of their own one (RFC 3842).
+ * of their own one (RFC 3842). Who watches, and which messages waited, outlasts a restart.
  */
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
@@ -11,8 +11,9 @@ import type { World } from '#shared/kernel/world.ts';
 import { DIALOG_INFO, type DialogView, readDialogInfo, withEnded, writeDialogInfo } from '#shared/sip/dialog-info.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { MESSAGE_SUMMARY, writeSummary } from '#shared/sip/message-summary.ts';
-import type { Subscription } from '#shared/sip/notifier.ts';
+import type { SavedSubscription, Subscription } from '#shared/sip/notifier.ts';
 import { readDialogName } from '#shared/sip/refer.ts';
+import { withoutPin } from '#shared/sip/trace.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { EdgeCalls } from './calls.ts';
@@ -30,6 +31,12 @@ const PACKAGES = [
 /** Calls that passed this gateway and are remembered: the softswitch may speak of them a moment longer. */
 const PASSED = 500;
 
+/** What is kept over a restart: who watches what, and the messages that waited, as the cloud told them last. */
+export interface KeptWatches {
+  readonly subscriptions: readonly SavedSubscription[];
+  readonly summaries: readonly { readonly line: string; readonly body: string }[];
+}
+
 export interface HouseWatchOptions {
   readonly world: World;
   readonly sip: SipPort;
@@ -38,6 +45,7 @@ export interface HouseWatchOptions {
   readonly domain: () => string;
   /** The flow to the softswitch, while there is one. */
   readonly upstream: () => Flow | undefined;
+  readonly keep: (kept: KeptWatches) => void;
 }
 
 export class HouseWatch {
@@ -46,6 +54,10 @@ export class HouseWatch {
   readonly #cloud: UpstreamWatch;
   /** Call-IDs of dialogs of this gateway. */
   readonly #passed = new Set<string>();
+  /** Subscriptions as they are kept, by tag. */
+  readonly #saved = new Map<string, SavedSubscription>();
+  /** Messages that waited when an earlier process ended, by line. */
+  readonly #summaries = new Map<string, string>();
   /** What a subscriber was told last, so that it hears of every end. */
   readonly #told = new WeakMap<Subscription, readonly DialogView[]>();
 
@@ -56,13 +68,34 @@ export class HouseWatch {
       ...{ sip, world, upstream },
       address: (line) => this.#address(line),
       wanted: (event, line) => this.#notifier.watches(event, line),
-      changed: (event, line) => this.#notifier.changed(event, line),
+      changed: (event, line) => {
+        this.#notifier.changed(event, line);
+        if (event === 'message-summary') this.#keep();
+      },
     });
     this.#notifier = new SipNotifier({
       ...{ sip, clock: world.clock, packages: PACKAGES },
       tag: () => hex(world.random.bytes(8)),
       body: async (subscription) => this.#body(subscription),
+      keep: (tag, saved) => {
+        if (saved === undefined) this.#saved.delete(tag);
+        else this.#saved.set(tag, saved);
+        this.#keep();
+      },
     });
+  }
+
+  /**
+   * Takes up what an earlier process kept. Whoever watched was there at its end, so it has its whole time to come again (the wall clock may
+   * be anything now); over a connection it has to.
+   */
+  async restore({ subscriptions, summaries }: KeptWatches, flowOf: (flow: Flow) => Promise<Flow>): Promise<void> {
+    const expires = this.#o.world.clock.wall() + SECONDS.usual * 1000;
+    for (const { line, body } of summaries) this.#summaries.set(line, body);
+    for (const one of subscriptions) {
+      this.#saved.set(one.tag, one);
+      this.#notifier.restore({ ...one, expires }, one.flow.protocol === 'udp' ? await flowOf(one.flow) : undefined);
+    }
   }
 
   /** A SUBSCRIBE of a phone that proved to be that line of the house. */
@@ -122,9 +155,14 @@ export class HouseWatch {
     for (const line of lines) if (line !== undefined) this.#notifier.changed('dialog', line);
   }
 
-  /** Lines may be gone. */
+  /** The lines are known; some may be gone. Who was taken up is told what there is to tell now. */
   linesChanged(): void {
-    this.#notifier.keepOnly((line) => this.#o.house.byId(line) !== undefined);
+    const isLine = (line: string) => this.#o.house.byId(line) !== undefined;
+    for (const { pack, resource } of this.#saved.values()) {
+      if (pack === 'dialog' && isLine(resource)) this.#cloud.watch('dialog', resource);
+      else if (isLine(resource)) this.#cloud.watch('message-summary', resource, this.#summaries.get(resource));
+    }
+    this.#notifier.keepOnly(isLine);
   }
 
   lost(flow: Flow): void {
@@ -135,6 +173,15 @@ export class HouseWatch {
   stop(): void {
     this.#notifier.stop();
     this.#cloud.stop();
+  }
+
+  #keep(): void {
+    const lines = new Set([...this.#saved.values()].map(({ resource }) => resource));
+    const summaries = [...lines].flatMap((line) => {
+      const body = this.#cloud.body('message-summary', line);
+      return body === undefined ? [] : [{ line, body }];
+    });
+    this.#o.keep({ subscriptions: [...this.#saved.values()], summaries });
   }
 
   #address(line: string): string | undefined {
@@ -192,7 +239,8 @@ export class HouseWatch {
     const up = state.at === 'up' && (party === CALLER || branch?.at === 'up');
     const shown = parseNameAddr(call.shown);
     const name = shown === undefined || shown.display === '' ? {} : { name: shown.display };
-    const dialled = call.dialled.includes(':') ? call.dialled : `sip:${call.dialled}@${this.#o.domain()}`;
+    const shownAs = withoutPin(call.dialled);
+    const dialled = shownAs.includes(':') ? shownAs : `sip:${shownAs}@${this.#o.domain()}`;
     return {
       id: `${call.id}-${party}`,
       direction: party === CALLER ? 'initiator' : 'recipient',

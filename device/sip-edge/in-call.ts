@@ -10,6 +10,7 @@ import { type DialogName, readRefer, writeDialogName } from '#shared/sip/refer.t
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
+import { isUpstream } from './end.ts';
 import type { HouseTransfers } from './house-transfer.ts';
 
 /** Headers of NOTIFY that the phone needs. */
@@ -71,7 +72,7 @@ export class InCall {
     if (found === undefined) return undefined;
     const { call } = found;
     for (const [party, handle] of call.handles) {
-      const id = isUpstream(call, party) ? this.#sip.endpoint.dialogId(handle) : undefined;
+      const id = isUpstream({ call, party }) ? this.#sip.endpoint.dialogId(handle) : undefined;
       if (id?.remoteTag !== undefined) return { callId: id.callId, toTag: id.remoteTag, fromTag: id.localTag };
     }
     return undefined;
@@ -90,12 +91,6 @@ export class InCall {
     );
     return answer.status === 0 ? 408 : answer.status;
   }
-}
-
-/** True where that side of the call is the softswitch. */
-function isUpstream(call: EdgeCall, party: string): boolean {
-  if (party === CALLER) return call.from === undefined;
-  return call.state.branches.get(party)?.to.kind === 'softswitch';
 }
 
 function headersOf(message: SipMessage): [string, string][] {

@@ -42,7 +42,7 @@ const call = (id: string): SavedCall => ({
   channels: [],
 });
 
-const NONE = { untold: [], past: [] };
+const NONE = { features: { untold: [], past: [] }, watches: { subscriptions: [], summaries: [] } };
 
 let virtual: VirtualWorld;
 let host: World;
@@ -76,7 +76,7 @@ test('what was kept is there for the next process', async () => {
     phones: [phone(1)],
     calls: [call('c2')],
     facts: [],
-    features: NONE,
+    ...NONE,
   });
 });
 
@@ -94,6 +94,15 @@ test('what star codes set and who called last, written when it changes', async (
   expect((await virtual.settle(kept().load())).features).toEqual(features);
 });
 
+test('who watches what, and the messages that waited', async () => {
+  const one = kept();
+  await virtual.settle(one.load());
+  const watches = { subscriptions: [], summaries: [{ line: 'line_1', body: 'Messages-Waiting: yes' }] };
+  one.watches(watches);
+  await virtual.settle(one.settled());
+  expect((await virtual.settle(kept().load())).watches).toMatchObject(watches);
+});
+
 test('the facts of a call that is over take its place, until they are told', async () => {
   const report = { callId: 'x', from: '1', to: '2', startedAt: 1, endedAt: 2, reason: 'hangup' };
   const before = kept();
@@ -106,7 +115,7 @@ test('the facts of a call that is over take its place, until they are told', asy
     phones: [],
     calls: [],
     facts: [{ v: 1, id: 'c1', report }],
-    features: NONE,
+    ...NONE,
   });
   next.over('c1');
   await virtual.settle(next.settled());
@@ -144,7 +153,7 @@ test.each(['', '{', 'null', '[]', '{"v":1,"id":"x"}', '{"v":2,"id":"x","sides":[
     await virtual.settle(host.disk.write('/state/sip/calls/x.json', utf8(content)));
     await virtual.settle(host.disk.write('/state/sip/phones.json', utf8(content)));
     const one = kept();
-    expect(await virtual.settle(one.load())).toEqual({ phones: [], calls: [], facts: [], features: NONE });
+    expect(await virtual.settle(one.load())).toEqual({ phones: [], calls: [], facts: [], ...NONE });
     await virtual.settle(one.settled());
     expect(await virtual.settle(host.disk.list('/state/sip/calls'))).toEqual([]);
   },

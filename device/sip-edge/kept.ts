@@ -1,7 +1,7 @@
 /**
  * What the edge keeps on the disk, so that a gateway that starts again goes on with its calls and reaches its phones at once: a file
  * per established call (written when it is answered and when a channel joins or leaves it, removed at its end), and one of all phones
- * over UDP (written when one comes or goes, not when it merely registers again), and one of what its star codes set and its lines dialled last. The facts of a call inside the house take its file's
+ * over UDP (written when one comes or goes, not when it merely registers again), one of what its star codes set and its lines dialled last, and one of who watches what. The facts of a call inside the house take its file's
  * place until the agent's outbox has them.
  */
 import { utf8 } from '#shared/kernel/bytes.ts';
@@ -9,10 +9,12 @@ import type { Disk, Log } from '#shared/kernel/world.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { KeptPhone } from './house.ts';
 import type { KeptFeatures } from './house-calls.ts';
+import type { KeptWatches } from './house-watch.ts';
 import { isSavedCall, type SavedCall } from './saved-call.ts';
 
 const PHONES = 'phones.json';
 const FEATURES = 'features.json';
+const WATCHES = 'watches.json';
 
 /** Facts of a call inside the house that is over, until the agent's outbox has them. */
 export interface KeptFacts {
@@ -27,6 +29,7 @@ export interface KeptBefore {
   readonly calls: readonly SavedCall[];
   readonly facts: readonly KeptFacts[];
   readonly features: KeptFeatures;
+  readonly watches: KeptWatches;
 }
 
 export class Kept {
@@ -60,7 +63,9 @@ export class Kept {
     this.#phones = outline(phones);
     const known = await this.#read(FEATURES);
     const features = isFeatures(known) ? { untold: known.untold, past: known.past } : { untold: [], past: [] };
-    return { phones, calls, facts, features };
+    const seen = await this.#read(WATCHES);
+    const watches = isWatches(seen) ? seen : { subscriptions: [], summaries: [] };
+    return { phones, calls, facts, features, watches };
   }
 
   phones(phones: readonly KeptPhone[]): void {
@@ -74,6 +79,10 @@ export class Kept {
     const text = JSON.stringify({ v: 1, ...features });
     if (text !== this.#features) this.#put(FEATURES, text);
     this.#features = text;
+  }
+
+  watches(watches: KeptWatches): void {
+    this.#put(WATCHES, JSON.stringify({ v: 1, ...watches }));
   }
 
   call(call: SavedCall): void {
@@ -144,6 +153,12 @@ function isFeatures(value: unknown): value is KeptFeatures {
   if (typeof value !== 'object' || value === null) return false;
   const { v, untold, past } = value as Partial<Record<keyof KeptFeatures | 'v', unknown>>;
   return v === 1 && Array.isArray(untold) && Array.isArray(past);
+}
+
+function isWatches(value: unknown): value is KeptWatches {
+  if (typeof value !== 'object' || value === null) return false;
+  const { v, subscriptions, summaries } = value as Partial<Record<keyof KeptWatches | 'v', unknown>>;
+  return v === 1 && Array.isArray(subscriptions) && Array.isArray(summaries);
 }
 
 /** Which phones are where. */

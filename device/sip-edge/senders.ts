@@ -29,7 +29,6 @@ export class Senders {
       realm: domain,
       secret: random.bytes(32),
       hash: sipHash(crypto),
-      hmac: (key, data) => crypto.hmac('sha256', key, data),
       salt: () => random.bytes(8),
       isOurs: (host) => host === domain || net.addresses().some((one) => one.host === host),
     });

@@ -13,17 +13,15 @@ import type { FeaturesDocument, VoiceDocument, VoiceReport } from '#shared/proto
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { ALLOW, Endpoint } from '#shared/sip/endpoint.ts';
 import { writeDevices } from '#shared/sip/instance.ts';
-import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
-import { writeNameAddr } from '#shared/sip/uri.ts';
 import { Anchor } from '../media-relay/anchor.ts';
 import { bindPhones } from './bind.ts';
+import { ASK_EVERY, askPhones } from './call-flows.ts';
 import { EdgeCalls } from './calls.ts';
 import { Confirmations } from './confirm.ts';
 import { contactOn, readHostPort } from './contact.ts';
 import { Continuity } from './continuity.ts';
-import { type NamedLine, passedOn, saidIn } from './edge-call.ts';
-import { isOnLan, lineOfHelp, readHelp, TRY_FOR_HELP, type WayOut } from './emergency.ts';
+import { TRY_FOR_HELP, type WayOut } from './emergency.ts';
 import { House } from './house.ts';
 import { HouseCalls } from './house-calls.ts';
 import { HouseReplaces } from './house-replaces.ts';
@@ -33,7 +31,9 @@ import { InCall } from './in-call.ts';
 import { type EdgeInsight, lineInsights, type Onlooker, peerText } from './insight.ts';
 import { Joins } from './join.ts';
 import { EdgeMessages, type Submit } from './messages.ts';
+import { Reception } from './reception.ts';
 import { Senders } from './senders.ts';
+import { ThreeWay } from './three-way.ts';
 import { UpstreamFlow } from './upstream-flow.ts';
 
 export interface SipEdgeOptions {
@@ -77,8 +77,6 @@ export interface SipEdge {
   stop(): Promise<void>;
 }
 
-/** What phones of the house may ask outside of calls, beside OPTIONS. */
-const SERVED = new Set(['REGISTER', 'MESSAGE', 'SUBSCRIBE']);
 /** Seconds between refreshes of a call (RFC 4028), unless the other side wants less. */
 const SESSION_EXPIRES = 1800;
 /** Milliseconds between looks for expired registrations. */
@@ -104,11 +102,16 @@ class Edge implements SipEdge {
   readonly #transfers: HouseTransfers;
   readonly #replaces: HouseReplaces;
   readonly #joins: Joins;
+  readonly #threeWay: ThreeWay;
   readonly #upstream: UpstreamFlow;
   readonly #messages: EdgeMessages;
+  readonly #reception: Reception;
   readonly #continuity: Continuity;
   readonly #stopSweep: () => void;
+  readonly #stopAsking: () => void;
   #document: VoiceDocument | undefined;
+  /** New calls are refused, since nobody would be there to answer them. */
+  #stopping = false;
   #bound: { udp: Address; tcp: Address } | undefined;
 
   constructor(options: SipEdgeOptions) {
@@ -120,6 +123,7 @@ class Edge implements SipEdge {
       random: world.random,
       hash: sipHash(world.crypto),
       supported: ['join', 'replaces'],
+      screen: (message, flow) => this.#reception.screen(message, flow),
       backToBack: true,
       sessionExpires: SESSION_EXPIRES,
       reliable: true,
@@ -141,6 +145,7 @@ class Edge implements SipEdge {
       calls: () => this.#calls,
       joins: () => this.#joins,
       inside: () => this.#inside,
+      watch: () => this.#watch,
       datagrams: (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }),
     });
     const sha256 = (text: string) => sipHash(world.crypto)('SHA-256', text);
@@ -163,6 +168,7 @@ class Edge implements SipEdge {
       confirmations: new Confirmations(anchor, world.clock, () => this.#calls),
       cloud: () => this.#upstream.flow !== undefined,
       fetch: (call, from) => this.#transfers.parking.fetch(call, from),
+      together: (call, from) => this.#threeWay.take(call, from),
       keep: (kept) => this.#continuity.features(kept),
     });
     this.#calls = new EdgeCalls({
@@ -175,6 +181,7 @@ class Edge implements SipEdge {
       up: (call) => {
         this.#continuity.keep(call);
         this.#transfers.up(call);
+        this.#threeWay.up(call);
       },
       helped: () => options.helped?.() ?? false,
       emergency: () => this.#document?.emergency,
@@ -184,9 +191,16 @@ class Edge implements SipEdge {
         this.#joins.callOver(call);
         this.#continuity.over(call);
         this.#transfers.over(call);
+        this.#threeWay.over(call);
       },
     });
-    this.#watch = new HouseWatch({ ...common, calls: () => this.#calls });
+    const cloud = () => this.#upstream.flow !== undefined;
+    this.#threeWay = new ThreeWay({ sip: this.#port, driver: () => this.#calls.driver, anchor, cloud });
+    this.#watch = new HouseWatch({
+      ...common,
+      calls: () => this.#calls,
+      keep: (kept) => this.#continuity.watches(kept),
+    });
     this.#replaces = new HouseReplaces(this.#port, this.#calls, anchor);
     this.#transfers = new HouseTransfers(this.#port, world.clock, this.#calls, anchor, this.#replaces);
     this.#others = new InCall(this.#port, this.#calls, this.#transfers);
@@ -197,7 +211,15 @@ class Edge implements SipEdge {
       world.log,
       (call) => this.#continuity.keep(call),
     );
+    this.#reception = new Reception({
+      ...common,
+      ...{ senders: this.#senders, calls: this.#calls, joins: this.#joins, replaces: this.#replaces },
+      ...{ watch: this.#watch, messages: this.#messages, document: () => this.#document },
+      trust: (host) => this.#transport.trust(host),
+      registered: () => this.#sweep(),
+    });
     this.#stopSweep = every(world.clock, SWEEP, () => this.#sweep());
+    this.#stopAsking = every(world.clock, ASK_EVERY, () => askPhones(this.#port, this.#calls.driver.all()));
   }
 
   get bound(): { readonly udp: Address; readonly tcp: Address } {
@@ -254,11 +276,14 @@ class Edge implements SipEdge {
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     this.#stopSweep();
+    this.#stopAsking();
     this.#watch.stop();
     const { driver } = this.#calls;
     for (const call of [...driver.all()])
       if (call.state.at !== 'up') driver.feed(call, { on: 'close', reason: 'server_unavailable', status: 503 });
+    this.#threeWay.stop();
     await this.#upstream.stop();
     driver.rest();
     await this.#continuity.stop();
@@ -275,8 +300,10 @@ class Edge implements SipEdge {
   }
 
   #take(output: UserOutput): void {
-    if (output.do === 'incoming') this.#incoming(output);
-    else if (output.do === 'request') this.#request(output);
+    if (output.do === 'incoming' && this.#stopping)
+      this.#port.act((endpoint, now, out) => endpoint.reject(output.call, 503, {}, now, out));
+    else if (output.do === 'incoming') this.#reception.incoming(output);
+    else if (output.do === 'request') this.#reception.request(output);
     else if (output.do === 'response' || output.do === 'no-response') {
       if (this.#messages.heard(output) || this.#others.heard(output) || this.#watch.heard(output)) return;
       if (output.do === 'response') this.#upstream.response(output.transaction, output.message);
@@ -290,47 +317,6 @@ class Edge implements SipEdge {
     }
   }
 
-  #incoming({ call, message, flow, offer }: Extract<UserOutput, { do: 'incoming' }>): void {
-    const facts = { flow, ...saidIn(message), ...(offer === undefined ? {} : { offer }) };
-    if (flow.id === this.#upstream.flow?.id) {
-      const join = message.header('join');
-      if (join !== undefined) return void this.#joins.start(call, flow, join, offer);
-      const { display, uri } = message.from;
-      const shown = writeNameAddr({ display, uri, params: new Map() });
-      return void this.#calls.start(call, { ...facts, shown, passed: passedOn(message) });
-    }
-    const help = readHelp(message, this.#document?.emergency);
-    if (help !== undefined && isOnLan(flow.remote.host, this.#o.world.net.addresses()))
-      return void this.#calls.start(call, { ...facts, ...this.#helper(message, flow), help, dialled: help.asked });
-    const sender = this.#senders.judge(message, flow);
-    if (!('line' in sender)) {
-      this.#port.act((endpoint, now, out) =>
-        endpoint.reject(call, sender.status, { headers: sender.headers }, now, out),
-      );
-      return;
-    }
-    const replaces = message.header('replaces');
-    const uri = message.contacts[0]?.uri ?? '';
-    const elsewhere = replaces !== undefined && this.#watch.isElsewhere(replaces) ? { replaces } : {};
-    if (replaces !== undefined && elsewhere.replaces === undefined)
-      return void this.#replaces.take({ handle: call, flow, line: sender.line, uri, offer }, replaces);
-    const shown = writeNameAddr({
-      display: sender.line.name ?? '',
-      uri: `sip:${sender.line.number}@${this.#domain()}`,
-      params: new Map(),
-    });
-    const asked = help === undefined ? {} : { help, dialled: help.asked };
-    this.#calls.start(call, { ...facts, from: sender.line, contact: uri, shown, ...asked, ...elsewhere });
-  }
-
-  /** Who calls for help from the house, as those who help are to call back. */
-  #helper(message: SipMessage, flow: Flow): { readonly from: NamedLine; readonly shown: string } {
-    const line = lineOfHelp(this.#house, message, flow, this.#o.world.clock.mono());
-    const from = line === undefined ? { id: '', number: 'anonymous' } : { id: line.id, number: line.number };
-    const uri = `sip:${from.number}@${this.#domain()}`;
-    return { from, shown: writeNameAddr({ display: line?.name ?? '', uri, params: new Map() }) };
-  }
-
   /** A way to those who help; undefined where there is none, or it cannot be opened. */
   async #wayOut(to: WayOut | undefined): Promise<Flow | undefined> {
     if (to === undefined) return undefined;
@@ -338,41 +324,13 @@ class Edge implements SipEdge {
     return this.#transport.flowTo({ protocol, host, port, timeout: TRY_FOR_HELP }).catch(() => undefined);
   }
 
-  #request({ transaction, message, flow }: Extract<UserOutput, { do: 'request' }>): void {
-    if (message.method === 'OPTIONS') return void this.#reply(transaction, 200);
-    const fromCloud = flow.id === this.#upstream.flow?.id;
-    if (message.method === 'MESSAGE' && fromCloud) return void this.#messages.fromCloud(transaction, message);
-    if (message.method === 'NOTIFY' && fromCloud) return void this.#watch.notified(transaction, message);
-    if (!SERVED.has(message.method) || fromCloud) return void this.#reply(transaction, 501);
-    const sender = this.#senders.judge(message, flow);
-    if (!('line' in sender)) return void this.#reply(transaction, sender.status, sender.headers);
-    if (message.method === 'MESSAGE') return void this.#messages.fromPhone(transaction, message, sender.line, flow);
-    if (message.method === 'SUBSCRIBE') return void this.#watch.take({ transaction, message, flow }, sender.line.id);
-    const { clock } = this.#o.world;
-    const outcome = this.#house.register(sender.line, message, flow, clock.mono(), clock.wall());
-    const contacts = outcome.contacts.map((value): [string, string] => ['Contact', value]);
-    this.#transport.trust(flow.remote.host);
-    this.#port.act((endpoint, now, out) =>
-      endpoint.reply(
-        transaction,
-        outcome.status,
-        { reason: outcome.reason, headers: [...outcome.headers, ...contacts] },
-        now,
-        out,
-      ),
-    );
-    if (!outcome.changed) return;
-    if (flow.protocol !== 'udp') this.#calls.phoneBack(flow, new Set(message.contacts.map(({ uri }) => uri)));
-    this.#sweep();
-  }
-
   async #inCall({ call, transaction, message }: Extract<UserOutput, { do: 'in-dialog' }>): Promise<void> {
     const answer = await this.#calls.message(call, message, this.#messages);
     this.#reply(transaction, answer.status === 0 ? 503 : answer.status);
   }
 
-  #reply(transaction: string, status: number, headers: [string, string][] = []): void {
-    this.#port.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
+  #reply(transaction: string, status: number): void {
+    this.#port.act((endpoint, now, out) => endpoint.reply(transaction, status, {}, now, out));
   }
 
   /** Tells the softswitch which lines have a phone now. */

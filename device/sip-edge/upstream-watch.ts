@@ -57,14 +57,14 @@ export class UpstreamWatch {
     this.#asks = new SipAsks(options.sip);
   }
 
-  /** A phone of the house wants to know of this line. */
-  watch(event: Watched, line: string): void {
+  /** A phone of the house wants to know of this line; `body`: what an earlier process was told last. */
+  watch(event: Watched, line: string, body?: string): void {
     const key = keyOf({ event, line });
     if (this.#watches.has(key)) return;
     const { random } = this.#o.world;
     const names = { callId: hex(random.bytes(12)), tag: hex(random.bytes(8)) };
     const subscriber = new Subscriber({ event, accept: TYPES[event].accept, expires: EXPIRES }, names);
-    const watch: Watch = { event, line, subscriber };
+    const watch: Watch = { event, line, subscriber, ...(body === undefined ? {} : { body }) };
     this.#watches.set(key, watch);
     this.#stopLooking ??= every(this.#o.world.clock, LOOK_EVERY, () => this.#look());
     this.#subscribe(watch);

@@ -59,7 +59,12 @@ export class EndpointNode {
   #inSecond = 0;
   #closed = false;
 
-  constructor(spec: EndpointSpec, host: GraphHost, sockets: { readonly rtp: GraphSocket; readonly rtcp: GraphSocket }) {
+  constructor(
+    spec: EndpointSpec,
+    host: GraphHost,
+    sockets: { readonly rtp: GraphSocket; readonly rtcp: GraphSocket },
+    epoch: number,
+  ) {
     this.id = spec.id;
     this.owner = spec.owner;
     this.group = spec.group;
@@ -67,7 +72,7 @@ export class EndpointNode {
     this.#host = host;
     this.#rtp = sockets.rtp;
     this.#rtcp = sockets.rtcp;
-    this.sender = new RtpSender(host.random32);
+    this.sender = new RtpSender(host.random32, epoch);
     this.#reporter = new Reporter(this.sender, this.statistics, `${spec.id}@hearthline`);
     this.#dtmf = new DtmfReceiver((digit, duration) => {
       host.event({ on: 'dtmf', id: this.id, owner: this.owner, digit, duration });

@@ -37,6 +37,7 @@ export class Graph {
   readonly #groups = new Map<string, Group>();
   /** Nodes that are being made; the same command again waits for the same outcome. */
   readonly #making = new Map<string, Promise<GraphNode>>();
+  readonly #epoch: number;
   #endpoints = 0;
   #nextCare = Number.POSITIVE_INFINITY;
 
@@ -45,6 +46,7 @@ export class Graph {
     this.#options = options;
     this.#ports = new PortRange(options.low, options.high);
     this.#sounds = new Sounds(host);
+    this.#epoch = host.random32();
   }
 
   async endpoint(spec: EndpointSpec): Promise<{ readonly local: Address; readonly marked: boolean }> {
@@ -246,7 +248,7 @@ export class Graph {
         this.#ports.give(port, this.#host.mono());
         continue;
       }
-      node = new EndpointNode(spec, this.#host, sockets);
+      node = new EndpointNode(spec, this.#host, sockets, this.#epoch);
       return node;
     }
     throw new EngineError('ports_exhausted', 'no pair of ports of the range is free');

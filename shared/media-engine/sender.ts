@@ -24,6 +24,7 @@ export class RtpSender {
   timestamp: number;
   at = Number.NEGATIVE_INFINITY;
   #sequence: number;
+  readonly #epoch: number;
   /** What the offsets belong to: an SSRC of a relayed source, or the mix. */
   #feed: number | 'mix' | undefined;
   #feedKey: unknown;
@@ -32,9 +33,14 @@ export class RtpSender {
   readonly #buffers = Array.from({ length: BUFFERS }, () => new Uint8Array(RTP_HEADER + PAYLOAD_LIMIT));
   #buffer = 0;
 
-  constructor(random32: () => number) {
+  /**
+   * `epoch`: the timestamp of moment 0. It is random (RFC 3550 section 5.1) but one for all streams of a graph: a phone that is led from
+   * one endpoint to another hears its time go on, and some discard whatever seems to be older than what they heard last.
+   */
+  constructor(random32: () => number, epoch: number) {
     this.ssrc = random32() >>> 0;
-    this.timestamp = random32() >>> 0;
+    this.#epoch = epoch;
+    this.timestamp = epoch >>> 0;
     this.#sequence = random32() & 0xffff;
   }
 
@@ -122,7 +128,7 @@ export class RtpSender {
 
   /** The timestamp with which a new feed goes on: as much later as time has passed, at least a frame. */
   #resume(now: number): number {
-    const passed = now - this.at;
-    return this.timestamp + (Number.isFinite(passed) ? Math.max(FRAME, Math.round(passed * 8)) : FRAME);
+    if (!Number.isFinite(this.at)) return this.#epoch + Math.round(now * 8);
+    return this.timestamp + Math.max(FRAME, Math.round((now - this.at) * 8));
   }
 }

@@ -92,6 +92,30 @@ describe('the stream of an endpoint', () => {
     });
   });
 
+  it('of a new endpoint goes on where that of another was: a phone is led from one to the other', async () => {
+    await bench(async (engine, end, world) => {
+      const [one, sink] = [await end(1), await end(2)];
+      await engine.connect(one.id, sink.id, true);
+      for (let i = 0; i < 50; i++) {
+        one.send(i, i * 160);
+        await world.run(20);
+      }
+      await engine.endpoint({ id: 'next', owner: 'o/l', group: 'g', host: '10.0.0.1' });
+      await engine.remote('next', remote(sink.socket.local));
+      await engine.connect(one.id, 'next', true);
+      const last = sink.got.at(-1);
+      await engine.release(sink.id);
+      await world.run(500);
+      one.send(75, 75 * 160);
+      await world.run(20);
+      const first = sink.got.at(-1);
+      expect(first?.ssrc).not.toBe(last?.ssrc);
+      const passed = timestampDistance(first?.timestamp ?? 0, last?.timestamp ?? 0);
+      expect(passed).toBeGreaterThan(3_900);
+      expect(passed).toBeLessThan(4_500);
+    });
+  });
+
   it('keeps a gap of its source as a gap, and a packet out of order out of order', async () => {
     await bench(async (engine, end, world) => {
       const [one, sink] = [await end(1), await end(2)];

@@ -62,9 +62,15 @@ export const AppletsDocument = request({
   ),
 });
 
-/** The features of a home's lines, for the calls that its gateway switches; a line that has none is absent. */
+/**
+ * The features of a home's lines, for the calls that its gateway switches; a line that has none is absent. `brief`: the lists of the line
+ * are left out, since the document has no room for them.
+ */
 export const FeaturesDocument = request({
-  lines: Type.Array(request({ line: Id, features: LineFeatures, stamps: FeatureStamps }), { maxItems: 64 }),
+  lines: Type.Array(
+    request({ line: Id, features: LineFeatures, stamps: FeatureStamps, brief: Type.Optional(Type.Literal(true)) }),
+    { maxItems: 64 },
+  ),
 });
 
 /** Documents by name; the version stands beside, not inside. */

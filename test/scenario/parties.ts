@@ -1,6 +1,7 @@
 /**
  * Random calls of up to four parties (two phones behind one gateway, one behind another, one straight at the softswitch) over networks that
- * lose, delay, reorder and double, and what has to hold whatever happens. One seed is one story.
+ * lose, delay, reorder and double, with features set and used, while the WAN is cut, gateways start again and the cloud is killed; and what
+ * has to hold whatever happens. One seed is one story.
  */
 import type { Principal } from '#cloud/bus/bus.ts';
 import { Phone, type PhoneCall } from '#simulator/phone.ts';
@@ -11,9 +12,9 @@ import { virtualStage } from '#simulator/virtual-stage.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 
 const STEPS = 40;
-/** Milliseconds longer than any ringing, retransmission and question, twice; and than half a session's life (RFC 4028). */
+/** Milliseconds longer than any ringing, retransmission and question, twice; and than a session lives of which one side is dead (RFC 4028). */
 const QUIET = [200_000, 70_000] as const;
-const REFRESHED = 1_000_000;
+const REFRESHED = 1_900_000;
 const PART: Principal = { kind: 'part', part: 'application-server' };
 
 /** What one phone sent and got, as far as final answers to its INVITEs are concerned. */
@@ -22,6 +23,8 @@ class Ledger {
   readonly finals = new Map<string, Set<string>>();
   /** Call-IDs of dialogs that the phone itself ended: it no longer waits for what it asked in them. */
   readonly #left = new Set<string>();
+  /** INVITEs whose other side died before it answered. */
+  readonly #abandoned = new Set<string>();
   /** Requests within calls that came from the other side. */
   asked = 0;
 
@@ -37,10 +40,16 @@ class Ledger {
     if (status !== undefined) this.finals.get(key)?.add(`${status} ${field(/^To:[^\r]*tag=([^;\s]+)/im)}`);
   }
 
+  /** Nobody is there any more to answer what is open. */
+  abandon(): void {
+    for (const [key, answers] of this.finals) if (answers.size === 0) this.#abandoned.add(key);
+  }
+
   /** INVITEs with no final answer, or with several. */
   faults(): string[] {
     return [...this.finals].flatMap(([key, answers]) =>
-      answers.size === 1 || (answers.size === 0 && this.#left.has(key.split(' ', 1)[0] ?? ''))
+      answers.size === 1 ||
+      (answers.size === 0 && (this.#abandoned.has(key) || this.#left.has(key.split(' ', 1)[0] ?? '')))
         ? []
         : [`INVITE ${key}: ${[...answers].join(', ') || 'no final answer'}`],
     );
@@ -55,6 +64,11 @@ interface Party {
   readonly home?: StageHome;
   phone: Phone;
   ledger: Ledger;
+}
+
+/** The hosts of the phones behind a home's gateway. */
+function behind(parties: readonly Party[], home: string): string[] {
+  return parties.flatMap((party) => (party.home?.name === home ? [party.name] : []));
 }
 
 export class Parties {
@@ -93,6 +107,7 @@ export class Parties {
       await this.#act();
       await world.run(this.#roll(this.#pick([20, 400, 3_000])));
     }
+    world.heal();
     world.link({ loss: 0, delay: 1, jitter: 0, duplicate: 0 });
     for (const { phone } of this.#parties) phone.manner = 'decline';
     for (const quiet of QUIET) {
@@ -144,7 +159,8 @@ export class Parties {
   async #act(): Promise<void> {
     const act = this.#pick([
       ...['dial', 'dial', 'dial', 'dial', 'answer', 'answer', 'hangup', 'hold', 'hold', 'glare', 'blind', 'attended'],
-      ...['cross', 'pickup', 'park', 'fetch', 'manner', 'manner', 'crash'],
+      ...['cross', 'pickup', 'park', 'fetch', 'manner', 'manner', 'crash', 'code', 'code', 'code', 'three', 'three'],
+      ...['cut', 'heal', 'heal', 'restart', 'kill'],
     ] as const);
     const party = this.#pick(this.#parties);
     const { phone } = party;
@@ -165,12 +181,59 @@ export class Parties {
     else if (act === 'pickup') await this.world.settle(phone.dial('*8'));
     else if (act === 'park' && mine !== undefined) void phone.refer(mine, '*5');
     else if (act === 'fetch') await this.world.settle(phone.dial('*5'));
+    else if (act === 'code') await this.world.settle(phone.dial(this.#code(target)));
+    else if (act === 'three') await this.#three(phone);
+    else if (act === 'cut') this.world.partition(['elm', ...behind(this.#parties, 'elm')]);
+    else if (act === 'heal') this.world.heal();
+    else if (act === 'restart' && this.#dice.fraction() < 0.4) await this.#restart(this.#pick(this.stage.homes));
+    else if (act === 'kill' && this.#dice.fraction() < 0.4) await this.#kill();
     else if (act === 'manner')
       phone.manner = this.#pick<Manner>(['answer', 'answer', 'answer', 'ring', 'busy', 'decline']);
     else if (act === 'crash' && this.#dice.fraction() < 0.5) {
       await this.world.settle(phone.close());
       Object.assign(party, await this.#switchOn(party));
     }
+  }
+
+  /** A star code: a feature on or off, for this number where it takes one. */
+  #code(target: string): string {
+    return this.#pick([
+      ...['*26#', '#26#', '#26#', '*43#', '#43#', '*31#', '#31#', '*30#', '#30#', '*66', '*69', '*7', `*8*${target}#`],
+      ...[`*21*${target}#`, '#21#', '#21#', `*67*${target}#`, '#67#', `*61*${target}#`, '#61#', `*62*${target}#`],
+    ]);
+  }
+
+  /** Two calls of one phone, each on hold, become a talk of three. */
+  async #three(phone: Phone): Promise<void> {
+    for (let n = 0; n < 2; n++) {
+      const call = await this.world.settle(phone.dial(this.#pick(this.#parties).line.number));
+      await this.world.run(this.#roll(4_000));
+      call.hold(true);
+    }
+    await this.world.run(this.#roll(2_000));
+    await this.world.settle(phone.dial('*7'));
+  }
+
+  /** A gateway starts again. It refuses what is not answered yet, once: over UDP that may be lost. */
+  async #restart(at: StageHome): Promise<void> {
+    const abandon = () => {
+      for (const { home, ledger } of this.#parties) if (home === at) ledger.abandon();
+    };
+    abandon();
+    await at.restart();
+    abandon();
+  }
+
+  /** The cloud ends in the middle of whatever it does. Who is straight at it then waits in vain for what it has asked. */
+  async #kill(): Promise<void> {
+    const abandon = () => {
+      for (const { home, ledger } of this.#parties) if (home === undefined) ledger.abandon();
+    };
+    abandon();
+    await this.stage.killCloud();
+    await this.world.run(this.#roll(20_000));
+    abandon();
+    await this.stage.startCloud();
   }
 
   async #leaks(): Promise<string[]> {

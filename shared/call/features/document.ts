@@ -35,6 +35,8 @@ export interface LineFeatures {
   readonly ringAlso?: readonly string[];
   /** Whatever is dialled, this is called; calls for help and codes excepted. */
   readonly hotLine?: string;
+  /** The hot line is a warm one: what is dialled is called, and only where nothing is dialled for so many seconds the hot line's number. */
+  readonly hotLineAfter?: number;
   /** Classes of destinations that the line may not call. */
   readonly bar?: readonly DestinationClass[];
   /** Digits that let one call past the bar. */
@@ -44,6 +46,8 @@ export interface LineFeatures {
   /** What one or two digits stand for. */
   readonly short?: readonly { readonly code: string; readonly to: string }[];
 }
+
+type Lists = Pick<LineFeatures, 'block' | 'allow' | 'hunt' | 'ringAlso' | 'short' | 'bar'>;
 
 export interface Contact {
   /** E.164. */
@@ -62,15 +66,20 @@ export function withChanges(features: LineFeatures, changes: Changes): LineFeatu
   const merged: Record<string, unknown> = { ...features, ...changes, forward };
   if (Object.values(forward).every((to) => to === undefined)) delete merged.forward;
   else merged.forward = Object.fromEntries(Object.entries(forward).filter(([, to]) => to !== undefined));
-  for (const [name, value] of Object.entries(merged)) if (value === undefined || value === false) delete merged[name];
+  for (const [name, value] of Object.entries(merged)) if (isOff(value)) delete merged[name];
   return merged as LineFeatures;
 }
 
-/** What a star code changes. */
-export interface Changes {
+const isOff = (value: unknown) =>
+  value === undefined || value === false || (Array.isArray(value) && value.length === 0);
+
+/** What a star code changes; a list as a whole. */
+export interface Changes extends Lists {
   readonly hideNumber?: boolean;
   readonly doNotDisturb?: boolean;
   readonly rejectAnonymous?: boolean;
   readonly noWaiting?: boolean;
+  readonly hotLine?: string | undefined;
+  readonly hotLineAfter?: number | undefined;
   readonly forward?: { readonly [K in keyof Forwards]: string | undefined };
 }

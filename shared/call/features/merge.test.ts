@@ -18,7 +18,7 @@ const set = (before: Stamped, features: LineFeatures, wall: number) => restamped
 
 describe('stamps', () => {
   it('only fields that change get one', () => {
-    const on = set(none, { doNotDisturb: true, hunt: ['+15550100002'] }, 100);
+    const on = set(none, { doNotDisturb: true, contacts: [{ number: '+15550100002' }] }, 100);
     expect(on.stamps).toEqual({ doNotDisturb: 100 });
     expect(set(on, { doNotDisturb: true, forward: { busy: '+15550100002' } }, 200).stamps).toEqual({
       doNotDisturb: 100,
@@ -34,15 +34,23 @@ describe('stamps', () => {
 
 describe('merging', () => {
   it('takes the later change of each field, and leaves alone what has no stamp', () => {
-    const cloud = set(none, { doNotDisturb: true, forward: { always: '+15550100001' }, block: ['+15550100009'] }, 300);
+    const cloud = set(none, { doNotDisturb: true, forward: { always: '+15550100001' }, pin: '2468' }, 300);
     const house = set(none, { forward: { always: '+15550100002', busy: '+15550100003' } }, 400);
     expect(merged(cloud, house).features).toEqual({
       doNotDisturb: true,
       forward: { always: '+15550100002', busy: '+15550100003' },
-      block: ['+15550100009'],
+      pin: '2468',
     });
     const early = set(none, { forward: { always: '+15550100002' } }, 200);
     expect(merged(cloud, early)).toEqual(cloud);
+  });
+
+  it('takes a list as a whole, and an empty one is a value too', () => {
+    const both = set(none, { block: ['+15550100001'], hunt: ['+15550100002'] }, 100);
+    const house = set(both, { block: ['+15550100001', '+15550100003'] }, 200);
+    expect(house.stamps).toEqual({ block: 200, hunt: 200 });
+    expect(merged(both, house).features).toEqual({ block: ['+15550100001', '+15550100003'] });
+    expect(set(both, { ...both.features }, 300).stamps).toEqual(both.stamps);
   });
 
   it('off is a value: it wins when it is later', () => {
@@ -70,13 +78,14 @@ describe('merging', () => {
 
 const number = fc.constantFrom('+15550100001', '+15550100002', undefined);
 const features = fc
-  .record({ doNotDisturb: fc.boolean(), hideNumber: fc.boolean(), always: number, busy: number })
+  .record({ doNotDisturb: fc.boolean(), hideNumber: fc.boolean(), always: number, busy: number, blocked: number })
   .map(({ always, busy, ...flags }): LineFeatures => {
     const forward = { ...(always && { always }), ...(busy && { busy }) };
     return {
       ...(flags.doNotDisturb && { doNotDisturb: true }),
       ...(flags.hideNumber && { hideNumber: true }),
       ...(Object.keys(forward).length > 0 && { forward }),
+      ...(flags.blocked && { block: [flags.blocked] }),
     };
   });
 const steps = fc.array(fc.tuple(features, fc.integer({ min: 0, max: 50 })), { maxLength: 6 });

@@ -6,8 +6,8 @@
  */
 import { type Changes, type Forwards, type LineFeatures, withChanges } from './document.ts';
 
-/** What a phone can set by a star code. */
-export const SETTABLE = [
+/** What a phone can set by a star code and has one short value. */
+export const BRIEF = [
   'hideNumber',
   'doNotDisturb',
   'rejectAnonymous',
@@ -16,7 +16,12 @@ export const SETTABLE = [
   'forward.busy',
   'forward.noAnswer',
   'forward.offline',
+  'hotLine',
+  'hotLineAfter',
+  'bar',
 ] as const;
+/** What a phone can set by a star code. */
+export const SETTABLE = [...BRIEF, 'block', 'allow', 'hunt', 'ringAlso', 'short'] as const;
 export type Settable = (typeof SETTABLE)[number];
 
 /** When each field was changed last, ms; absent: never since it counts. */
@@ -30,18 +35,19 @@ export interface Stamped {
 const FORWARD = 'forward.';
 
 /** The value of a field; undefined: off. */
-export function fieldValue(features: LineFeatures, field: Settable): string | true | undefined {
+export function fieldValue(features: LineFeatures, field: Settable): LineFeatures[keyof LineFeatures] {
   if (field.startsWith(FORWARD)) return features.forward?.[field.slice(FORWARD.length) as keyof Forwards];
-  return features[field as Exclude<Settable, `forward.${string}`>] === true ? true : undefined;
+  const value = features[field as Exclude<Settable, `forward.${string}`>];
+  return value === false ? undefined : value;
 }
 
 /** The change that gives these fields the values that they have in `from`. */
 function changesFrom(from: LineFeatures, fields: readonly Settable[]): Changes {
   const forward: { -readonly [K in keyof Forwards]: string | undefined } = {};
-  const rest: Record<string, boolean> = {};
+  const rest: Record<string, unknown> = {};
   for (const field of fields) {
     const value = fieldValue(from, field);
-    if (!field.startsWith(FORWARD)) rest[field] = value === true;
+    if (!field.startsWith(FORWARD)) rest[field] = value;
     else forward[field.slice(FORWARD.length) as keyof Forwards] = typeof value === 'string' ? value : undefined;
   }
   return { ...rest, forward: forward as Changes['forward'] & object };
@@ -53,7 +59,7 @@ export function withFields(features: LineFeatures, from: LineFeatures, fields: r
 }
 
 const differing = (a: LineFeatures, b: LineFeatures) =>
-  SETTABLE.filter((field) => fieldValue(a, field) !== fieldValue(b, field));
+  SETTABLE.filter((field) => JSON.stringify(fieldValue(a, field)) !== JSON.stringify(fieldValue(b, field)));
 
 /** The stamps of a document that takes the place of another; every field that differs gets a new one. */
 export function restamped(before: Stamped, after: LineFeatures, wall: number): Stamped {

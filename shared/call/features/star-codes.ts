@@ -2,11 +2,14 @@
  * Star codes, as ETSI ETS 300 738 and GSM phones have them: `*SC*number#` sets, `*SC#` switches on, `#SC#` off, `*31#number` and
  * `#31#number` show or withhold the number for one call, `*33*PIN*number` lets one past the bar, `*66` dials the last number again and
  * `*69` calls the last caller back; `*8` takes a call that rings elsewhere in the home, `*8*number#` the one that rings there; `*7` brings the two calls of the line together.
+ * What has several values: `list-codes.ts`.
  */
 import type { Changes, Forwards } from './document.ts';
+import { type Edit, readEdit } from './list-codes.ts';
 
 export type StarCode =
   | { readonly do: 'change'; readonly changes: Changes }
+  | { readonly do: 'edit'; readonly edit: Edit }
   /** The call itself, with the number shown or withheld. */
   | { readonly do: 'call'; readonly to: string; readonly hidden?: boolean; readonly pin?: string }
   /** The number that the line dialled last, or that called it last. */
@@ -51,6 +54,8 @@ export function readStarCode(dialled: string): StarCode | undefined {
     return { do: 'last', of: code === '66' ? 'dialled' : 'caller' };
   }
   if (on && code === '33' && rest.startsWith('*')) return pastTheBar(rest.slice(1));
+  const edit = readEdit(code, on, rest);
+  if (edit !== undefined) return edit === 'refuse' ? { do: 'refuse' } : { do: 'edit', edit };
   const forward = FORWARDS.get(code);
   if (forward !== undefined) return forwarding(forward, on, rest);
   const found = SWITCHES.get(code);

@@ -36,6 +36,9 @@ export const LineFeatures = request({
   hunt: Type.Optional(Type.Array(Dialled, { maxItems: 8 })),
   ringAlso: Type.Optional(Type.Array(Dialled, { maxItems: 8 })),
   hotLine: Type.Optional(Dialled),
+  hotLineAfter: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 4, description: 'seconds in which something may be dialled instead' }),
+  ),
   bar: Type.Optional(Type.Array(DestinationClass, { maxItems: 6 })),
   pin: Type.Optional(Type.String({ pattern: '^[0-9]{4,8}$' })),
   contacts: Type.Optional(
@@ -63,6 +66,14 @@ export const FeatureStamps = request({
   'forward.busy': Type.Optional(At),
   'forward.noAnswer': Type.Optional(At),
   'forward.offline': Type.Optional(At),
+  hotLine: Type.Optional(At),
+  hotLineAfter: Type.Optional(At),
+  bar: Type.Optional(At),
+  block: Type.Optional(At),
+  allow: Type.Optional(At),
+  hunt: Type.Optional(At),
+  ringAlso: Type.Optional(At),
+  short: Type.Optional(At),
 });
 
 /** What a line does with its calls, and what becomes of one that nobody takes. */

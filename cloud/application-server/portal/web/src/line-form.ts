@@ -3,7 +3,7 @@ import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 
 export type Features = VerbRequest<'line.features.set'>['features'];
 
-const BARS = ['local', 'national', 'mobile', 'international', 'premium'] as const;
+const BARS = ['local', 'national', 'mobile', 'international', 'premium', 'free'] as const;
 const TICKS = ['doNotDisturb', 'rejectAnonymous', 'noWaiting', 'hideNumber'] as const;
 
 export function listText(items: readonly string[] | undefined): string {
@@ -16,8 +16,12 @@ export function contactsText(contacts: Features['contacts']): string {
   return contacts?.map(one).join('\n') ?? '';
 }
 
-/** What the fields say; what the page has no field for stays as it was. */
-export function featuresOf(fields: FormData, { short }: Features): Features {
+export function shortText(short: Features['short']): string {
+  return short?.map(({ code, to }) => `${code}, ${to}`).join('\n') ?? '';
+}
+
+/** What the fields say. */
+export function featuresOf(fields: FormData): Features {
   const text = (name: string) => String(fields.get(name) ?? '').trim();
   const list = (name: string) => linesOf(text(name));
   const set = <K extends string, V>(name: K, value: V, is: boolean) =>
@@ -27,7 +31,9 @@ export function featuresOf(fields: FormData, { short }: Features): Features {
   const forward = Object.assign({}, ...['always', 'busy', 'noAnswer', 'offline'].map(filled));
   const bar = BARS.filter((name) => fields.has(`bar.${name}`));
   const after = Number(text('noAnswerAfter'));
+  const wait = Number(text('hotLineAfter'));
   const contacts = list('contacts').map(contactOf);
+  const short = list('short').map(shortOf);
   return {
     ...Object.assign({}, ...TICKS.map((name) => set(name, true, fields.has(name)))),
     ...Object.assign({}, ...['block', 'allow', 'ringAlso', 'hunt'].map(listed)),
@@ -36,8 +42,14 @@ export function featuresOf(fields: FormData, { short }: Features): Features {
     ...set('noAnswerAfter', after, after > 0),
     ...set('bar', bar, bar.length > 0),
     ...set('contacts', contacts, contacts.length > 0),
-    ...(short === undefined ? {} : { short }),
+    ...set('hotLineAfter', wait, wait > 0),
+    ...set('short', short, short.length > 0),
   };
+}
+
+function shortOf(line: string): NonNullable<Features['short']>[number] {
+  const [code = '', to = ''] = line.split(',').map((word) => word.trim());
+  return { code, to };
 }
 
 function contactOf(line: string): NonNullable<Features['contacts']>[number] {

@@ -4,7 +4,7 @@ import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { call } from './api.ts';
 import { useAction, useLoad } from './hooks.ts';
 import { lineName } from './houses.ts';
-import { contactsText, type Features, featuresOf, listText } from './line-form.ts';
+import { contactsText, type Features, featuresOf, listText, shortText } from './line-form.ts';
 import { Button, Card, Empty, Field, Link, Page, TroubleNote } from './ui.tsx';
 
 export function LinePage({ home, id }: { home: string; id: string }) {
@@ -31,7 +31,7 @@ function LineForm({ home, id, was }: { home: string; id: string; was: VerbReply<
   const [saved, setSaved] = useState(false);
   const save = async (event: SubmitEvent) => {
     event.preventDefault();
-    const features = featuresOf(new FormData(event.currentTarget as HTMLFormElement), was);
+    const features = featuresOf(new FormData(event.currentTarget as HTMLFormElement));
     setSaved((await action.run(() => call('line.features.set', { home, line: id, features }))) !== undefined);
   };
   return (
@@ -65,12 +65,17 @@ function Incoming({ was }: Was) {
         <Tick name="rejectAnonymous" on={was.rejectAnonymous} label="Turn away callers without a number" code="*30#" />
         <Tick name="noWaiting" on={was.noWaiting} label="No second call while one lasts" code="#43#" />
       </div>
-      <Area name="block" value={listText(was.block)} label="Never let through" hint="Full numbers, one per line" />
+      <Area
+        name="block"
+        value={listText(was.block)}
+        label="Never let through"
+        hint="Full numbers, one per line; *60*number#, off #60*number#"
+      />
       <Area
         name="allow"
         value={listText(was.allow)}
         label="Let only these through"
-        hint="Empty lets everybody through"
+        hint="Empty lets everybody through; *68*number#, off #68*number#"
       />
     </Card>
   );
@@ -101,9 +106,14 @@ function Elsewhere({ was }: Was) {
         name="ringAlso"
         value={listText(was.ringAlso)}
         label="Ring these too"
-        hint="Who answers first has the call"
+        hint="Who answers first has the call; *64*number#, off #64*number#"
       />
-      <Area name="hunt" value={listText(was.hunt)} label="Then try, one after the other" hint="Numbers, one per line" />
+      <Area
+        name="hunt"
+        value={listText(was.hunt)}
+        label="Then try, one after the other"
+        hint="Numbers, one per line; *65*number#"
+      />
     </Card>
   );
 }
@@ -115,6 +125,7 @@ function Outgoing({ was }: Was) {
     ['mobile', 'Mobiles'],
     ['national', 'In the country'],
     ['local', 'Nearby'],
+    ['free', 'Free numbers'],
   ] as const;
   return (
     <Card title="Calls that go out">
@@ -131,18 +142,38 @@ function Outgoing({ was }: Was) {
         name="pin"
         value={was.pin}
         label="PIN past the bar"
-        hint="4 to 8 digits; *33*PIN*number"
+        hint="4 to 8 digits; *33*PIN*number, or *34*PIN*classes# to bar and #34*PIN# to lift"
         pattern="[0-9]{4,8}"
       />
       <Text
         name="hotLine"
         value={was.hotLine}
         label="Hot line"
-        hint="Whatever is dialled, this is called; help always works"
+        hint="Whatever is dialled, this is called; help always works. *52*number#, off #52#"
+      />
+      <Field label="Seconds to dial before" hint="A warm line, *53*number#: called where nothing is dialled">
+        {(key, about) => (
+          <input
+            id={key}
+            aria-describedby={about}
+            name="hotLineAfter"
+            type="number"
+            min={1}
+            max={4}
+            value={was.hotLineAfter ?? ''}
+          />
+        )}
+      </Field>
+      <Area
+        name="short"
+        value={shortText(was.short)}
+        label="Short dialling"
+        hint="One or two digits, and the number: 7, +15550100123. *51*7*number#"
       />
       <p class="muted">
         *66 dials the last number again, *69 calls the last caller back, *8 takes a call that rings elsewhere in the
-        home. Transfer a call to *5 to park it; *5 from any phone of the home fetches it.
+        home, *7 brings your two calls together. Transfer a call to *5 to park it; *5 from any phone of the home fetches
+        it.
       </p>
     </Card>
   );
