@@ -42,8 +42,8 @@ export interface LinkState {
   readySince: number;
   /** Lease number that the cloud gave in its answer to hello; 0 before. */
   epoch: number;
-  /** Cloud's wall clock minus ours, ms. */
-  offset: number;
+  /** Cloud's wall clock minus our monotonic one, which no correction moves, ms; undefined before a hello was answered. */
+  ahead: number | undefined;
   hello: string | undefined;
   readonly seq: Map<UpChannel, number>;
   readonly pending: Map<string, Pending>;
@@ -62,7 +62,7 @@ export type LinkInput =
   | { readonly on: 'closed'; readonly fraction: number; readonly why: string }
   /** The body of the hello that `greet` asked for. */
   | { readonly on: 'hello'; readonly id: string; readonly body: unknown }
-  | { readonly on: 'received'; readonly channel: DownChannel; readonly envelope: Envelope; readonly wall: number }
+  | { readonly on: 'received'; readonly channel: DownChannel; readonly envelope: Envelope }
   | ({ readonly on: 'ask'; readonly id: string } & Omit<Pending, 'sent'>)
   /** A command has been obeyed. */
   | { readonly on: 'obeyed'; readonly id: string; readonly outcome: Result<unknown, Fault> };
@@ -100,7 +100,7 @@ export function newLink(options: { readonly greets: boolean }): LinkState {
     failures: 0,
     readySince: 0,
     epoch: 0,
-    offset: 0,
+    ahead: undefined,
     hello: undefined,
     seq: new Map(),
     pending: new Map(),
@@ -140,7 +140,7 @@ function step(state: LinkState, input: LinkInput | Tick, now: number, out: LinkO
       greet(state, input.id, input.body, now, out);
       return;
     case 'received':
-      received(state, input.channel, input.envelope, input.wall, now, out);
+      received(state, input.channel, input.envelope, now, out);
       return;
     case 'ask':
       ask(state, input, now, out);
@@ -220,48 +220,35 @@ function greet(state: LinkState, id: string, body: unknown, now: number, out: Li
   send(state, { channel: 'hello', type: 'gateway.hello', id, answer: { body } }, out);
 }
 
-function received(
-  state: LinkState,
-  channel: DownChannel,
-  envelope: Envelope,
-  wall: number,
-  now: number,
-  out: LinkOutput[],
-): void {
+function received(state: LinkState, channel: DownChannel, envelope: Envelope, now: number, out: LinkOutput[]): void {
   if (state.at !== 'greeting' && state.at !== 'ready') return;
   if (channel === 'res') {
-    answered(state, envelope, wall, now, out);
+    answered(state, envelope, now, out);
     return;
   }
-  // Before the hello is answered nothing may be obeyed: the clock's offset, and so what has expired, is not known.
-  if (state.at !== 'ready' || hasExpired(state, envelope, wall)) return;
+  // Before the hello is answered nothing may be obeyed: the cloud's time, and so what has expired, is not known.
+  if (state.at !== 'ready' || hasExpired(state, envelope, now)) return;
   if (channel === 'desired') out.push({ do: 'desired', body: envelope.body });
   else command(state, envelope, out);
 }
 
 /** An applicant never learns the cloud's time, and its own clock may stand at the image's date: to it nothing expires. */
-function hasExpired({ greets, offset }: LinkState, { exp }: Envelope, wall: number): boolean {
-  return greets && exp !== undefined && exp < wall + offset;
+function hasExpired({ ahead }: LinkState, { exp }: Envelope, now: number): boolean {
+  return ahead !== undefined && exp !== undefined && exp < now + ahead;
 }
 
-function answered(state: LinkState, envelope: Envelope, wall: number, now: number, out: LinkOutput[]): void {
+function answered(state: LinkState, envelope: Envelope, now: number, out: LinkOutput[]): void {
   const id = envelope.re ?? '';
   const outcome = envelope.fault === undefined ? ok(envelope.body) : err(envelope.fault);
   if (id === state.hello) {
-    greeted(state, outcome, wall, now, out);
+    greeted(state, outcome, now, out);
     return;
   }
   if (state.pending.delete(id)) out.push({ do: 'settle', id, outcome });
 }
 
 /** The hello's answer: epoch, time and documents; or a fault, after which it is said again or the connection is given up. */
-function greeted(
-  state: LinkState,
-  outcome: Result<unknown, Fault>,
-  wall: number,
-  now: number,
-  out: LinkOutput[],
-): void {
+function greeted(state: LinkState, outcome: Result<unknown, Fault>, now: number, out: LinkOutput[]): void {
   state.hello = undefined;
   if (!outcome.ok) {
     if (faults[outcome.fault.code].retry === 'never') out.push({ do: 'give-up' });
@@ -270,7 +257,7 @@ function greeted(
   }
   const { epoch, at, documents } = (outcome.value ?? {}) as { epoch?: unknown; at?: unknown; documents?: unknown };
   if (typeof epoch === 'number') state.epoch = epoch;
-  if (typeof at === 'number') state.offset = at - wall;
+  if (typeof at === 'number') state.ahead = at - now;
   if (Array.isArray(documents)) for (const body of documents) out.push({ do: 'desired', body });
   ready(state, now, out);
 }

@@ -15,6 +15,7 @@ const entry = (n: number, body: unknown = n): Entry => ({
   verb: 'v',
   body,
   priority: 'usage',
+  keeps: 1e9,
   expires: 1e9,
 });
 
@@ -29,11 +30,11 @@ async function work(disk: VirtualDisk, count: number, run: Run, large = false): 
   const file = new OutboxFile(disk, '/o');
   const kept = await file.read();
   const outbox = new Outbox(kept?.last, kept?.lost);
-  for (const { entry: each, octets } of kept?.entries ?? []) outbox.add(each, octets);
+  for (const { entry: each, octets } of kept?.entries ?? []) outbox.add(each, octets, 0);
   await file.begin(outbox);
   for (let i = 0; i < count; i++) {
     const one = entry(outbox.next, large ? 'x'.repeat(50_000) : i);
-    outbox.add(one, logLine({ add: one }).length);
+    outbox.add(one, logLine({ add: one }).length, 0);
     run.added.add(one.id);
     const written = file.append({ add: one }, outbox);
     if (i % 3 === 1) {
@@ -125,7 +126,7 @@ test('after a failed write the next one begins a new log, so that nothing is wri
   const outbox = new Outbox();
   await file.begin(outbox);
   const add = (n: number) => {
-    outbox.add(entry(n), 100);
+    outbox.add(entry(n), 100, 0);
     return file.append({ add: entry(n) }, outbox);
   };
   await add(1);
@@ -143,10 +144,10 @@ test('a full disk refuses the promise; once there is room all that is held is wr
   const outbox = new Outbox();
   await file.begin(outbox);
   disk.faults.capacity = 300;
-  outbox.add(entry(1, 'x'.repeat(400)), 450);
+  outbox.add(entry(1, 'x'.repeat(400)), 450, 0);
   await expect(file.append({ add: entry(1, 'x'.repeat(400)) }, outbox)).rejects.toMatchObject({ code: 'ENOSPC' });
   delete disk.faults.capacity;
-  outbox.add(entry(2), 60);
+  outbox.add(entry(2), 60, 0);
   await file.append({ add: entry(2) }, outbox);
   expect((await held(disk)).ids).toEqual(['e1', 'e2']);
 });
@@ -160,7 +161,7 @@ test('the log is written anew before it grows past what it holds and a margin; o
   let most = 0;
   for (let n = 1; n <= 200; n++) {
     const one = entry(n, 'x'.repeat(50_000));
-    outbox.add(one, logLine({ add: one }).length);
+    outbox.add(one, logLine({ add: one }).length, 0);
     await file.append({ add: one }, outbox);
     outbox.settle(one.id, ok({}), 0);
     await file.append({ end: [one.id], lost: 0 }, outbox);

@@ -28,8 +28,13 @@ export interface Entry {
   readonly verb: string;
   readonly body: unknown;
   readonly priority: Priority;
-  /** Wall clock, ms, after which nobody wants it. */
-  readonly expires: number;
+  /** Milliseconds for which somebody wants it. */
+  readonly keeps: number;
+  /**
+   * The cloud's wall clock, ms, after which nobody wants it. Absent from what was made before the cloud told its time: our own clock
+   * may have been anything then, so that `keeps` counts from each start of the gateway.
+   */
+  readonly expires?: number;
   /** Entries of one order go one at a time, first come first. */
   readonly order?: string;
 }
@@ -37,6 +42,8 @@ export interface Entry {
 interface Held {
   readonly entry: Entry;
   readonly octets: number;
+  /** When it was taken in, monotonic ms. */
+  readonly since: number;
   flying: boolean;
   failures: number;
   tries: number;
@@ -83,10 +90,16 @@ export class Outbox {
     return [...this.#held.values()].map(({ entry }) => entry);
   }
 
-  /** Takes an entry of so many octets. What had to go for it is `dropped`; it may be the entry itself. */
-  add(entry: Entry, octets: number): Entry[] {
+  /** Milliseconds that the oldest entry has been here at `now` (monotonic ms); undefined where none is. */
+  waited(now: number): number | undefined {
+    for (const { since } of this.#held.values()) return now - since;
+    return undefined;
+  }
+
+  /** Takes an entry of so many octets at `now` (monotonic ms). What had to go for it is the result; it may be the entry itself. */
+  add(entry: Entry, octets: number, now: number): Entry[] {
     this.#last = Math.max(this.#last, entry.n);
-    const held = { entry, octets, flying: false, failures: 0, tries: 0, notBefore: 0 };
+    const held = { entry, octets, since: now, flying: false, failures: 0, tries: 0, notBefore: 0 };
     this.#held.set(entry.id, held);
     this.#octets += octets;
     const dropped: Entry[] = [];
@@ -109,11 +122,13 @@ export class Outbox {
     return gone;
   }
 
-  /** Drops what has expired at `wall` and is not on its way. */
-  expire(wall: number): Entry[] {
+  /** Drops what has expired at `now` (monotonic ms), which is `wall` by the cloud's clock, and is not on its way. */
+  expire(wall: number, now: number): Entry[] {
     const dropped: Entry[] = [];
     for (const held of [...this.#held.values()]) {
-      if (!held.flying && held.entry.expires <= wall) this.#lose(held, dropped);
+      const { expires, keeps } = held.entry;
+      const over = expires === undefined ? held.since + keeps <= now : expires <= wall;
+      if (over && !held.flying) this.#lose(held, dropped);
     }
     return dropped;
   }

@@ -1,5 +1,5 @@
 /** Runs the outbox on the world: keeps it on the disk, sends what goes next while the link is ready, takes the answers in. */
-import { newId, timeOfId } from '#shared/kernel/ids.ts';
+import { newId } from '#shared/kernel/ids.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Timer, World } from '#shared/kernel/world.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
@@ -29,15 +29,16 @@ export interface OutboxLoad {
   readonly octets: number;
   /** Given up since the gateway's first day. */
   readonly lost: number;
-  /** When the oldest was made, wall clock, ms. */
-  readonly since?: number;
+  /** Milliseconds that the oldest has waited since it was made, or since the gateway started; no clock's jump counts. */
+  readonly oldest?: number;
 }
 
 export interface ReporterOptions {
   readonly world: World;
   readonly folder: string;
   ready(): boolean;
-  cloudTime(): number;
+  /** The cloud's wall clock, ms; undefined before it has told. */
+  cloudTime(): number | undefined;
   send(entry: Entry, timeout: number): Promise<Result<unknown, Fault>>;
 }
 
@@ -59,20 +60,20 @@ export class Reporter {
     return this.#outbox.range;
   }
 
-  /** What waits: entries, their octets, how many were given up, and when the oldest was made (wall clock, ms). */
+  /** What waits, and how many were given up. */
   get load(): OutboxLoad {
-    const [oldest] = this.#outbox.entries();
-    const since = oldest === undefined ? undefined : timeOfId(oldest.id);
+    const oldest = this.#outbox.waited(this.#options.world.clock.mono());
     const { lost } = this.#outbox.range;
     const { size: waiting, octets } = this.#outbox;
-    return { waiting, octets, lost, ...(since === undefined ? {} : { since }) };
+    return { waiting, octets, lost, ...(oldest === undefined ? {} : { oldest }) };
   }
 
   async start(): Promise<void> {
     const kept = await this.#file.read();
     if (kept !== undefined) {
       this.#outbox = new Outbox(kept.last, kept.lost);
-      for (const { entry, octets } of kept.entries) this.#outbox.add(entry, octets);
+      const now = this.#options.world.clock.mono();
+      for (const { entry, octets } of kept.entries) this.#outbox.add(entry, octets, now);
     }
     await this.#file.begin(this.#outbox);
     this.#begun.resolve();
@@ -92,19 +93,21 @@ export class Reporter {
     if (this.#stopped) return err(fault('timeout', 'The gateway is stopping.'));
     const { clock, random } = this.#options.world;
     const { priority = 'usage', expiresIn = 7 * DAY, order, latest = false } = options;
+    const cloudTime = this.#options.cloudTime();
     const entry: Entry = {
       n: this.#outbox.next,
-      id: newId('msg', clock.wall(), random.bytes(10)),
+      id: newId('msg', cloudTime ?? clock.wall(), random.bytes(10)),
       verb,
       body,
       priority,
-      expires: Math.floor(this.#options.cloudTime() + expiresIn),
+      keeps: expiresIn,
+      ...(cloudTime === undefined ? {} : { expires: Math.floor(cloudTime + expiresIn) }),
       ...(order === undefined ? {} : { order }),
     };
     const octets = logLine({ add: entry }).length;
     if (octets > REPORT_LIMIT) return err(fault('too_large', 'The report is larger than one packet may be.'));
     const gone = latest && order !== undefined ? this.#outbox.supersede(order) : [];
-    const dropped = this.#outbox.add(entry, octets);
+    const dropped = this.#outbox.add(entry, octets, clock.mono());
     if (dropped.length > 0) this.#options.world.log.warn('outbox.full', { lost: dropped.length });
     const written = this.#file.append({ add: entry }, this.#outbox);
     this.#ended([...gone, ...dropped]);
@@ -127,9 +130,10 @@ export class Reporter {
   /** Sends what may go now. */
   pump(): void {
     this.#timer?.cancel();
+    const cloudTime = this.#options.cloudTime();
     if (this.#stopped || !this.#options.ready()) return;
-    this.#ended(this.#outbox.expire(this.#options.cloudTime()));
     const { clock } = this.#options.world;
+    if (cloudTime !== undefined) this.#ended(this.#outbox.expire(cloudTime, clock.mono()));
     for (let entry = this.#outbox.take(clock.mono()); entry !== undefined; entry = this.#outbox.take(clock.mono())) {
       void this.#tell(entry);
     }

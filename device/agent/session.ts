@@ -57,14 +57,16 @@ export class Session {
     return this.#status;
   }
 
-  /** The cloud's wall clock as far as it is known, ms. */
-  get cloudTime(): number {
-    return this.#options.world.clock.wall() + this.#state.offset;
+  /** The cloud's wall clock, ms; undefined before it has told. Ours may jump: it has no part in it. */
+  get cloudTime(): number | undefined {
+    const { ahead } = this.#state;
+    return ahead === undefined ? undefined : this.#options.world.clock.mono() + ahead;
   }
 
-  /** The cloud's wall clock minus ours when it last told, ms. */
+  /** The cloud's wall clock minus ours, ms; 0 before it has told. */
   get offset(): number {
-    return this.#state.offset;
+    const wall = this.#options.world.clock.wall();
+    return (this.cloudTime ?? wall) - wall;
   }
 
   start(): void {
@@ -204,14 +206,16 @@ export class Session {
   }
 
   #send(output: Extract<LinkOutput, { do: 'send' }>): void {
+    const { cloudTime } = this;
+    const exp = output.lives === undefined || cloudTime === undefined ? undefined : Math.ceil(cloudTime + output.lives);
     const envelope: Envelope = {
       v: 1,
       id: output.id ?? this.#newId(),
       type: output.type,
-      ts: Math.floor(this.cloudTime),
+      ts: Math.floor(cloudTime ?? this.#options.world.clock.wall()),
       epoch: output.epoch,
       seq: output.seq,
-      ...(output.lives === undefined ? {} : { exp: Math.ceil(this.cloudTime + output.lives) }),
+      ...(exp === undefined ? {} : { exp }),
       ...(output.re === undefined ? {} : { re: output.re }),
       ...output.answer,
     };
@@ -231,6 +235,6 @@ export class Session {
       this.#options.world.log.warn('agent.unreadable', { octets: payload.length });
       return;
     }
-    this.#step({ on: 'received', channel, envelope, wall: this.#options.world.clock.wall() });
+    this.#step({ on: 'received', channel, envelope });
   }
 }
