@@ -19,7 +19,7 @@ const timed = ['cloud/farm/media/engines.test.ts', 'shared/media-engine/{process
 const applications = ['apps/*/app.test.ts'];
 const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];
 
-/** Machines are booted one at a time (`test/image/machine.ts`): the longest life first, the rest beside it on the other core. */
+/** The longest life of a machine first; beside it what needs none, then the other machines. */
 const machines = ['house', 'build', 'executable', 'openwrt', 'debian', 'root', 'refused', 'uboot', 'first-boot', 'pi3'];
 class Order extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -2,7 +2,7 @@
  * `npm run pkg [-- arm64|x64 …]`: the agent and the technician's commands as one file for each platform, in dist/pkg. Bundled,
  * put into a stripped Node.js by Node's own `--build-sea`. Two builds of one commit are identical.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -84,6 +84,19 @@ export function executablePath(arch: Architecture): string {
   return join(root, 'dist/pkg', `hearthline-linux-${arch}`);
 }
 
+/** How long an executable takes to say its version, as words; none where this machine cannot run it. */
+function startUp(arch: Architecture, path: string): string {
+  const own = arch === process.arch;
+  const [program = '', ...words] = [...(own ? [] : ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu']), path];
+  const times: number[] = [];
+  for (let count = 0; count < 3; count += 1) {
+    const since = performance.now();
+    if (spawnSync(program, [...words, '--version'], { stdio: 'ignore', timeout: 60_000 }).status !== 0) return '';
+    times.push(performance.now() - since);
+  }
+  return `, says its version in ${Math.min(...times).toFixed(0)} ms${own ? '' : ' under an emulator'}`;
+}
+
 if (import.meta.main) {
   const asked = process.argv.slice(2);
   const wrong = asked.find((word) => !Object.hasOwn(platforms, word));
@@ -97,8 +110,9 @@ if (import.meta.main) {
     const hash = createHash('sha256').update(readFileSync(path)).digest('hex');
     const size = (statSync(path).size / 1e6).toFixed(1);
     const script = (scripts.main.code.length / 1e3).toFixed(0);
+    const built = ((performance.now() - since) / 1000).toFixed(1);
     console.log(
-      `${path.replace(`${root}/`, '')}: ${size} MB (script ${script} kB), ${((performance.now() - since) / 1000).toFixed(1)} s, sha256 ${hash}`,
+      `${path.replace(`${root}/`, '')}: ${size} MB (script ${script} kB), built in ${built} s${startUp(arch, path)}, sha256 ${hash}`,
     );
   }
 }

@@ -73,12 +73,16 @@ const swapped = (sum: number) => {
   return hex(view.getUint32(0, true));
 };
 
-/** The script that U-Boot runs out of a header: loads, compares, boots; sets `hl_fault` where it comes back. */
+/**
+ * The script that U-Boot runs out of a header: loads, compares, boots; sets `hl_fault` where it comes back. A U-Boot with several kinds of
+ * sums (qemu's board) stores a CRC-32 with its highest octet first, one with this kind alone (the Raspberry Pi's) as a number of its own.
+ */
 export function slotScript(header: SlotHeader): string {
   const part = (name: string, address: string, at: number, bytes: number, sum: number) => [
     `setenv hl_fault "has a damaged ${name}"`,
     `setexpr hl_at \${hl_start} + ${hex(at / SECTOR)}`,
-    `if \${devtype} read \${${address}} \${hl_at} ${hex(Math.ceil(bytes / SECTOR))} && crc32 \${${address}} ${hex(bytes)} \${hl_sum} && itest.l *\${hl_sum} == ${swapped(sum)}; then`,
+    `if \${devtype} read \${${address}} \${hl_at} ${hex(Math.ceil(bytes / SECTOR))} && crc32 \${${address}} ${hex(bytes)} \${hl_sum}; then`,
+    `if itest.l *\${hl_sum} == ${swapped(sum)} || itest.l *\${hl_sum} == ${hex(sum)}; then`,
   ];
   const words = [
     `\${hl_console} panic=10 net.ifnames=0 quiet loglevel=4 rdinit=/init`,
@@ -91,6 +95,8 @@ export function slotScript(header: SlotHeader): string {
     `setenv bootargs "${words.join(' ')}"`,
     'setenv hl_fault "has a kernel that does not start"',
     `booti \${hl_kernel} \${hl_initrd}:${hex(header.initrdBytes)} \${hl_fdt}`,
+    'fi',
+    'fi',
     'fi',
     'fi',
     '',

@@ -85,8 +85,8 @@ export interface MachineSettings {
   readonly stick?: string;
   /** More words. */
   readonly more?: readonly string[];
-  /** Needs little of the processor and waits for no other machine to end. */
-  readonly light?: boolean;
+  /** Processors of qemu's own board, default 2; one leaves the other core of the host to a machine beside it. */
+  readonly processors?: 1 | 2;
   /** Emulates a Raspberry Pi 3 with this device tree instead; `uboot` is the one of the card. Its console is the second serial line. */
   readonly pi3?: string;
 }
@@ -96,7 +96,8 @@ const DISK = 'virtio-blk-device,drive=d0,request-merging=off';
 
 /** qemu's own board. */
 const virt = (settings: MachineSettings, disk: readonly string[], shell: string): string[] => [
-  ...['-M', 'virt', '-cpu', 'cortex-a53', '-smp', '2', '-m', '1024', '-accel', 'tcg,thread=multi'],
+  ...['-M', 'virt', '-cpu', 'cortex-a53', '-smp', `${settings.processors ?? 2}`],
+  ...['-m', '1024', '-accel', 'tcg,thread=multi'],
   ...['-bios', settings.uboot, ...disk, '-device', DISK, '-device', 'virtio-rng-pci'],
   ...['-rtc', `base=${settings.clock ?? 'utc'}`],
   ...(settings.network ?? ['-nic', 'none']),
@@ -113,20 +114,6 @@ function pi3({ uboot, disk }: MachineSettings, tree: string, shell: string): str
   ];
 }
 
-/** The turn of one machine of this tree at a time: two cores cannot emulate two. Held by a name of the kernel's, which dies with its process. */
-async function turn(): Promise<() => void> {
-  const path = `\0hearthline-machine-${process.cwd()}`;
-  for (;;) {
-    const server = createServer();
-    const mine = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(path, () => resolve(true));
-    });
-    if (mine) return () => void server.close();
-    await new Promise((resume) => setTimeout(resume, 300));
-  }
-}
-
 /** A running gateway. */
 export class Machine {
   readonly console: Serial;
@@ -138,7 +125,7 @@ export class Machine {
   #errors = '';
   readonly #ended: Promise<void>;
 
-  private constructor(child: ChildProcess, server: Server, console: Serial, shell: Serial, over: () => void) {
+  private constructor(child: ChildProcess, server: Server, console: Serial, shell: Serial) {
     this.#child = child;
     this.console = console;
     this.shell = shell;
@@ -153,7 +140,6 @@ export class Machine {
         server.close();
         console.ended();
         shell.ended();
-        over();
         resolve();
       });
     });
@@ -161,7 +147,6 @@ export class Machine {
 
   /** Starts a machine. */
   static async start(settings: MachineSettings): Promise<Machine> {
-    const over = settings.light === true ? () => undefined : await turn();
     const shell = new Serial(process.env.HEARTHLINE_IMAGE_LOG);
     const path = join(settings.folder, `shell-${Math.random().toString(36).slice(2)}.sock`);
     const server = createServer((socket: Socket) => {
@@ -184,7 +169,7 @@ export class Machine {
       ...['-display', 'none', '-monitor', 'none', ...(settings.more ?? [])],
     ];
     const child = spawn('qemu-system-aarch64', args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    return new Machine(child, server, new Serial(process.env.HEARTHLINE_IMAGE_LOG), shell, over);
+    return new Machine(child, server, new Serial(process.env.HEARTHLINE_IMAGE_LOG), shell);
   }
 
   /** What qemu itself complained about. */

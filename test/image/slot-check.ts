@@ -39,13 +39,11 @@ export function slotFault(file: number, slot: SlotName): string | undefined {
   if (length + 64 > BLOCK || crc32(header.subarray(64, 64 + length)) !== header.readUInt32BE(24))
     return 'a damaged header';
   const text = header.toString('utf8', 72, 64 + length);
-  const loads = [...text.matchAll(/hl_start\} \+ ([0-9a-f]+)\n.* && crc32 \S+ ([0-9a-f]+) .* == ([0-9a-f]+);/g)];
+  const loads = [...text.matchAll(/hl_start\} \+ ([0-9a-f]+)\n.* && crc32 \S+ ([0-9a-f]+) .*\n.* == ([0-9a-f]+);/g)];
   if (loads.length !== 2) return 'a header of another kind';
   for (const [, at = '', bytes = '', sum = ''] of loads) {
     const data = readAt(file, base + parseInt(at, 16) * SECTOR, parseInt(bytes, 16));
-    const stored = Buffer.alloc(4);
-    stored.writeUInt32BE(crc32(data));
-    if (stored.readUInt32LE(0) !== parseInt(sum, 16)) return 'a damaged kernel or RAM disk';
+    if (crc32(data) !== parseInt(sum, 16)) return 'a damaged kernel or RAM disk';
   }
   const [, blocks, treeBlock, root, salt] = text.match(/hearthline\.root=(\d+):(\d+):([0-9a-f]+):([0-9a-f]+)/) ?? [];
   const made = hashTree(readAt(file, base, Number(blocks) * BLOCK), Buffer.from(salt ?? '', 'hex'));

@@ -110,7 +110,7 @@ describe.concurrent('boot.cmd in U-Boot', () => {
     const machine = await Machine.start({
       ...{ folder, uboot: image.uboot.qemu, disk: { file: path, format: 'raw' } },
       more: [...other, '-device', 'virtio-blk-device,drive=d1'],
-      light: true,
+      processors: 1,
     });
     try {
       await machine.line(/RECOVERY STOP/, 300_000);
