@@ -1,7 +1,7 @@
 /**
  * What several softswitch processes cost beside one: CPU of the whole cloud per call, the same calls from the same SIPp, in one run.
  * `in-process` is the cloud as it starts by default; the others have so many processes, and every process its share of the calls, each
- * to a phone that registered with it. Rounds alternate; medians and their ratios to the first are printed. Needs `sipp`.
+ * to a phone that registered with it. Rounds alternate; medians and their ratios to the first (and to the second) are printed. Needs `sipp`.
  * A process costs less per call the more it has to do; so look also at the default cloud with one process's share (`--rate` divided by
  * the processes): that is what a further process adds calls to.
  *
@@ -133,10 +133,11 @@ async function main(): Promise<void> {
       failed.set(one, (failed.get(one) ?? 0) + lost);
     }
   }
-  const [first = 1] = sides.map((one) => median(prices.get(one) ?? []));
+  const [first = 1, single = 1] = sides.map((one) => median(prices.get(one) ?? []));
   for (const one of sides) {
     const price = median(prices.get(one) ?? []);
-    const ratio = one === sides[0] ? '' : `; ${(price / first).toFixed(2)}x`;
+    const beside = sides.indexOf(one) > 1 ? `, ${(price / single).toFixed(2)}x ${sides[1]?.name}` : '';
+    const ratio = one === sides[0] ? '' : `; ${(price / first).toFixed(2)}x${beside}`;
     console.log(
       `${asked.rate} calls/s, ${one.name}: ${price.toFixed(3)} CPU-s per 1,000 calls; ${failed.get(one)} failed${ratio}`,
     );

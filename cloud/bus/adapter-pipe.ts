@@ -4,7 +4,7 @@ import type { Clock } from '#shared/kernel/world.ts';
 import { BACKLOG_LIMIT, FRAME_LIMIT, Frames, type Pipe } from './link.ts';
 
 /** Milliseconds between two writes while there is much to say: each has its price, in both processes, however much it carries. */
-const PACE = 2;
+const PACE = 5;
 
 interface Handlers<M> {
   message(message: M): void;

@@ -90,6 +90,10 @@ export class FleetEnd implements Fleet {
     return this.#ask((n) => ({ on: 'claim', n, callId }));
   }
 
+  where(session: string): Promise<Claimed> {
+    return this.#ask((n) => ({ on: 'where', n, session }));
+  }
+
   async #ask(message: (n: number) => FleetMessage): Promise<Claimed> {
     if (this.#send === undefined) return {};
     const { n, answer } = this.#claims.open();

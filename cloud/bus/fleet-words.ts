@@ -6,7 +6,7 @@ import type { BusMessage } from './link.ts';
 import type { Health } from './part.ts';
 
 /** Changes whenever two versions would misunderstand each other. */
-export const FLEET_VERSION = 1;
+export const FLEET_VERSION = 2;
 
 /** The addresses that a process listens at. */
 export type BoundSip = Pick<CloudConfig['bound'], 'sipUdp' | 'sipTcp' | 'sips' | 'ws' | 'wss'>;
@@ -36,6 +36,7 @@ export type FleetMessage =
   | { readonly on: 'mate'; readonly owner: string; readonly message: unknown }
   | { readonly on: 'inherit'; readonly n: number }
   | { readonly on: 'claim'; readonly n: number; readonly callId: string }
+  | { readonly on: 'where'; readonly n: number; readonly session: string }
   | { readonly on: 'claimed'; readonly n: number; readonly claimed: Claimed }
   | { readonly on: 'given'; readonly n: number; readonly calls: readonly string[] }
   | { readonly on: 'taken'; readonly n: number }

@@ -25,6 +25,8 @@ export interface Fleet {
    * has it, or nothing.
    */
   claim(callId: string): Promise<Claimed>;
+  /** The owner that has the calls of a session, whatever their state; nothing where nobody knows. */
+  where(session: string): Promise<Claimed>;
   /** Calls of a process that is gone have become this one's; resolves once they go on. */
   onGiven(handler: (calls: readonly string[]) => Promise<void>): void;
 }

@@ -96,13 +96,31 @@ describe('who answers', () => {
     expect(asked).toEqual([`${B} channel.open`, `${B} channel.open`]);
   });
 
-  it('all, where a leg may be anywhere; the first that can, where only one has it', async () => {
+  it('all, where a leg may be anywhere; what they have together, where several may have channels', async () => {
     member(A);
     member(B);
     await ask('channel.close', { session: 'ses_1', leg: 'a', reason: 'hangup' });
     expect(asked).toEqual([`${A} channel.close`, `${B} channel.close`]);
-    answer = (owner) => (owner === B ? ok({ legs: [] }) : err(fault('not_found')));
-    expect((await ask('channel.part', { session: 'ses_1' })).ok).toBe(true);
+    const part = () => ask('channel.part', { session: 'ses_1' });
+    answer = (owner) => (owner === B ? ok({ legs: [B] }) : err(fault('not_found')));
+    expect(await part()).toEqual(ok({ legs: [B] }));
+    answer = (owner) => ok({ legs: [owner] });
+    expect(await part()).toEqual(ok({ legs: [A, B] }));
+    answer = (owner) => (owner === B ? err(fault('conflict')) : ok({ legs: [A] }));
+    expect(await part()).toMatchObject({ ok: false, fault: { code: 'conflict' } });
+    answer = () => err(fault('not_found'));
+    expect(await part()).toMatchObject({ ok: false, fault: { code: 'not_found' } });
+  });
+
+  it('whoever holds a call that waits', async () => {
+    member(A);
+    member(B);
+    pool.seen(A, 'session.route', {}, ok({ do: 'ring', session: 'ses_1' }));
+    answer = (owner) => (owner === B ? ok({ channel: 'x' }) : err(fault('callee_offline')));
+    const waiting = { session: 'ses_1', leg: 'c', waiting: 'x' };
+    expect((await ask('channel.open', waiting)).ok).toBe(true);
+    expect((await open('ses_1')).ok).toBe(false);
+    expect(asked).toEqual([`${A} channel.open`, `${B} channel.open`, `${A} channel.open`]);
   });
 
   it('the first, for settings; the others are told to read them', async () => {

@@ -31,6 +31,7 @@ type Verb = VerbsOf<'softswitch'>;
 type Channels = VerbReply<'channel.list'>['items'];
 interface Named {
   readonly session?: string;
+  readonly waiting?: string;
   readonly from?: unknown;
 }
 
@@ -173,6 +174,12 @@ export class Pool {
     return row.owner === owner ? { mine: [row.call] } : { owner: row.owner };
   }
 
+  /** The process that has a session's calls, of those that live. */
+  async where(session: string): Promise<Claimed> {
+    const holder = await this.#holder(session);
+    return holder === undefined ? {} : { owner: holder.owner };
+  }
+
   /** What a process asked others tells where its sessions are. */
   seen(owner: string, verb: VerbName, request: unknown, outcome: Answer): void {
     if (!outcome.ok) return;
@@ -219,9 +226,9 @@ export class Pool {
       case 'channel.notify':
         return this.#everywhere(verb, request, context);
       case 'channel.part':
-        return this.#somewhere(verb, request, context);
+        return this.#parted(request, context);
       case 'channel.open':
-        return this.#ofSession(verb, named.session, request, context);
+        return this.#open(request, context);
       case 'channel.move':
         return this.#ofSession(verb, (named.from as Named | undefined)?.session, request, context);
       case 'message.deliver':
@@ -255,16 +262,27 @@ export class Pool {
     return answers.find((answer) => !answer.ok) ?? answers[0] ?? ok({});
   }
 
-  /** The first that can. */
-  async #somewhere(verb: Verb, request: unknown, context: Context): Promise<Answer> {
-    const first = await this.#holder((request as Named).session);
-    const others = this.members.filter((member) => member !== first);
-    let last: Answer = err(fault('not_found'));
-    for (const member of first === undefined ? others : [first, ...others]) {
-      last = await this.#one(member, verb, request, context);
-      if (last.ok || last.fault.code !== 'not_found') return last;
+  /** A session may have channels at several processes: the endpoints of them all. */
+  async #parted(request: unknown, context: Context): Promise<Answer> {
+    await this.#holder((request as Named).session);
+    const answers = await this.#all('channel.part', request, context);
+    const failed = answers.find((answer) => !answer.ok && answer.fault.code !== 'not_found');
+    if (failed !== undefined) return failed;
+    const legs = answers.flatMap((answer) => (answer.ok ? (answer.value as VerbReply<'channel.part'>).legs : []));
+    return legs.length === 0 ? (answers[0] ?? err(fault('not_found'))) : ok({ legs });
+  }
+
+  /** The process that has the session; a call that waits is found wherever it is held. */
+  async #open(request: unknown, context: Context): Promise<Answer> {
+    const { session, waiting } = request as Named;
+    const first = await this.#ofSession('channel.open', session, request, context);
+    if (waiting === undefined || first.ok || first.fault.code !== 'callee_offline') return first;
+    for (const member of this.members) {
+      if (member.owner === this.#sessions.get(session ?? '')) continue;
+      const answer = await this.#one(member, 'channel.open', request, context);
+      if (answer.ok) return answer;
     }
-    return last;
+    return first;
   }
 
   async #ofSession(verb: Verb, session: string | undefined, request: unknown, context: Context): Promise<Answer> {

@@ -32,7 +32,7 @@ interface Commit {
 
 /** What a store reads by. */
 export interface Reader {
-  all(sql: string, params: readonly SqlValue[]): Row[] | Record<string, SqlValue>[];
+  all(sql: string, params: readonly SqlValue[]): Promise<Row[]> | Row[] | Record<string, SqlValue>[];
   close(): void;
 }
 
@@ -83,7 +83,7 @@ export class LinkedStore implements Store {
   }
 
   async all<T extends object = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T[]> {
-    return this.#reader.all(sql, params) as T[];
+    return (await this.#reader.all(sql, params)) as T[];
   }
 
   async one<T extends object = Row>(sql: string, params: readonly SqlValue[] = []): Promise<T | undefined> {

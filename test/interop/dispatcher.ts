@@ -11,7 +11,10 @@ export function startDispatcher(parent: string, at: Address, processes: readonly
   const folder = join(parent, 'kamailio');
   mkdirSync(folder, { recursive: true });
   const list = join(folder, 'dispatcher.list');
-  writeFileSync(list, processes.map(({ host, port }) => `1 sip:${host}:${port}\n`).join(''));
+  writeFileSync(
+    list,
+    processes.flatMap(({ host, port }, i) => [1, 10 + i].map((set) => `${set} sip:${host}:${port}\n`)).join(''),
+  );
   const settings = readFileSync(file, 'utf8')
     .replace('udp:127.0.0.1:5060', `udp:${at.host}:${at.port}`)
     .replace('/etc/kamailio/dispatcher.list', list)

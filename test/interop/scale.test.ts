@@ -188,6 +188,33 @@ describe.skipIf(!hasProgram('kamailio'))('two softswitch processes behind Kamail
     await until(() => outward.in.state === 'ended', 'the end of the next call');
   }, 120_000);
 
+  it('what a process has no room for goes to another one, and stays there', async () => {
+    const { sipUdp } = processes()[1] ?? {};
+    if (sipUdp === undefined) throw new Error('no second process');
+    const full = await busy();
+    const at = { host: '127.0.0.1', port: await freePort() };
+    const second = await startDispatcher(join(folder, 'full'), at, [full.address, sipUdp]);
+    try {
+      const home = await ask('home.create', { name: 'Ash' });
+      for (let i = 0; full.refused === 0 && i < 8; i++) {
+        const { sip } = await ask('line.create', { home: home.id, name: `Ash ${i}` });
+        const { domain, username, password = '' } = sip;
+        const phone = await Phone.open({ world, host: '127.0.0.1', server: at, domain, username, password });
+        phones.push(phone);
+        const call = await phone.dial(numbers[0] ?? '');
+        await until(() => call.state === 'up', `the answer: ${call.status}`);
+        await until(async () => (await ownerOf()).length === 1, 'its row');
+        expect((await ownerOf())[0]).toMatch(/^1-/);
+        call.hangup();
+        await until(async () => (await ownerOf()).length === 0, 'the end');
+      }
+      expect(full.refused).toBe(1);
+    } finally {
+      full.close();
+      await second.stop();
+    }
+  }, 60_000);
+
   it('a phone on a connection of one process is called by way of it', async () => {
     const home = await ask('home.create', { name: 'Oak' });
     const made = await Promise.all(
@@ -239,6 +266,26 @@ async function occupy(port: number): Promise<Socket> {
   const socket = createSocket('udp4').bind(port, '127.0.0.1');
   await once(socket, 'listening');
   return socket;
+}
+
+/** What looks like a process that has more to do than it can: it is there, and turns every call away. */
+async function busy() {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const made = { address: { host: '127.0.0.1', port: socket.address().port }, refused: 0, close: () => socket.close() };
+  socket.on('message', (data, from) => {
+    const [head = ''] = data.toString('latin1').split('\r\n\r\n');
+    const [start = '', ...lines] = head.split('\r\n');
+    if (start.startsWith('ACK ')) return;
+    const kept = lines.filter((one) => /^(via|from|to|call-id|cseq|v|f|t|i)\s*:/i.test(one));
+    const refuses = start.startsWith('INVITE ');
+    if (refuses) made.refused++;
+    const status = refuses ? '503 Service Unavailable' : '200 OK';
+    const more = refuses ? ['Retry-After: 5'] : [];
+    const answer = [`SIP/2.0 ${status}`, ...kept, ...more, 'Content-Length: 0', '', ''].join('\r\n');
+    socket.send(Buffer.from(answer, 'latin1'), from.port, from.address);
+  });
+  return made;
 }
 
 /** A port of the loopback that is free for UDP now. */

@@ -37,6 +37,7 @@ beforeEach(() => {
     onMessage: (handler) => {
       hear = handler;
     },
+    where: async () => ({}),
     claim: async (callId) => {
       asked.push(callId);
       return claimed(callId);
@@ -52,6 +53,7 @@ beforeEach(() => {
     restore: async (calls) => void done.push(`restored ${calls.join()}`),
     cameBack: (gateway, flow) => void done.push(`${gateway} ${flow.id}`),
     changed: (line) => void done.push(`changed ${line}`),
+    heard: (from, word) => void done.push(`${from} ${word.do}`),
   });
 });
 afterEach(() => world[Symbol.dispose]());

@@ -10,7 +10,8 @@ import type { Store } from '#cloud/store/store.ts';
 import type { Log } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
-import { foreignFlow, homeOf } from './foreign.ts';
+import { foreignFlow, homeOf, isForeign } from './foreign.ts';
+import type { Proven, Word } from './words.ts';
 
 /** No hexadecimal digit is one, so that what was made without a mark has none. */
 const MARKS = 'ghijklmnopqrstuv';
@@ -20,16 +21,6 @@ export const CLAIMS = 1_000;
 const HELD = 8;
 /** Dialogs of others that are remembered. */
 const HOMES = 10_000;
-
-type Word =
-  /** A message that came here for you, over this flow of mine. */
-  | { readonly do: 'in'; readonly flow: Flow; readonly text: string }
-  /** Send this over your flow. */
-  | { readonly do: 'out'; readonly flow: Flow; readonly text: string }
-  /** The phones of a line changed. */
-  | { readonly do: 'line'; readonly line: string }
-  /** The gateway came back, over this flow of mine. */
-  | { readonly do: 'back'; readonly gateway: string; readonly flow: Flow };
 
 export interface MatesOptions {
   readonly fleet: Fleet;
@@ -41,6 +32,8 @@ export interface MatesOptions {
   readonly cameBack: (gateway: string, flow: Flow) => void;
   /** The phones of a line, or without one of any, may have changed. */
   readonly changed: (line?: string) => void;
+  /** Whatever else a process says. */
+  readonly heard: (from: string, word: Exclude<Word, { do: 'in' | 'take' | 'out' | 'line' | 'back' }>) => void;
 }
 
 interface Held {
@@ -59,6 +52,8 @@ export class Mates {
   readonly #told = new Map<string, string>();
   /** Being taken in although nobody has its dialog. */
   #unclaimed: string | undefined;
+  /** Whose INVITE is being taken in that another process proved. */
+  #proven: Proven | undefined;
 
   constructor(options: MatesOptions) {
     this.#o = options;
@@ -95,6 +90,45 @@ export class Mates {
     return true;
   }
 
+  /** What another process proved of the INVITE that is being taken in; undefined for one that came over the wire. */
+  get proven(): Proven | undefined {
+    return this.#proven;
+  }
+
+  /** A request that begins something: true where another process was handed what belongs to it. */
+  elsewhere(callId: string, flow: Flow, text: string): boolean {
+    const home = this.#homes.get(callId);
+    return home !== undefined && !isForeign(flow) && this.#hand(home, { text, flow });
+  }
+
+  /** The process that has an established dialog of this Call-ID, or that made it; undefined where that is this one, or nobody. */
+  async ownerOf(callId: string): Promise<string | undefined> {
+    const { store, fleet } = this.#o;
+    const row = await store.one<{ owner: string }>("SELECT owner FROM channel WHERE call_id = ? AND call_id <> ''", [
+      callId,
+    ]);
+    const owner = row?.owner ?? this.#marked(callId[0]);
+    return owner !== fleet.owner && fleet.alive().includes(owner ?? '') ? owner : undefined;
+  }
+
+  /** The process that has the calls of a session. */
+  async where(session: string): Promise<string | undefined> {
+    const { fleet } = this.#o;
+    const { owner } = await fleet.where(session);
+    return owner === fleet.owner ? undefined : owner;
+  }
+
+  /** Lets another process serve an INVITE of which this one has let go, and all that belongs to it. */
+  handOver(
+    owner: string,
+    callId: string,
+    invite: { readonly flow: Flow; readonly text: string },
+    proven: Proven,
+  ): void {
+    this.#remember(callId, owner);
+    this.#say(owner, { do: 'take', ...invite, proven });
+  }
+
   /** Sends over another process's flow; false where it is one of ours. */
   relay(flow: Flow, text: string): boolean {
     const home = homeOf(flow);
@@ -118,9 +152,20 @@ export class Mates {
   #hear(from: string, word: Word): void {
     const { transport, cameBack, changed } = this.#o;
     if (word.do === 'in') transport().take(word.text, foreignFlow(from, word.flow));
+    else if (word.do === 'take') this.#take(from, word);
     else if (word.do === 'out') transport().pass(word.flow, word.text);
     else if (word.do === 'line') changed(word.line);
-    else cameBack(word.gateway, foreignFlow(from, word.flow));
+    else if (word.do === 'back') cameBack(word.gateway, foreignFlow(from, word.flow));
+    else this.#o.heard(from, word);
+  }
+
+  #take(from: string, { text, flow, proven }: Extract<Word, { do: 'take' }>): void {
+    this.#proven = proven;
+    try {
+      this.#o.transport().take(text, foreignFlow(from, flow));
+    } finally {
+      this.#proven = undefined;
+    }
   }
 
   /** The process whose mark that is, where it is another one that lives. */

@@ -1,15 +1,26 @@
 /** One softswitch process as one of several: what it shares with the others, put together for the server. */
 import type { Fleet } from '#cloud/bus/fleet.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
+import type { Store } from '#cloud/store/store.ts';
+import type { Door } from '#shared/call/register.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { SavedSide } from '#shared/host/call-restore.ts';
 import type { SipTransport } from '#shared/host/sip.ts';
+import type { DialogName } from '#shared/sip/refer.ts';
 import type { RegisterOutcome } from '#shared/sip/registrar.ts';
 import type { CallHandle, Flow } from '#shared/sip/types.ts';
+import { write } from '#shared/sip/write.ts';
+import type { Calls } from '../calls.ts';
 import { endOf, type Live } from '../live.ts';
 import type { Location } from '../location.ts';
+import type { Taking } from '../routing.ts';
+import type { Watch } from '../watch.ts';
+import { type FarLeg, farLeg } from './dialogs.ts';
 import { Mates } from './mates.ts';
 import { SharedBindings } from './shared-bindings.ts';
+import { SharedCounts } from './shared-counts.ts';
+import { SharedLamps } from './shared-lamps.ts';
+import type { Proven, Word } from './words.ts';
 
 export interface FleetSideOptions {
   readonly location: Location;
@@ -18,11 +29,27 @@ export interface FleetSideOptions {
   /** Takes up calls that are this process's now. */
   readonly restore: (calls: readonly string[]) => Promise<void>;
   readonly cameBack: (gateway: string, flow: Flow) => void;
+  readonly calls: () => Pick<Calls, 'ownOf' | 'withLeg' | 'giveUp'>;
+  readonly watch: () => Pick<Watch, 'dialogs' | 'changedElsewhere'>;
+  readonly door: () => Pick<Door, 'heardWrong'>;
+}
+
+/** What the mates themselves do not deal with. */
+type Other = Extract<Word, { do: 'counts' | 'watch' | 'lamps' | 'wrong' }>;
+
+/** A call that rings at another process. */
+export interface Ringing {
+  readonly owner: string;
+  readonly taking: NonNullable<Proven['taking']>;
 }
 
 export class FleetSide {
   readonly mates: Mates;
+  readonly counts: SharedCounts;
+  readonly lamps: SharedLamps;
   readonly owner: string;
+  readonly #store: Store;
+  readonly #fleet: Fleet;
   readonly #o: FleetSideOptions;
   readonly #shared: SharedBindings;
   readonly #failed: (error: unknown) => void;
@@ -34,13 +61,60 @@ export class FleetSide {
     const { clock, log } = world;
     this.#failed = (error) => log.error('softswitch.bindings-not-kept', { error: String(error) });
     const changed = (line?: string) => this.#shared.changed(line);
-    this.mates = new Mates({ fleet, store, log, transport, restore, cameBack, changed });
+    this.#store = store;
+    this.#fleet = fleet;
+    const heard = (from: string, word: Other) => this.#heard(from, word, clock.wall());
+    this.mates = new Mates({ fleet, store, log, transport, restore, cameBack, changed, heard });
+    this.counts = new SharedCounts({ fleet, own: (id) => options.calls().ownOf(id) });
+    this.lamps = new SharedLamps({
+      fleet,
+      own: (line) => options.watch().dialogs(line),
+      changed: (line) => options.watch().changedElsewhere(line),
+    });
     this.#shared = new SharedBindings({
       ...{ fleet, store, clock, location },
       tell: (line) => this.mates.tell(line),
       flowTo: (remote) => transport().flowTo({ protocol: 'udp', ...remote }),
     });
     location.refresh = (line) => (line === undefined ? this.#shared.syncAll() : this.#shared.sync(line));
+  }
+
+  #heard(from: string, word: Other, wall: number): void {
+    if (word.do === 'counts') this.counts.hear(from, word);
+    else if (word.do === 'wrong') this.#o.door().heardWrong(word.source, word.account, wall);
+    else this.lamps.hear(from, word);
+  }
+
+  /** A wrong digest came here: a source has one budget of guesses, not one at each process. */
+  wrong(source: string, account: string): void {
+    const fleet = this.#fleet;
+    for (const owner of fleet.alive()) {
+      if (owner !== fleet.owner) fleet.send(owner, { do: 'wrong', source, account } satisfies Word);
+    }
+  }
+
+  /** Where the call rings that the caller of this one takes, if at another process. */
+  async ringsAt(live: Live, way: Taking): Promise<Ringing | undefined> {
+    const { session, ringing, leg } = way;
+    // What was handed to us is not handed on.
+    if (live.taking !== undefined || this.#o.calls().withLeg(session, ringing) !== undefined) return undefined;
+    const owner = await this.mates.where(session);
+    return owner === undefined ? undefined : { owner, taking: { session, ringing, leg } };
+  }
+
+  /** Lets that process serve the call; false where the caller has gone meanwhile. */
+  handOver(live: Live, { owner, taking }: Ringing): boolean {
+    const { line, flow, gateway, callId } = live;
+    const invite = line === undefined || flow === undefined ? undefined : this.#o.calls().giveUp(live);
+    if (line === undefined || flow === undefined || invite === undefined) return false;
+    const by = gateway === undefined ? {} : { gateway: { gateway, home: line.home } };
+    this.mates.handOver(owner, callId, { flow, text: write(invite) }, { line: line.id, ...by, taking });
+    return true;
+  }
+
+  /** An established dialog that another process has. */
+  farLeg(name: DialogName): Promise<FarLeg | undefined> {
+    return farLeg(this.#store, name);
   }
 
   begin(): Promise<void> {

@@ -1,7 +1,5 @@
 /** The places of the softswitch processes: each has a child, which is started again whenever it ends, ever later where it ends soon. */
-import type { ChildProcess } from 'node:child_process';
 import type { World } from '#shared/kernel/world.ts';
-import { childLives, startChild } from './adapter-child.ts';
 
 /** Milliseconds until a process is started again, the first time and at the most. */
 const AGAIN = { first: 200, most: 5_000 } as const;
@@ -10,16 +8,24 @@ const STEADY = 30_000;
 /** Milliseconds that a process of an earlier main process has to come back. */
 const RETURN_WITHIN = 3_000;
 
+/** A process that was started. */
+export interface Child {
+  kill(signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** Calls back once it has ended, or could not be started (`error`). */
+  onEnd(ended: (why: { readonly code?: number; readonly signal?: string; readonly error?: string }) => void): void;
+}
+
 interface Place {
-  child: ChildProcess | undefined;
+  child: Child | undefined;
   again: number;
   startedAt: number;
 }
 
 export interface PlacesOptions {
   readonly world: Pick<World, 'clock' | 'log'>;
-  readonly socket: string;
-  readonly level: string;
+  readonly start: (index: number) => Child;
+  /** True while the process that was started last at this place, by whomever, lives. */
+  readonly lives: (index: number) => boolean;
   /** A process has this place, ours or one of an earlier main process. */
   readonly taken: (index: number) => boolean;
   /** Runs it so many milliseconds later, unless everything stops before. */
@@ -35,7 +41,7 @@ export class Places {
     this.#o = options;
   }
 
-  child(index: number): ChildProcess | undefined {
+  child(index: number): Child | undefined {
     return this.#places.get(index)?.child;
   }
 
@@ -46,24 +52,23 @@ export class Places {
 
   /** Starts the process of a place, unless the one that an earlier main process had there comes back. */
   begin(index: number): void {
-    const { world, socket, level, taken, later } = this.#o;
+    const { world, start, lives, taken, later } = this.#o;
     const place = this.#places.get(index) ?? { child: undefined, again: AGAIN.first, startedAt: 0 };
     this.#places.set(index, place);
     if (this.#stopped || place.child !== undefined || taken(index)) return;
     const isFirst = place.startedAt === 0;
     place.startedAt = world.clock.mono();
-    if (isFirst && childLives({ socket, index })) {
+    if (isFirst && lives(index)) {
       later(RETURN_WITHIN, () => this.begin(index));
       return;
     }
-    const child = startChild({ socket, index, level });
+    const child = start(index);
     place.child = child;
-    child.on('error', (error) => world.log.error('softswitch.not-started', { error: error.message }));
-    child.on('exit', (code, signal) => {
+    child.onEnd((why) => {
       place.child = undefined;
       if (this.#stopped) return;
-      const why = { code: code ?? undefined, signal: signal ?? undefined };
-      world.log.warn('softswitch.process-ended', { index, ...why });
+      if (why.error !== undefined) world.log.error('softswitch.not-started', { error: why.error });
+      else world.log.warn('softswitch.process-ended', { index, ...why });
       this.again(index);
     });
   }
