@@ -71,13 +71,16 @@ const losers = new Map<Candidate, string>();
 function losersTo(winner: Candidate): string {
   const known = losers.get(winner);
   if (known !== undefined) return known;
-  const others = CANDIDATES.filter((candidate) => candidate !== winner).map((loser) =>
-    loser.orientation === winner.orientation
-      ? `${loser.server} is for ${loser.can}`
-      : `${loser.server} is ${loser.orientation}-oriented`,
-  );
-  losers.set(winner, others.join(', '));
-  return others.join(', ');
+  const others = CANDIDATES.filter((candidate) => candidate !== winner);
+  const alike = others.filter(({ orientation }) => orientation === winner.orientation);
+  const unlike = [...new Set(others.filter((one) => !alike.includes(one)).map(({ server }) => server))];
+  const orientation = winner.orientation === 'voice' ? 'non-voice' : 'voice';
+  const text = [
+    ...alike.map((loser) => `${loser.server} is for ${loser.can}`),
+    `${unlike.join(', ')} are ${orientation}-oriented`,
+  ].join('; ');
+  losers.set(winner, text);
+  return text;
 }
 
 /** The winner for a need, with its reason; `server_unavailable` with its name when it does not run. */

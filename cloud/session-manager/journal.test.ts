@@ -55,19 +55,42 @@ const ended = (state: SessionState | undefined): SessionEvent => ({
 const asJson = (value: unknown) => JSON.parse(JSON.stringify(value));
 
 describe('the state of a session', () => {
-  it('is its rows while it lives, and a document from its end on', async () => {
+  it('is its rows, and whether it has ended stands beside them', async () => {
     const one = new Written('ses_1');
     await one.write(created, ringing);
     expect(await one.kept()).toEqual({ state: 'created', body: '' });
     await one.write(answered);
-    expect(await one.kept()).toEqual({ state: 'active', body: '' });
     expect(asJson(await readSession(store, one.id))).toEqual(asJson(one.state));
     expect(asJson(await readLive(store))).toEqual([asJson(one.state)]);
     await one.write(ended(one.state));
-    const kept = await one.kept();
-    expect(kept?.state).toBe('ended');
-    expect(JSON.parse(kept?.body ?? '')).toEqual(asJson(one.state));
+    expect(await one.kept()).toEqual({ state: 'ended', body: '' });
     expect(await readLive(store)).toEqual([]);
+    expect(asJson(await readSession(store, one.id))).toEqual(asJson(one.state));
+  });
+
+  it.each([
+    [12, false],
+    [13, true],
+  ])('is a document from its end on where it was long: %d notes', async (notes, written) => {
+    const one = new Written('ses_1');
+    await one.write(created, ringing, answered);
+    for (let n = 0; n < notes; n++) await one.write(noted(n));
+    await one.write(ended(one.state));
+    const { body = '' } = (await one.kept()) ?? {};
+    expect(body !== '').toBe(written);
+    if (written) expect(JSON.parse(body)).toEqual(asJson(one.state));
+    expect(asJson(await readSession(store, one.id))).toEqual(asJson(one.state));
+  });
+
+  it.each([1, 4, 5, 9])('keeps the order of %d rows of one commit', async (count) => {
+    const one = new Written('ses_1');
+    await one.write(created, ...Array.from({ length: count - 1 }, (_none, n) => noted(n)));
+    const rows = await store.all<{ seq: number; position: number }>(
+      'SELECT seq, position FROM journal ORDER BY position',
+    );
+    expect(rows.map(({ seq, position }) => [seq, position])).toEqual(
+      Array.from({ length: count }, (_none, n) => [n + 1, n + 1]),
+    );
     expect(asJson(await readSession(store, one.id))).toEqual(asJson(one.state));
   });
 

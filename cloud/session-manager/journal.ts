@@ -2,9 +2,9 @@
  * The journal on the store: rows, homes, outbox and idempotency key of one step go into one commit. Rows of one session are written in
  * the order of their steps, and `position` grows with every row of all sessions.
  *
- * The state of a session is the fold of its rows. Beside them it is written down once something of it has ended, for a record is read
- * for years; while it lives its rows are all there is, since a document per step would cost more than everything else of a call. Who
- * reads a state takes the document, as old as it is, and folds the rows behind it.
+ * The state of a session is the fold of its rows. A document of it is written only of a long one, so that it is read as fast as a short
+ * one: it says again what the rows say, and would cost more than everything else of a call. Who reads a state takes the document, as
+ * old as it is, and folds the rows behind it.
  */
 import { type SqlValue, type Statement, type Store, sql } from '#cloud/store/store.ts';
 import type { Command, JournalRow } from './events.ts';
@@ -33,13 +33,17 @@ export async function openJournal(store: Store): Promise<Journal> {
   const sent = await store.one<{ n: number | null }>('SELECT MAX(n) AS n FROM outbox');
   let position = last?.position ?? 0;
   let n = sent?.n ?? 0;
+  /** The first of so many positions in a row. */
+  const place = (count: number): number => {
+    const first = position + 1;
+    position += count;
+    return first;
+  };
   return {
     statements: (state, rows, homes) => [
-      ...rows.map((row) => insertRow(row, ++position)),
+      ...insertRows(rows, place(rows.length)),
       ...keepState(state, rows),
-      ...homes.map((home) =>
-        sql('INSERT INTO session_home (home, session) VALUES (?, ?) ON CONFLICT DO NOTHING', home, state.id),
-      ),
+      ...(homes.length === 0 ? [] : [keepHomes(homes, state.id)]),
     ],
     outbox(session, sends) {
       const entries = sends.map((send) => ({ ...send, session, n: ++n }));
@@ -48,18 +52,38 @@ export async function openJournal(store: Store): Promise<Journal> {
   };
 }
 
-function insertRow(row: JournalRow, position: number): Statement {
-  return sql(
-    'INSERT INTO journal (session, seq, position, at, type, leg, cause, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-    row.session,
-    row.seq,
-    position,
-    row.at,
-    row.type,
-    row.leg ?? null,
-    row.cause ?? null,
-    JSON.stringify(row.data),
-  );
+/** Rows that one statement writes, so that few texts of SQL are prepared. */
+const ROWS_TO_INSERT = 4;
+
+/** The rows at these positions, several by one statement. */
+function insertRows(rows: readonly JournalRow[], first: number): Statement[] {
+  const statements: Statement[] = [];
+  for (let at = 0; at < rows.length; at += ROWS_TO_INSERT) {
+    const some = rows.slice(at, at + ROWS_TO_INSERT);
+    const params = some.flatMap((row, n) => [
+      ...[row.session, row.seq, first + at + n, row.at, row.type, row.leg ?? null, row.cause ?? null],
+      JSON.stringify(row.data),
+    ]);
+    statements.push({ sql: INSERT_ROWS[some.length] ?? '', params });
+  }
+  return statements;
+}
+
+/** The statement's text by the number of rows. */
+const INSERT_ROWS: readonly string[] = Array.from(
+  { length: ROWS_TO_INSERT + 1 },
+  (_none, n) =>
+    `INSERT INTO journal (session, seq, position, at, type, leg, cause, data) VALUES ${marks(n, '(?, ?, ?, ?, ?, ?, ?, ?)')}`,
+);
+
+function marks(count: number, row: string): string {
+  return Array.from({ length: count }, () => row).join(', ');
+}
+
+function keepHomes(homes: readonly string[], session: string): Statement {
+  const values = marks(homes.length, '(?, ?)');
+  const params = homes.flatMap((home) => [home, session]);
+  return { sql: `INSERT INTO session_home (home, session) VALUES ${values} ON CONFLICT DO NOTHING`, params };
 }
 
 /** Rows of a session after which its state is written down again, so that a long one is read as fast as a short one. */
@@ -67,14 +91,18 @@ const ROWS_TO_FOLD = 64;
 /** Rows of a session that one look into the store takes. */
 const ROWS_AT_ONCE = 1_000;
 
+/** Rows from which on the end of a session, or of a part of it, is written down too. */
+const ROWS_TO_READ = 16;
+
 const ENDINGS: ReadonlySet<string> = new Set(['leg-ended', 'ending', 'ended']);
 
-/** What stands of the session beside its rows: all of it where something ended, else what finds it. */
+/** What stands of the session beside its rows: what finds it, whether it has ended, and of a long one all of it. */
 function keepState(state: SessionState, rows: readonly JournalRow[]): Statement[] {
   const [first] = rows;
   const { id, kind, createdAt, endedAt = null, seq } = state;
   const many = first !== undefined && Math.floor((first.seq - 1) / ROWS_TO_FOLD) < Math.floor(seq / ROWS_TO_FOLD);
-  const body = many || rows.some(({ type }) => ENDINGS.has(type)) ? JSON.stringify(state) : '';
+  const late = seq > ROWS_TO_READ && rows.some(({ type }) => ENDINGS.has(type));
+  const body = many || late ? JSON.stringify(state) : '';
   if (first?.seq === 1)
     return [
       sql(
@@ -84,9 +112,10 @@ function keepState(state: SessionState, rows: readonly JournalRow[]): Statement[
     ];
   if (body !== '')
     return [sql('UPDATE session SET state = ?, ended_at = ?, body = ? WHERE id = ?', state.state, endedAt, body, id)];
-  // Nothing but an answer makes it active.
-  const answered = rows.some(({ type }) => type === 'answered');
-  return answered ? [sql('UPDATE session SET state = ? WHERE id = ?', state.state, id)] : [];
+  // Whether it has ended is all that is looked for.
+  return endedAt === null
+    ? []
+    : [sql('UPDATE session SET state = ?, ended_at = ? WHERE id = ?', state.state, endedAt, id)];
 }
 
 function keepEntry(entry: OutboxEntry): Statement {

@@ -88,8 +88,8 @@ describe('what each request gets', () => {
     const voice = planOf(planCall(one, two, facts())).legs[0];
     const media = planOf(planMedia(one, 'rain', facts())).legs[0];
     expect([voice?.orientation, media?.orientation]).toEqual(['voice', 'non-voice']);
-    expect(voice?.why).toContain('conference is for a room, media is non-voice-oriented');
-    expect(media?.why).toContain('softswitch is voice-oriented');
+    expect(voice?.why).toContain('conference is for a room; media, home-networking, messaging are non-voice-oriented');
+    expect(media?.why).toContain('softswitch, conference are voice-oriented');
   });
 });
 

@@ -2,7 +2,7 @@
 import type { Context } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { gatewaysOfHome, isOurs, type LineRow, lineById, lineByParty } from '#cloud/store/directory.ts';
-import { allTrunks, leadsOutside, type TrunkRow } from '#cloud/store/outside.ts';
+import { allTrunks, asksEnum, enumSettings, leadsOutside, type TrunkRow } from '#cloud/store/outside.ts';
 import { type Dialled, readDialled } from '#shared/call/numbers.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { type FarmServerName, farmServers } from '#shared/protocol/servers.ts';
@@ -37,11 +37,13 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   /** By home; null: none of its gateways is connected. */
   const gateways = new Known<string | null>();
   let trunks: Promise<readonly TrunkRow[]> | undefined;
+  let zones: ReturnType<typeof enumSettings> | undefined;
   const leave = [
     bus.subscribe('lines.changed', () => lines.forget()),
     bus.subscribe('gateway.presence', () => gateways.forget()),
     bus.subscribe('trunks.changed', () => {
       trunks = undefined;
+      zones = undefined;
     }),
   ];
   const legId = () => newId('leg', world.clock.wall(), world.random.bytes(10));
@@ -87,12 +89,14 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
     return new Map(list.ok ? list.value.items.map(({ line, ...where }) => [line, where]) : []);
   }
 
-  /** The number outside that a text means, where some trunk takes it. */
+  /** The number outside that a text means, where some trunk takes it, or DNS may know somebody who does. */
   async function leads(text: string): Promise<string | undefined> {
     const dialled = isOurs(text, config) ? readDialled(text) : undefined;
     if (dialled?.kind !== 'number') return undefined;
     trunks ??= allTrunks(store);
-    return leadsOutside(dialled.number, await trunks) ? dialled.number : undefined;
+    zones ??= enumSettings(store);
+    const leads = leadsOutside(dialled.number, await trunks) || asksEnum(dialled.number, await zones);
+    return leads ? dialled.number : undefined;
   }
 
   async function parties(asked: readonly string[], reach?: Reach): Promise<PartyFacts[]> {

@@ -1,5 +1,5 @@
 /** Where a phone's call goes: to a line, to the media library, to an application, or into its own settings; and on, where nobody takes it. */
-import type { Handlers } from '#cloud/bus/bus.ts';
+import type { Handlers, Outcome } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { barredFor } from '#shared/call/features/barring.ts';
 import { hop } from '#shared/call/features/destination.ts';
@@ -10,6 +10,7 @@ import { FORWARD_LIMIT, mayGoOn, onward, ringsFor } from '#shared/call/features/
 import { known } from '#shared/call/features/presentation.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { sleep } from '#shared/kernel/time.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { PartyFacts } from './choice.ts';
@@ -289,37 +290,43 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     work.catch(() => undefined);
   }
 
+  async function route(asked: Route): Promise<Outcome<'session.route'>> {
+    const caller = asked.line === undefined ? stranger(asked.from) : await resolver.caller(asked.line, asked.direct);
+    const emergency = resolver.dialled(asked.to)?.kind === 'emergency';
+    if (emergency || caller?.line === undefined) return ring(asked, caller, emergency, asked.hidden === true);
+    const { replaces } = asked;
+    if (replaces !== undefined) {
+      const [pickUp, facts] = [(ringing: Ringing) => take(ringing, caller), () => resolver.facts(true)];
+      return takePlace({ runtime, finder, facts, pickUp }, { ...asked, replaces }, caller);
+    }
+    const { id: line, home, number } = caller.line;
+    const meant = meaning(await features.of(line), asked.to, asked.hidden === true, number);
+    if (meant.do === 'last') {
+      const to = await lastOfLine({ runtime, store: context.store }, { id: line, home }, meant.of);
+      return to === undefined ? err(fault('callee_unknown')) : ring({ ...asked, to }, caller, false, meant.hidden);
+    }
+    if (meant.do === 'wait') {
+      await sleep(world.clock, meant.seconds * 1000);
+      return route({ ...asked, to: meant.to });
+    }
+    if (meant.do === 'pickup') return pickup(caller, { id: line, home }, meant.at);
+    if (meant.do === 'together')
+      return bringTogether(
+        { ...tools, facts: () => resolver.facts(true), begin: (plan) => begin(newSession(), plan, asked).live },
+        asked,
+        caller,
+      );
+    if (meant.do !== 'call') return change(asked, caller, meant.do === 'change' ? meant.changes : undefined);
+    const request = meant.to === asked.to ? asked : { ...asked, to: meant.to };
+    const dialled = resolver.dialled(request.to);
+    const waits = await application(request, caller);
+    if (waits !== undefined) return waits;
+    if (dialled?.kind === 'media') return play(request, caller, dialled.index);
+    return ring(request, caller, dialled?.kind === 'emergency', meant.hidden, meant.pin);
+  }
+
   return {
-    async 'session.route'(asked) {
-      const caller = asked.line === undefined ? stranger(asked.from) : await resolver.caller(asked.line, asked.direct);
-      const emergency = resolver.dialled(asked.to)?.kind === 'emergency';
-      if (emergency || caller?.line === undefined) return ring(asked, caller, emergency, asked.hidden === true);
-      const { replaces } = asked;
-      if (replaces !== undefined) {
-        const [pickUp, facts] = [(ringing: Ringing) => take(ringing, caller), () => resolver.facts(true)];
-        return takePlace({ runtime, finder, facts, pickUp }, { ...asked, replaces }, caller);
-      }
-      const { id: line, home, number } = caller.line;
-      const meant = meaning(await features.of(line), asked.to, asked.hidden === true, number);
-      if (meant.do === 'last') {
-        const to = await lastOfLine({ runtime, store: context.store }, { id: line, home }, meant.of);
-        return to === undefined ? err(fault('callee_unknown')) : ring({ ...asked, to }, caller, false, meant.hidden);
-      }
-      if (meant.do === 'pickup') return pickup(caller, { id: line, home }, meant.at);
-      if (meant.do === 'together')
-        return bringTogether(
-          { ...tools, facts: () => resolver.facts(true), begin: (plan) => begin(newSession(), plan, asked).live },
-          asked,
-          caller,
-        );
-      if (meant.do !== 'call') return change(asked, caller, meant.do === 'change' ? meant.changes : undefined);
-      const request = meant.to === asked.to ? asked : { ...asked, to: meant.to };
-      const dialled = resolver.dialled(request.to);
-      const waits = await application(request, caller);
-      if (waits !== undefined) return waits;
-      if (dialled?.kind === 'media') return play(request, caller, dialled.index);
-      return ring(request, caller, dialled?.kind === 'emergency', meant.hidden, meant.pin);
-    },
+    'session.route': route,
 
     async 'session.reroute'({ session, leg, reason, diversions = 0 }, { principal }) {
       if (principal.kind !== 'part') return err(fault('forbidden'));

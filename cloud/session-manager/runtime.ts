@@ -5,6 +5,7 @@
 import type { PartContext } from '#cloud/bus/part.ts';
 import type { Statement } from '#cloud/store/store.ts';
 import type { Result } from '#shared/kernel/result.ts';
+import { Roster } from '#shared/kernel/roster.ts';
 import type { Timer } from '#shared/kernel/world.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { undoCommands } from './commands.ts';
@@ -18,7 +19,7 @@ import { type Refused, reserve, type Taken } from './saga.ts';
 import { apply, findLeg, fold, type LegState } from './session.ts';
 
 export interface Runtime {
-  readonly lives: ReadonlyMap<string, Live>;
+  readonly lives: Pick<Roster<string, Live>, 'get' | 'has' | 'size' | 'values'>;
   readonly outbox: Outbox;
   /** Begins a session: one commit with `also` (idempotency). The promise tells when it is durable. */
   begin(id: string, plan: Plan, request: unknown, also?: readonly Statement[]): { live: Live; durable: Promise<void> };
@@ -42,12 +43,12 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
   const { store, bus, world } = context;
   const { clock, log } = world;
   const journal: Journal = await openJournal(store);
-  const lives = new Map<string, Live>();
+  const lives = new Roster<string, Live>();
   const perHome = new Map<string, number>();
-  const timers = new Map<string, Timer>();
+  const timers = new Roster<string, Timer>();
   let stopped = false;
   /** Rows and homes of sessions that are not in the store yet; the session's next commit takes them along. */
-  const held = new Map<string, Held>();
+  const held = new Roster<string, Held>();
   let flushing: Timer | undefined;
   const outbox = createOutbox({ bus, store, clock, log, onOutcome: (entry, outcome) => settled(entry, outcome) });
 

@@ -81,6 +81,7 @@ describe('two calls of a line become one', () => {
     ['one', [call('s1', one, two)], 'conflict'],
     ['three', [call('s1', one, two), call('s2', one, three), call('s3', four, one)], 'conflict'],
     ['one that rings still', [call('s1', one, two), call('s2', one, three, { up: 1 })], 'conflict'],
+    ['one that ends just now', [call('s1', one, two), { ...call('s2', one, three), state: 'ending' }], 'conflict'],
     ['calls of others', [call('s1', two, three), call('s2', three, four)], 'conflict'],
     ['one that has a room already', [call('s1', one, two), { ...call('s2', one, three), room: 'room_1' }], 'conflict'],
     ['a call for help', [call('s1', one, two), call('s2', one, three, { emergency: true })], 'forbidden'],

@@ -12,7 +12,9 @@ import { featureStampsSchema } from './schema/feature-stamps.ts';
 import { gatewayClaimSchema } from './schema/gateway-claim.ts';
 import { gatewaySeenSchema } from './schema/gateway-seen.ts';
 import { homeNetworkingSchema } from './schema/home-networking.ts';
+import { leanCallSchema } from './schema/lean-call.ts';
 import { messagingSchema } from './schema/messaging.ts';
+import { outsideCallSchema } from './schema/outside-call.ts';
 import { platformSchema } from './schema/platform.ts';
 import { rolloutSchema } from './schema/rollout.ts';
 import { sessionSchema } from './schema/session.ts';
@@ -42,4 +44,6 @@ export const migrations: readonly Migration[] = [
   featureStampsSchema,
   subscriptionSchema,
   softswitchProcessSchema,
+  outsideCallSchema,
+  leanCallSchema,
 ];

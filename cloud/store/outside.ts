@@ -1,5 +1,6 @@
 /** Shared reads of what leads outside: trunks, where homes are, which way emergency calls go. */
 import type { HomeLocation } from '#shared/call/location.ts';
+import type { EnumSettings } from '#shared/protocol/verbs/enum.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { TrunkSettings } from '#shared/protocol/verbs/trunk.ts';
 import type { Store } from './store.ts';
@@ -31,6 +32,18 @@ export function leadsOutside(number: string, trunks: readonly TrunkRow[]): boole
     if (enabled === false) return false;
     return prefixes.length === 0 || prefixes.some((prefix) => number.startsWith(prefix));
   });
+}
+
+/** Whom DNS is asked about (ENUM), as the operator has set it. */
+export async function enumSettings(store: Store): Promise<EnumSettings> {
+  const row = await store.one<{ body: string }>("SELECT body FROM outside_setting WHERE name = 'enum'");
+  return row === undefined ? {} : (JSON.parse(row.body) as EnumSettings);
+}
+
+/** True where DNS is asked for the SIP addresses of that number (E.164). */
+export function asksEnum(number: string, { suffixes = [], prefixes = [''], except = [] }: EnumSettings): boolean {
+  const begins = (prefix: string) => number.startsWith(prefix);
+  return suffixes.length > 0 && (prefixes.length === 0 || prefixes.some(begins)) && !except.some(begins);
 }
 
 /** Where a home is; undefined where nobody has said. */

@@ -2,6 +2,7 @@
 import type { Outcome } from '#cloud/bus/bus.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { err, ok } from '#shared/kernel/result.ts';
+import { Turns } from '#shared/kernel/turns.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -50,7 +51,7 @@ type Reply = Outcome<'billing.reserve'>;
 export class Reservations {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   constructor(store: Store, clock: Clock) {
     this.#store = store;
@@ -64,7 +65,7 @@ export class Reservations {
     if (!request.pays || mode === 'postpaid' || rate.perMinute === 0) {
       return ok({ perMinute: request.pays ? rate.perMinute : 0, reserved: 0, metered: false });
     }
-    return this.#inTurn(request.home, () => this.#hold(request, rate));
+    return this.#turns.run(request.home, () => this.#hold(request, rate));
   }
 
   async #hold(request: Request, rate: Rate): Promise<Reply> {
@@ -109,15 +110,5 @@ export class Reservations {
     const now = Math.round(this.#clock.wall());
     const old = await this.#store.one('SELECT leg FROM reservation WHERE expires_at < ? LIMIT 1', [now]);
     if (old !== undefined) await this.#store.commit([sql('DELETE FROM reservation WHERE expires_at < ?', now)]);
-  }
-
-  #inTurn<T>(home: string, work: () => Promise<T>): Promise<T> {
-    const turn = (this.#turns.get(home) ?? Promise.resolve()).then(work, work);
-    this.#turns.set(home, turn);
-    const leave = () => {
-      if (this.#turns.get(home) === turn) this.#turns.delete(home);
-    };
-    turn.then(leave, leave);
-    return turn;
   }
 }

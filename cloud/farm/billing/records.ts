@@ -32,54 +32,65 @@ export function cdrId(crypto: Crypto, session: string, leg: string): string {
   return `cdr_${base32(crypto.hash('sha256', utf8(`${session} ${leg}`))).slice(0, 26)}`;
 }
 
+interface Ended {
+  readonly session: string;
+  readonly record: LegRecord;
+}
+
 /** Makes the records of all legs that have ended since the cursor; resolves with their number. */
 export async function makeRecords(store: Store, crypto: Crypto): Promise<number> {
-  const rates = await readRates(store);
   let made = 0;
-  for (;;) {
-    const cursor = await store.one<{ position: number }>("SELECT position FROM billing_cursor WHERE name = 'journal'");
-    const before = cursor?.position ?? 0;
+  let rateOfLeg: Rater | undefined;
+  const cursor = await store.one<{ position: number }>("SELECT position FROM billing_cursor WHERE name = 'journal'");
+  for (let before = cursor?.position ?? 0; ; ) {
     const rows = await store.all<{ position: number; session: string; data: string }>(
       "SELECT position, session, data FROM journal WHERE position > ? AND type IN ('leg-ended', 'ending', 'ended') ORDER BY position LIMIT ?",
       [before, ROWS_AT_ONCE],
     );
     const last = rows.at(-1);
     if (last === undefined) return made;
-    const ended = new Map<string, { readonly session: string; readonly record: LegRecord }>();
-    for (const { session, data } of rows) {
-      const { records } = JSON.parse(data) as { records: LegRecord[] };
-      for (const record of records) {
-        const id = cdrId(crypto, session, record.leg);
-        if (!ended.has(id)) ended.set(id, { session, record });
-      }
-    }
-    for (const id of await billedAlready(store, [...ended.keys()])) ended.delete(id);
-    const statements: Statement[] = [];
-    const rateOfLeg = rater(store, rates);
-    for (const [id, { session, record }] of ended) {
-      statements.push(...(await billed(rateOfLeg, id, session, record)));
-      made++;
-    }
-    statements.push({
+    rateOfLeg ??= rater(store, await readRates(store));
+    const rate = rateOfLeg;
+    const moved: Statement = {
       sql: "UPDATE billing_cursor SET position = ? WHERE name = 'journal' AND position = ?",
       params: [last.position, before],
       changes: 1,
-    });
-    const result = await store.commit(statements);
+    };
+    const held = (await store.one('SELECT leg FROM reservation LIMIT 1')) !== undefined;
+    const write = async (some: readonly Ended[]) => store.commit([...(await billed(crypto, rate, held, some)), moved]);
+    let fresh = endedIn(rows);
+    let result = await write(fresh);
+    // A leg is hardly ever told of twice, so it is looked for only where a record stands there already.
+    if (!result.ok && result.why === 'unique') {
+      fresh = await unbilled(store, fresh);
+      result = await write(fresh);
+    }
     if (!result.ok) return made;
+    made += fresh.length;
+    before = last.position;
+    if (rows.length < ROWS_AT_ONCE) return made;
   }
 }
 
-/** Ids in one question; a shorter list is padded, so that one text of SQL serves all. */
-const IDS_AT_ONCE = 64;
+/** The legs whose ends these rows tell of, each once. */
+function endedIn(rows: readonly { readonly session: string; readonly data: string }[]): Ended[] {
+  const ended = new Map<string, Ended>();
+  for (const { session, data } of rows) {
+    const { records } = JSON.parse(data) as { records: LegRecord[] };
+    for (const record of records) {
+      const key = `${session} ${record.leg}`;
+      if (!ended.has(key)) ended.set(key, { session, record });
+    }
+  }
+  return [...ended.values()];
+}
 
-async function billedAlready(store: Store, ids: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
-  const places = Array.from({ length: IDS_AT_ONCE }, () => '?').join(', ');
-  for (let at = 0; at < ids.length; at += IDS_AT_ONCE) {
-    const some = Array.from({ length: IDS_AT_ONCE }, (_none, i) => ids[at + i] ?? '');
-    for (const { id } of await store.all<{ id: string }>(`SELECT id FROM cdr WHERE id IN (${places})`, some))
-      found.push(id);
+/** Those that have no record yet. */
+async function unbilled(store: Store, ended: readonly Ended[]): Promise<Ended[]> {
+  const found: Ended[] = [];
+  for (const one of ended) {
+    const known = await store.one('SELECT leg FROM cdr WHERE session = ? AND leg = ?', [one.session, one.record.leg]);
+    if (known === undefined) found.push(one);
   }
   return found;
 }
@@ -106,32 +117,42 @@ export function debit(home: string, cost: number): Statement {
   );
 }
 
-async function billed(rateOfLeg: Rater, id: string, session: string, record: LegRecord): Promise<Statement[]> {
+/** Records that one statement writes at the most. */
+const RECORDS_TO_INSERT = 16;
+const COLUMNS =
+  'id, session, leg, home, payer, party_from, party_to, start_at, answer_at, end_at, seconds, reason, price, verstat';
+/** The statement's text by the number of records. */
+const INSERTS: readonly string[] = Array.from({ length: RECORDS_TO_INSERT + 1 }, (_none, n) => {
+  const row = `(${COLUMNS.replace(/\w+/g, '?')})`;
+  return `INSERT INTO cdr (${COLUMNS}) VALUES ${Array.from({ length: n }, () => row).join(', ')}`;
+});
+
+/** What makes the records; `held`: there are reservations, of which those of the legs go. */
+async function billed(crypto: Crypto, rateOfLeg: Rater, held: boolean, ended: readonly Ended[]): Promise<Statement[]> {
+  const statements: Statement[] = [];
+  let values: SqlValue[] = [];
+  let count = 0;
+  for (const { session, record } of ended) {
+    const { leg, payer, to, answer, end } = record;
+    const talk = answer === undefined ? 0 : end - answer;
+    const cost = payer === undefined ? 0 : price(talk, await rateOfLeg(to, payer));
+    values.push(...valuesOf(cdrId(crypto, session, leg), session, record, secondsOf(talk), cost));
+    if (++count === RECORDS_TO_INSERT) {
+      statements.push({ sql: INSERTS[count] ?? '', params: values });
+      [values, count] = [[], 0];
+    }
+    if (cost > 0 && payer !== undefined) statements.push(debit(payer, cost));
+    if (held && payer !== undefined)
+      statements.push(sql('DELETE FROM reservation WHERE session = ? AND leg = ?', session, leg));
+  }
+  if (count > 0) statements.push({ sql: INSERTS[count] ?? '', params: values });
+  return statements;
+}
+
+function valuesOf(id: string, session: string, record: LegRecord, seconds: number, cost: number): SqlValue[] {
   const { leg, home, payer, from, to, start, answer, end, reason, verstat } = record;
-  const talk = answer === undefined ? 0 : end - answer;
-  const cost = payer === undefined ? 0 : price(talk, await rateOfLeg(to, payer));
-  const values: SqlValue[] = [
-    id,
-    session,
-    leg,
-    home ?? null,
-    payer ?? null,
-    from,
-    to,
-    start,
-    answer ?? null,
-    end,
-    secondsOf(talk),
-    reason,
-    cost,
-    verstat ?? null,
-  ];
   return [
-    {
-      sql: 'INSERT INTO cdr (id, session, leg, home, payer, party_from, party_to, start_at, answer_at, end_at, seconds, reason, price, verstat) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      params: values,
-    },
-    ...(cost > 0 && payer !== undefined ? [debit(payer, cost)] : []),
-    ...(payer === undefined ? [] : [sql('DELETE FROM reservation WHERE session = ? AND leg = ?', session, leg)]),
+    ...[id, session, leg, home ?? null, payer ?? null, from, to, start, answer ?? null, end],
+    ...[seconds, reason, cost, verstat ?? null],
   ];
 }

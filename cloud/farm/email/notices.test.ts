@@ -61,6 +61,15 @@ describe('a missed call', () => {
     expect(await inbox(id)).toHaveLength(1);
   });
 
+  it('is none where it was answered', async () => {
+    const { id } = await box();
+    await rig.ended('ses_1', [
+      { ...caller, answeredAt: 5 },
+      { ...callee, answeredAt: 5 },
+    ]);
+    expect(await inbox(id)).toEqual([]);
+  });
+
   it('goes to the line’s own mailbox where there is one', async () => {
     const { id } = await box();
     const own = await rig.get('mailbox.create', { home: 'home_1', line: 'line_1' });

@@ -3,6 +3,8 @@
  * is derived from session and leg, and stands in the commit that puts the mail into the mailbox.
  */
 import { type LineRow, lineById } from '#cloud/store/directory.ts';
+import type { LegRecord } from '#cloud/store/leg-record.ts';
+import type { Store } from '#cloud/store/store.ts';
 import { mailDate } from './compose.ts';
 import { cursorOf, listenerOf, moveCursor, noteOnce } from './notes.ts';
 import type { Office } from './parts.ts';
@@ -14,7 +16,7 @@ const ROWS_AT_ONCE = 200;
 /** Why a call to a line that was not answered is worth a mail; a declined one is not, the callee knows of it. */
 const MISSED: ReadonlySet<string> = new Set(['no_answer', 'callee_offline', 'callee_busy', 'cancelled', 'hangup']);
 
-/** The part of a session's folded state that tells a missed call. */
+/** What a leg came to, as far as it tells a missed call. */
 interface Leg {
   readonly id: string;
   readonly kind: string;
@@ -28,6 +30,14 @@ interface Leg {
   readonly callId?: string;
   readonly channel: string;
   readonly reason?: string;
+}
+
+/** What a row may say of legs. */
+interface Told {
+  readonly legs?: readonly Omit<Leg, 'state' | 'startedAt'>[];
+  readonly plan?: Omit<Leg, 'state' | 'startedAt'>;
+  readonly callId?: string;
+  readonly records?: readonly LegRecord[];
 }
 
 /** The legs of a session on which somebody called a line in vain, once the leg has ended. */
@@ -59,14 +69,34 @@ export async function noticeCalls(office: Office): Promise<void> {
 
 async function noticesOf(office: Office, session: string): Promise<void> {
   const { store } = office;
-  const row = await store.one<{ body: string }>('SELECT body FROM session WHERE id = ?', [session]);
-  if (row === undefined) return;
-  for (const leg of missedLegs((JSON.parse(row.body) as { legs: Leg[] }).legs)) {
+  for (const leg of missedLegs(await legsOf(store, session))) {
     const line = await lineById(store, leg.line ?? '');
     const box = line === undefined ? undefined : await listenerOf(store, line);
     if (line === undefined || box === undefined) continue;
     await noteOnce(office, box, `${session} ${leg.id}`, missedCall(line, leg));
   }
+}
+
+/** The legs of a session, as its rows tell of them. */
+async function legsOf(store: Store, session: string): Promise<Leg[]> {
+  const rows = await store.all<{ leg: string | null; data: string }>(
+    "SELECT leg, data FROM journal WHERE session = ? AND type IN ('created', 'added', 'opened', 'ringing', 'leg-ended', 'ending', 'ended') ORDER BY seq",
+    [session],
+  );
+  const legs = new Map<string, Leg>();
+  for (const { leg, data } of rows) {
+    const told = JSON.parse(data) as Told;
+    const planned = told.legs ?? (told.plan === undefined ? [] : [told.plan]);
+    for (const plan of planned) legs.set(plan.id, { ...plan, state: 'planned', startedAt: 0 });
+    const named = legs.get(leg ?? '');
+    if (named !== undefined && told.callId !== undefined) legs.set(named.id, { ...named, callId: told.callId });
+    for (const { leg: id, start, answer, reason } of told.records ?? []) {
+      const ended = legs.get(id);
+      const answered = answer === undefined ? {} : { answeredAt: answer };
+      if (ended !== undefined) legs.set(id, { ...ended, ...answered, state: 'ended', startedAt: start, reason });
+    }
+  }
+  return [...legs.values()];
 }
 
 function missedCall(line: LineRow, leg: Leg): Note {
