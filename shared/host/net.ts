@@ -19,7 +19,7 @@ import {
 import { speaksFor } from '../sip/domain-certificate.ts';
 import { namesOf } from './certificate-names.ts';
 import { goesByProxy, throughProxy } from './proxy.ts';
-import { hostStream, peerOf, plain } from './stream.ts';
+import { type Authorities, certificatesOf, hostStream, peerOf, plain } from './stream.ts';
 
 /** The real network; TLS streams to others than this machine go by `proxy`, where one is given. */
 export function hostNet(proxy?: Address): Net {
@@ -85,22 +85,30 @@ function listen(options: ListenOptions, onStream: (stream: Stream) => void): Pro
   const open = new Set<Socket>();
   const tls = options.tls;
   let server: Server;
+  let further: Authorities | undefined;
+  let believe: Listener['believe'] = () => {};
   if (tls === undefined) {
     server = createServer({ noDelay: true }, (socket) => accept(socket));
   } else {
     const ca = tls.clientCa;
-    server = createTlsServer(
+    const context = { cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const };
+    const made = createTlsServer(
       {
-        cert: tls.certificate,
-        key: tls.key,
+        ...context,
         requestCert: tls.asksNone !== true,
         rejectUnauthorized: false,
-        minVersion: 'TLSv1.2',
         handshakeTimeout: 10_000,
         ...(ca === undefined ? {} : { ca }),
       },
-      (socket: TLSSocket) => onStream(hostStream(socket, peerOf(socket, ca !== undefined), () => {})),
+      (socket: TLSSocket) => onStream(hostStream(socket, peerOf(socket, ca !== undefined, further), () => {})),
     );
+    server = made;
+    believe = (authorities) => {
+      if (ca === undefined) return;
+      const others = authorities.flatMap(certificatesOf);
+      further = others.length === 0 ? undefined : { own: certificatesOf(ca), others };
+      made.setSecureContext({ ...context, ca: [ca, ...others.map(String)] });
+    };
     server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
     server.on('connection', (socket: Socket) => {
       open.add(socket);
@@ -120,6 +128,7 @@ function listen(options: ListenOptions, onStream: (stream: Stream) => void): Pro
       if (address === null || typeof address === 'string') return reject(new NetError('EFAILED', 'no address'));
       resolve({
         local: { host: address.address, port: address.port },
+        believe: (authorities) => believe(authorities),
         close() {
           for (const socket of open) socket.destroy();
           return new Promise((done) => server.close(() => done()));

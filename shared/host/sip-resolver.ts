@@ -1,5 +1,6 @@
 /** The servers of SIP URIs for whoever sends requests out (RFC 3263): found by DNS, and those that failed of late put last (section 4.3). */
 import { NetError, type World } from '../kernel/world.ts';
+import type { DnsAnswer, DnsType } from '../sip/dns-message.ts';
 import { type Hop, locate } from '../sip/locate.ts';
 import type { Flow, OpenedProtocol } from '../sip/types.ts';
 import type { SipUri } from '../sip/uri.ts';
@@ -28,6 +29,11 @@ export class SipResolver {
     this.#world = world;
     this.#options = options;
     this.#dns = new Dns(world, options);
+  }
+
+  /** What DNS says of a name; kept for its time. Never rejects. */
+  lookup(name: string, type: DnsType): Promise<DnsAnswer> {
+    return this.#dns.lookup(name, type);
   }
 
   /** Servers to be tried in this order; none where there is no way. */

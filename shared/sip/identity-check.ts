@@ -2,8 +2,8 @@
  * What a verification service makes of the Identity header fields of a call (RFC 8224 section 6.2, RFC 8588 section 7), as far as it can be
  * said without keys: which one counts, whether it fits the call, and whether it is fresh. Pure.
  */
-import { readIdentity } from './identity.ts';
-import { type Attestation, canonicalNumber, type ReadToken, readToken } from './passport.ts';
+import { type Identity, readIdentity } from './identity.ts';
+import { type Attestation, canonicalNumber, type ReadSent, type ReadToken, readSent, readToken } from './passport.ts';
 
 /** What a phone is told of the caller's number (3GPP TS 24.229 section 7.2A.20). */
 export type Verstat = 'TN-Validation-Passed' | 'TN-Validation-Failed' | 'No-TN-Validation';
@@ -42,27 +42,72 @@ export const FRESH = 60;
 /** Identity header fields of one call that are looked at. */
 export const VALUES = 8;
 
-/** The token whose signature decides, or the verdict. */
-export type Claim = { readonly token: ReadToken } | { readonly verdict: Verdict };
+/** Seconds that lie between the signatures of one who calls, or sends a call on, and of the next: it may have rung meanwhile. */
+export const RANG_FOR = 180;
+
+/** The token whose signature decides, with those of whoever sent the call on, the first of them first; or the verdict. */
+export type Claim = { readonly token: ReadToken; readonly sentOn: readonly ReadSent[] } | { readonly verdict: Verdict };
 
 export function claimOf({ values, caller, called, now }: SignedCall): Claim {
   if (values.length > VALUES) return failed('invalid', 'too many');
   const read = values.map(readIdentity);
   if (read.some((one) => one === undefined)) return failed('invalid', 'malformed header');
   // Kinds that we do not know are as if they were not there (RFC 8224 section 6.2, step 1).
-  const [first, second] = read.flatMap((one) => (one?.ppt?.toLowerCase() === 'shaken' ? [one] : []));
+  const ofKind = (kind: string) => read.flatMap((one) => (one?.ppt?.toLowerCase() === kind ? [one] : []));
+  const [first, second] = ofKind('shaken');
   if (first === undefined) return { verdict: { verstat: 'No-TN-Validation', fault: 'missing', why: 'not signed' } };
   if (second !== undefined) return failed('invalid', 'more than one');
   if (first.alg !== undefined && first.alg !== 'ES256') return failed('invalid', 'another algorithm');
   const token = readToken(first.token);
   if (token === undefined) return failed('invalid', 'malformed token');
-  const { x5u, iat, orig, dest } = token.passport;
+  const { x5u, orig } = token.passport;
   if (x5u !== first.info) return failed('invalid', 'info and x5u differ');
-  if (Math.abs(now - iat) > FRESH) return failed('stale', iat < now ? 'too old' : 'from the future');
   if (canonicalNumber(caller) !== orig) return failed('invalid', 'signed for another caller');
-  const numbers = called.map(canonicalNumber);
-  if (dest.tn?.some((tn) => numbers.includes(tn)) !== true) return failed('invalid', 'signed for another callee');
-  return { token };
+  const numbers = called.flatMap((one) => canonicalNumber(one) ?? []);
+  const sentOn = chainTo(numbers, token, ofKind('div').flatMap(sentBy));
+  if (sentOn === undefined) return failed('invalid', 'signed for another callee');
+  const last = sentOn.at(-1)?.passport ?? token.passport;
+  if (Math.abs(now - last.iat) > FRESH) return failed('stale', last.iat < now ? 'too old' : 'from the future');
+  const times = [token, ...sentOn].map(({ passport }) => passport.iat);
+  const inTurn = times.every((time, i) => {
+    const before = times[i - 1] ?? time;
+    return time - before <= RANG_FOR && before - time <= FRESH;
+  });
+  return inTurn ? { token, sentOn } : failed('stale', 'sent on at another time');
+}
+
+/** What says that a call was sent on; one that is malformed says nothing. */
+function sentBy({ token, info, alg = 'ES256' }: Identity): ReadSent[] {
+  const read = alg === 'ES256' ? readSent(token) : undefined;
+  return read === undefined || read.passport.x5u !== info ? [] : [read];
+}
+
+/**
+ * The way from whom the call was for to whom it comes (RFC 8946 section 4.2): each who sent it on is whom it came to, and says the same
+ * caller. Empty where it was for one of `numbers` at once; undefined where there is no way.
+ */
+function chainTo(
+  numbers: readonly string[],
+  { passport }: ReadToken,
+  all: readonly ReadSent[],
+): ReadSent[] | undefined {
+  const { dest, orig } = passport;
+  if (dest.tn?.some((tn) => numbers.includes(tn)) === true) return [];
+  const mine = all.filter((one) => one.passport.orig === orig);
+  const onward = (to: readonly string[] = [], left: readonly ReadSent[]): ReadSent[] | undefined => {
+    for (const one of left) {
+      if (!to.includes(one.passport.div)) continue;
+      const next = one.passport.dest.tn ?? [];
+      if (next.some((tn) => numbers.includes(tn))) return [one];
+      const rest = onward(
+        next,
+        left.filter((other) => other !== one),
+      );
+      if (rest !== undefined) return [one, ...rest];
+    }
+    return undefined;
+  };
+  return onward(dest.tn, mine);
 }
 
 export function failed(fault: keyof typeof REFUSED, why: string): { readonly verdict: Verdict } {

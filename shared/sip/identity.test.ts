@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IDENTITY_LIMIT, readIdentity, writeIdentity } from './identity.ts';
-import { claimOf, FRESH, type SignedCall, VALUES } from './identity-check.ts';
-import { type Passport, signingInput, tokenOf } from './passport.ts';
+import { claimOf, FRESH, RANG_FOR, type SignedCall, VALUES } from './identity-check.ts';
+import { divInput, type Passport, type Sent, signingInput, tokenOf } from './passport.ts';
 
 describe('the Identity header field', () => {
   it('reads the example of RFC 8224 section 4, with spaces', () => {
@@ -84,5 +84,49 @@ describe('which signature decides', () => {
   ])('%s does not pass', (_name, asked, fault) => {
     const verstat = fault === 'missing' ? 'No-TN-Validation' : 'TN-Validation-Failed';
     expect(claimOf(asked)).toMatchObject({ verdict: { verstat, fault } });
+  });
+});
+
+describe('a call that was sent on (RFC 8946)', () => {
+  const [FIRST, SECOND, LAST] = ['15550100011', '15550100012', '15550100002'];
+  /** The caller calls the first, who sends it to the second, who sends it to the last. */
+  const shaken = (more: Partial<Passport> = {}) => value({ dest: { tn: [FIRST] }, iat: NOW - 20, ...more });
+  const sent = (div: string, dest: string, more: Partial<Sent> = {}, header: { info?: string; alg?: string } = {}) =>
+    writeIdentity({
+      token: tokenOf(
+        divInput({ x5u: X5U, dest: { tn: [dest] }, div, iat: NOW, orig: PASSPORT.orig, ...more }),
+        new Uint8Array(64),
+      ),
+      ...{ info: X5U, alg: 'ES256', ppt: 'div', ...header },
+    });
+  const one = (more: Partial<Sent> = {}) => sent(FIRST, SECOND, { iat: NOW - 10, ...more });
+  const two = (more: Partial<Sent> = {}, header = {}) => sent(SECOND, LAST, more, header);
+
+  it.each<[string, string[], string[]]>([
+    ['once', [shaken({ dest: { tn: [SECOND] } }), two()], [SECOND]],
+    ['twice', [shaken(), one(), two()], [FIRST, SECOND]],
+    ['twice, told in another order', [two(), one(), shaken()], [FIRST, SECOND]],
+    ['past a way that leads nowhere', [shaken(), sent(FIRST, '1'), sent('1', '2'), one(), two()], [FIRST, SECOND]],
+    ['nowhere else', [shaken({ dest: { tn: [LAST] }, iat: NOW }), one()], []],
+    ['after it rang long', [shaken({ dest: { tn: [SECOND] }, iat: NOW - RANG_FOR }), two()], [SECOND]],
+  ])('%s', (_name, values, by) => {
+    const claim = claimOf(call(values));
+    expect('sentOn' in claim && claim.sentOn.map(({ passport }) => passport.div)).toEqual(by);
+  });
+
+  it.each<[string, string[], string]>([
+    ['by somebody whom it was not for', [shaken({ dest: { tn: ['19'] } }), one(), two()], 'invalid'],
+    ['with a piece missing', [shaken(), two()], 'invalid'],
+    ['to somebody else', [shaken(), one()], 'invalid'],
+    ['in a circle', [shaken(), one(), sent(SECOND, FIRST)], 'invalid'],
+    ['with another caller', [shaken(), one(), two({ orig: '15550100099' })], 'invalid'],
+    ['with another address', [shaken(), one(), two({}, { info: 'https://c.example/b.pem' })], 'invalid'],
+    ['with another algorithm', [shaken(), one(), two({}, { alg: 'none' })], 'invalid'],
+    ['with nobody who called', [one(), two()], 'missing'],
+    ['too long ago', [shaken(), one(), two({ iat: NOW - FRESH - 1 })], 'stale'],
+    ['longer after than it rings', [shaken({ iat: NOW - 11 - RANG_FOR }), one(), two()], 'stale'],
+    ['before it was called', [shaken({ iat: NOW - 9 + FRESH }), one({ iat: NOW - 10 }), two()], 'stale'],
+  ])('%s does not pass', (_name, values, fault) => {
+    expect(claimOf(call(values))).toMatchObject({ verdict: { fault } });
   });
 });

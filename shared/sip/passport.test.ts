@@ -5,7 +5,9 @@ import { latin1, utf8 } from '../kernel/bytes.ts';
 import {
   canonicalNumber,
   DEST_LIMIT,
+  divInput,
   type Passport,
+  readSent,
   readToken,
   signingInput,
   TOKEN_LIMIT,
@@ -101,6 +103,7 @@ describe('a PASSporT', () => {
     ['a callee that is no text', token(HEADER, { ...CLAIMS, dest: { tn: [1] } })],
     ['a time that is none', token(HEADER, { ...CLAIMS, iat: '1443208345' })],
     ['a time before all', token(HEADER, { ...CLAIMS, iat: -1 })],
+    ['an origin that is no name of one', token(HEADER, { ...CLAIMS, origid: 'x'.repeat(65) })],
     ['inherited fields', token(HEADER, JSON.parse('{"__proto__":{"attest":"A"}}'))],
     ['one character too many', token({ ...HEADER, x: 'x'.repeat(TOKEN_LIMIT) }, CLAIMS)],
   ])('is refused with %s', (_name, text) => expect(readToken(text)).toBeUndefined());
@@ -119,3 +122,31 @@ it.each([
   ['', undefined],
   ['1234567890123456', undefined],
 ])('the canonical form of %s is %s', (text, canonical) => expect(canonicalNumber(text)).toBe(canonical));
+
+describe('a PASSporT of who sent a call on', () => {
+  const sent = { x5u: GOOD.x5u, dest: { tn: ['12155551214'] }, div: '12155551213', iat: GOOD.iat, orig: GOOD.orig };
+  const header = { ...HEADER, ppt: 'div' };
+  const claims = { dest: sent.dest, div: { tn: sent.div }, iat: sent.iat, orig: { tn: sent.orig } };
+
+  it('stands in canonical JSON (RFC 8946 section 4) and is read as it was written', () => {
+    const [head = '', body = ''] = divInput(sent)
+      .split('.')
+      .map((one) => Buffer.from(one, 'base64url').toString());
+    expect(head).toBe(JSON.stringify(header));
+    expect(body).toBe(
+      '{"dest":{"tn":["12155551214"]},"div":{"tn":"12155551213"},"iat":1443208345,"orig":{"tn":"12155551212"}}',
+    );
+    expect(readSent(tokenOf(divInput(sent), SIGNATURE))?.passport).toEqual(sent);
+  });
+
+  it.each<[string, string]>([
+    ['of another kind', token(HEADER, claims)],
+    ['without div', token(header, { ...claims, div: undefined })],
+    ['sent on by a URI', token(header, { ...claims, div: { uri: 'sip:a@b' } })],
+    ['sent on by a number that is none', token(header, { ...claims, div: { tn: '+1' } })],
+    ['without a caller', token(header, { ...claims, orig: undefined })],
+    ['to nobody', token(header, { ...claims, dest: {} })],
+    ['by another algorithm', token({ ...header, alg: 'none' }, claims)],
+    ['too long', token(header, { ...claims, hi: '1'.repeat(TOKEN_LIMIT) })],
+  ])('%s is none', (_name, text) => expect(readSent(text)).toBeUndefined());
+});

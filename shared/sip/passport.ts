@@ -1,6 +1,7 @@
 /**
- * PASSporT (RFC 8225) of the kind `shaken` (RFC 8588): who calls whom, when, and how well the signer knows the caller, as a JSON Web
- * Signature in its compact form. Here it is only written and read; whoever holds a key signs `signingInput`.
+ * PASSporT (RFC 8225) of the kinds `shaken` (RFC 8588: who calls whom, when, and how well the signer knows the caller) and `div` (RFC 8946:
+ * who sent that call on, and to whom), as JSON Web Signatures in their compact form. Here they are only written and read; whoever holds a
+ * key signs `signingInput` or `divInput`.
  */
 import { fromBase64, toBase64 } from '../kernel/base64.ts';
 import { latin1, utf8 } from '../kernel/bytes.ts';
@@ -20,6 +21,19 @@ export interface Passport {
   readonly orig: string;
   /** UUID of where the call came into the signer's network. */
   readonly origid: string;
+}
+
+/** A call that was sent on: whoever was called before speaks, and takes nothing of who calls away. */
+export interface Sent extends Pick<Passport, 'x5u' | 'dest' | 'iat' | 'orig'> {
+  /** The number that sent it on, digits. */
+  readonly div: string;
+}
+
+/** As `ReadToken`, of the kind `div`. */
+export interface ReadSent {
+  readonly passport: Sent;
+  readonly input: string;
+  readonly signature: Uint8Array;
 }
 
 /** A token that came in: what it says, and what its signature is over. Nothing of it is believed yet. */
@@ -51,13 +65,24 @@ export function canonicalNumber(text: string): string | undefined {
 
 /** What is to be signed: both objects with their keys in order and no white space (RFC 8225 section 9). */
 export function signingInput({ x5u, attest, dest, iat, orig, origid }: Passport): string {
-  const header = { alg: 'ES256', ppt: 'shaken', typ: 'passport', x5u };
-  const called = {
-    ...(dest.tn === undefined ? {} : { tn: dest.tn }),
-    ...(dest.uri === undefined ? {} : { uri: dest.uri }),
-  };
-  return `${urlText(JSON.stringify(header))}.${urlText(JSON.stringify({ attest, dest: called, iat, orig: { tn: orig }, origid }))}`;
+  return inputOf('shaken', x5u, { attest, dest: inOrder(dest), iat, orig: { tn: orig }, origid });
 }
+
+/** As `signingInput`, of the kind `div`. */
+export function divInput({ x5u, dest, div, iat, orig }: Sent): string {
+  return inputOf('div', x5u, { dest: inOrder(dest), div: { tn: div }, iat, orig: { tn: orig } });
+}
+
+/** `claims` with its keys in order. */
+function inputOf(ppt: 'shaken' | 'div', x5u: string, claims: object): string {
+  const header = { alg: 'ES256', ppt, typ: 'passport', x5u };
+  return `${urlText(JSON.stringify(header))}.${urlText(JSON.stringify(claims))}`;
+}
+
+const inOrder = ({ tn, uri }: Passport['dest']) => ({
+  ...(tn === undefined ? {} : { tn }),
+  ...(uri === undefined ? {} : { uri }),
+});
 
 /** The token of an input and its ES256 signature. */
 export function tokenOf(input: string, signature: Uint8Array): string {
@@ -69,6 +94,26 @@ export function tokenOf(input: string, signature: Uint8Array): string {
  * long.
  */
 export function readToken(token: string): ReadToken | undefined {
+  const read = readSigned(token, 'shaken');
+  const passport = read && passportOf(read.claims, read.x5u);
+  return passport && { passport, input: read.input, signature: read.signature };
+}
+
+/** As `readToken`, of the kind `div`. */
+export function readSent(token: string): ReadSent | undefined {
+  const read = readSigned(token, 'div');
+  const common = read && commonOf(read.claims, read.x5u);
+  const div = isObject(read?.claims.div) ? numberOf(read.claims.div.tn) : undefined;
+  if (read === undefined || common === undefined || div === undefined) return undefined;
+  return { passport: { ...common, div }, input: read.input, signature: read.signature };
+}
+
+interface Signed extends Pick<ReadToken, 'input' | 'signature'> {
+  readonly claims: Json;
+  readonly x5u: string;
+}
+
+function readSigned(token: string, kind: 'shaken' | 'div'): Signed | undefined {
   if (token.length > TOKEN_LIMIT) return undefined;
   const parts = token.split('.');
   const [head = '', body = '', sign = ''] = parts;
@@ -77,23 +122,32 @@ export function readToken(token: string): ReadToken | undefined {
   const signature = fromBase64Url(sign);
   if (header === undefined || claims === undefined || signature?.length !== SIGNATURE) return undefined;
   const { alg, ppt, typ, x5u } = header;
-  if (alg !== 'ES256' || ppt !== 'shaken' || typ !== 'passport' || typeof x5u !== 'string') return undefined;
-  const passport = passportOf(claims, x5u);
-  return passport && { passport, input: `${head}.${body}`, signature };
+  if (alg !== 'ES256' || ppt !== kind || typ !== 'passport' || typeof x5u !== 'string') return undefined;
+  return { claims, x5u, input: `${head}.${body}`, signature };
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
-function passportOf({ attest, dest, iat, orig, origid }: Json, x5u: string): Passport | undefined {
+function passportOf(claims: Json, x5u: string): Passport | undefined {
+  const { attest, origid } = claims;
   if (attest !== 'A' && attest !== 'B' && attest !== 'C') return undefined;
-  const tn = isObject(orig) ? orig.tn : undefined;
-  if (typeof tn !== 'string' || canonicalNumber(tn) !== tn) return undefined;
+  if (typeof origid !== 'string' || origid.length > 64) return undefined;
+  const common = commonOf(claims, x5u);
+  return common && { ...common, attest, origid };
+}
+
+/** A number as it has to stand there. */
+const numberOf = (tn: unknown): string | undefined =>
+  typeof tn === 'string' && canonicalNumber(tn) === tn ? tn : undefined;
+
+function commonOf({ dest, iat, orig }: Json, x5u: string): Omit<Sent, 'div'> | undefined {
+  const tn = isObject(orig) ? numberOf(orig.tn) : undefined;
+  if (tn === undefined || !isObject(dest)) return undefined;
   if (typeof iat !== 'number' || !Number.isSafeInteger(iat) || iat < 0) return undefined;
-  if (typeof origid !== 'string' || origid.length > 64 || !isObject(dest)) return undefined;
   const [numbers, uris] = [texts(dest.tn), texts(dest.uri)];
   if (numbers === undefined || uris === undefined || numbers.length + uris.length === 0) return undefined;
   const called = { ...(numbers.length === 0 ? {} : { tn: numbers }), ...(uris.length === 0 ? {} : { uri: uris }) };
-  return { x5u, attest, dest: called, iat, orig: tn, origid };
+  return { x5u, dest: called, iat, orig: tn };
 }
 
 /** A list of texts, empty where there is none; undefined for anything else. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { newRequest } from './message.ts';
-import { wantsPrivacy } from './privacy.ts';
+import { privacyOf, wantsPrivacy } from './privacy.ts';
 
 const OWN = '<sip:a@example.com>;tag=1';
 
@@ -17,4 +17,17 @@ it.each([
 ])('%s', (_name, from, values, expected) => {
   const headers = [['From', from] as const, ...values.map((value) => ['Privacy', value] as const)];
   expect(wantsPrivacy(newRequest('INVITE', 'sip:b@example.com', headers))).toBe(expected);
+});
+
+it.each<[values: string[], session: boolean, critical: boolean, unknown: boolean]>([
+  [['id;critical'], false, true, false],
+  [['Session; Critical'], true, true, false],
+  [['header', 'user;session'], true, false, false],
+  [['history;'], false, false, false],
+  [['x-more;critical'], false, true, true],
+  [['x-more', 'none'], false, false, false],
+  [[], false, false, false],
+])('%j asks for more', (values, session, critical, unknown) => {
+  const headers = [['From', OWN] as const, ...values.map((value) => ['Privacy', value] as const)];
+  expect(privacyOf(newRequest('INVITE', 'sip:b@example.com', headers))).toMatchObject({ session, critical, unknown });
 });

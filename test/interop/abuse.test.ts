@@ -68,6 +68,21 @@ describe('a stranger’s datagram', () => {
     expect(all.find(({ method }) => method === 'INVITE')?.answers.join()).toContain('401');
   }, 10_000);
 
+  it.each([
+    ['a credential that is none', 'Authorization: Digest username="x", broken\r\n'],
+    [
+      'a wrong credential',
+      'Authorization: Digest username="USER", realm="DOMAIN", nonce="00", uri="sip:x", response="0123456789abcdef0123456789abcdef"\r\n',
+    ],
+    ['what nobody can do', 'Require: wonders\r\n'],
+  ])('with %s is not worth repeated answers', async (_name, more) => {
+    const { username, domain } = line.sip;
+    const text = request('INVITE', username, more.replace('USER', username).replace('DOMAIN', domain));
+    const answers = await answersTo(text);
+    expect(answers.map((one) => one.slice(8, 11))).toEqual([more.startsWith('Require') ? '420' : '401']);
+    expect(answers.join('').length).toBeLessThanOrEqual(text.length * 1.5);
+  });
+
   it('tells nothing of who exists', async () => {
     const shape = async (user: string) => {
       const [answer = ''] = await answersTo(request('REGISTER', user), 600);

@@ -69,7 +69,12 @@ export class Baresip {
   }
 
   hangup(): void {
-    this.#say('/hangup');
+    this.command('hangup');
+  }
+
+  /** A word of its menu, such as `transfer`, with what follows it. */
+  command(words: string): void {
+    this.#say(`/${words}`);
   }
 
   /** What it heard in its calls so far, oldest call first. Recordings are whole only after the call. */

@@ -1,5 +1,4 @@
 /** Trunks towards Kamailio over real sockets: one carrier wants registration and digest, the other trusts our address; calls both ways. */
-import { createSocket } from 'node:dgram';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
@@ -9,6 +8,7 @@ import { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
 import { headerIn } from '#test/support/carrier.ts';
 import { authority, signer } from '#test/support/signer.ts';
+import { freePort } from './free-port.ts';
 import { CARRIER, startCarrier } from './kamailio.ts';
 import type { KamailioProgram } from './kamailio-program.ts';
 import { any, LoopbackCloud } from './loopback-cloud.ts';
@@ -165,15 +165,3 @@ describe.skipIf(!hasProgram('kamailio'))('trunks to Kamailio', () => {
     dead.hangup();
   }, 40_000);
 });
-
-/** A port of the loopback that is free for UDP now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
-    socket.once('error', reject);
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
-  });
-}

@@ -5,10 +5,11 @@
 import type { LineRow } from '#cloud/store/directory.ts';
 import { type Account, type Door, mayRegister, names, type Verdict } from '#shared/call/register.ts';
 import type { Clock } from '#shared/kernel/world.ts';
+import { assertedIdentities } from '#shared/sip/asserted.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { isAnonymous } from '#shared/sip/privacy.ts';
 import { type Flow, isSecure } from '#shared/sip/types.ts';
-import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
+import { parseUri } from '#shared/sip/uri.ts';
 import type { GatewayOfFlow, Gateways, Lines } from './lines.ts';
 
 export type Sender =
@@ -104,6 +105,5 @@ function accountOf(line: LineRow | undefined): Account | undefined {
 
 /** A gateway says for whom it calls in P-Asserted-Identity (RFC 3325), or else in From. */
 function assertedBy(message: SipMessage): string {
-  const identity = message.header('P-Asserted-Identity');
-  return (identity === undefined ? undefined : parseNameAddr(identity)?.uri) ?? message.from.uri;
+  return assertedIdentities(message)[0]?.uri ?? message.from.uri;
 }

@@ -1,12 +1,17 @@
 /** All calls of the softswitch: what the driven calls mean here, to lines, media, session manager and store. */
 import type { Bus } from '#cloud/bus/bus.ts';
+import type { LineRow } from '#cloud/store/directory.ts';
 import type { CallInput, CallOutput, Party } from '#shared/call/call.ts';
 import { CALLER } from '#shared/call/call.ts';
 import { hopHeaders } from '#shared/call/hops.ts';
 import { CallDriver, type MediaReply, type SipPort } from '#shared/host/call-driver.ts';
+import { Roster } from '#shared/kernel/roster.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import { withoutPin } from '#shared/sip/trace.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions } from '#shared/sip/types.ts';
 import { Circles } from './circles.ts';
+import { LineCounts, type LineCountsOptions } from './line-counts.ts';
 import { addressOf, type Callee, endOf, type Live } from './live.ts';
 import { askMedia, SELF } from './media.ts';
 import type { Reporter } from './reporter.ts';
@@ -15,7 +20,7 @@ import type { Snapshots } from './snapshots.ts';
 import { toldTo } from './told.ts';
 import { type TrunkWay, trunkInvite } from './trunk/trunk.ts';
 
-export interface CallsOptions {
+export interface CallsOptions extends LineCountsOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly log: Log;
@@ -47,10 +52,9 @@ const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
 export class Calls {
   readonly #o: CallsOptions;
   readonly #driver: CallDriver<Callee, Live>;
-  /** Calls of each line, for its limit. */
-  readonly #ofLine = new Map<string, number>();
+  readonly #counts: LineCounts;
   /** Media endpoints by leg, for calls in progress. */
-  readonly #endpoints = new Map<string, Map<string, string>>();
+  readonly #endpoints = new Roster<string, Map<string, string>>();
   /** Established calls. */
   readonly #up = new Set<string>();
   readonly #outIds = new Set<string>();
@@ -61,6 +65,7 @@ export class Calls {
 
   constructor(options: CallsOptions) {
     this.#o = options;
+    this.#counts = new LineCounts(options);
     const { sip, clock, log, route } = options;
     this.#driver = new CallDriver<Callee, Live>({
       ...{ sip, clock, log, failed: 'softswitch.call-failed' },
@@ -118,24 +123,29 @@ export class Calls {
     return this.#outIds.has(callId);
   }
 
+  /** Calls of a line or trunk, at all processes. */
   countOf(line: string): number {
-    return this.#ofLine.get(line) ?? 0;
+    return this.#counts.of(line);
+  }
+
+  /** Calls of it that this process has. */
+  ownOf(line: string): number {
+    return this.#counts.own(line);
   }
 
   add(live: Live, caller?: CallHandle): void {
     if (live.state.at === 'up') this.#up.add(live.id);
-    this.#endpoints.set(live.id, new Map());
     this.#driver.add(live, caller);
-    if (live.line !== undefined) this.count(live, live.line.id);
+    if (live.line !== undefined) this.count(live, live.line);
   }
 
   bind(live: Live, party: Party, handle: CallHandle): void {
     this.#driver.bind(live, party, handle);
   }
 
-  count(live: Live, line: string): void {
-    live.counted.push(line);
-    this.#ofLine.set(line, this.countOf(line) + 1);
+  /** One more call of a line, or of the trunk of that id. */
+  count(live: Live, line: LineRow | string): void {
+    this.#counts.add(live, line);
   }
 
   /** A side goes on as another call, with what counts for its line. */
@@ -177,12 +187,20 @@ export class Calls {
       ? { contact: { uri, flow, path: [], open: false, ...(gateway === undefined ? {} : { gateway }) }, line }
       : undefined;
     if (live !== undefined && to !== undefined && this.#driver.pickUp(taker, live, { branch, leg, to }))
-      this.count(live, to.line.id);
+      this.count(live, to.line);
     else
       this.#driver.later(
         this.#o.reporter.leg({ session, leg, event: 'ended', at: this.#o.clock.wall(), reason: 'callee_unknown' }),
       );
     this.feed(taker, { on: 'refused', status: 404, reason: 'callee_unknown' });
+  }
+
+  /** Another process serves this call, which has no way yet: it is forgotten here; gives its INVITE. */
+  giveUp(live: Live): SipMessage | undefined {
+    const handle = this.#driver.loosen(live, CALLER);
+    const invite = handle === undefined ? undefined : this.#o.sip.act((endpoint, now) => endpoint.release(handle, now));
+    this.feed(live, { on: 'refused', status: 404, reason: 'callee_unknown' });
+    return invite;
   }
 
   /** What the endpoint says of a call. */
@@ -223,7 +241,9 @@ export class Calls {
   }
 
   async #media(live: Live, ask: Extract<Output, { do: 'media' }>): Promise<MediaReply> {
-    return askMedia(this.#o.bus, live, this.#endpoints.get(live.id) ?? new Map<string, string>(), ask);
+    const endpoints = this.#endpoints.get(live.id) ?? new Map<string, string>();
+    if (this.#driver.get(live.id) !== undefined) this.#endpoints.set(live.id, endpoints);
+    return askMedia(this.#o.bus, live, endpoints, ask);
   }
 
   async #connect(live: Live, caller: string, leg: string): Promise<void> {
@@ -281,8 +301,7 @@ export class Calls {
     const { contact, line, trunk, callerName, headers = [] } = to;
     const hops = hopHeaders(live.hops, breadth);
     if (trunk !== undefined) {
-      const { caller, hidden = false, diverted = [] } = live;
-      return trunkInvite(trunk, { caller, hidden, hops, diverted, contact: sip.contact(contact.flow), sdp });
+      return trunkInvite(trunk, live, { hops, contact: sip.contact(contact.flow), sdp });
     }
     const caller = callerName === undefined ? live.caller : { ...live.caller, name: callerName };
     const from = live.hidden === true ? ANONYMOUS : addressOf(caller, domain);
@@ -304,8 +323,9 @@ export class Calls {
 
   #invited(live: Live, branch: string, { line, trunk }: Callee): void {
     this.#o.changed?.(live);
-    const counts = trunk?.trunk.id ?? line?.id;
-    if (counts !== undefined && !live.counted.includes(counts)) this.count(live, counts);
+    const id = trunk?.trunk.id ?? line?.id;
+    if (id !== undefined && !live.counted.includes(id))
+      this.count(live, trunk === undefined && line !== undefined ? line : id);
     if (trunk !== undefined) {
       // Another way is tried: the one before led nowhere.
       if (live.tried !== undefined) this.#o.trunkHeard(live.tried, false, trunk);
@@ -348,11 +368,7 @@ export class Calls {
     this.circles.settled(live);
     this.#up.delete(live.id);
     this.#endpoints.delete(live.id);
-    for (const line of live.counted) {
-      const left = this.countOf(line) - 1;
-      if (left > 0) this.#ofLine.set(line, left);
-      else this.#ofLine.delete(line);
-    }
+    this.#counts.remove(live);
     if (live.answeredAt !== undefined) this.#driver.later(this.#o.snapshots.remove(live.id));
     if (live.autonomous) this.#driver.later(this.#tellWhole(live, reason));
     this.#rest();
@@ -370,7 +386,7 @@ export class Calls {
       callId,
       ...(line === undefined ? {} : { home: line.home }),
       from: live.caller.number,
-      to: live.dialled,
+      to: withoutPin(live.dialled),
       startedAt: live.startedAt,
       ...(answeredAt === undefined ? {} : { answeredAt }),
       endedAt: this.#o.clock.wall(),

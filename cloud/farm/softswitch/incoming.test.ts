@@ -55,7 +55,6 @@ async function rig(limits: { most?: number; inSetup?: number }) {
   const [lines, location] = [new Lines(store), new Location()];
   const door = new Door({
     ...{ realm: 'x', secret: random.bytes(32), hash, salt: () => random.bytes(8) },
-    hmac: (key, data) => crypto.hmac('sha256', key, data),
   });
   const access = new Access(lines, new Gateways(store), door, clock);
   const routing: (() => void)[] = [];

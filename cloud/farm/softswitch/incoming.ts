@@ -8,12 +8,16 @@ import type { Clock } from '#shared/kernel/world.ts';
 import type { Refusal } from '#shared/sip/checks.ts';
 import { REFUSED } from '#shared/sip/identity-check.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { wantsPrivacy } from '#shared/sip/privacy.ts';
+import { privacyOf } from '#shared/sip/privacy.ts';
+import { readDialogName } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
+import { write } from '#shared/sip/write.ts';
 import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
 import type { HelpCaller } from './emergency/help.ts';
+import type { Mates } from './fleet/mates.ts';
+import type { Proven } from './fleet/words.ts';
 import type { Lines } from './lines.ts';
 import { type Live, shownLine } from './live.ts';
 import { isOpen } from './location.ts';
@@ -28,6 +32,8 @@ import { TRUNK_CALLS, type Trunk } from './trunk/trunk.ts';
 export const CALL_LIMIT = 20_000;
 /** Of these, calls that may be in set-up at once: beyond it the switch has more to do than it can. */
 export const SETUP_LIMIT = 3_000;
+/** Why there is no call: privacy of a kind that nobody here knows was asked for, or else none (RFC 3323 section 5). */
+const NO_PRIVACY = 'Privacy Not Possible';
 /** Characters of what was dialled. */
 const DIALLED_LIMIT = 256;
 
@@ -48,6 +54,8 @@ export interface IncomingOptions {
   readonly isOurs: (host: string) => boolean;
   readonly lines: Lines;
   readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'identity'>;
+  /** The other processes, where there are several. */
+  readonly mates?: Pick<Mates, 'proven' | 'ownerOf' | 'handOver'>;
 }
 
 type Invite = Extract<EndpointOutput, { do: 'incoming' }>;
@@ -65,6 +73,8 @@ export class Incoming {
   }
 
   async take(output: Invite): Promise<void> {
+    const proven = this.#o.mates?.proven;
+    if (proven !== undefined) return this.#handed(output, proven);
     // Help is asked for before every limit.
     if (!this.#o.outside.emergency.maybe(output.message.uri)) return this.#ordinary(output);
     const sender = await this.#helped(output);
@@ -105,7 +115,32 @@ export class Incoming {
     }
     if (sender.kind === 'refuse') return this.#reject(call, sender.status, sender.headers);
     trust(flow);
-    this.#start(output, sender);
+    return this.#start(output, sender);
+  }
+
+  /** Another process knows who calls, and that its wish concerns a call of ours. */
+  async #handed(output: Invite, { line: id, gateway, taking }: Proven): Promise<void> {
+    const { call } = output;
+    this.#asking.add(call);
+    const line = await this.#o.lines.byId(id);
+    if (!this.#asking.delete(call)) return;
+    if (line === undefined) return this.#reject(call, 403, []);
+    const by = gateway === undefined ? {} : { gateway };
+    return this.#start(output, { kind: 'line', line, ...by }, taking ?? 'here');
+  }
+
+  /** The dialog that is to be replaced is another process's: that one answers. */
+  async #elsewhere(output: Invite, { line, gateway }: Extract<Sender, { kind: 'line' }>): Promise<void> {
+    const { mates, sip } = this.#o;
+    const { call, flow, message } = output;
+    this.#asking.add(call);
+    const name = readDialogName(message.header('Replaces') ?? '');
+    const owner = name === undefined ? undefined : await mates?.ownerOf(name.callId);
+    if (!this.#asking.delete(call)) return;
+    const invite = owner && sip.act((endpoint, now) => endpoint.release(call, now));
+    if (owner === undefined || !invite) return this.#reject(call, 481, []);
+    const proven = { line: line.id, ...(gateway === undefined ? {} : { gateway }) };
+    mates?.handOver(owner, message.callId, { flow, text: write(invite) }, proven);
   }
 
   /** The caller of a call that nobody knows yet went away. */
@@ -113,20 +148,31 @@ export class Incoming {
     this.#asking.delete(call);
   }
 
-  #start(output: Invite, { line, gateway }: Extract<Sender, { kind: 'line' }>): void {
-    const { calls } = this.#o;
+  /** `handed`: what another process found out, and that it is to be served here. */
+  async #start(
+    output: Invite,
+    sender: Extract<Sender, { kind: 'line' }>,
+    handed?: Proven['taking'] | 'here',
+  ): Promise<void> {
+    const { calls, mates } = this.#o;
     const { call, message } = output;
-    if (line.class === 'standard' && calls.countOf(line.id) >= LINE_CALLS) {
+    const { line, gateway } = sender;
+    // What was handed on was let in there.
+    if (handed === undefined && line.class === 'standard' && calls.countOf(line.id) >= LINE_CALLS) {
       this.#reject(call, 403, []);
       return;
     }
-    const dialled = dialledOf(message.uri, this.#o.isOurs);
+    const dialled = isOffHook(message.uri, this.#o.isOurs) ? '' : dialledOf(message.uri, this.#o.isOurs);
     if (dialled === undefined) {
       this.#reject(call, 404, []);
       return;
     }
+    const { hidden, critical, unknown } = privacyOf(message);
+    if (critical && unknown) return this.#reject(call, 500, [], NO_PRIVACY);
     const replaced = this.replaces.wanted(message, line);
     if (replaced !== undefined && 'refuse' in replaced) {
+      if (replaced.refuse === 481 && mates !== undefined && handed === undefined)
+        return this.#elsewhere(output, sender);
       this.#reject(call, replaced.refuse, []);
       return;
     }
@@ -134,7 +180,8 @@ export class Incoming {
       caller: shownLine(line),
       line,
       ...(replaced === undefined ? {} : { replaces: replaced }),
-      ...(wantsPrivacy(message) ? { hidden: true } : {}),
+      ...(handed === undefined || handed === 'here' ? {} : { taking: handed }),
+      ...(hidden ? { hidden: true } : {}),
       direct: gateway === undefined,
       open: gateway === undefined && shows(output),
       ...(gateway === undefined ? {} : { gateway: gateway.gateway }),
@@ -143,10 +190,14 @@ export class Incoming {
   }
 
   #begin(output: Invite, facts: Facts): Live {
-    const { calls, clock, newId } = this.#o;
+    const { calls, clock, newId, sip } = this.#o;
     const { call, message, flow, offer } = output;
+    const { session, critical } = privacyOf(message);
+    // Help comes before it.
+    const keeps = (session || critical) && facts.help === undefined;
     const live: Live = {
       ...facts,
+      ...(keeps ? { privacy: { session, critical } } : {}),
       ...(message.contacts[0] === undefined ? {} : { contact: message.contacts[0].uri }),
       id: newId('chn'),
       state: newCall(),
@@ -161,6 +212,7 @@ export class Incoming {
       startedAt: clock.wall(),
       due: NEVER,
     };
+    sip.act((endpoint, now, out) => endpoint.known(call, now, out));
     calls.add(live, call);
     if (facts.cameBy !== undefined) calls.count(live, facts.cameBy);
     const { hops: { breadth } = {} } = live;
@@ -180,6 +232,8 @@ export class Incoming {
     }
     // No party of a trunk's has a place here that another could take.
     if (message.header('Replaces') !== undefined) return this.#reject(call, 403, []);
+    const { critical, unknown } = privacyOf(message);
+    if (critical && unknown) return this.#reject(call, 500, [], NO_PRIVACY);
     const arrival = readArrival(trunk, message);
     const { called, caller, hidden, diverted } = arrival;
     this.#asking.add(call);
@@ -198,6 +252,7 @@ export class Incoming {
       ...(hidden ? { hidden } : {}),
       ...(callBack ? { callBack } : {}),
       ...(checked === undefined ? {} : { verstat: checked.verstat }),
+      ...(checked?.verstat === 'TN-Validation-Passed' ? { proof: message.headerAll('Identity') } : {}),
       ...(diverted.length === 0 ? {} : { diverted }),
     });
   }
@@ -262,12 +317,31 @@ export class Incoming {
 
 type Facts = Pick<Live, 'caller' | 'direct' | 'open' | 'dialled'> &
   Partial<
-    Pick<Live, 'line' | 'replaces' | 'hidden' | 'gateway' | 'help' | 'cameBy' | 'callBack' | 'verstat' | 'diverted'>
+    Pick<
+      Live,
+      | 'line'
+      | 'replaces'
+      | 'taking'
+      | 'hidden'
+      | 'gateway'
+      | 'help'
+      | 'cameBy'
+      | 'callBack'
+      | 'verstat'
+      | 'proof'
+      | 'diverted'
+    >
   >;
 
 /** A direct phone shows where it truly is. */
 function shows({ message, flow, offer }: Invite): boolean {
   return isOpen(message.contacts[0]?.uri, flow) && rtpHost(offer) === flow.remote.host;
+}
+
+/** Whether a phone was taken up and nothing dialled: our domain alone. Its line may be a hot one. */
+function isOffHook(text: string, isOurs: (host: string) => boolean): boolean {
+  const uri = parseUri(text);
+  return uri !== undefined && uri.user === undefined && isOurs(uri.host);
 }
 
 /** What the Request-URI asks for: the user of one of our own addresses, else the whole URI without parameters. */

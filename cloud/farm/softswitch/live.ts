@@ -7,6 +7,7 @@ import type { DrivenCall } from '#shared/host/call-driver.ts';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
 import type { Diverted } from '#shared/sip/diversion.ts';
 import type { Verstat } from '#shared/sip/identity-check.ts';
+import type { Privacy } from '#shared/sip/privacy.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
 import type { Help } from './emergency/help.ts';
@@ -41,6 +42,8 @@ export interface Live extends DrivenCall<Callee> {
   readonly line?: LineRow;
   /** The caller's number is withheld from the callee (CLIR). */
   hidden?: boolean;
+  /** What else the caller wants withheld (RFC 3323); `critical`: or else no call. */
+  readonly privacy?: Pick<Privacy, 'session' | 'critical'>;
   readonly direct: boolean;
   /** The caller is a direct phone that offers RTP at the very address from which it comes. */
   readonly open: boolean;
@@ -52,6 +55,8 @@ export interface Live extends DrivenCall<Callee> {
   readonly dialled: string;
   /** The leg whose place the caller wants (RFC 3891). */
   readonly replaces?: { readonly session: string; readonly leg: string };
+  /** The call that rings here and that the caller takes; another process found it. */
+  readonly taking?: { readonly session: string; readonly ringing: string; readonly leg: string };
   /** A call for help. */
   readonly help?: Help;
   /** The trunk by which the call came in. */
@@ -60,8 +65,12 @@ export interface Live extends DrivenCall<Callee> {
   readonly callBack?: boolean;
   /** What the caller's number proved to be, where its trunk checks signatures. */
   readonly verstat?: Verstat;
+  /** Values of Identity with which it came in, where they hold. */
+  readonly proof?: readonly string[];
   /** Who sent the call on, the oldest first. */
   diverted?: readonly Diverted[];
+  /** How many of these are ours: the last ones. */
+  sentOn?: number;
   /** Max-Forwards and Max-Breadth of the caller's INVITE. */
   readonly hops?: Hops;
   /** Call-IDs of our INVITEs to trunks. */

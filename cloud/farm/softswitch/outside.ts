@@ -3,19 +3,22 @@ import type { Handlers } from '#cloud/bus/bus.ts';
 import type { Fleet } from '#cloud/bus/fleet.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { sealingKey } from '#cloud/store/sealed.ts';
+import { CANCELLED } from '#shared/call/outcome.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { SipTransport } from '#shared/host/sip.ts';
 import { flowsByName, SipResolver } from '#shared/host/sip-resolver.ts';
 import { type IdPrefix, newId } from '#shared/kernel/ids.ts';
 import type { DigestHash } from '#shared/sip/digest.ts';
-import type { EndpointOutput } from '#shared/sip/types.ts';
+import type { EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { OutsideGuard } from './abuse/guard.ts';
 import { Addresses } from './emergency/addresses.ts';
 import { Emergency } from './emergency/emergency.ts';
 import { listEmergencyCalls } from './emergency/list.ts';
+import { SharedSpending } from './fleet/shared-spending.ts';
 import { CallerIdentity } from './identity/identity.ts';
 import type { Lines } from './lines.ts';
 import type { Live } from './live.ts';
+import { ENUM_ID, Enum } from './trunk/enum.ts';
 import type { TrunkWay } from './trunk/trunk.ts';
 import { Trunks } from './trunk/trunks.ts';
 import { trunkHandlers } from './trunk/verbs.ts';
@@ -23,7 +26,7 @@ import { trunkHandlers } from './trunk/verbs.ts';
 export interface OutsideOptions {
   readonly context: PartContext;
   readonly sip: SipPort;
-  readonly transport: Pick<SipTransport, 'flowTo' | 'trust'>;
+  readonly transport: Pick<SipTransport, 'flowTo' | 'trust' | 'believe'>;
   readonly hash: DigestHash;
   readonly lines: Lines;
   /** Calls that a line or trunk has. */
@@ -47,6 +50,9 @@ type Verbs =
   | 'identity.get'
   | 'identity.set'
   | 'identity.key.create'
+  | 'enum.get'
+  | 'enum.set'
+  | 'enum.find'
   | 'emergency.call.list';
 
 export class Outside {
@@ -55,6 +61,7 @@ export class Outside {
   readonly addresses: Addresses;
   readonly guard: OutsideGuard;
   readonly identity: CallerIdentity;
+  readonly enum: Enum;
   readonly #o: OutsideOptions;
   readonly #key: Uint8Array;
   #leave: (() => void) | undefined;
@@ -76,11 +83,22 @@ export class Outside {
       servers: resolver,
       own: config.server,
       trust: (address) => transport.trust(address),
+      believe: (authorities) => transport.believe(authorities),
     });
     this.identity = new CallerIdentity({ world, store, bus, key: this.#key });
+    this.enum = new Enum({
+      ...{ world, store, bus, resolver, domain: config.domain, isOurs: options.isOurs },
+      flowsTo: (to) => flowsByName(transport, resolver, to),
+      calls: () => callsOf(ENUM_ID),
+    });
     this.guard = new OutsideGuard({
       ...{ world, store, bus, end: options.end },
-      ...(context.fleet && { barred: () => bus.publish('trunks.changed', {}) }),
+      ...(context.fleet && {
+        shared: {
+          spending: new SharedSpending(store, world.clock),
+          barred: () => bus.publish('trunks.changed', {}),
+        },
+      }),
     });
     this.emergency = new Emergency({
       ...{ world, store, bus, lines, trunks: this.trunks, addresses: this.addresses, domain: config.domain },
@@ -94,6 +112,7 @@ export class Outside {
     return {
       ...this.guard.handlers(),
       ...this.identity.handlers(),
+      ...this.enum.handlers(),
       ...trunkHandlers({
         ...{ world, store, bus, trunks: this.trunks, key: this.#key },
         callsOf: this.#o.callsOf,
@@ -107,7 +126,8 @@ export class Outside {
 
   /** Reads what an earlier process left; the trunks themselves begin with `begin`. */
   async load(): Promise<void> {
-    await Promise.all([this.addresses.load(), this.emergency.load(), this.guard.load(), this.identity.load()]);
+    const { addresses, emergency, guard, identity } = this;
+    await Promise.all([addresses, emergency, guard, identity, this.enum].map((one) => one.load()));
   }
 
   /** Registers at the carriers; needs bound sockets. */
@@ -117,10 +137,18 @@ export class Outside {
     await this.trunks.load();
     fleet?.onChange(() => this.trunks.lead(leads(fleet)));
     this.#leave = bus.subscribe('trunks.changed', () => {
-      Promise.all([this.trunks.load(), this.emergency.load(), this.identity.load(), this.guard.load()]).catch(
-        (error: unknown) => world.log.error('softswitch.trunks-not-read', { error: String(error) }),
+      const { trunks, emergency, identity, guard } = this;
+      Promise.all([trunks, emergency, identity, guard, this.enum].map((one) => one.load())).catch((error: unknown) =>
+        world.log.error('softswitch.trunks-not-read', { error: String(error) }),
       );
     });
+  }
+
+  /** Whether whoever opened a connection with a certificate of its own authority is a carrier; a source that is may send more. */
+  admits(flow: Flow): boolean {
+    const isCarrier = this.trunks.admits(flow);
+    if (isCarrier) this.#o.transport.trust(flow.remote.host);
+    return isCarrier;
   }
 
   /** True where it was an answer to a request of a trunk's. */
@@ -135,10 +163,18 @@ export class Outside {
     else if (next?.trunk.id !== way.trunk.id) this.trunks.failed(way.trunk.id, 503);
   }
 
+  /** A call that another process had, or this one before it was started again. */
+  adopted({ way, line }: Live): void {
+    if (way !== undefined && line !== undefined) this.guard.adopted(line.home);
+  }
+
   /** A call is over. */
   over(live: Live, reason: string): void {
-    this.guard.ended(live.id);
-    if (live.help !== undefined) this.emergency.over(live.help, live.line?.id, live.way, reason);
+    this.guard.ended(live.id, live.way !== undefined);
+    if (live.help !== undefined) {
+      const unserved = live.answeredAt === undefined && reason !== CANCELLED;
+      this.emergency.over(live.help, { line: live.line?.id, trunk: live.way, outcome: reason, unserved });
+    }
     const failed = live.answeredAt === undefined && (reason === 'server_unavailable' || reason === 'timeout');
     if (failed && live.tried !== undefined) this.trunkHeard(live.tried, false);
   }

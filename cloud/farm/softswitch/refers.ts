@@ -7,6 +7,7 @@ import { type DialogName, readRefer, referProgress, SIPFRAG } from '#shared/sip/
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { Calls } from './calls.ts';
+import type { FarLeg } from './fleet/dialogs.ts';
 import { endOf } from './live.ts';
 import { SELF } from './media.ts';
 
@@ -19,6 +20,8 @@ export interface RefersOptions {
   readonly bus: Bus;
   readonly calls: Calls;
   readonly sip: SipPort;
+  /** Finds an established dialog of another process, where there are several. */
+  readonly farLeg?: (name: DialogName) => Promise<FarLeg | undefined>;
   /** True for a host name or address that is this softswitch. */
   readonly isOurs: (host: string) => boolean;
 }
@@ -43,7 +46,8 @@ export class Refers {
     if (from === undefined || found?.call.state.at !== 'up') return refuse(481);
     // One transfer of a call at a time.
     if (this.#told.has(call)) return refuse(491);
-    const other = asked.replaces === undefined ? undefined : this.#far(asked.replaces);
+    const { replaces } = asked;
+    const other = replaces && (this.#far(replaces) ?? (await this.#o.farLeg?.(replaces)));
     if (asked.replaces !== undefined && other === undefined) return refuse(481);
     // Somebody else's call is not one's own to give away (RFC 3891 section 6).
     if (other !== undefined && other.home !== endOf(found.call, found.party).line?.home) return refuse(403);

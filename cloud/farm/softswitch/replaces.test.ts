@@ -85,7 +85,7 @@ test('a dialog that has ended is told as such for half a minute, whoever asks; s
   expect(wanted(['c1;to-tag=o;from-tag=t'])).toEqual({ refuse: 481 });
   for (let n = 2; n < ENDED_DIALOGS + 2; n++) end(n);
   expect(wanted(['c2;to-tag=o;from-tag=t'])).toEqual({ refuse: 603 });
-  end(1);
+  for (let n = ENDED_DIALOGS + 2; n <= 2 * ENDED_DIALOGS; n++) end(n);
   expect(wanted(['c2;to-tag=o;from-tag=t'])).toEqual({ refuse: 481 });
-  expect(wanted(['c3;to-tag=o;from-tag=t'])).toEqual({ refuse: 603 });
+  expect(wanted([`c${ENDED_DIALOGS + 1};to-tag=o;from-tag=t`])).toEqual({ refuse: 603 });
 });

@@ -4,13 +4,14 @@
  */
 import type { LineRow } from '#cloud/store/directory.ts';
 import { CALLER, type Party } from '#shared/call/call.ts';
+import { Roster } from '#shared/kernel/roster.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { type DialogName, readDialogName } from '#shared/sip/refer.ts';
 import type { SipEndpoint } from '#shared/sip/types.ts';
 import type { Calls } from './calls.ts';
 import { endOf, type Live } from './live.ts';
 
-/** Milliseconds for which a dialog that has ended is answered 603 and not 481, and how many of them are remembered. */
+/** Milliseconds for which a dialog that has ended is answered 603 and not 481, and how many of them are remembered at least (twice as many at most). */
 const REMEMBERED_FOR = 32_000;
 export const ENDED_DIALOGS = 10_000;
 
@@ -27,9 +28,10 @@ export interface ReplacesOptions {
 export class Replaces {
   readonly #o: ReplacesOptions;
   /** Names of established dialogs, by the call that they are of. */
-  readonly #known = new WeakMap<Live, readonly string[]>();
-  /** Dialogs that have ended, and when. */
-  readonly #ended = new Map<string, number>();
+  readonly #known = new Roster<string, readonly string[]>();
+  /** Dialogs that have ended, and when: the last ones, and the ones before, which go together once these are full. */
+  #ended = new Map<string, number>();
+  #endedBefore = new Map<string, number>();
 
   constructor(options: ReplacesOptions) {
     this.#o = options;
@@ -46,25 +48,22 @@ export class Replaces {
 
   /** A call changed: the names of its dialogs are remembered while it lives. */
   changed(live: Live): void {
-    if (live.state.at !== 'up' || this.#known.get(live)?.length === live.handles.size) return;
+    if (live.state.at !== 'up' || this.#known.get(live.id)?.length === live.handles.size) return;
     const names: string[] = [];
     for (const handle of live.handles.values()) {
       const id = this.#o.endpoint.dialogId(handle);
       if (id?.remoteTag !== undefined) names.push(nameOf(id.callId, id.localTag, id.remoteTag));
     }
-    this.#known.set(live, names);
+    this.#known.set(live.id, names);
   }
 
   /** A call is over. */
   over(live: Live): void {
-    for (const name of this.#known.get(live) ?? []) {
-      this.#ended.delete(name);
-      this.#ended.set(name, this.#o.now());
-    }
-    for (const oldest of this.#ended.keys()) {
-      if (this.#ended.size <= ENDED_DIALOGS) break;
-      this.#ended.delete(oldest);
-    }
+    for (const name of this.#known.get(live.id) ?? []) this.#ended.set(name, this.#o.now());
+    this.#known.delete(live.id);
+    if (this.#ended.size < ENDED_DIALOGS) return;
+    this.#endedBefore = this.#ended;
+    this.#ended = new Map();
   }
 
   #find(name: DialogName, line: LineRow): Replaced {
@@ -99,8 +98,8 @@ export class Replaces {
 
   #wasHere({ callId, toTag, fromTag }: DialogName): boolean {
     const since = this.#o.now() - REMEMBERED_FOR;
-    const at = this.#ended.get(nameOf(callId, toTag, fromTag)) ?? this.#ended.get(nameOf(callId, fromTag, toTag));
-    return at !== undefined && at > since;
+    const names = [nameOf(callId, toTag, fromTag), nameOf(callId, fromTag, toTag)];
+    return names.some((name) => (this.#ended.get(name) ?? this.#endedBefore.get(name) ?? since) > since);
   }
 }
 

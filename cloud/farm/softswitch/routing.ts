@@ -29,6 +29,8 @@ export const TRY_FOR = 5_000;
 export const TRY_FOR_HELP = 2_500;
 /** Milliseconds that those who help may take to answer. */
 export const RING_FOR_HELP = 180_000;
+/** Milliseconds for which the session manager may wait for digits of a warm line; the call machine waits a little longer. */
+const WARM_LIMIT = 3_500;
 /** Calls that a line of class `standard` may have at once, as caller and callee together. */
 export const LINE_CALLS = 4;
 
@@ -41,7 +43,7 @@ export interface RouterOptions {
   readonly location: Location;
   readonly countOf: (line: string) => number;
   readonly newId: (prefix: 'chn') => string;
-  readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'guard' | 'identity'>;
+  readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'guard' | 'identity' | 'enum'>;
 }
 
 type Reroute = Extract<CallInput<Callee>, { on: 'rerouted' | 'refused' }>;
@@ -65,6 +67,10 @@ export class Router {
   async route(live: Live): Promise<Route> {
     const { bus, clock } = this.#o;
     if (live.help !== undefined) return this.#help(live, live.help);
+    const { session = false, critical = false } = live.privacy ?? {};
+    // Media go from end to end where nobody stands between.
+    if (session && critical && !bus.has('media')) return refused(500);
+    if (live.taking !== undefined) return { on: 'taking', ...live.taking };
     const { replaces } = live;
     const reach = replaces === undefined ? await this.#reach(live.dialled) : undefined;
     const asked = await bus.request(
@@ -84,7 +90,8 @@ export class Router {
         ...(replaces === undefined ? {} : { replaces }),
       },
       SELF,
-      BUS_LIMIT,
+      // A warm line waits for digits.
+      live.dialled === '' ? BUS_LIMIT + WARM_LIMIT : BUS_LIMIT,
     );
     if (!asked.ok) {
       const { code, server = 'session-manager' } = asked.fault;
@@ -173,21 +180,29 @@ export class Router {
     return { ...target, branches };
   }
 
-  /** A number outside, by every trunk that takes it; `owner` answers for the call. */
+  /** A number outside, by whom DNS names for it, then by every trunk that takes it; `owner` answers for the call. */
   async outward(leg: string, number: string, owner: LineRow | undefined, live: Live): Promise<Target<Callee>> {
     if (!(await this.#o.outside.guard.mayCall(live.id, owner, number))) {
       return { leg, branches: [], otherwise: 403, because: 'destination_barred' };
     }
     const sentOn = owner === undefined || owner.id === live.line?.id ? undefined : owner.number;
-    const found = await this.#o.outside.trunks.ways(number, sentOn);
-    const ways = await this.#o.outside.identity.signed(found, this.#outgoing(live, number, owner));
+    const { trunks, identity, enum: dns } = this.#o.outside;
+    const found = [...(await dns.ways(number, sentOn)), ...(await trunks.ways(number, sentOn))];
+    if (found.length === 0 && !trunks.take(number)) return { leg, branches: [], otherwise: 404 };
+    const ways = await identity.signed(found, this.#outgoing(live, number, owner));
     return { ...this.#byTrunks(leg, ways), otherwise: 503, oneByOne: { tryFor: TRY_FOR } };
   }
 
-  #outgoing({ caller, cameBy }: Live, called: string, line: LineRow | undefined): OutgoingCall {
+  #outgoing(live: Live, called: string, line: LineRow | undefined): OutgoingCall {
+    const { caller, cameBy, proof, diverted = [], sentOn = 0 } = live;
+    const by = sentOn === 0 ? [] : diverted.slice(-sentOn).map(({ number }) => number);
     return {
       ...{ caller: caller.number, called, wall: this.#o.clock.wall() },
+      // Whoever sends a call on twice, because it was not taken, sends it to the last only.
+      sentOnBy: by.filter((number, i) => number !== by[i + 1]),
+      ...(proof === undefined ? {} : { proof }),
       ...(line === undefined ? {} : { line }),
+      ...(live.line === undefined ? {} : { from: live.line }),
       ...(cameBy === undefined ? {} : { cameBy }),
     };
   }
@@ -245,7 +260,11 @@ export class Router {
     if (!this.#o.bus.has('media')) return false;
     const v6 = live.flow?.remote.host.includes(':');
     const near = ({ contact: { open, flow } }: Callee) => open && flow.remote.host.includes(':') === v6;
-    return !live.open || !targets.every(({ branches }) => branches.every(({ to }) => near(to)));
+    return (
+      !live.open ||
+      live.privacy?.session === true ||
+      !targets.every(({ branches }) => branches.every(({ to }) => near(to)))
+    );
   }
 
   async #alone(live: Live): Promise<Route> {
@@ -295,7 +314,9 @@ interface Named extends Noted {
 
 /** The call was sent on again. */
 function sentOnBy(live: Live, diverted: VerbReply<'session.reroute'>['diverted'] = []): void {
-  if (diverted.length > 0) live.diverted = [...(live.diverted ?? []), ...diverted];
+  if (diverted.length === 0) return;
+  live.diverted = [...(live.diverted ?? []), ...diverted];
+  live.sentOn = (live.sentOn ?? 0) + diverted.length;
 }
 
 function refused(status: number): Route {

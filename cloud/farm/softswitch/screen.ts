@@ -14,6 +14,10 @@ export interface ScreenOptions {
   readonly location: Pick<Location, 'keeps'>;
   readonly overload: Pick<OverloadGuard, 'judge'>;
   readonly emergency: Pick<Emergency, 'maybe'>;
+  /** Whose addresses are known without a word. */
+  readonly trunks: { of(flow: Flow): unknown };
+  /** What is being taken in was let in by another process. */
+  readonly passed?: () => boolean;
 }
 
 export class Screen {
@@ -27,10 +31,15 @@ export class Screen {
     const { access, incoming, location, emergency } = this.#o;
     // Whoever registered over this flow only says that it still is there: a phone is not lost for a busy moment.
     if (message.method === 'REGISTER') return this.#turnedAway(location.keeps(flow)) ?? access.unsigned(message, flow);
-    if (message.method !== 'INVITE') return undefined;
+    if (message.method !== 'INVITE' || this.#o.passed?.() === true) return undefined;
     const signed = message.header('Authorization') !== undefined;
     const away = emergency.maybe(message.uri) ? undefined : this.#turnedAway(signed);
     return away ?? incoming.unsigned(message, flow);
+  }
+
+  /** Over UDP anybody can write any address: until a credential is seen, only a trunk's is believed. */
+  isUnproven(flow: Flow): boolean {
+    return flow.protocol === 'udp' && this.#o.passed?.() !== true && this.#o.trunks.of(flow) === undefined;
   }
 
   /** The switch has more to do than it can: what nothing was spent on yet goes first. */

@@ -2,7 +2,6 @@
 import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
 import { Door } from '#shared/call/register.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
-import { Restorer } from '#shared/host/call-restore.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { newId } from '#shared/kernel/ids.ts';
@@ -30,6 +29,7 @@ import { Screen } from './screen.ts';
 import { Snapshots } from './snapshots.ts';
 import { Sorting } from './sorting.ts';
 import { TakeOver } from './take-over.ts';
+import { TakeUp } from './take-up.ts';
 import { SessionTraces } from './trace.ts';
 import { Watch } from './watch.ts';
 
@@ -53,7 +53,6 @@ export const softswitch: Part = {
 class Softswitch implements RunningPart {
   readonly #context: PartContext;
   readonly #transport: SipTransport;
-  readonly #sip: SipPort;
   readonly #listeners: Listeners;
   readonly #lines: Lines;
   readonly #gateways: Gateways;
@@ -73,7 +72,7 @@ class Softswitch implements RunningPart {
   readonly #channels: Channels;
   readonly #traces: SessionTraces;
   readonly #leave: (() => void)[] = [];
-  readonly #restorer: Restorer;
+  readonly #takeUp: TakeUp;
   readonly #fleet: FleetSide | undefined;
   #sweeping: Timer | undefined;
   #stopping: Promise<void> | undefined;
@@ -87,8 +86,9 @@ class Softswitch implements RunningPart {
     const hash = sipHash(crypto);
     const sides = {
       ...{ location: this.#location, transport: () => this.#transport, sip: () => sip },
-      restore: (calls: readonly string[]) => this.#adopt(calls),
+      restore: (calls: readonly string[]) => this.#takeUp.adopt(calls),
       cameBack: (gateway: string, flow: Flow) => this.#calls.moveTo(gateway, flow),
+      ...{ calls: () => this.#calls, watch: () => this.#watch, door: () => door },
     };
     const fleet = context.fleet && new FleetSide(context.fleet, context, sides);
     this.#fleet = fleet;
@@ -101,16 +101,18 @@ class Softswitch implements RunningPart {
       sessionExpires: SESSION_EXPIRES,
       reliable: true,
       screen: (message, flow) => this.#screen.judge(message, flow),
+      quiet: (_message, flow) => this.#screen.isUnproven(flow),
       ...(mates && { mark: mates.mark, stray: (message, flow, text) => mates.stray(message, flow, text) }),
+      ...(mates && { elsewhere: ({ callId }, flow, text) => mates.elsewhere(callId, flow, text) }),
     });
     this.#traces = new SessionTraces(clock);
     this.#transport = new SipTransport(world, {
       endpoint,
-      trace: (direction, flow, text) => this.#traces.message(direction, flow, text),
+      trace: (direction, flow, _text, octets) => this.#traces.message(direction, flow, octets),
       publicHost: config.publicHost,
       onOutput: (output) => this.#guarded(output),
-      accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted,
-      onFlowClosed: (flow) => this.#lost(flow),
+      accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted || this.#outside.admits(flow),
+      onFlowClosed: (flow, why) => this.#lost(flow, why),
       ...(mates && { relay: (flow, text) => mates.relay(flow, text) }),
       largeByTcp: (flow) => this.#outside.trunks.largeByTcp(flow),
     });
@@ -119,21 +121,26 @@ class Softswitch implements RunningPart {
       act: (run) => this.#transport.act((now, out) => run(endpoint, now, out)),
       contact: (flow) => this.#listeners.contact(flow),
     };
-    this.#sip = sip;
     this.#lines = new Lines(store);
     this.#gateways = new Gateways(store);
     this.#reporter = new Reporter({ bus, store, clock, log, newId: () => named('msg') });
     this.#bindings = new BindingStore(store, clock, log);
     this.#snapshots = new Snapshots(store, endpoint, fleet?.owner);
-    this.#restorer = new Restorer(sip, clock, (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }));
+    this.#takeUp = new TakeUp({
+      ...{ sip, clock, fleet, calls: () => this.#calls, outside: () => this.#outside },
+      flowTo: (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }),
+    });
     const secret = random.bytes(32);
     const door = new Door({
       realm: config.domain,
       secret,
       hash,
-      hmac: (key, data) => crypto.hmac('sha256', key, data),
       salt: () => random.bytes(8),
       isOurs: (host) => this.#listeners.isOurs(host),
+      ...(fleet && {
+        mark: fleet.mates.mark,
+        onWrong: (source, account) => fleet.wrong(source, account),
+      }),
     });
     const access = new Access(this.#lines, this.#gateways, door, clock);
     this.#outside = new Outside({
@@ -163,6 +170,8 @@ class Softswitch implements RunningPart {
         const from = clock.mono();
         const way = await router.route(live);
         this.#overload.routed(clock.mono() - from);
+        const at = way.on === 'taking' ? await fleet?.ringsAt(live, way) : undefined;
+        if (at !== undefined && fleet?.handOver(live, at) === true) return;
         if (way.on === 'taking') this.#calls.pickUp(live, way, named('chn'));
         else this.#calls.feed(live, way);
       },
@@ -171,7 +180,11 @@ class Softswitch implements RunningPart {
         if (line !== undefined) this.#location.gone(line.id, contact);
         if (line !== undefined) fleet?.gone(line.id, contact.uri);
       },
-      trunkHeard: (trunk, works) => outside.trunkHeard(trunk, works),
+      ...(fleet && {
+        counted: (id) => fleet.counts.changed(id),
+        elsewhere: (id) => fleet.counts.elsewhere(id),
+      }),
+      trunkHeard: (trunk, works, next) => outside.trunkHeard(trunk, works, next),
       answeredOutside: (call) => outside.guard.answered(call),
       ended: (live, reason) => {
         outside.over(live, reason);
@@ -190,13 +203,27 @@ class Softswitch implements RunningPart {
     const isOurs = (host: string) => this.#listeners.isOurs(host);
     this.#incoming = new Incoming({
       ...{ access, calls, router, sip, clock, newId: named, closeFlow, trust, isOurs, outside, lines: this.#lines },
+      ...(mates && { mates }),
     });
     const { emergency } = outside;
-    this.#screen = new Screen({ access, incoming: this.#incoming, location, overload: this.#overload, emergency });
-    const refers = new Refers({ bus, calls, sip, isOurs });
+    this.#screen = new Screen({
+      ...{
+        access,
+        incoming: this.#incoming,
+        location,
+        overload: this.#overload,
+        emergency,
+        trunks: this.#outside.trunks,
+      },
+      ...(mates && { passed: () => mates.proven !== undefined }),
+    });
+    const refers = new Refers({
+      ...{ bus, calls, sip, isOurs },
+      ...(fleet && { farLeg: (name) => fleet.farLeg(name) }),
+    });
     this.#watch = new Watch({
       ...{ access, calls, lines: this.#lines, store, sip, clock, random, log, closeFlow, trust, isOurs },
-      ...(mates && { mark: mates.mark }),
+      ...(fleet && { mark: fleet.mates.mark, lamps: () => fleet.lamps }),
       domain: config.domain,
     });
     this.#messages = new Messages({
@@ -264,7 +291,7 @@ class Softswitch implements RunningPart {
   async #stop(): Promise<void> {
     for (const leave of this.#leave.splice(0)) leave();
     this.#sweeping?.cancel();
-    this.#restorer.stop();
+    this.#takeUp.stop();
     this.#probes.stop();
     const { clock } = this.#context.world;
     const limit = new Promise<void>((resolve) => void clock.at(clock.mono() + SETTLE_LIMIT, resolve));
@@ -290,35 +317,11 @@ class Softswitch implements RunningPart {
   async #restore(): Promise<void> {
     await this.#fleet?.begin();
     for (const { line, binding, flow } of this.#fleet === undefined ? await this.#bindings.load() : []) {
-      this.#location.restore(line, binding, await this.#restorer.flow(flow));
+      this.#location.restore(line, binding, await this.#takeUp.restorer.flow(flow));
     }
-    await this.#takeUp(this.#restorer);
-    await this.#watch.restore((flow) => this.#restorer.flow(flow));
-    this.#restorer.begin();
-  }
-
-  async #takeUp(restorer: Restorer, named?: readonly string[]): Promise<void> {
-    for (const { live, sides } of await this.#snapshots.load(named)) {
-      if (this.#calls.get(live.id) !== undefined) continue;
-      this.#calls.add(live);
-      for (const side of sides) {
-        const handle = await restorer.add(this.#fleet?.side(side) ?? side);
-        this.#calls.bind(live, side.party, handle);
-        await this.#fleet?.moved(live, side, handle);
-      }
-      const lines = [...live.state.branches.values()].map(({ to }) => to.line?.id);
-      for (const id of [...lines, live.way, live.cameBy]) if (id !== undefined) this.#calls.count(live, id);
-    }
-  }
-
-  /** Calls of a process that ended. */
-  async #adopt(calls: readonly string[]): Promise<void> {
-    const restorer = new Restorer(this.#sip, this.#context.world.clock, (remote) =>
-      this.#transport.flowTo({ protocol: 'udp', ...remote }),
-    );
-    await this.#takeUp(restorer, calls);
-    restorer.begin();
-    this.#leave.push(() => restorer.stop());
+    await this.#takeUp.start();
+    await this.#watch.restore((flow) => this.#takeUp.restorer.flow(flow));
+    this.#takeUp.restorer.begin();
   }
 
   /** A call that may not go on. */
@@ -332,7 +335,8 @@ class Softswitch implements RunningPart {
     this.#fleet?.mates.back(gateway, flow);
   }
 
-  #lost(flow: Flow): void {
+  #lost(flow: Flow, why: string): void {
+    this.#outside.trunks.closed(flow, why);
     this.#fleet?.lost(flow);
     this.#location.lost(flow);
     this.#gateways.closed(flow);

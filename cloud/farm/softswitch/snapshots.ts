@@ -1,5 +1,5 @@
 /** Established calls in the store: a row per dialog, so that a restarted softswitch goes on with hold, BYE and the list of channels. */
-import type { LineRow } from '#cloud/store/directory.ts';
+import { type LineRow, lineById } from '#cloud/store/directory.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { CALLER } from '#shared/call/call.ts';
 import { restoredParts, type SavedSide, savedSide } from '#shared/host/call-restore.ts';
@@ -10,7 +10,8 @@ import { type Callee, endOf, type Live, type Shown } from './live.ts';
 /** One side of a call, with what the call itself needs beside it. */
 interface Side extends SavedSide {
   readonly gateway?: string;
-  readonly line?: LineRow;
+  /** The line's id. */
+  readonly line?: string;
   readonly call: {
     readonly autonomous: boolean;
     readonly caller: Shown;
@@ -49,9 +50,9 @@ export class Snapshots {
   }
 
   save(live: Live): Promise<void> {
-    const rows = [...live.handles.keys()].flatMap((party) => this.#row(live, party));
+    const rows = this.#rows(live);
     if (rows.length === 0) return Promise.resolve();
-    const saving = this.#write(rows).finally(() => this.#saving.delete(live.id));
+    const saving = this.#write([this.#insert(live, rows)]).finally(() => this.#saving.delete(live.id));
     this.#saving.set(live.id, saving);
     return saving;
   }
@@ -71,12 +72,16 @@ export class Snapshots {
     const wanted = named && new Set(named);
     const rows = (await this.#read(named)).filter(({ call }) => wanted?.has(call) !== false);
     const calls = new Map<string, { row: Row; side: Side }[]>();
+    const lines = new Map<string, LineRow | undefined>();
     for (const row of rows) {
       const sides = calls.get(row.call) ?? [];
-      sides.push({ row, side: JSON.parse(row.body) as Side });
+      const side = JSON.parse(row.body) as Side;
+      if (side.line !== undefined && !lines.has(side.line))
+        lines.set(side.line, await lineById(this.#store, side.line));
+      sides.push({ row, side });
       calls.set(row.call, sides);
     }
-    return [...calls].map(([id, sides]) => restore(id, sides));
+    return [...calls].map(([id, sides]) => restore(id, sides, lines));
   }
 
   #read(named: readonly string[] | undefined): Promise<Row[]> {
@@ -93,57 +98,88 @@ export class Snapshots {
     await this.#store.commit(statements);
   }
 
-  #row(live: Live, party: string): Statement[] {
-    const { flow, gateway, line } = endOf(live, party);
-    const saved = savedSide(this.#endpoint, live, party, flow);
-    if (saved === undefined) return [];
+  /** The sides that have a dialog; what is of the call itself is written once and stands in each of them. */
+  #rows(live: Live): Saved[] {
     const { autonomous, caller, direct, dialled, callId, startedAt, answeredAt = startedAt } = live;
     const { relay, owned } = live.state;
-    const side: Side = {
-      ...saved,
-      ...(gateway === undefined ? {} : { gateway }),
-      ...(line === undefined ? {} : { line }),
-      call: {
-        ...{ autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned },
-        ...outsideOf(live),
-      },
+    const of: Side['call'] = {
+      ...{ autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned },
+      ...outsideOf(live),
     };
-    if (this.#owner !== '') return [this.#owned(live, saved, JSON.stringify(side))];
-    return [
-      sql(
-        'INSERT INTO channel (session, leg, call, body) VALUES (?, ?, ?, ?) ON CONFLICT (session, leg) DO UPDATE SET call = excluded.call, body = excluded.body',
-        live.session,
-        saved.leg,
-        live.id,
-        JSON.stringify(side),
-      ),
-    ];
+    const call = JSON.stringify(of);
+    const rows: Saved[] = [];
+    for (const party of live.handles.keys()) {
+      const { flow, gateway, line } = endOf(live, party);
+      const saved = savedSide(this.#endpoint, live, party, flow);
+      if (saved === undefined) continue;
+      const side: Omit<Side, 'call'> = {
+        ...saved,
+        ...(gateway === undefined ? {} : { gateway }),
+        ...(line === undefined ? {} : { line: line.id }),
+      };
+      const body = `${JSON.stringify(side).slice(0, -1)},"call":${call}}`;
+      rows.push({ leg: saved.leg, callId: saved.dialog.callId, body });
+    }
+    return rows;
   }
 
-  /** Written with whose it is, and the Call-ID by which another process finds it. */
-  #owned(live: Live, { leg, dialog }: SavedSide, body: string): Statement {
-    return sql(
-      'INSERT INTO channel (session, leg, call, body, owner, call_id) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (session, leg) DO UPDATE SET call = excluded.call, body = excluded.body, owner = excluded.owner, call_id = excluded.call_id',
-      ...[live.session, leg, live.id, body, this.#owner, dialog.callId],
-    );
+  /** Of several processes each writes whose a call is, and the Call-ID by which another process finds it. */
+  #insert(live: Live, rows: readonly Saved[]): Statement {
+    const owned = this.#owner !== '';
+    return {
+      sql: insertText(owned, rows.length),
+      params: rows.flatMap(({ leg, body, callId }) => [
+        ...[live.session, leg, live.id, body],
+        ...(owned ? [this.#owner, callId] : []),
+      ]),
+    };
   }
 }
 
-function restore(id: string, rows: readonly { row: Row; side: Side }[]): { live: Live; sides: readonly SavedSide[] } {
+const texts = new Map<number, string>();
+
+/** The text that writes so many rows; made once for each number of them. */
+function insertText(owned: boolean, count: number): string {
+  const key = owned ? count : -count;
+  const known = texts.get(key);
+  if (known !== undefined) return known;
+  const names = ['session', 'leg', 'call', 'body', ...(owned ? ['owner', 'call_id'] : [])];
+  const row = `(${names.map(() => '?').join(', ')})`;
+  const rows = Array.from({ length: count }, () => row).join(', ');
+  const changed = names.slice(2).map((name) => `${name} = excluded.${name}`);
+  const text = `INSERT INTO channel (${names.join(', ')}) VALUES ${rows} ON CONFLICT (session, leg) DO UPDATE SET ${changed.join(', ')}`;
+  texts.set(key, text);
+  return text;
+}
+
+/** A side as it is written. */
+interface Saved {
+  readonly leg: string;
+  readonly callId: string;
+  readonly body: string;
+}
+
+function restore(
+  id: string,
+  rows: readonly { row: Row; side: Side }[],
+  lines: ReadonlyMap<string, LineRow | undefined>,
+): { live: Live; sides: readonly SavedSide[] } {
   const [first] = rows;
   if (first === undefined) throw new Error('a restored call has a side');
   const { call } = first.side;
   const sides = rows.map((one) => one.side);
   const side = sides.find(({ party }) => party === CALLER);
   const callee = sides.find(({ party }) => party !== CALLER);
-  const to = callee === undefined ? undefined : calleeOf(callee);
+  const lineOf = (one: Side | undefined) => (one?.line === undefined ? undefined : lines.get(one.line));
+  const to = callee === undefined ? undefined : calleeOf(callee, lineOf(callee));
+  const line = lineOf(side);
   const live: Live = {
     id,
     ...restoredParts<Callee>(sides, { relay: call.relay, owned: call.owned }, to),
     session: first.row.session,
     autonomous: call.autonomous,
     caller: call.caller,
-    ...(side?.line === undefined ? {} : { line: side.line }),
+    ...(line === undefined ? {} : { line }),
     ...(side?.flow === undefined ? {} : { flow: side.flow }),
     ...(side?.gateway === undefined ? {} : { gateway: side.gateway }),
     direct: call.direct,
@@ -172,8 +208,7 @@ function outsideOf({
 }
 
 /** Without a line the other end is a trunk. */
-function calleeOf(side: Side): Callee {
-  const { flow, gateway, dialog, line } = side;
+function calleeOf({ flow, gateway, dialog }: Side, line: LineRow | undefined): Callee {
   const contact = {
     uri: dialog.remoteTarget,
     flow,

@@ -21,13 +21,13 @@ export class SessionTraces {
     this.#clock = clock;
   }
 
-  message(direction: 'in' | 'out', flow: Flow, text: string): void {
+  message(direction: 'in' | 'out', flow: Flow, octets: Uint8Array): void {
     let peer = this.#peers.get(flow);
     if (peer === undefined) {
       peer = `${flow.protocol} ${writeHost(flow.remote.host)}:${flow.remote.port}`;
       this.#peers.set(flow, peer);
     }
-    this.#trace.message(direction, peer, text, this.#clock.wall());
+    this.#trace.message(direction, peer, octets, this.#clock.wall());
   }
 
   /** The messages of every leg of a session that the asker may see. */

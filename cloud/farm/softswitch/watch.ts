@@ -11,9 +11,11 @@ import type { Clock, Log, Random } from '#shared/kernel/world.ts';
 import { DIALOG_INFO, type DialogView, withEnded, writeDialogInfo } from '#shared/sip/dialog-info.ts';
 import { MESSAGE_SUMMARY, writeSummary } from '#shared/sip/message-summary.ts';
 import type { EventPackage, Subscription } from '#shared/sip/notifier.ts';
+import { withoutPin } from '#shared/sip/trace.ts';
 import type { EndpointOutput, Flow } from '#shared/sip/types.ts';
 import type { Access } from './access.ts';
 import type { Calls } from './calls.ts';
+import type { SharedLamps } from './fleet/shared-lamps.ts';
 import { dialledOf } from './incoming.ts';
 import type { Lines } from './lines.ts';
 import { type Live, shownLine } from './live.ts';
@@ -36,6 +38,8 @@ export interface WatchOptions {
   readonly log: Log;
   /** Stands before the tags that this process makes, where there are several. */
   readonly mark?: string;
+  /** What the other processes know of watched lines, where there are several. */
+  readonly lamps?: () => Pick<SharedLamps, 'elsewhere' | 'watch' | 'keepOnly' | 'tell'>;
   readonly domain: string;
   readonly closeFlow: (flow: Flow) => void;
   readonly trust: (flow: Flow) => void;
@@ -65,6 +69,7 @@ export class Watch {
   async restore(flowOf: (flow: Flow) => Promise<Flow>): Promise<void> {
     for (const saved of await this.#kept.load()) {
       this.#notifier.restore(saved, saved.flow.protocol === 'udp' ? await flowOf(saved.flow) : undefined);
+      if (saved.pack === 'dialog') this.#share(saved.resource);
     }
   }
 
@@ -94,6 +99,19 @@ export class Watch {
       flow,
       own && there !== undefined && there !== sender.line.id ? null : there,
     );
+    if (there !== undefined && !own) this.#share(there);
+  }
+
+  /** The other processes are asked for the calls of this line, and no more for those that nobody watches. */
+  #share(line: string): void {
+    const lamps = this.#o.lamps?.();
+    lamps?.keepOnly((one) => this.#notifier.watches('dialog', one));
+    if (this.#notifier.watches('dialog', line)) lamps?.watch(line);
+  }
+
+  /** The calls of a line at another process changed. */
+  changedElsewhere(line: string): void {
+    this.#notifier.changed('dialog', line);
   }
 
   /** True for the news of a NOTIFY. */
@@ -103,10 +121,15 @@ export class Watch {
 
   /** A call began, rang, was answered or ended. */
   changed(live: Live): void {
-    if (this.#notifier.size === 0) return;
+    const lamps = this.#o.lamps?.();
+    if (this.#notifier.size === 0 && lamps === undefined) return;
     const lines = new Set([live.line?.id]);
     for (const { to } of live.state.branches.values()) lines.add(to.line?.id);
-    for (const line of lines) if (line !== undefined) this.#notifier.changed('dialog', line);
+    for (const line of lines) {
+      if (line === undefined) continue;
+      this.#notifier.changed('dialog', line);
+      lamps?.tell(line);
+    }
   }
 
   messagesChanged(line: string): void {
@@ -133,7 +156,7 @@ export class Watch {
     if (line === undefined) return undefined;
     const entity = `sip:${line.number}@${domain}`;
     if (subscription.pack.name === 'message-summary') return writeSummary(entity, [await this.#messages(line.id)]);
-    const now = this.#dialogs(line.id);
+    const now = [...this.dialogs(line.id), ...(this.#o.lamps?.().elsewhere(line.id) ?? [])];
     const all = withEnded(now, this.#told.get(subscription) ?? []);
     this.#told.set(subscription, now);
     return latin1(utf8(writeDialogInfo(entity, subscription.told, all)));
@@ -147,15 +170,15 @@ export class Watch {
     return { class: 'Text-Message' as const, fresh: counted?.fresh ?? 0, old: counted?.old ?? 0 };
   }
 
-  /** The calls of a line, as its phones know them. */
-  #dialogs(line: string): DialogView[] {
+  /** The calls of a line that this process has, as its phones know them. */
+  dialogs(line: string): DialogView[] {
     const views: DialogView[] = [];
     for (const live of this.#o.calls.all()) {
       const { state } = live;
       const up = state.at === 'up';
       if (live.line?.id === line && state.caller !== 'gone') {
         const early = state.passed.length > 0 || state.at === 'answering';
-        const remote = { uri: this.#uri(live.dialled) };
+        const remote = { uri: this.#uri(withoutPin(live.dialled)) };
         views.push(this.#view(live, CALLER, up ? 'confirmed' : early ? 'early' : 'trying', remote));
       }
       for (const [party, branch] of state.branches) {

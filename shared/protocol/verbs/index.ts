@@ -11,6 +11,7 @@ import { eCenterVerbs } from './e-center.ts';
 import { emailVerbs } from './email.ts';
 import { emergencyVerbs } from './emergency.ts';
 import { enrolmentVerbs } from './enrolment.ts';
+import { enumVerbs } from './enum.ts';
 import { farmVerbs } from './farm.ts';
 import { gatewayEdgeVerbs } from './gateway-edge.ts';
 import { homeNetworkingVerbs } from './home-networking.ts';
@@ -40,6 +41,7 @@ export const verbs = {
   ...softswitchVerbs,
   ...trunkVerbs,
   ...identityVerbs,
+  ...enumVerbs,
   ...outsideVerbs,
   ...emergencyVerbs,
   ...mediaVerbs,

@@ -227,7 +227,6 @@ export const sessionManagerVerbs = verbTable({
     faults: [],
     scope: 'sessions:read',
     http: { method: 'GET', path: '/v1/sessions/{session}/events', status: 200, stream: true },
-    cli: 'session events',
     example: { session: 'ses_1' },
   },
   'session.route': {

@@ -53,7 +53,9 @@ const settings = {
   /**
    * How callers are named: in P-Asserted-Identity, in From, or in both (default); `number` stands for every caller. `out: sign`: a call
    * that leaves here carries our signature over the caller's number (RFC 8224). `in`: the signature of a call that comes in is checked and
-   * the result told to the phone (`verify`), or such a call is refused where it does not pass (`require`).
+   * the result told to the phone (`verify`), or such a call is refused where it does not pass (`require`). `sentOn`: a call that one of our
+   * numbers sends on is signed as its own (`own`, default), or goes in the name of who calls, with what proved that and our word for who
+   * sent it on (`chain`, RFC 8946).
    */
   identity: Type.Optional(
     request({
@@ -61,6 +63,7 @@ const settings = {
       number: Type.Optional(Digits),
       out: Type.Optional(literals('plain', 'sign')),
       in: Type.Optional(literals('ignore', 'verify', 'require')),
+      sentOn: Type.Optional(literals('own', 'chain')),
     }),
   ),
   /** Where a call that was sent on says by whom: Diversion (RFC 5806, default), History-Info (RFC 7044), both or nowhere. */

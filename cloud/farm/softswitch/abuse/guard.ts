@@ -10,8 +10,9 @@ import { err, ok } from '#shared/kernel/result.ts';
 import { every } from '#shared/kernel/time.ts';
 import type { World } from '#shared/kernel/world.ts';
 import { fault } from '#shared/protocol/fault.ts';
+import type { SharedSpending } from '../fleet/shared-spending.ts';
 import { SELF } from '../media.ts';
-import { OUTSIDE_LIMITS, type OutsideLimits, Spending } from './spending.ts';
+import { OUTSIDE_LIMITS, type OutsideCall, type OutsideLimits, Spending, type Verdict } from './spending.ts';
 
 /** Milliseconds between two looks at what running calls cost, and for which rates are taken as read. */
 const LOOK_EVERY = 10_000;
@@ -25,9 +26,18 @@ export interface OutsideGuardOptions {
   readonly bus: Bus;
   /** Ends a call. */
   readonly end: (call: string) => void;
-  /** A home was barred, as other processes will read in the store. */
-  readonly barred?: () => void;
+  /** Where several processes keep the account together. */
+  readonly shared?: {
+    readonly spending: SharedSpending;
+    /** A home was barred, as the others will read in the store. */
+    readonly barred: () => void;
+  };
 }
+
+/** Tries to write a call into an account in which others write too. */
+const TRIES = 8;
+/** Why a home is barred by itself: what it has running at a cost then ends. */
+const BY_ITSELF = ['international', 'premium', 'spend'];
 
 export class OutsideGuard {
   readonly #o: OutsideGuardOptions;
@@ -44,9 +54,33 @@ export class OutsideGuard {
   async load(): Promise<void> {
     const { store } = this.#o;
     const rows = await store.all<{ home: string; reason: string }>('SELECT home, reason FROM barring');
+    const before = new Set(this.#barred.keys());
     this.#barred.clear();
-    for (const { home, reason } of rows) this.#barred.set(home, reason);
+    for (const { home, reason } of rows) {
+      this.#barred.set(home, reason);
+      if (!before.has(home) && BY_ITSELF.includes(reason)) await this.#endCostly(home);
+    }
     this.#limits = { ...OUTSIDE_LIMITS, ...(await outsideLimits(store)) };
+  }
+
+  /** What runs at a cost, as the account says that is kept together: another process has barred the home. */
+  async #endCostly(home: string): Promise<void> {
+    const { shared, end } = this.#o;
+    if (shared === undefined) return;
+    await this.#read(shared.spending, home);
+    for (const call of this.#spending.costly(home)) end(call);
+  }
+
+  async #read(spending: SharedSpending, home: string): Promise<void> {
+    this.#spending.replace(home, (await spending.of(home)).calls, this.#o.world.clock.mono());
+  }
+
+  /** A call of this home to the outside, which another process began, is ours now: what it costs is looked at. */
+  adopted(home: string): void {
+    const { shared, world } = this.#o;
+    if (shared === undefined) return;
+    this.#quietly(this.#read(shared.spending, home));
+    this.#stopLooking ??= every(world.clock, LOOK_EVERY, () => this.#look());
   }
 
   stop(): void {
@@ -62,19 +96,39 @@ export class OutsideGuard {
     if (this.#barred.has(home)) return false;
     const kind = destinationClass(number, owner.number);
     const perMinute = perMinuteOf(await this.#ratesNow(), number);
-    const now = this.#o.world.clock.mono();
-    const verdict = this.#spending.begin({ id: call, home, kind, perMinute }, this.#limits, now);
+    const verdict = await this.#begin({ id: call, home, kind, perMinute });
     if (verdict.ok) this.#stopLooking ??= every(this.#o.world.clock, LOOK_EVERY, () => this.#look());
     else if (verdict.bars) this.#bar(home, verdict.why);
     return verdict.ok;
   }
 
-  answered(call: string): void {
-    this.#spending.answered(call, this.#o.world.clock.mono());
+  async #begin(call: OutsideCall): Promise<Verdict> {
+    const { shared, world } = this.#o;
+    const judge = () => this.#spending.begin(call, this.#limits, world.clock.mono());
+    if (shared === undefined) return judge();
+    for (let left = TRIES; left > 0; left--) {
+      const account = await shared.spending.of(call.home);
+      this.#spending.replace(call.home, account.calls, world.clock.mono());
+      const verdict = judge();
+      if (!verdict.ok || (await shared.spending.begin(call, account))) return verdict;
+      this.#spending.ended(call.id, world.clock.mono());
+    }
+    return { ok: false, why: 'at once', bars: false };
   }
 
-  ended(call: string): void {
-    this.#spending.ended(call, this.#o.world.clock.mono());
+  answered(call: string): void {
+    const { shared, world } = this.#o;
+    const known = this.#spending.has(call);
+    this.#spending.answered(call, world.clock.mono());
+    if (shared !== undefined && known) this.#quietly(shared.spending.answered(call));
+  }
+
+  /** `outside`: it went out, as far as that is known of a call that another process began. */
+  ended(call: string, outside = false): void {
+    const { shared, world } = this.#o;
+    const known = this.#spending.has(call);
+    this.#spending.ended(call, world.clock.mono());
+    if (shared !== undefined && (known || outside)) this.#quietly(shared.spending.ended(call));
     if (this.#spending.running === 0) this.stop();
   }
 
@@ -101,6 +155,7 @@ export class OutsideGuard {
         if (!sees(asked.principal, home) || (await homeById(store, home)) === undefined) return err(fault('not_found'));
         await store.commit([
           sql('DELETE FROM barring WHERE home = ?', home),
+          ...(this.#o.shared?.spending.forgive(home) ?? []),
           eventRow(world, { type: 'home.barring.v1.lifted', home, subject: home, data: { home } }),
         ]);
         this.#barred.delete(home);
@@ -122,6 +177,24 @@ export class OutsideGuard {
 
   /** Running calls have become too dear. */
   #look(): void {
+    const { shared } = this.#o;
+    if (shared === undefined) {
+      this.#judge();
+      return;
+    }
+    const read = async () => {
+      for (const home of this.#spending.active) await this.#read(shared.spending, home);
+      this.#judge();
+      if (this.#spending.running === 0) this.stop();
+    };
+    this.#quietly(read());
+  }
+
+  #quietly(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#o.world.log.error('softswitch.spending-not-kept', { error: String(error) }));
+  }
+
+  #judge(): void {
     for (const { home } of this.#spending.beyond(this.#limits, this.#o.world.clock.mono())) this.#bar(home, 'spend');
   }
 
@@ -132,7 +205,7 @@ export class OutsideGuard {
     const { store, bus, world } = this.#o;
     const tell = async () => {
       await store.commit(this.#barring(home, why));
-      this.#o.barred?.();
+      this.#o.shared?.barred();
       bus.publish('event.appended', { home });
       const text = `Calls to the outside are barred: ${WORDS.get(why) ?? why}. Emergency calls and calls between our numbers go on.`;
       await bus.request('alarm.raise', { severity: 'major', cause: 'home-barred', home, text }, SELF);

@@ -41,6 +41,13 @@ export interface OutsideCall {
   readonly perMinute: number;
 }
 
+/** A call as it stands in an account that several keep together; all times monotonic, ms. */
+export interface PastCall extends OutsideCall {
+  readonly begunAt: number;
+  readonly answeredAt?: number;
+  readonly endedAt?: number;
+}
+
 interface Running extends OutsideCall {
   answeredAt?: number;
 }
@@ -81,6 +88,34 @@ export class Spending {
     ledger.running.set(call.id, { ...call });
     this.#homes.set(call.id, call.home);
     return { ok: true };
+  }
+
+  /** What is known of a home is this and nothing else. */
+  replace(home: string, calls: readonly PastCall[], now: number): void {
+    const ledger = this.#of(home, now);
+    for (const id of ledger.running.keys()) this.#homes.delete(id);
+    ledger.running.clear();
+    const begun = (kind: DestinationClass) =>
+      calls.filter((one) => one.kind === kind && one.begunAt > now - HOUR).map(({ begunAt }) => begunAt);
+    ledger.international = begun('international');
+    ledger.premium = begun('premium');
+    ledger.spent = [];
+    for (const { begunAt: _, endedAt, ...call } of calls) {
+      if (endedAt === undefined) {
+        ledger.running.set(call.id, call);
+        this.#homes.set(call.id, home);
+      } else ledger.spent.push({ at: endedAt, amount: costOf(call, endedAt) });
+    }
+  }
+
+  /** Homes with calls that run now. */
+  get active(): string[] {
+    return [...this.#ledgers].filter(([, { running }]) => running.size > 0).map(([home]) => home);
+  }
+
+  /** True for a call that runs now. */
+  has(id: string): boolean {
+    return this.#homes.has(id);
   }
 
   /** Calls that run now. */
@@ -158,7 +193,7 @@ function spentOf(ledger: Ledger, now: number): number {
 }
 
 /** What the last hour of a call costs; the bill itself is made elsewhere. */
-function costOf({ answeredAt, perMinute }: Running, now: number): number {
+function costOf({ answeredAt, perMinute }: Pick<Running, 'answeredAt' | 'perMinute'>, now: number): number {
   if (answeredAt === undefined) return 0;
   return Math.ceil((Math.min(now - answeredAt, HOUR) * perMinute) / 60_000);
 }

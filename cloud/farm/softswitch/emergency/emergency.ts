@@ -27,7 +27,7 @@ import type { Help, HelpCaller } from './help.ts';
 export const CALL_BACK_WITHIN = 1_800_000;
 /** Refused strangers that are written down. */
 const STRANGERS: Rate = { perSecond: 0.2, burst: 20 };
-/** Milliseconds between two alarms about strangers who dial emergency codes. */
+/** Milliseconds between two alarms about strangers who dial emergency codes, and between two about calls that nobody took. */
 const ALARM_EVERY = 60_000;
 
 export interface EmergencyOptions {
@@ -47,8 +47,8 @@ export class Emergency {
   readonly #strangers = new Budget();
   /** What `maybe` was asked last. */
   #asked = { uri: '', maybe: false };
-  /** Wall clock, ms, of the last alarm about a stranger. */
-  #alarmed = 0;
+  /** Wall clock, ms, of the last alarm of each cause. */
+  readonly #alarmed = new Map<string, number>();
   /** Lines that may be called back, and until when (wall clock, ms). */
   readonly #callBacks = new Map<string, number>();
 
@@ -133,8 +133,9 @@ export class Emergency {
       sql(insert, id, at, home ?? null, line?.id ?? null, from, call.number, call.service, by),
       eventRow(world, { type, ...what, subject: id, data }),
     ]);
-    if (by === 'none') this.#alarm(call);
-    if (line !== undefined && by !== 'none') this.#callBacks.set(line.id, at + CALL_BACK_WITHIN);
+    if (by === 'none')
+      this.#alarm('major', 'emergency-refused', `Somebody unknown dialled ${call.number} and was refused`);
+    if (line !== undefined && by !== 'none') this.#mayCallBack(line.id);
     const sent = partOf(readMultipart(message.header('Content-Type') ?? '', message.body), PIDF);
     return { ...call, id, ...what, ...(sent === undefined ? {} : { sent }) };
   }
@@ -165,10 +166,21 @@ export class Emergency {
     return alive.toSorted((a, b) => Number(trunks.isDown(a.trunk.id)) - Number(trunks.isDown(b.trunk.id)));
   }
 
-  /** The call is over; `trunk` is the one that took it. */
-  over(help: Help, line: string | undefined, trunk: string | undefined, outcome: string): void {
+  /** The call is over; `trunk` is the one that took it, `unserved`: nobody did, and the caller waited for it. */
+  over(
+    help: Help,
+    how: {
+      readonly line: string | undefined;
+      readonly trunk: string | undefined;
+      readonly outcome: string;
+      readonly unserved: boolean;
+    },
+  ): void {
+    const { line, trunk, outcome, unserved } = how;
     const at = this.#o.world.clock.wall();
-    if (line !== undefined) this.#callBacks.set(line, at + CALL_BACK_WITHIN);
+    if (line !== undefined) this.#mayCallBack(line);
+    if (unserved)
+      this.#alarm('critical', 'emergency-unserved', `Nobody took a call for help to ${help.number} (${outcome})`);
     const update = 'UPDATE emergency_call SET trunk = ?, outcome = ?, ended_at = ? WHERE id = ?';
     this.#write([sql(update, trunk ?? null, outcome, at, help.id)]);
   }
@@ -180,13 +192,19 @@ export class Emergency {
     return said || this.#policy.routes.some((route) => route.trunk === trunk);
   }
 
-  #alarm({ number }: EmergencyCall): void {
+  /** Those who help may call this line from now on, for a while. */
+  #mayCallBack(line: string): void {
+    const now = this.#o.world.clock.wall();
+    for (const [id, until] of this.#callBacks) if (until < now) this.#callBacks.delete(id);
+    this.#callBacks.set(line, now + CALL_BACK_WITHIN);
+  }
+
+  #alarm(severity: 'critical' | 'major', cause: string, what: string): void {
     const { bus, world } = this.#o;
     const now = world.clock.wall();
-    if (now - this.#alarmed < ALARM_EVERY) return;
-    this.#alarmed = now;
-    const text = `Somebody unknown dialled ${number} and was refused; see the list of emergency calls.`;
-    const raise = { severity: 'major' as const, cause: 'emergency-refused', text };
+    if (now - (this.#alarmed.get(cause) ?? 0) < ALARM_EVERY) return;
+    this.#alarmed.set(cause, now);
+    const raise = { severity, cause, text: `${what}; see the list of emergency calls.` };
     void bus.request('alarm.raise', raise, SELF).catch(() => undefined);
   }
 

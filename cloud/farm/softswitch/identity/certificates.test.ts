@@ -88,6 +88,20 @@ describe('certificates of other signers', () => {
     expect(await Promise.all([...many.slice(0, -1), same])).toEqual(new Array(AT_ONCE + 1).fill('PEM'));
   });
 
+  it('are not lost to an older failure, once the settings have changed', async () => {
+    let works = false;
+    const { asked, open, certificates } = rig(() => ({ status: works ? 200 : 404, body: 'PEM' }));
+    const before = certificates.at('https://c.example/slow', HOSTS);
+    certificates.forget();
+    const after = certificates.at('https://c.example/slow', HOSTS);
+    open[0]?.();
+    expect(await before).toBeUndefined();
+    works = true;
+    open[1]?.();
+    expect([await after, await certificates.at('https://c.example/slow', HOSTS)]).toEqual(['PEM', 'PEM']);
+    expect(asked).toHaveLength(2);
+  });
+
   it('are kept of so many addresses', async () => {
     const { asked, certificates } = rig();
     for (let i = 0; i <= KEPT; i++) await certificates.at(`https://c.example/${i}`, HOSTS);

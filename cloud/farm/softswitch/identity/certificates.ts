@@ -39,7 +39,10 @@ export class Certificates {
     if (this.#asking >= AT_ONCE) return undefined;
     const text = this.#fetch(url, repositories);
     this.#keep(url, now + KEEP_FOR, text);
-    if ((await text) === undefined) this.#keep(url, this.#world.clock.mono() + KEEP_FAILURE_FOR, text);
+    const isGone = (await text) === undefined;
+    // Where the operator's settings changed meanwhile, it may be known anew.
+    if (isGone && this.#kept.get(url)?.text === text)
+      this.#keep(url, this.#world.clock.mono() + KEEP_FAILURE_FOR, text);
     return text;
   }
 

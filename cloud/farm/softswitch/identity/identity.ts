@@ -1,9 +1,10 @@
 /** Signed callers: the operator's document in the store, our signature on calls that leave, the check of those that come in, and its verbs. */
-import type { Bus, Handlers } from '#cloud/bus/bus.ts';
+import type { Bus, Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { seal, unseal } from '#cloud/store/sealed.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
 import { err, ok } from '#shared/kernel/result.ts';
+import { Turns } from '#shared/kernel/turns.ts';
 import type { ChainFacts, World } from '#shared/kernel/world.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -37,6 +38,8 @@ export class CallerIdentity {
   readonly #certificates: Certificates;
   readonly #replays = new Replays();
   readonly #chains: Chains;
+  /** What changes the document reads it first. */
+  readonly #turns = new Turns();
   #row: IdentityRow = {};
   #facts: ChainFacts | undefined;
   #signer: Signer | undefined;
@@ -99,28 +102,27 @@ export class CallerIdentity {
   handlers(): Pick<Handlers<'softswitch'>, Verbs> {
     return {
       'identity.get': async () => ok(this.#shown()),
-      'identity.set': (request) => this.#set(request),
-      'identity.key.create': async (request, asked) => {
-        const { world, store, key } = this.#o;
-        const before = await repeated<'identity.key.create'>(store, asked);
-        if (before !== undefined) return before;
-        const numbers = (request.numbers ?? []).map(readEntry);
-        const read = numbers.flatMap((entry) => entry ?? []);
-        if (read.length < numbers.length) {
-          return err(fault('bad_request', 'A range goes from a number to a higher one.', { pointer: '/numbers' }));
-        }
-        const made = await world.crypto.createKey();
-        const outcome = ok<VerbReply<'identity.key.create'>>({
-          request: await world.crypto.createRequest(made, request.subject, read),
-        });
-        const pending = seal(world, key, CONTEXT, made.privateKey);
-        await this.#keep(
-          { ...this.#row, pending },
-          remember<'identity.key.create'>(asked, outcome, world.clock.wall()),
-        );
-        return outcome;
-      },
+      'identity.set': (request) => this.#turns.run(CONTEXT, () => this.#set(request)),
+      'identity.key.create': (request, asked) => this.#turns.run(CONTEXT, () => this.#create(request, asked)),
     };
+  }
+
+  async #create(request: VerbRequest<'identity.key.create'>, asked: Context): Promise<Outcome<'identity.key.create'>> {
+    const { world, store, key } = this.#o;
+    const before = await repeated<'identity.key.create'>(store, asked);
+    if (before !== undefined) return before;
+    const numbers = (request.numbers ?? []).map(readEntry);
+    const read = numbers.flatMap((entry) => entry ?? []);
+    if (read.length < numbers.length) {
+      return err(fault('bad_request', 'A range goes from a number to a higher one.', { pointer: '/numbers' }));
+    }
+    const made = await world.crypto.createKey();
+    const outcome = ok<VerbReply<'identity.key.create'>>({
+      request: await world.crypto.createRequest(made, request.subject, read),
+    });
+    const pending = seal(world, key, CONTEXT, made.privateKey);
+    await this.#keep({ ...this.#row, pending }, remember<'identity.key.create'>(asked, outcome, world.clock.wall()));
+    return outcome;
   }
 
   async #set({ key: given, ...settings }: VerbRequest<'identity.set'>) {

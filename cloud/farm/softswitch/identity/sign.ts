@@ -1,10 +1,18 @@
-/** Our signature over the caller of a call that leaves by a trunk (RFC 8224 section 6.1, RFC 8588). */
+/** Our signatures over a call that leaves by a trunk: who calls (RFC 8224 section 6.1, RFC 8588), and who of ours sent it on (RFC 8946). */
 import type { LineRow } from '#cloud/store/directory.ts';
 import { identityOf } from '#shared/call/trunk.ts';
 import { fromLatin1, hex, utf8 } from '#shared/kernel/bytes.ts';
 import type { Crypto } from '#shared/kernel/world.ts';
 import { writeIdentity } from '#shared/sip/identity.ts';
-import { type Attestation, canonicalNumber, signingInput, tokenOf } from '#shared/sip/passport.ts';
+import {
+  type Attestation,
+  canonicalNumber,
+  divInput,
+  type Passport,
+  type Sent,
+  signingInput,
+  tokenOf,
+} from '#shared/sip/passport.ts';
 import type { TrunkWay } from '../trunk/trunk.ts';
 import type { Signer } from './settings.ts';
 
@@ -16,32 +24,88 @@ export interface OutgoingCall {
   readonly called: string;
   /** The line that answers for it. */
   readonly line?: LineRow;
+  /** The line that called; another one where it was sent on. */
+  readonly from?: LineRow;
   /** The trunk by which it came in. */
   readonly cameBy?: string;
   /** Wall clock, ms. */
   readonly wall: number;
+  /** Our numbers that sent it on, each to the next, the last of them to `called`. */
+  readonly sentOnBy?: readonly string[];
+  /** Values of Identity with which it came in, where they hold. */
+  readonly proof?: readonly string[];
 }
 
-/** The way with an Identity header field; as it is where nothing can be said of the caller. */
+export interface SignTools {
+  readonly crypto: Pick<Crypto, 'sign' | 'hmac'>;
+  /** Makes origins that say nothing of whose they are. */
+  readonly secret: Uint8Array;
+}
+
+/** The way with its Identity header fields; as it is where nothing can be said of the caller. */
 export async function signedWay(
   way: TrunkWay,
   call: OutgoingCall,
-  { x5u, key }: Signer,
-  { crypto, secret }: { readonly crypto: Pick<Crypto, 'sign' | 'hmac'>; readonly secret: Uint8Array },
+  signer: Signer,
+  tools: SignTools,
 ): Promise<TrunkWay> {
+  const { sentOn = 'own', number } = way.trunk.settings.identity ?? {};
+  if (sentOn === 'chain' && number === undefined) {
+    const chained = await chainedWay(way, call, signer, tools);
+    if (chained !== undefined) return chained;
+  }
   const orig = canonicalNumber(namedOn(way, call.caller));
   const dest = calledParty(call.called);
   if (orig === undefined || dest === undefined) return way;
-  const origin = call.line?.home ?? call.cameBy ?? way.trunk.id;
+  return { ...way, signed: [await callerSigned(orig, dest, { ...call, by: way.trunk.id }, signer, tools)] };
+}
+
+/**
+ * The way of a call that was sent on, in the name of who calls: what proved the caller when it came (or our own word for it), and a
+ * signature of each who sent it on. Undefined where there is nothing to chain.
+ */
+async function chainedWay(
+  { owner: _owner, ...way }: TrunkWay,
+  call: OutgoingCall,
+  signer: Signer,
+  tools: SignTools,
+): Promise<TrunkWay | undefined> {
+  const by = (call.sentOnBy ?? []).flatMap((one) => canonicalNumber(one) ?? []);
+  const [orig, called, first] = [canonicalNumber(call.caller), canonicalNumber(call.called), by[0]];
+  if (orig === undefined || called === undefined || first === undefined) return undefined;
+  const { line: _line, from, ...rest } = call;
+  const original = { ...rest, ...(from === undefined ? {} : { line: from }), by: way.trunk.id };
+  const proof = call.proof ?? [await callerSigned(orig, { tn: [first] }, original, signer, tools)];
+  const sent = by.map((div, i) => sentSigned({ orig, div, dest: { tn: [by[i + 1] ?? called] } }, call, signer, tools));
+  return { ...way, signed: [...proof, ...(await Promise.all(sent))] };
+}
+
+async function callerSigned(
+  orig: string,
+  dest: Passport['dest'],
+  call: OutgoingCall & { readonly by: string },
+  { x5u, key }: Signer,
+  { crypto, secret }: SignTools,
+): Promise<string> {
+  const origin = call.line?.home ?? call.cameBy ?? call.by;
   const origid = uuidOf(crypto.hmac('sha256', secret, utf8(`origid ${origin}`)));
   const attest = attestationOf(orig, call);
   const input = signingInput({ x5u, attest, dest, iat: Math.floor(call.wall / 1000), orig, origid });
-  const signature = await crypto.sign(key, fromLatin1(input));
-  return {
-    ...way,
-    signed: writeIdentity({ token: tokenOf(input, signature), info: x5u, alg: 'ES256', ppt: 'shaken' }),
-  };
+  return identityOver('shaken', input, x5u, await crypto.sign(key, fromLatin1(input)));
 }
+
+async function sentSigned(
+  said: Pick<Sent, 'orig' | 'div' | 'dest'>,
+  { wall }: OutgoingCall,
+  { x5u, key }: Signer,
+  { crypto }: SignTools,
+): Promise<string> {
+  const input = divInput({ ...said, x5u, iat: Math.floor(wall / 1000) });
+  return identityOver('div', input, x5u, await crypto.sign(key, fromLatin1(input)));
+}
+
+const identityOver = (ppt: 'shaken' | 'div', input: string, info: string, signature: Uint8Array): string =>
+  writeIdentity({ token: tokenOf(input, signature), info, alg: 'ES256', ppt });
 
 /** The number that this trunk is given for the caller: the asserted one where there is any. */
 function namedOn({ trunk, owner }: TrunkWay, number: string): string {

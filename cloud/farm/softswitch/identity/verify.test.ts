@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hostWorld } from '#shared/host/world.ts';
+import { utf8 } from '#shared/kernel/bytes.ts';
 import type { TnEntry } from '#shared/kernel/world.ts';
 import { readIdentity, writeIdentity } from '#shared/sip/identity.ts';
 import type { SignedCall } from '#shared/sip/identity-check.ts';
+import { divInput, tokenOf } from '#shared/sip/passport.ts';
 import { authority, signer } from '#test/support/signer.ts';
 import { readEntry, speaksFor, writeEntry } from './settings.ts';
 import { REMEMBERED, Replays, verifyCaller } from './verify.ts';
@@ -94,6 +96,38 @@ describe('a signed caller', async () => {
   });
 });
 
+describe('a signature of which anybody can make a second one', () => {
+  // ECDSA: with (r, s) also (r, n - s) holds, and needs no key.
+  const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+  it('counts as the one that was used before', async () => {
+    const world = hostWorld();
+    const root = await authority(world);
+    const good = await signer(world, root, X5U);
+    const value = await good.sign(said);
+    const read = readIdentity(value);
+    const [head = '', body = '', signed = ''] = read?.token.split('.') ?? [];
+    const octets = Buffer.from(signed, 'base64url');
+    const other = (ORDER - BigInt(`0x${octets.subarray(32).toString('hex')}`)).toString(16).padStart(64, '0');
+    const twin = Buffer.concat([octets.subarray(0, 32), Buffer.from(other, 'hex')]).toString('base64url');
+    const tools = {
+      ...{ crypto: world.crypto, authorities: root.certificate, replays: new Replays() },
+      certificates: async () => good.chain,
+    };
+    const now = Math.floor(world.clock.wall() / 1000);
+    const judged = (token: string, callId: string) =>
+      verifyCaller(
+        {
+          ...{ caller: '+442071838750', called: ['+15550100001'], now },
+          values: [writeIdentity({ info: X5U, ...read, token })],
+        },
+        callId,
+        tools,
+      );
+    expect(await judged(`${head}.${body}.${twin}`, 'first')).toMatchObject({ verstat: 'TN-Validation-Passed' });
+    expect(await judged(`${head}.${body}.${signed}`, 'second')).toMatchObject({ fault: 'invalid', why: 'used before' });
+  });
+});
+
 describe('signatures that were good lately', () => {
   it('are forgotten when they are too old to be good again', () => {
     const replays = new Replays();
@@ -141,5 +175,39 @@ describe('whom a certificate speaks for', () => {
       { numRuns: 60 },
     );
     expect([readEntry('20-10'), readEntry('1-20')]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('a call that was sent on', async () => {
+  const world = hostWorld();
+  const root = await authority(world);
+  const [SENDER, LAST] = ['15550100001', '15550100009'];
+  const caller = await signer(world, root, X5U, [{ start: said.orig, count: 1 }]);
+  const sender = await signer(world, root, `${X5U}?sender`, [{ start: SENDER, count: 1 }]);
+  const stranger = await signer(world, root, `${X5U}?stranger`, [{ start: LAST, count: 1 }]);
+  const now = Math.floor(world.clock.wall() / 1000);
+
+  async function sentBy({ key }: typeof sender, x5u: string): Promise<string> {
+    const input = divInput({ x5u, dest: { tn: [LAST] }, div: SENDER, iat: now, orig: said.orig });
+    const token = tokenOf(input, await world.crypto.sign(key.privateKey, utf8(input)));
+    return writeIdentity({ token, info: x5u, alg: 'ES256', ppt: 'div' });
+  }
+  const judged = (values: readonly string[]) =>
+    verifyCaller({ values, caller: `+${said.orig}`, called: [`+${LAST}`], now }, 'c', {
+      ...{ crypto: world.crypto, authorities: root.certificate, replays: new Replays() },
+      certificates: async (x5u) => ({ [X5U]: caller, [`${X5U}?sender`]: sender })[x5u]?.chain ?? stranger.chain,
+    });
+
+  it('passes where each signed for its own number', async () => {
+    const values = [await caller.sign(said), await sentBy(sender, `${X5U}?sender`)];
+    expect(await judged(values)).toEqual({ verstat: 'TN-Validation-Passed', attest: 'A' });
+  });
+
+  it.each([
+    ['by somebody who does not speak for who sent it on', stranger, `${X5U}?stranger`, 'untrusted'],
+    ['by the caller', caller, X5U, 'untrusted'],
+    ['by another key', stranger, `${X5U}?sender`, 'invalid'],
+  ])('signed %s does not', async (_name, by, x5u, fault) => {
+    expect(await judged([await caller.sign(said), await sentBy(by, x5u)])).toMatchObject({ fault });
   });
 });

@@ -1,11 +1,12 @@
 /** A call that comes in by a trunk, read: which number is called, and who calls. Pure. */
 import { fromCarrier } from '#shared/call/trunk.ts';
 import { fromLatin1 } from '#shared/kernel/bytes.ts';
+import { assertedIdentities } from '#shared/sip/asserted.ts';
 import { type Diverted, userPart } from '#shared/sip/diversion.ts';
 import { diversionsOf } from '#shared/sip/history-info.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { wantsPrivacy } from '#shared/sip/privacy.ts';
-import { type NameAddr, parseNameAddr, parseUri } from '#shared/sip/uri.ts';
+import { privacyOf } from '#shared/sip/privacy.ts';
+import { type NameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { Shown } from '../live.ts';
 import type { Trunk } from './trunk.ts';
 
@@ -28,15 +29,19 @@ export function readArrival(trunk: Trunk, message: SipMessage): Arrival {
   const users = [userOf(message.uri), userOf(message.to.uri)];
   if (calledIn === 'to') users.reverse();
   const called = users.flatMap((user) => (user === undefined ? [] : (fromCarrier(user, inRules) ?? [])));
-  const asserted = message.header('P-Asserted-Identity');
-  const identity: NameAddr = (asserted === undefined ? undefined : parseNameAddr(asserted)) ?? message.from;
+  const asserted = assertedIdentities(message);
+  // Of a name and a number, the number says who it is here.
+  const numbered = asserted.find(({ uri }) => fromCarrier(userOf(uri) ?? '', inRules) !== undefined);
+  const identity: NameAddr = numbered ?? asserted[0] ?? message.from;
   const user = userOf(identity.uri) ?? 'anonymous';
   const number = (fromCarrier(user, inRules) ?? user).slice(0, NUMBER_LIMIT);
-  const name = new TextDecoder().decode(fromLatin1(identity.display)).slice(0, NAME_LIMIT);
+  const display =
+    identity.display === '' ? (asserted.find((one) => one.display !== '')?.display ?? '') : identity.display;
+  const name = new TextDecoder().decode(fromLatin1(display)).slice(0, NAME_LIMIT);
   return {
     called: [...new Set(called)],
     caller: { number, ...(name === '' ? {} : { name }) },
-    hidden: wantsPrivacy(message) || user.toLowerCase() === 'anonymous',
+    hidden: privacyOf(message).hidden || user.toLowerCase() === 'anonymous',
     diverted: diversionsOf(message).map((one) => ({ ...one, number: fromCarrier(one.number, inRules) ?? one.number })),
   };
 }

@@ -28,12 +28,12 @@ export interface TrunkHealth {
 
 export type HealthInput =
   | { readonly on: 'start' }
-  /** The answer to REGISTER or OPTIONS; 408 for silence, 503 for a broken connection. `seconds`: granted. */
-  | { readonly on: 'registered'; readonly status: number; readonly seconds: number }
-  | { readonly on: 'probed'; readonly status: number }
+  /** The answer to REGISTER or OPTIONS; 408 for silence, 503 for a broken connection, `why` where that is known. `seconds`: granted. */
+  | { readonly on: 'registered'; readonly status: number; readonly seconds: number; readonly why?: string }
+  | { readonly on: 'probed'; readonly status: number; readonly why?: string }
   /** What a call on it showed: it answers; or it failed with that status. */
   | { readonly on: 'works' }
-  | { readonly on: 'failed'; readonly status: number };
+  | { readonly on: 'failed'; readonly status: number; readonly why?: string };
 
 export type HealthOutput =
   | { readonly do: 'register'; readonly expires: number }
@@ -65,11 +65,11 @@ function step(state: TrunkHealth, input: HealthInput | Tick, now: number, out: H
       else if (state.probeEvery > 0) probe(state, out);
       return;
     case 'registered':
-      registered(state, input.status, input.seconds, now, out);
+      registered(state, input, now, out);
       return;
     case 'probed':
       // Any answer is a sign of life, but one that says that it cannot serve.
-      if (input.status === 408 || input.status >= 500) failed(state, input.status, now, out);
+      if (input.status === 408 || input.status >= 500) failed(state, input, now, out);
       else works(state, out);
       state.probeDue = now + (state.at === 'down' ? wait(state) : state.probeEvery);
       return;
@@ -77,7 +77,7 @@ function step(state: TrunkHealth, input: HealthInput | Tick, now: number, out: H
       works(state, out);
       return;
     case 'failed':
-      failed(state, input.status, now, out);
+      failed(state, input, now, out);
       if (state.probeEvery > 0) state.probeDue = Math.min(state.probeDue, now + FIRST_WAIT);
       return;
     case 'tick':
@@ -85,7 +85,15 @@ function step(state: TrunkHealth, input: HealthInput | Tick, now: number, out: H
   }
 }
 
-function registered(state: TrunkHealth, status: number, seconds: number, now: number, out: HealthOutput[]): void {
+type Heard = { readonly status: number; readonly why?: string };
+
+function registered(
+  state: TrunkHealth,
+  { seconds, ...heard }: Heard & { readonly seconds: number },
+  now: number,
+  out: HealthOutput[],
+): void {
+  const { status } = heard;
   if (status >= 200 && status < 300) {
     state.registered = true;
     state.registerDue = now + Math.max(10, seconds) * 500;
@@ -94,7 +102,7 @@ function registered(state: TrunkHealth, status: number, seconds: number, now: nu
     return;
   }
   state.registered = false;
-  failed(state, status, now, out);
+  failed(state, heard, now, out);
   state.registerDue = now + wait(state);
 }
 
@@ -108,13 +116,14 @@ function works(state: TrunkHealth, out: HealthOutput[]): void {
   if (was !== 'up') out.push({ do: 'changed' });
 }
 
-function failed(state: TrunkHealth, status: number, now: number, out: HealthOutput[]): void {
-  const was = state.at;
+function failed(state: TrunkHealth, { status, why }: Heard, now: number, out: HealthOutput[]): void {
+  const [was, before] = [state.at, state.cause];
   state.failures++;
   state.at = 'down';
-  state.cause = status === 408 ? 'no answer' : `answered ${status}`;
+  state.cause = why ?? (status === 408 ? 'no answer' : `answered ${status}`);
   state.forgiveDue = state.registers || state.probeEvery > 0 ? NEVER : now + FORGIVEN_AFTER;
-  if (was !== 'down') out.push({ do: 'changed' });
+  // Another cause is news too, where it says whose fault it is.
+  if (was !== 'down' || (why !== undefined && before !== why)) out.push({ do: 'changed' });
 }
 
 const wait = (state: TrunkHealth): number => Math.min(LAST_WAIT, FIRST_WAIT * 2 ** Math.min(state.failures - 1, 10));

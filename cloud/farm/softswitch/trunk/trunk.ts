@@ -29,12 +29,14 @@ export interface TrunkWay {
   readonly hop?: Hop;
   /** The called number as the carrier wants it, or a URN. */
   readonly called: string;
+  /** The whole Request-URI, where it is not the trunk's to make. */
+  readonly uri?: string;
   /** The number that vouches where the call was sent on. */
   readonly owner?: string;
   readonly parts?: readonly BodyPart[];
   readonly headers?: readonly (readonly [string, string])[];
-  /** Identity: our signature over the number that stands for the caller. */
-  readonly signed?: string;
+  /** Values of Identity: the signature over the number that stands for the caller, and those of who sent the call on. */
+  readonly signed?: readonly string[];
 }
 
 export function domainOf({ domain, host }: TrunkSettings): string {
@@ -51,20 +53,30 @@ export function calledAt(trunk: Trunk, number: string): string {
   return translate(number, trunk.settings.outRules ?? []);
 }
 
-interface Outgoing {
+/** What a call says of its caller. */
+interface Calling {
   readonly caller: { readonly number: string; readonly name?: string };
-  readonly hidden: boolean;
+  readonly hidden?: boolean;
+  /** `critical`: rather no call than one that shows the number. */
+  readonly privacy?: { readonly critical: boolean };
+  /** Who sent the call on, the oldest first. */
+  readonly diverted?: readonly Diverted[];
+}
+
+interface Outgoing {
   /** Max-Forwards and Max-Breadth. */
   readonly hops: readonly (readonly [string, string])[];
-  /** Who sent the call on, the oldest first. */
-  readonly diverted: readonly Diverted[];
   readonly contact: string;
   readonly sdp: string;
 }
 
 /** The INVITE. Nothing of the caller's own addresses goes into it. */
-export function trunkInvite(way: TrunkWay, { caller, hidden, hops, diverted, contact, sdp }: Outgoing): InviteOptions {
-  const { trunk, flow, called, owner, parts, headers = [], signed } = way;
+export function trunkInvite(
+  way: TrunkWay,
+  { caller, hidden = false, privacy, diverted = [] }: Calling,
+  { hops, contact, sdp }: Outgoing,
+): InviteOptions {
+  const { trunk, flow, called, owner, parts, headers = [], signed = [] } = way;
   const { domain, settings, credentials } = trunk;
   const display = caller.name === undefined ? '' : latin1(utf8(caller.name));
   const known = { number: caller.number, display, hidden, ...(owner === undefined ? {} : { owner }) };
@@ -72,7 +84,7 @@ export function trunkInvite(way: TrunkWay, { caller, hidden, hops, diverted, con
   const address = (user: string, name = '') =>
     writeNameAddr({ display: name, uri: sipUri(user, domain), params: new Map() });
   const { from, asserted } = identity;
-  const uri = called.startsWith('urn:') ? called : sipUri(called, domain);
+  const uri = way.uri ?? (called.startsWith('urn:') ? called : sipUri(called, domain));
   return {
     uri,
     from: from === undefined ? ANONYMOUS : address(from.user, from.display),
@@ -83,11 +95,9 @@ export function trunkInvite(way: TrunkWay, { caller, hidden, hops, diverted, con
     headers: [
       ...hops,
       ...(asserted === undefined ? [] : [['P-Asserted-Identity', address(asserted)] as const]),
-      ...(identity.private ? [['Privacy', 'id'] as const] : []),
+      ...(identity.private ? [['Privacy', privacy?.critical === true ? 'id;critical' : 'id'] as const] : []),
       // Whoever may not know the number does not get it signed either.
-      ...(signed === undefined || (from === undefined && asserted === undefined)
-        ? []
-        : [['Identity', signed] as const]),
+      ...(from === undefined && asserted === undefined ? [] : signed.map((value) => ['Identity', value] as const)),
       ...forwardedBy(diverted, trunk, called),
       ...headers,
     ],

@@ -1,21 +1,23 @@
 /** The trunks of the operator: read from the store, registered and asked for their health, chosen for a call, known when they call. */
 import type { Bus } from '#cloud/bus/bus.ts';
-import { allTrunks, type TrunkRow } from '#cloud/store/outside.ts';
-import { unseal } from '#cloud/store/sealed.ts';
+import { allTrunks, leadsOutside, type TrunkRow } from '#cloud/store/outside.ts';
 import type { Store } from '#cloud/store/store.ts';
 import { trunksFor } from '#shared/call/trunk.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { NamedFlow, SipResolver } from '#shared/host/sip-resolver.ts';
 import { hex } from '#shared/kernel/bytes.ts';
 import { TICK } from '#shared/kernel/machine.ts';
-import type { Timer, TlsClientOptions, World } from '#shared/kernel/world.ts';
-import { type DigestHash, digestHa1 } from '#shared/sip/digest.ts';
+import { NetError, type Timer, type TlsClientOptions, type World } from '#shared/kernel/world.ts';
+import type { DigestHash } from '#shared/sip/digest.ts';
 import { newRequest } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow, OpenedProtocol, TransactionHandle } from '#shared/sip/types.ts';
 import { parseUri, writeUri } from '#shared/sip/uri.ts';
-import { SELF } from '../media.ts';
+import { TrunkAlarms } from './alarms.ts';
+import { TrunkAuthorities } from './authorities.ts';
 import { type HealthInput, type HealthOutput, newHealth, type TrunkHealth, trunkHealth } from './health.ts';
-import { calledAt, choiceOf, domainOf, sipUri, type Trunk, type TrunkWay } from './trunk.ts';
+import { readTrunk } from './read.ts';
+import { certificateFault } from './tls-cause.ts';
+import { calledAt, choiceOf, sipUri, type Trunk, type TrunkWay } from './trunk.ts';
 
 /** Milliseconds for a connection to a trunk, and seconds of a registration and between OPTIONS where nothing is said. */
 const CONNECT_WITHIN = 3_000;
@@ -47,6 +49,8 @@ export interface TrunksOptions {
   readonly servers?: Pick<SipResolver, 'failed' | 'worked'> | undefined;
   /** Calls that a trunk carries. */
   readonly callsOf: (trunk: string) => number;
+  /** Authorities of carriers (PEM), whose certificates a listener is to look at. */
+  readonly believe: (authorities: readonly string[]) => void;
   /** An address whose messages are let through before they are counted. */
   readonly trust: (address: string) => void;
 }
@@ -60,6 +64,10 @@ interface Held {
   timer?: Timer;
   /** The flows to its servers, by which its own calls are known too. */
   flowIds: ReadonlySet<string>;
+  /** What its certificate was refused for the last time. */
+  refused?: string | undefined;
+  /** Why a connection that it opened was closed the last time. */
+  turnedAway?: string | undefined;
 }
 
 interface Asked {
@@ -74,18 +82,24 @@ export class Trunks {
   readonly #o: TrunksOptions;
   readonly #held = new Map<string, Held>();
   readonly #asked = new Map<TransactionHandle, Asked>();
+  readonly #authorities: TrunkAuthorities;
+  readonly #alarms: TrunkAlarms;
   #stopped = false;
   /** This process registers at the carriers. */
   #leads = true;
 
   constructor(options: TrunksOptions) {
     this.#o = options;
+    this.#authorities = new TrunkAuthorities(options.world.crypto);
+    this.#alarms = new TrunkAlarms(options.bus, options.world.log);
   }
 
   /** Reads the trunks anew: those that changed begin again, those that are gone are let go. */
   async load(): Promise<void> {
     const rows = await allTrunks(this.#o.store);
-    const wanted = new Map(rows.filter(({ settings }) => settings.enabled !== false).map((row) => [row.id, row]));
+    const used = rows.filter(({ settings }) => settings.enabled !== false);
+    this.#o.believe(await this.#authorities.load(used));
+    const wanted = new Map(used.map((row) => [row.id, row]));
     for (const [id, held] of [...this.#held]) {
       const row = wanted.get(id);
       if (row !== undefined && same(row, held.row)) wanted.delete(id);
@@ -115,6 +129,14 @@ export class Trunks {
     return ways.flat().slice(0, WAYS);
   }
 
+  /** True where some trunk is for that number, whether it can be reached or not. */
+  take(number: string): boolean {
+    return leadsOutside(
+      number,
+      [...this.#held.values()].map(({ row }) => row),
+    );
+  }
+
   /** The ways by one trunk, whatever its health and its calls. */
   async waysBy(id: string, called: (trunk: Trunk) => string): Promise<TrunkWay[]> {
     const held = this.#held.get(id);
@@ -129,12 +151,14 @@ export class Trunks {
 
   /**
    * The trunk that a flow comes from: by the address and port to which we send, the connection that we opened, or an address (with or
-   * without port) that its settings name. A peer that proved to be somebody is a trunk only where we called it.
+   * without port) that its settings name. A peer that proved to be somebody is a trunk only where we called it, or where its certificate
+   * is of the trunk's own authority.
    */
   of(flow: Flow): Trunk | undefined {
     const { host, port } = flow.remote;
     for (const { trunk, flowIds } of this.#held.values()) {
       if (flowIds.has(flow.id)) return trunk;
+      if (this.#authorities.isCarrier(trunk, flow.peer)) return trunk;
       if (flow.peer.kind !== 'none') continue;
       const { settings } = trunk;
       const same = flow.protocol === 'udp' && settings.host === host && trunk.port === port;
@@ -142,6 +166,19 @@ export class Trunks {
       if (same || named) return trunk;
     }
     return undefined;
+  }
+
+  /** Whether whoever opened this connection, with a certificate, is a carrier. One that says that it is and cannot prove it is told of. */
+  admits(flow: Flow): boolean {
+    for (const held of this.#held.values()) {
+      const proven = this.#authorities.isCarrier(held.trunk, flow.peer);
+      if (!proven && !this.#authorities.claimsToBe(held.trunk, flow.peer)) continue;
+      const why = proven ? undefined : 'it came with a certificate of an authority that is not believed';
+      if (held.turnedAway !== why) this.#alarms.turnedAway(held.trunk, why);
+      held.turnedAway = why;
+      if (proven) return true;
+    }
+    return false;
   }
 
   /** Whether requests too large for a datagram may go to that peer over TCP; undefined where it is no trunk. */
@@ -176,15 +213,28 @@ export class Trunks {
     if (status < 200) return true;
     this.#asked.delete(output.transaction);
     const { held, what, way } = asked;
+    if (output.do === 'response') held.refused = undefined;
+    const why = held.refused === undefined ? {} : { why: held.refused };
     if (way.hop !== undefined && (status === 408 || status === 503)) this.#o.servers?.failed(way.hop);
-    if (what === 'probe') this.#feed(held, { on: 'probed', status });
+    if (what === 'probe') this.#feed(held, { on: 'probed', status, ...why });
     else {
       const granted = output.do === 'response' ? Number(output.message.contacts[0]?.params.get('expires')) : Number.NaN;
       const seconds =
         granted > 0 ? granted : ((output.do === 'response' ? output.message.expires : undefined) ?? EXPIRES);
-      this.#feed(held, { on: 'registered', status, seconds });
+      this.#feed(held, { on: 'registered', status, seconds, ...why });
     }
     return true;
+  }
+
+  /** A connection is gone. A carrier that does not believe our certificate says so only then (RFC 8446 section 4.4.2.4). */
+  closed(flow: Flow, why: string): void {
+    const fault = flow.protocol === 'tls' ? certificateFault(new NetError(why, '')) : undefined;
+    if (fault === undefined) return;
+    for (const held of this.#held.values()) {
+      if (!held.flowIds.has(flow.id)) continue;
+      held.refused = fault;
+      this.#feed(held, { on: 'failed', status: 503, why: fault });
+    }
   }
 
   standing(id: string): {
@@ -194,7 +244,7 @@ export class Trunks {
   } {
     const held = this.#held.get(id);
     if (held === undefined) return { state: 'off' };
-    const { at, cause, registers, registered } = held.health;
+    const { at, cause = held.turnedAway, registers, registered } = held.health;
     return { state: at, ...(cause === undefined ? {} : { cause }), ...(registers ? { registered } : {}) };
   }
 
@@ -216,7 +266,7 @@ export class Trunks {
 
   #take(row: TrunkRow): void {
     const { settings } = row;
-    const trunk = this.#trunkOf(row);
+    const trunk = readTrunk(row, this.#o);
     const { expires = EXPIRES, probeEvery = PROBE_EVERY } = settings;
     const health = newHealth({
       ...{ registers: settings.mode === 'register' && this.#leads, expires },
@@ -226,19 +276,6 @@ export class Trunks {
     this.#held.set(row.id, held);
     for (const address of [settings.host, ...(settings.addresses ?? [])]) this.#o.trust(address);
     this.#feed(held, { on: 'start' });
-  }
-
-  #trunkOf({ id, settings, secret }: TrunkRow): Trunk {
-    const { hash, key, world } = this.#o;
-    const { username, transport } = settings;
-    const domain = domainOf(settings);
-    const realm = settings.realm ?? domain;
-    const port = settings.port ?? (transport === 'tls' ? 5061 : 5060);
-    const password = secret === null ? undefined : unseal(world.crypto, key, id, secret);
-    if (username === undefined || password === undefined) return { id, settings, domain, port };
-    const ha1 = (name: 'MD5' | 'SHA-256') => digestHa1(name, username, realm, password, hash);
-    const credentials = { username, realm, ha1: { md5: ha1('MD5'), sha256: ha1('SHA-256') } };
-    return { id, settings, domain, port, credentials };
   }
 
   #letGo(held: Held): void {
@@ -255,23 +292,10 @@ export class Trunks {
     for (const one of out) {
       if (one.do === 'register') void this.#register(held, one.expires);
       else if (one.do === 'probe') void this.#probe(held);
-      else this.#changed(held);
+      else this.#alarms.changed(held.trunk, held.health);
     }
     held.timer?.cancel();
     if (!this.#stopped) held.timer = clock.at(trunkHealth.due(held.health), () => this.#feed(held, TICK));
-  }
-
-  #changed({ trunk, health }: Held): void {
-    const { bus, world } = this.#o;
-    const { id, settings } = trunk;
-    world.log.info('softswitch.trunk', { trunk: id, state: health.at, cause: health.cause });
-    const cause = `trunk-down-${id}`;
-    const text = `The trunk ${settings.name} does not serve: ${health.cause}.`;
-    const told =
-      health.at === 'down'
-        ? bus.request('alarm.raise', { severity: 'major', cause, text }, SELF)
-        : bus.request('alarm.clear', { cause }, SELF);
-    void told.catch(() => undefined);
   }
 
   async #flows(id: string): Promise<readonly NamedFlow[]> {
@@ -279,17 +303,26 @@ export class Trunks {
     if (held === undefined) return [];
     const ways = await this.#flowsOf(held);
     if (ways.length > 0) held.flowIds = new Set(ways.map(({ flow }) => flow.id));
+    // It may never be asked; a call shows it too.
+    else if (held.refused !== undefined) this.#feed(held, { on: 'failed', status: 503, why: held.refused });
     for (const { flow } of ways) this.#o.trust(flow.remote.host);
     return ways;
   }
 
   /** An empty list where nobody can be reached. */
-  #flowsOf({ trunk: { settings } }: Held): Promise<readonly NamedFlow[]> {
+  async #flowsOf(held: Held): Promise<readonly NamedFlow[]> {
+    const { settings } = held.trunk;
     const { transport: protocol, host, port, tls: { ca, mutual: alias = false } = {} } = settings;
     const { certificate, key } = this.#o.own;
     const shown = alias ? { certificate, key } : {};
     const tls = { sipDomain: true, ...shown, ...(ca === undefined ? {} : { ca }) };
-    return this.#o.flowsTo({ protocol, host, port, timeout: CONNECT_WITHIN, tls, alias }).catch(() => []);
+    try {
+      const ways = await this.#o.flowsTo({ protocol, host, port, timeout: CONNECT_WITHIN, tls, alias });
+      return ways;
+    } catch (error) {
+      held.refused = error instanceof NetError ? certificateFault(error) : undefined;
+      return [];
+    }
   }
 
   async #register(held: Held, expires: number): Promise<void> {
@@ -326,9 +359,12 @@ export class Trunks {
     const [way] = last ? await this.#flowsOf(held) : await this.#flows(held.row.id);
     if (way === undefined) {
       if (last) return;
+      const why = held.refused === undefined ? {} : { why: held.refused };
       this.#feed(
         held,
-        what === 'probe' ? { on: 'probed', status: 503 } : { on: 'registered', status: 503, seconds: 0 },
+        what === 'probe'
+          ? { on: 'probed', status: 503, ...why }
+          : { on: 'registered', status: 503, seconds: 0, ...why },
       );
       return;
     }
