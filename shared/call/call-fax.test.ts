@@ -45,6 +45,13 @@ describe('a call by relay', () => {
     expect(call.feed(answered(CALLER, true, fax))).toContain('accept-offer b1');
   });
 
+  it('waits while the other side has an offer of ours to answer', () => {
+    const call = established();
+    const side = call.state.sides.get(CALLER);
+    if (side !== undefined) side.busy = true;
+    expect(call.feed(offer('b1', fax))).toEqual(['refuse-offer b1 491']);
+  });
+
   it('stays with sound where media fails, and both sides may offer again', () => {
     const call = established();
     const quiet = rig({ media: false, state: call.state });

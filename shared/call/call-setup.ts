@@ -149,7 +149,7 @@ function ring<T>(state: CallState<T>, wanted: Routed<T>['targets'], ringFor: num
 /** Nobody rings where the call may not be forked so wide (RFC 5393 section 5.3.3.1): 440. */
 function fitting<T>(state: CallState<T>, targets: Routed<T>['targets']): Routed<T>['targets'] {
   const share = shareOf(state.breadth, widthOf(targets));
-  delete state.share;
+  state.share = undefined;
   if (share === 0) return targets.map(({ leg }) => ({ leg, branches: [], otherwise: 440 }));
   if (share !== undefined) state.share = share;
   return targets;
@@ -178,7 +178,7 @@ function inviteReady<T>(state: CallState<T>, now: number, out: Out<T>): void {
 function nextWay<T>(state: CallState<T>, name: string, status: number, now: number, out: Out<T>): boolean {
   const leg = legOf(state, name);
   if (leg?.oneByOne === undefined || state.at !== 'ringing') return false;
-  delete leg.tryBy;
+  leg.tryBy = undefined;
   const planned = [...state.branches.values()].filter((one) => one.leg === leg.id && one.at === 'planned');
   if (planned.length === 0) return false;
   if (leg.oneByOne.always !== true && !isWayOut(status)) {
@@ -228,8 +228,8 @@ export function progress<T>(
   const branch = state.branches.get(name);
   const leg = legOf(state, name);
   if (state.at !== 'ringing' || branch?.at !== 'ringing' || leg === undefined) return;
-  delete leg.tryBy;
-  delete branch.tryBy;
+  leg.tryBy = undefined;
+  branch.tryBy = undefined;
   if (status >= 180 && branch.status === undefined) {
     const first = ![...state.branches.values()].some((one) => one.leg === leg.id && one.status !== undefined);
     branch.status = status;
@@ -289,7 +289,7 @@ export function win<T>(state: CallState<T>, name: string, sdp: string | undefine
   if (state.at !== 'ringing' || branch?.at !== 'ringing' || leg === undefined) return;
   branch.at = 'up';
   leg.at = 'up';
-  delete leg.tryBy;
+  leg.tryBy = undefined;
   state.winner = name;
   state.at = 'answering';
   state.deadline = NEVER;
@@ -326,7 +326,8 @@ function recorded<T>(state: CallState<T>, out: Out<T>): void {
     delete state.taken;
     out.push({ do: 'answer', party: state.winner, sdp: taker.sdp });
   }
-  delete state.offer;
+  // Not deleted: the state of every call would become a table of its own.
+  state.offer = undefined;
   out.push({ do: 'up', ...(state.winner === undefined ? {} : { branch: state.winner }) });
 }
 

@@ -18,7 +18,7 @@ export interface Branch<T> {
   /** Other flows of the same phone (RFC 5626), the best first. */
   readonly others?: readonly T[];
   /** Until when the flow of now may be silent. */
-  tryBy?: number;
+  tryBy?: number | undefined;
   at: 'planned' | 'ringing' | 'up' | 'gone';
   status?: number;
 }
@@ -33,7 +33,7 @@ export interface Leg {
   sdp?: string;
   /** Its contacts are tried one after the other, and until when the one of now may be silent. */
   readonly oneByOne?: OneByOne;
-  tryBy?: number;
+  tryBy?: number | undefined;
 }
 
 /** Why media was asked for, and for which party. */
@@ -68,7 +68,7 @@ export interface CallState<T> {
   lostBy?: { readonly status: number; readonly reason: EndReason };
   /** Max-Breadth of the caller's INVITE, and of those that ring now. */
   breadth?: number;
-  share?: number;
+  share?: number | undefined;
   /** `route` is not answered yet. */
   routing: boolean;
   relay: boolean;
@@ -78,7 +78,7 @@ export interface CallState<T> {
   caller: 'none' | 'waiting' | 'up' | 'gone';
   callerLeg?: Leg;
   /** The caller's offer, until answered. */
-  offer?: string;
+  offer?: string | undefined;
   /** The caller's 2xx carried our offer: its ACK brings the answer. */
   callerLate: boolean;
   readonly legs: Map<LegId, Leg>;

@@ -67,7 +67,7 @@ export function inFull(dialled: string, from: string | undefined): string {
 }
 
 /** A number as it is meant, when only digits, a plus sign and the visual separators of RFC 3966 stand in it. */
-function withoutSeparators(text: string): string {
+export function withoutSeparators(text: string): string {
   if (isDigits(text.startsWith('+') ? text.slice(1) : text)) return text;
   let bare = '';
   for (const c of text) if (!'-.() '.includes(c)) bare += c;

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { authorize, type DigestAlgorithm, digestHa1 } from '../sip/digest.ts';
 import { newRequest, type SipMessage } from '../sip/message.ts';
@@ -22,7 +22,6 @@ function newDoor(secret = 1, isOurs?: (host: string) => boolean, hashed = hash) 
     realm: REALM,
     secret: new Uint8Array(32).fill(secret),
     hash: hashed,
-    hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
     salt: () => Uint8Array.of(++salt),
     ...(isOurs && { isOurs }),
   });

@@ -9,7 +9,6 @@ import {
   type DigestAlgorithm,
   type DigestCredentials,
   type DigestHash,
-  type DigestHmac,
   isFresh,
   makeNonce,
   NonceCounts,
@@ -33,11 +32,14 @@ export interface DoorOptions {
   /** At least 16 random octets; from another secret all nonces are stale. */
   readonly secret: Uint8Array<ArrayBuffer>;
   readonly hash: DigestHash;
-  readonly hmac: DigestHmac;
   /** True for a host that is this server: some phones sign its address instead of the Request-URI (RFC 3261 section 22.4 point 5 lets them differ). */
   readonly isOurs?: (host: string) => boolean;
   /** 8 random octets for every nonce. */
   readonly salt: () => Uint8Array;
+  /** Stands in every nonce behind its time: which of several processes made it. No hexadecimal digit. */
+  readonly mark?: string;
+  /** A wrong digest came from there, for that account: other processes that serve the same accounts want to know. */
+  readonly onWrong?: (source: string, account: string) => void;
 }
 
 export type Verdict =
@@ -55,6 +57,7 @@ const NOBODY = { md5: '0'.repeat(32), sha256: '0'.repeat(64) };
 
 export class Door {
   readonly #options: DoorOptions;
+  readonly #secret: string;
   readonly #counts = new NonceCounts();
   /** Nonces of the last moments: mostly the answer comes at once, and their signature need not be computed again. */
   readonly #made = new Set<string>();
@@ -62,6 +65,7 @@ export class Door {
 
   constructor(options: DoorOptions) {
     this.#options = { ...options, hash: remembering(options.hash) };
+    this.#secret = hex(options.secret);
   }
 
   /** The credentials that a request carries for our realm; whoever they name is not proved by that. */
@@ -89,19 +93,26 @@ export class Door {
   ): Verdict {
     if (this.#guesses.banned(source, claimed?.username, wall)) return { ok: false, status: 403, challenges: [] };
     if (claimed === undefined) return this.#challenge(wall, secure, false);
-    const { secret, hmac, hash } = this.#options;
+    const { hash } = this.#options;
     const ha1 = account?.ha1 ?? NOBODY;
     const uri = this.#signedServer(claimed.uri) ? claimed.uri : message.uri;
     const right = verify({ method: message.method, uri, credentials: claimed, ha1, hash });
     if (!right || account === undefined) {
       this.#guesses.wrong(source, claimed.username, wall);
+      this.#options.onWrong?.(source, claimed.username);
       return this.#challenge(wall, secure, false);
     }
     // After a restart our own nonces look foreign: who knows the password may try again without being asked for it.
     const known = this.#made.has(claimed.nonce) && isFresh(claimed.nonce, wall);
-    if (!known && checkNonce(claimed.nonce, wall, secret, hmac) !== 'ok') return this.#challenge(wall, secure, true);
+    if (!known && checkNonce(claimed.nonce, wall, this.#secret, hash) !== 'ok')
+      return this.#challenge(wall, secure, true);
     const use = this.#counts.take(claimed.nonce, claimed.nc);
     return use === 'ok' ? { ok: true } : this.#challenge(wall, secure, true);
+  }
+
+  /** A wrong digest that came to another process. */
+  heardWrong(source: string, account: string, wall: number): void {
+    this.#guesses.wrong(source, account, wall);
   }
 
   #signedServer(uri: string): boolean {
@@ -114,8 +125,8 @@ export class Door {
    * any challenge which they do not know, wherever it stands (docs/adr/0006-digest-in-the-clear.md).
    */
   #challenge(wall: number, secure: boolean, stale: boolean): Verdict {
-    const { realm, secret, hmac, salt } = this.#options;
-    const nonce = makeNonce(wall, secret, hmac, hex(salt()));
+    const { realm, hash, salt, mark = '' } = this.#options;
+    const nonce = makeNonce(wall, this.#secret, hash, mark + hex(salt()));
     if (this.#made.size >= MADE_LIMIT) this.#made.clear();
     this.#made.add(nonce);
     const algorithms: readonly DigestAlgorithm[] = secure ? ['SHA-256', 'MD5'] : ['MD5'];
@@ -143,5 +154,6 @@ export function names(uri: string, account: Pick<Account, 'username' | 'number'>
 
 /** A registration is for the signer's own address, From and To alike (RFC 3261 section 10.2). */
 export function mayRegister(message: SipMessage, account: Account): boolean {
-  return names(message.from.uri, account) && names(message.to.uri, account);
+  const { from, to } = message;
+  return names(to.uri, account) && (from.uri === to.uri || names(from.uri, account));
 }

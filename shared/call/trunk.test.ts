@@ -22,6 +22,7 @@ describe('digits', () => {
     ['5550100001', '+15550100001'],
     ['442071838750', '+442071838750'],
     ['anonymous', undefined],
+    ['+33-142.(68)5301', '+33142685301'],
     ['', undefined],
   ])('a carrier’s %s is %s', (text, expected) => {
     expect(fromCarrier(text, [])).toBe(expected);

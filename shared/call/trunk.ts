@@ -1,4 +1,5 @@
 /** Calls to and from the world outside, as far as they can be decided without a network: which trunk, which digits, whose name. Pure. */
+import { withoutSeparators } from './numbers.ts';
 import { normalise } from './plans.ts';
 
 export interface NumberRule {
@@ -30,7 +31,7 @@ export function translate(number: string, rules: readonly NumberRule[]): string 
 
 /** E.164 of a number as a carrier writes it; undefined where it is none. Carriers leave the plus sign out. */
 export function fromCarrier(text: string, rules: readonly NumberRule[]): string | undefined {
-  const number = translate(text, rules);
+  const number = translate(withoutSeparators(text), rules);
   return normalise(number) ?? normalise(`+${number}`);
 }
 

@@ -7,6 +7,7 @@ import { CALLER, type CallInput, type CallOutput, type CallState, callMachine, t
 import { originOf, revised, versionOf } from '#shared/call/direction.ts';
 import { reasonHeader } from '#shared/call/outcome.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
+import { Roster } from '#shared/kernel/roster.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions, SipEndpoint } from '#shared/sip/types.ts';
 
@@ -70,8 +71,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   readonly #inputs: { readonly call: C; readonly input: CallInput<T> | typeof TICK }[] = [];
   #busy = false;
   readonly #machine = callMachine<T>();
-  readonly #calls = new Map<string, C>();
-  readonly #byHandle = new Map<CallHandle, { readonly call: C; readonly party: Party }>();
+  readonly #calls = new Roster<string, C>();
+  readonly #byHandle = new Roster<CallHandle, { readonly call: C; readonly party: Party }>();
 
   constructor(options: {
     readonly sip: SipPort;

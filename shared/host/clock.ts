@@ -1,9 +1,9 @@
-import { DeadlineHeap, type Entry } from '#shared/kernel/heap.ts';
+import { DeadlineHeap } from '#shared/kernel/heap.ts';
 import type { Clock, Timer } from '#shared/kernel/world.ts';
 
 /** The real clocks: one heap of deadlines and one platform timer for all of them. */
 export function hostClock(): Clock {
-  const heap = new DeadlineHeap<() => void>();
+  const heap = new DeadlineHeap<{ run: (() => void) | undefined }>();
   let armed: { readonly deadline: number; readonly timer: NodeJS.Timeout } | undefined;
 
   const arm = () => {
@@ -23,7 +23,7 @@ export function hostClock(): Clock {
     armed = undefined;
     const now = performance.now();
     try {
-      for (let entry = heap.next(now); entry !== undefined; entry = heap.next(now)) entry.value();
+      for (let entry = heap.next(now); entry !== undefined; entry = heap.next(now)) entry.value.run?.();
     } finally {
       arm();
     }
@@ -34,10 +34,13 @@ export function hostClock(): Clock {
     wall: () => Date.now(),
     at(deadline: number, run: () => void): Timer {
       if (deadline === Number.POSITIVE_INFINITY) return { cancel() {} };
-      const entry: Entry<() => void> = heap.add(deadline, run);
+      // What was cancelled lies in the heap for a while, and must not keep alive all that it would have acted on.
+      const what: { run: (() => void) | undefined } = { run };
+      const entry = heap.add(deadline, what);
       arm();
       return {
         cancel() {
+          what.run = undefined;
           heap.cancel(entry);
           if (heap.size === 0) arm();
         },

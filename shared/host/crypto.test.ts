@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { utf8 } from '../kernel/bytes.ts';
+import { VirtualWorld } from '#simulator/world.ts';
+import { hex as hexOf, utf8 } from '../kernel/bytes.ts';
 import type { IssueOptions } from '../kernel/world.ts';
 import { hostCrypto } from './crypto.ts';
 import { keyHashOf, REQUEST_LIMIT } from './crypto-x509.ts';
@@ -206,6 +207,22 @@ describe('requests', () => {
 });
 
 describe('primitives', () => {
+  test('a text is hashed octet by octet, whatever its characters, in both worlds', () => {
+    const world = new VirtualWorld({ seed: 1 });
+    const worlds = [crypto, world.host('a', ['10.0.0.1']).crypto];
+    fc.assert(
+      fc.property(
+        fc.uint8Array(),
+        fc.constantFrom('md5' as const, 'sha256' as const, 'sha1' as const),
+        (octets, name) => {
+          const text = String.fromCharCode(...octets);
+          for (const one of worlds)
+            expect(one.hashText(name, text)).toBe(hexOf(crypto.hash(name, Uint8Array.from(octets))));
+        },
+      ),
+    );
+  });
+
   test('signatures are checked against key and data', async () => {
     const [key, other] = [await crypto.createKey(), await crypto.createKey()];
     const signature = await crypto.sign(key.privateKey, utf8('yes'));

@@ -152,6 +152,20 @@ describe('what is remembered', () => {
     expect(sent).toEqual(['tcp CANCEL']);
   });
 
+  it('what a peer has said nothing to goes over UDP once its connection is gone, and what it has taken does not', async () => {
+    const { ways, sent } = rig(true);
+    const tcp = { ...flow('p'), id: 'tcp p', protocol: 'tcp' } as const;
+    ways.take(flow('p'), invite(1), large, () => true);
+    await Promise.resolve();
+    ways.heard(tcp);
+    ways.take(flow('p'), invite(2), large, () => true);
+    await Promise.resolve();
+    sent.length = 0;
+    ways.closed(tcp);
+    expect(sent).toEqual(['udp xxxxxx']);
+    expect([1, 2].map((n) => ways.take(flow('p'), invite(n, 'CANCEL'), 'short', () => true))).toEqual([false, false]);
+  });
+
   it(`${REFUSED_PEERS} peers that take no connection`, async () => {
     const { ways, asked } = rig(false);
     for (let n = 0; n <= REFUSED_PEERS; n++) ways.take(flow(`p${n}`), invite(n), large, () => true);

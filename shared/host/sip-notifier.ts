@@ -150,7 +150,10 @@ export class SipNotifier {
     const body = await this.#o.body(subscription).catch(() => undefined);
     if (body === undefined) subscription.over ??= 'noresource';
     this.#o.sip.act((endpoint, now, out) => {
+      // What changed while the body was being made is still to be told.
+      const { dirty } = subscription;
       const message = this.#notifier.notify(subscription, body, now);
+      subscription.dirty = dirty;
       this.#keep(subscription);
       this.#sent.set(endpoint.request(message, subscription.flow, now, out), subscription);
     });

@@ -49,8 +49,8 @@ export interface SipTransportOptions {
   largeByTcp?(flow: Flow): boolean | undefined;
   /** Sends over a flow of another process; false where it is none. */
   relay?(flow: Flow, text: string): boolean;
-  /** Every message as it goes over the wire. */
-  trace?(direction: 'in' | 'out', flow: Flow, text: string): void;
+  /** Every message as it goes over the wire; the octets are good while it is told. */
+  trace?(direction: 'in' | 'out', flow: Flow, text: string, octets: Uint8Array): void;
   /** The host that Via names where a socket is bound to all addresses; default: the address that fits the peer. */
   readonly publicHost?: string;
   readonly limits?: Partial<SipLimits>;
@@ -65,6 +65,7 @@ export class SipTransport {
   readonly #large: LargeRequests;
   readonly #aliases = new Aliases();
   readonly #listeners: Listener[] = [];
+  readonly #secure: Listener[] = [];
   readonly #connections = new Map<string, SipConnection>();
   /** Connections that we opened, by peer, for reuse; a promise while one is being opened. */
   readonly #outgoing = new Map<string, Promise<Flow>>();
@@ -118,7 +119,10 @@ export class SipTransport {
       else stream.destroy();
     });
     this.#listeners.push(listener);
-    if (protocol === 'tls') this.#tlsPort = listener.local.port;
+    if (protocol === 'tls') {
+      this.#tlsPort = listener.local.port;
+      this.#secure.push(listener);
+    }
     return listener.local;
   }
 
@@ -234,7 +238,7 @@ export class SipTransport {
     // A STUN request (RFC 5626 section 4.4.2) begins with two bits that no SIP message has.
     else if ((data[0] ?? 0) < 2) this.#stun(data, flow());
     // Keep-alives (RFC 5626 section 4.4.1 has them for streams, the field sends them here too) carry no message.
-    else if (data.length > 4) this.#message(octetsToText(data), flow());
+    else if (data.length > 4) this.#message(octetsToText(data), flow(), data);
   }
 
   #stun(data: Uint8Array, flow: Flow): void {
@@ -242,10 +246,10 @@ export class SipTransport {
     if (answer !== undefined) this.#datagrams.send(flow, answer);
   }
 
-  #message(text: string, flow: Flow): void {
+  #message(text: string, flow: Flow, octets?: Uint8Array): void {
     this.#received++;
     this.#large.heard(flow);
-    this.#options.trace?.('in', flow, text);
+    this.#options.trace?.('in', flow, text, octets ?? textToOctets(text));
     this.act((now, out) => this.#options.endpoint.receive(text, flow, now, out));
   }
 
@@ -297,10 +301,11 @@ export class SipTransport {
       return;
     }
     this.#sent++;
-    this.#options.trace?.('out', flow, text);
+    const octets = textToOctets(text);
+    this.#options.trace?.('out', flow, text, octets);
     if (this.#options.relay?.(flow, text) === true) return;
-    if (flow.protocol === 'udp') this.#datagrams.send(flow, textToOctets(text));
-    else this.#connections.get(flow.id)?.send(textToOctets(text));
+    if (flow.protocol === 'udp') this.#datagrams.send(flow, octets);
+    else this.#connections.get(flow.id)?.send(octets);
   }
 
   /** Wakes the endpoint at its next deadline. */
@@ -316,6 +321,11 @@ export class SipTransport {
       this.act((now, out) => this.#options.endpoint.tick(now, out));
     });
     this.#timer = { at: due, handle };
+  }
+
+  /** Further authorities (PEM, each one certificate) whose certificates are looked at over TLS; `accept` judges who comes with one. */
+  believe(authorities: readonly string[]): void {
+    for (const listener of this.#secure) listener.believe(authorities);
   }
 
   /** The source has proved itself (it registered): for ten minutes it is not counted. */

@@ -63,25 +63,25 @@ function timeText(wall: number): string {
   return time;
 }
 
-/** The wall clock (ms) at which an identifier was made; undefined for text that `newId` cannot have made. */
-export function timeOfId(id: string): number | undefined {
-  const time = /^[a-z]+_([0-9a-hjkmnp-tv-z]{10})[0-9a-hjkmnp-tv-z]{16}$/.exec(id)?.[1];
-  return time === undefined ? undefined : [...time].reduce((sum, digit) => sum * 32 + ALPHABET.indexOf(digit), 0);
-}
+/** Two characters for every ten bits. */
+const PAIRS = Array.from({ length: 1024 }, (_none, bits) => ALPHABET.charAt(bits >> 5) + ALPHABET.charAt(bits & 31));
 
 /** Base 32 (Crockford's alphabet, lower case, no padding) of any octets; 5 octets become 8 characters. */
 export function base32(octets: Uint8Array): string {
   let text = '';
   let bits = 0;
   let held = 0;
-  for (const octet of octets) {
-    held = (held << 8) | octet;
+  for (let i = 0; i < octets.length; i++) {
+    held = (held << 8) | (octets[i] ?? 0);
     bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += ALPHABET[(held >> bits) & 31];
+    if (bits >= 10) {
+      bits -= 10;
+      text += PAIRS[(held >> bits) & 1023];
     }
-    held &= (1 << bits) - 1;
+  }
+  if (bits >= 5) {
+    bits -= 5;
+    text += ALPHABET[(held >> bits) & 31];
   }
   if (bits > 0) text += ALPHABET[(held << (5 - bits)) & 31];
   return text;

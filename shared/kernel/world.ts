@@ -113,6 +113,11 @@ export interface ConnectOptions {
 
 export interface Listener {
   readonly local: Address;
+  /**
+   * Over TLS: further authorities (PEM, each one certificate), whose clients come with `authority` and are not `trusted`. It holds for
+   * connections from now on, in place of what was said before.
+   */
+  believe(authorities: readonly string[]): void;
   /** Stops listening and destroys the streams that came in. */
   close(): Promise<void>;
 }
@@ -128,6 +133,8 @@ export type Peer =
       readonly keyHash: string;
       /** Signed by an authority that we believe, and in its time. */
       readonly trusted: boolean;
+      /** Not by one of these, but by a further one that a listener was told of: SHA-256 of that one's SubjectPublicKeyInfo, hex. */
+      readonly authority?: string;
       /** Issued by itself and rightly so. */
       readonly selfSigned: boolean;
       readonly serial: string;
@@ -244,6 +251,8 @@ export interface ChainFacts {
 /** Certificates and requests are PEM text. */
 export interface Crypto {
   hash(name: HashName, data: Uint8Array): Uint8Array<ArrayBuffer>;
+  /** Lower-case hex of the hash of a short text with one character per octet. */
+  hashText(name: HashName, text: string): string;
   /** A hash of what does not fit into memory, piece by piece. */
   hasher(name: HashName): Hasher;
   hmac(name: 'sha256', key: Uint8Array, data: Uint8Array): Uint8Array<ArrayBuffer>;

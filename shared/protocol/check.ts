@@ -20,7 +20,8 @@ export function misfit(schema: TSchema, value: unknown): Fault | undefined {
   if (check.Check(value)) return undefined;
   const first = check.Errors(value)[0];
   const pointer = first?.instancePath;
-  return fault('bad_request', first?.message, pointer === undefined || pointer === '' ? {} : { pointer });
+  const words = first?.keyword === 'boolean' ? 'is not known here' : first?.message;
+  return fault('bad_request', words, pointer === undefined || pointer === '' ? {} : { pointer });
 }
 
 /** The value without fields that the schema does not know (taken out in place): how an older reader takes a newer writer's. */

@@ -104,7 +104,8 @@ export function tagged(
   reason?: string,
 ): SipMessage {
   const response = newResponse(request, status, reason, headers);
-  if (!request.to.params.has('tag')) response.set('To', `${request.header('To') ?? ''};tag=${tag}`);
+  if (request.toTag === undefined && !request.to.params.has('tag'))
+    response.set('To', `${request.header('To') ?? ''};tag=${tag}`);
   return response;
 }
 

@@ -19,7 +19,7 @@ export const FLOW_GRACE = 60_000;
 /** The call's dialog that a request belongs to; undefined where tags or Call-ID do not fit (481). */
 export function dialogFor(call: Call, message: SipMessage): Dialog | undefined {
   if (message.callId !== call.callId) return undefined;
-  const tag = message.from.params.get('tag') ?? '';
+  const tag = message.fromTag ?? '';
   if (call.dialog?.remoteTag === tag) return call.dialog;
   return call.forks?.find((fork) => fork.remoteTag === tag);
 }
@@ -130,7 +130,8 @@ function unansweredTooLong(call: Call, now: number, out: EndpointOutput[]): void
     giveUp(call, now, out);
     return;
   }
-  refusePending(call, 480, now, out);
+  // Its sender said for how long it holds (section 13.3.1).
+  refusePending(call, call.server?.request?.expires === undefined ? 480 : 487, now, out);
   ended(call, 'timeout', out);
   call.forget(now);
 }

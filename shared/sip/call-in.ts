@@ -17,7 +17,7 @@ import { writeHost } from './uri.ts';
 /** A provisional response is repeated so often, ms, so that proxies keep the call (section 13.3.1.1). */
 export const REPEAT_PROVISIONAL = 60_000;
 
-/** Takes a new INVITE: 100 at once, then the user is asked. */
+/** Takes a new INVITE: 100 at once, or once the sender is known, then the user is asked. */
 export function takeCall(
   core: Core,
   handle: CallHandle,
@@ -36,10 +36,19 @@ export function takeCall(
   transaction.user = call;
   const offer = sdpOf(message);
   call.asked = offer === undefined;
-  call.ringBy = now + RING_LIMIT;
+  // An INVITE may be good for a while only (section 13.3.1).
+  call.ringBy = now + Math.min(RING_LIMIT, (message.expires ?? RING_LIMIT) * 1000);
   call.plan();
-  core.transactions.reply(transaction, newResponse(message, 100), now, out);
+  transaction.quiet = core.quiet?.(message, flow) === true;
+  if (!transaction.quiet) core.transactions.reply(transaction, newResponse(message, 100), now, out);
   out.push({ do: 'incoming', call: handle, message, flow, ...(offer !== undefined && { offer }) });
+}
+
+/** Its sender is where the INVITE came from: what was held back is sent. */
+export function senderKnown({ core, server }: Call, now: number, out: EndpointOutput[]): void {
+  if (!server?.quiet) return;
+  server.quiet = false;
+  if (server.request) core.transactions.reply(server, newResponse(server.request, 100), now, out);
 }
 
 /** 101..199. */

@@ -70,6 +70,15 @@ function inviteOf(core: Core, options: InviteOptions, names: { callId: string; l
   return newRequest('INVITE', uri, lines, whole.body);
 }
 
+/** Who answered, and our ACK as sent. */
+interface Acked {
+  readonly tag: string;
+  readonly ack: string | undefined;
+}
+
+/** Most calls have one answer: what is kept of it half a minute long is to be small. */
+const NOBODY: readonly Acked[] = [];
+
 /** Hears the responses to our first INVITE, also after the call is over: a late 2xx still wants ACK and BYE. */
 class OutgoingInvite implements ClientUser {
   readonly #call: Call;
@@ -77,7 +86,7 @@ class OutgoingInvite implements ClientUser {
   readonly #offered: boolean;
   readonly #trying: boolean;
   /** ACKs of the 2xx, as sent, by To tag; undefined while the user owes the answer to a late offer. */
-  readonly #acks = new Map<string, string | undefined>();
+  #acks: readonly Acked[] = NOBODY;
   #challenged = 0;
   #lengthened = false;
 
@@ -110,7 +119,7 @@ class OutgoingInvite implements ClientUser {
       out.push({ do: 'progress', call: call.handle, status: 100, message });
     }
     if (call.silent || call.at !== 'ringing' || message.status === 100) return;
-    if (message.to.params.has('tag') && !this.#early(message)) return;
+    if (message.toTag !== undefined && !this.#early(message)) return;
     if (!takeReliable(call, call.dialog, message, now, out)) return;
     const sdp = sdpOf(message);
     out.push({ do: 'progress', call: call.handle, status: message.status, message, ...(sdp !== undefined && { sdp }) });
@@ -119,7 +128,7 @@ class OutgoingInvite implements ClientUser {
   /** Makes or renews an early dialog (section 12.1); false where there are too many. */
   #early(message: SipMessage): boolean {
     const call = this.#call;
-    const tag = message.to.params.get('tag') ?? '';
+    const tag = message.toTag ?? '';
     if (call.dialog?.remoteTag === tag) return true;
     const forks = call.forks ?? [];
     const known = forks.find((fork) => fork.remoteTag === tag);
@@ -130,16 +139,16 @@ class OutgoingInvite implements ClientUser {
   }
 
   #success(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
-    const tag = message.to.params.get('tag') ?? '';
-    if (this.#acks.has(tag)) {
-      const ack = this.#acks.get(tag);
-      if (ack) sendAgain(this.#call.flow, ack, out);
+    const tag = message.toTag ?? '';
+    const known = this.#acks.find((one) => one.tag === tag);
+    if (known) {
+      if (known.ack) sendAgain(this.#call.flow, known.ack, out);
       return;
     }
-    if (this.#acks.size >= FORK_LIMIT) return;
+    if (this.#acks.length >= FORK_LIMIT) return;
     const call = this.#call;
     const dialog = dialogOfResponse(this.#seed, message);
-    const first = this.#acks.size === 0 && call.at !== 'over';
+    const first = this.#acks.length === 0 && call.at !== 'over';
     if (!first) {
       this.#refuseFork(transaction, dialog, now, out);
       return;
@@ -177,7 +186,7 @@ class OutgoingInvite implements ClientUser {
     } else {
       call.at = 'answered';
       call.offerBy = now + TRY_TIME;
-      this.#acks.set(dialog.remoteTag, undefined);
+      this.#acks = [...this.#acks, { tag: dialog.remoteTag, ack: undefined }];
       call.owedAck = (answer, when, list) => {
         this.#ack(dialog, answer, list, seq);
         call.owedAck = undefined;
@@ -193,7 +202,9 @@ class OutgoingInvite implements ClientUser {
   #ack(dialog: Dialog, answer: string | undefined, out: EndpointOutput[], seq = dialog.localSeq): void {
     const headers: HeaderLine[] = answer === undefined ? [] : [['Content-Type', 'application/sdp']];
     const ack = dialogRequest(dialog, 'ACK', headers, answer, seq);
-    this.#acks.set(dialog.remoteTag, this.#call.core.transactions.sendAck(ack, this.#call.flow, out));
+    const text = this.#call.core.transactions.sendAck(ack, this.#call.flow, out);
+    const others = this.#acks.filter((one) => one.tag !== dialog.remoteTag);
+    this.#acks = [...others, { tag: dialog.remoteTag, ack: text }];
   }
 
   /** A 2xx of another fork: acknowledged, then ended. */

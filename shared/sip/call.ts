@@ -1,5 +1,6 @@
 /** One INVITE dialog usage as this end sees it: plain state; what happens to it is in the `call-*.ts` files. */
 import { NEVER } from '../kernel/machine.ts';
+import type { Roster } from '../kernel/roster.ts';
 import type { HeaderLine } from './build.ts';
 import type { Abilities, Refusal } from './checks.ts';
 import type { Timed } from './deadlines.ts';
@@ -24,7 +25,9 @@ export interface Core {
   readonly abilities: Abilities;
   /** See `EndpointOptions`. */
   readonly screen: ((message: SipMessage, flow: Flow) => Refusal | undefined) | undefined;
+  readonly quiet: ((message: SipMessage, flow: Flow) => boolean) | undefined;
   readonly stray: ((message: SipMessage, flow: Flow, text: string) => boolean) | undefined;
+  readonly elsewhere: ((message: SipMessage, flow: Flow, text: string) => boolean) | undefined;
   readonly limits: EndpointLimits;
   /** Allow and Supported, on messages that make or refresh a dialog. */
   readonly capabilities: readonly HeaderLine[];
@@ -33,9 +36,9 @@ export interface Core {
   readonly sessionExpires: number | undefined;
   /** Reliable provisional responses are sent and acknowledged (RFC 3262). */
   readonly reliable: boolean;
-  readonly calls: Map<CallHandle, Call>;
+  readonly calls: Roster<CallHandle, Call>;
   /** By our tag, which is random and ours alone. */
-  readonly byTag: Map<string, Call>;
+  readonly byTag: Roster<string, Call>;
   readonly hooks: CallHooks;
 }
 

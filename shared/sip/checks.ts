@@ -64,7 +64,11 @@ function checkUri(message: SipMessage): Refusal | undefined {
 
 /** Sections 8.2.2.3 and 16.3: `Proxy-Require` counts too, for we stand where a proxy would. */
 function checkRequire(message: SipMessage, abilities: Abilities): Refusal | undefined {
-  const wanted = [...message.headerAll('Require'), ...message.headerAll('Proxy-Require')];
+  // Whoever stands between two calls tells nothing of the one to the other but what it means to (RFC 3323 section 5).
+  const passing = message
+    .headerAll('Proxy-Require')
+    .filter((one) => !abilities.backToBack || one.toLowerCase() !== 'privacy');
+  const wanted = [...message.headerAll('Require'), ...passing];
   const unknown = wanted.filter((option) => !abilities.supported.includes(option.toLowerCase()));
   if (unknown.length === 0) return undefined;
   return { status: 420, headers: [['Unsupported', unknown.join(', ')]] };

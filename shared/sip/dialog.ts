@@ -1,8 +1,10 @@
 /** Dialogs (RFC 3261 section 12): what both ends remember, as plain data, and the requests built from it. */
 import { type HeaderLine, MAX_FORWARDS } from './build.ts';
+import { CONTACT } from './headers.ts';
 import { newRequest, type SipMessage } from './message.ts';
 import type { CallSnapshot } from './types.ts';
 import { parseNameAddr, parseUri, writeNameAddr, writeUri } from './uri.ts';
+import { NO_TAG, usualAddress } from './usual.ts';
 
 export interface Dialog {
   readonly callId: string;
@@ -40,7 +42,7 @@ export function dialogOfResponse(seed: DialogSeed, response: SipMessage): Dialog
   return {
     callId: seed.callId,
     localTag: seed.localTag,
-    remoteTag: response.to.params.get('tag') ?? '',
+    remoteTag: response.toTag ?? '',
     local: seed.local,
     remote: response.header('To') ?? '',
     remoteTarget: targetOf(response) ?? seed.uri,
@@ -56,7 +58,7 @@ export function dialogOfInvite(invite: SipMessage, localTag: string): Dialog {
   return {
     callId: invite.callId,
     localTag,
-    remoteTag: invite.from.params.get('tag') ?? '',
+    remoteTag: invite.fromTag ?? '',
     local: `${invite.header('To') ?? ''};tag=${localTag}`,
     remote: invite.header('From') ?? '',
     remoteTarget: targetOf(invite) ?? callerUri(invite),
@@ -70,7 +72,15 @@ export function dialogOfInvite(invite: SipMessage, localTag: string): Dialog {
 const isSecure = (uri: string): boolean => uri.slice(0, 5).toLowerCase() === 'sips:';
 
 /** The URI of the one Contact, if it has one that requests can be sent to. */
-const targetOf = (message: SipMessage): string | undefined => asTarget(message.contacts[0]?.uri);
+function targetOf(message: SipMessage): string | undefined {
+  for (const { id, text, start, end } of message.fields) {
+    if (id !== CONTACT) continue;
+    // Of the usual form is only what requests can be sent to.
+    if (usualAddress(text, start, end) !== NO_TAG) break;
+    return text.slice(text.lastIndexOf('<', end) + 1, end - 1);
+  }
+  return asTarget(message.contacts[0]?.uri);
+}
 
 /** Where a caller is that gives no such Contact: by its From, or else by its Via. */
 function callerUri(invite: SipMessage): string {

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -9,7 +9,6 @@ import {
   type DigestAlgorithm,
   type DigestCredentials,
   type DigestHash,
-  type DigestHmac,
   digestHa1,
   makeNonce,
   NONCE_LIFETIME,
@@ -24,8 +23,7 @@ const hash: DigestHash = (algorithm, text) =>
   createHash(algorithm === 'MD5' ? 'md5' : 'sha256')
     .update(text, 'latin1')
     .digest('hex');
-const hmac: DigestHmac = (key, data) => createHmac('sha256', key).update(data).digest();
-const secret = new Uint8Array(32).fill(7);
+const secret = '07'.repeat(32);
 
 const both = (username: string, realm: string, password: string): Credentials => ({
   username,
@@ -59,7 +57,7 @@ describe('the examples of RFC 7616', () => {
 });
 
 describe('challenge and answer', () => {
-  const nonce = makeNonce(1_000_000, secret, hmac, 'aa55');
+  const nonce = makeNonce(1_000_000, secret, hash, 'aa55');
   const challenges = challenge({ realm: 'home.example', nonce });
 
   it('offer SHA-256 before MD5', () => {
@@ -188,7 +186,7 @@ describe('parseCredentials', () => {
 
 describe('nonces', () => {
   const now = 1_790_000_000_000;
-  const nonce = makeNonce(now, secret, hmac, '0123');
+  const nonce = makeNonce(now, secret, hash, '0123');
 
   it.each<[string, number, string]>([
     ['at once', 0, 'ok'],
@@ -197,27 +195,27 @@ describe('nonces', () => {
     ['with a clock a little behind', -2000, 'ok'],
     ['with a clock set back', -2001, 'stale'],
   ])('are judged %s', (_, later, verdict) => {
-    expect(checkNonce(nonce, now + later, secret, hmac)).toBe(verdict);
+    expect(checkNonce(nonce, now + later, secret, hash)).toBe(verdict);
   });
 
   it('are refused after any change, and under another secret', () => {
     for (let i = 0; i < nonce.length; i++) {
       const changed = nonce.slice(0, i) + (nonce[i] === '0' ? '1' : '0') + nonce.slice(i + 1);
-      expect(checkNonce(changed, now, secret, hmac)).toBe('bad');
+      expect(checkNonce(changed, now, secret, hash)).toBe('bad');
     }
-    expect(checkNonce(nonce, now, new Uint8Array(32), hmac)).toBe('bad');
+    expect(checkNonce(nonce, now, '0'.repeat(64), hash)).toBe('bad');
     for (const junk of ['', 'x', nonce.slice(1), `${nonce}0`, 'f'.repeat(200)]) {
-      expect(checkNonce(junk, now, secret, hmac)).toBe('bad');
+      expect(checkNonce(junk, now, secret, hash)).toBe('bad');
     }
   });
 
   it('differ by their salt', () => {
-    expect(makeNonce(now, secret, hmac, '4567')).not.toBe(nonce);
+    expect(makeNonce(now, secret, hash, '4567')).not.toBe(nonce);
   });
 });
 
 describe('NonceCounts', () => {
-  const at = (time: number): string => makeNonce(time, secret, hmac);
+  const at = (time: number): string => makeNonce(time, secret, hash);
   const nc = (n: number): string => n.toString(16).padStart(8, '0');
 
   it('takes each count once, late ones inside the window', () => {

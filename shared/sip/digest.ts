@@ -2,7 +2,7 @@
  * Digest access authentication (RFC 7616, RFC 8760, RFC 3261 section 22), both roles, with MD5 and SHA-256 and qop `auth`.
  * The server keeps nothing per challenge: a nonce carries its time and our signature. Hashes come in as functions.
  */
-import { fromHex, hex, utf8 } from '../kernel/bytes.ts';
+import { fromHex } from '../kernel/bytes.ts';
 import { endOfQuoted, isToken, own, quote, skipSpace, trimmed, unquote } from './params.ts';
 import type { Credentials } from './types.ts';
 import { parseUri, sameUri } from './uri.ts';
@@ -10,8 +10,6 @@ import { parseUri, sameUri } from './uri.ts';
 export type DigestAlgorithm = 'MD5' | 'SHA-256';
 /** Lower-case hex of the digest of a text with one character per octet. */
 export type DigestHash = (algorithm: DigestAlgorithm, text: string) => string;
-/** HMAC with SHA-256. */
-export type DigestHmac = (key: Uint8Array<ArrayBuffer>, data: Uint8Array<ArrayBuffer>) => Uint8Array;
 
 /** What an Authorization or Proxy-Authorization header says. */
 export interface DigestCredentials {
@@ -90,30 +88,31 @@ export function challenge(options: {
 const TIME_DIGITS = 12;
 const MAC_DIGITS = 32;
 
-function sign(body: string, secret: Uint8Array<ArrayBuffer>, hmac: DigestHmac): string {
-  return hex(hmac(secret, utf8(body))).slice(0, MAC_DIGITS);
+/** Hash of secret and time, as RFC 7616 section 3.3 makes it; half of its digits, so that nobody can go on hashing from there. */
+function sign(body: string, secret: string, hash: DigestHash): string {
+  return hash('SHA-256', `${secret}:${body}`).slice(0, MAC_DIGITS);
 }
 
 /**
  * A nonce made at wall-clock `now` (ms): its time, `salt` (hex, random: two clients challenged in one millisecond must not
- * share a nonce), and a signature over both.
+ * share a nonce), and a signature over both. `secret`: at least 32 random hex digits.
  */
-export function makeNonce(now: number, secret: Uint8Array<ArrayBuffer>, hmac: DigestHmac, salt = ''): string {
+export function makeNonce(now: number, secret: string, hash: DigestHash, salt = ''): string {
   const time = Math.max(0, Math.floor(now)).toString(16).padStart(TIME_DIGITS, '0');
-  return `${time}${salt}${sign(time + salt, secret, hmac)}`;
+  return `${time}${salt}${sign(time + salt, secret, hash)}`;
 }
 
 /** `bad`: not made by us. `stale`: ours, but older than `lifetime` (ms) or from a clock that has since been set back. */
 export function checkNonce(
   nonce: string,
   now: number,
-  secret: Uint8Array<ArrayBuffer>,
-  hmac: DigestHmac,
+  secret: string,
+  hash: DigestHash,
   lifetime: number = NONCE_LIFETIME,
 ): 'ok' | 'stale' | 'bad' {
   if (nonce.length < TIME_DIGITS + MAC_DIGITS || nonce.length > 128) return 'bad';
   const body = nonce.slice(0, -MAC_DIGITS);
-  if (!equalText(nonce.slice(-MAC_DIGITS), sign(body, secret, hmac))) return 'bad';
+  if (!equalText(nonce.slice(-MAC_DIGITS), sign(body, secret, hash))) return 'bad';
   return isFresh(nonce, now, lifetime) ? 'ok' : 'stale';
 }
 

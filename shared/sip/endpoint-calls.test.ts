@@ -44,6 +44,44 @@ describe('set-up', () => {
     hangup(duo.a, duo.a.last('answered').call);
   });
 
+  it.each([
+    ['1', 1_000],
+    ['30', 30_000],
+  ])('an INVITE that is for %s s only ends with 487 (section 13.3.1)', (expires, after) => {
+    duo = new Duo();
+    duo.call({ sdp: 'offer', headers: [['Expires', expires]] });
+    duo.run(after - 500);
+    expect(duo.b.lines).toEqual(['100 INVITE']);
+    duo.run(1_000);
+    expect([duo.b.lines.at(-1), duo.a.last('failed').status]).toEqual(['487 INVITE', 487]);
+    expect(duo.b.names).toContain('ended');
+  });
+
+  it('a response with more than one Via was meant for somebody else (section 8.1.3.3)', () => {
+    duo = new Duo();
+    const call = duo.call();
+    duo.run(50);
+    const trying = duo.b.sent.find((text) => text.startsWith('SIP/2.0 100')) ?? '';
+    const ringing = trying.replace('100 Trying', '180 Ringing');
+    const other = 'Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKother\r\n';
+    duo.deliver(duo.a, ringing.replace('From:', `${other}From:`));
+    expect(duo.a.names).not.toContain('progress');
+    duo.deliver(duo.a, ringing);
+    expect(duo.a.names).toContain('progress');
+    hangup(duo.a, call);
+  });
+
+  it('one that is answered in its time goes on', () => {
+    established();
+    hangup(duo.a, duo.a.last('answered').call);
+    duo = new Duo();
+    duo.b.decide = obliging;
+    const call = duo.call({ sdp: 'offer', headers: [['Expires', '5']] });
+    duo.run(10_000);
+    expect(duo.b.names).not.toContain('ended');
+    hangup(duo.a, call);
+  });
+
   it('an offer in the 2xx is answered in the ACK', () => {
     duo = new Duo();
     duo.b.decide = obliging;

@@ -57,3 +57,60 @@ describe('a screened request', () => {
     expect(hears(duo, request('INVITE', 3, 'Require: wonders\r\n'))).toEqual([expect.stringMatching(/^420/)]);
   });
 });
+
+/** All that b sends within the 32 s in which a refusal may be repeated. */
+function sends(duo: Duo, text: string): string[] {
+  const before = duo.b.sent.length;
+  duo.fate = () => [];
+  duo.deliver(duo.b, text);
+  duo.run(duo.now + 40_000);
+  return duo.b.lines.slice(before);
+}
+
+describe('who has proved nothing is sent no more than it sent (section 26.3.2.4)', () => {
+  it.each([
+    ['an option that nobody has', 'Require: wonders\r\n', '', '420'],
+    ['no hop left', 'Max-Forwards: 0\r\n', '', '483'],
+    ['a dialog that nobody has', '', ';tag=none', '481'],
+  ])('%s: one answer to one INVITE, and to each copy', (_name, more, to, status) => {
+    const duo = new Duo({ b: { backToBack: true } });
+    const whole = request('INVITE', 1, more, to);
+    const text = more.startsWith('Max') ? whole.replace('Max-Forwards: 70\r\n', '') : whole;
+    expect(sends(duo, text)).toEqual([expect.stringMatching(`^${status} `)]);
+    expect(sends(duo, text)).toEqual([expect.stringMatching(`^${status} `)]);
+    expect(duo.b.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
+  });
+
+  it('a quiet INVITE gets no 100, and its refusal once, and again for a copy', () => {
+    const duo = new Duo({ b: { quiet: () => true } });
+    duo.b.decide = (told) => {
+      if (told.do === 'incoming') duo.b.act((e, now, out) => e.reject(told.call, 401, {}, now, out));
+    };
+    expect(sends(duo, request('INVITE', 1))).toEqual(['401 INVITE']);
+    duo.fate = () => [];
+    duo.deliver(duo.b, request('INVITE', 2));
+    const before = duo.b.sent.length;
+    duo.deliver(duo.b, request('INVITE', 2));
+    expect(duo.b.lines.slice(before)).toEqual(['401 INVITE']);
+  });
+
+  it('a quiet INVITE that is cancelled is refused once', () => {
+    const duo = new Duo({ b: { quiet: () => true } });
+    duo.fate = () => [];
+    duo.deliver(duo.b, request('INVITE', 1));
+    expect(sends(duo, request('CANCEL', 1))).toEqual(['200 CANCEL', '487 INVITE']);
+  });
+
+  it('once its sender is known it goes on like any other', () => {
+    const duo = new Duo({ b: { quiet: () => true } });
+    duo.fate = () => [];
+    duo.deliver(duo.b, request('INVITE', 1));
+    expect(duo.b.lines).toEqual([]);
+    const { call } = duo.b.last('incoming');
+    for (let i = 0; i < 2; i++) duo.b.act((e, now, out) => e.known(call, now, out));
+    expect(duo.b.lines).toEqual(['100 INVITE']);
+    duo.b.act((e, now, out) => e.reject(call, 486, {}, now, out));
+    duo.run(duo.now + 40_000);
+    expect(duo.b.lines.filter((line) => line.startsWith('486')).length).toBeGreaterThan(5);
+  });
+});

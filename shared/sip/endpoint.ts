@@ -1,10 +1,11 @@
 /** The face of the SIP stack: sorts what comes in and carries out what its user decides. Pure; see `types.ts` for the contract. */
+import { Roster } from '../kernel/roster.ts';
 import type { Random } from '../kernel/world.ts';
 import { type HeaderLine, reasonHeader } from './build.ts';
 import { Call, type Core, type EndpointLimits } from './call.ts';
 import { callHooks } from './call-dialog.ts';
 import { hangup } from './call-end.ts';
-import { rejectCall, sendOk, sendProgress } from './call-in.ts';
+import { rejectCall, senderKnown, sendOk, sendProgress } from './call-in.ts';
 import { refuseOffer, wishOffer } from './call-offer.ts';
 import { refuseLateOffer, startCall } from './call-out.ts';
 import { runTimer } from './call-session.ts';
@@ -47,6 +48,11 @@ export interface EndpointOptions {
    * 8.2.7): nothing is kept, and a copy is refused anew. For challenges, whose requests mostly come back signed.
    */
   readonly screen?: (message: SipMessage, flow: Flow) => Refusal | undefined;
+  /**
+   * Asked about every INVITE that is taken: true where nobody has proved yet to be at the address that it seems to come from. Until
+   * `known` no 100 goes there, and a refusal goes once (RFC 3261 section 26.3.2.4), so that no stranger is sent more than it sent.
+   */
+  readonly quiet?: (message: SipMessage, flow: Flow) => boolean;
   /** Stands before every tag, branch and Call-ID that it makes, so that another process knows whose they are. Default: nothing. */
   readonly mark?: string;
   /**
@@ -54,6 +60,8 @@ export interface EndpointOptions {
    * True: it is not ours to answer, or comes again by `receive`.
    */
   readonly stray?: (message: SipMessage, flow: Flow, text: string) => boolean;
+  /** Asked about a request that begins something, and a CANCEL, before anything is kept of it. True: another process serves it. */
+  readonly elsewhere?: (message: SipMessage, flow: Flow, text: string) => boolean;
   readonly limits?: Partial<EndpointLimits>;
 }
 
@@ -102,14 +110,16 @@ export class Endpoint implements SipEndpoint {
       tokens,
       abilities,
       screen: options.screen,
+      quiet: options.quiet,
       stray: options.stray,
+      elsewhere: options.elsewhere,
       limits: { ...ENDPOINT_LIMITS, ...options.limits },
       capabilities,
       hash: options.hash,
       sessionExpires,
       reliable,
-      calls: new Map(),
-      byTag: new Map(),
+      calls: new Roster(),
+      byTag: new Roster(),
       hooks: callHooks,
     };
     this.#plain = new PlainRequests(this.#core);
@@ -182,6 +192,22 @@ export class Endpoint implements SipEndpoint {
   reject(call: CallHandle, status: number, options: ReplyOptions, now: number, out: EndpointOutput[]): void {
     const found = this.#core.calls.get(call);
     if (found) rejectCall(found, status, options, now, out);
+  }
+
+  known(call: CallHandle, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found) senderKnown(found, now, out);
+  }
+
+  release(call: CallHandle, now: number): SipMessage | undefined {
+    const found = this.#core.calls.get(call);
+    const transaction = found?.server;
+    if (!found || !transaction || found.outgoing || found.at !== 'ringing') return undefined;
+    const { request } = transaction;
+    found.server = undefined;
+    found.forget(now);
+    this.#core.transactions.forgetServer(transaction);
+    return request;
   }
 
   hangup(call: CallHandle, reason: string, now: number, out: EndpointOutput[]): void {

@@ -52,6 +52,8 @@ export class Inbound {
       transactions.deadlines.plan(known);
       return;
     }
+    const begins = message.toTag === undefined;
+    if (begins && this.#core.elsewhere?.(message, flow, text)) return;
     const place = { flow, back: responseFlow(flow, message.topVia), size: text.length };
     if (transactions.count >= this.#core.limits.transactions) {
       this.#refuseUnserved(message, flow, { status: 503, headers: [['Retry-After', '10']] }, out);
@@ -62,18 +64,23 @@ export class Inbound {
       this.#cancel(message, key, place, now, out);
       return;
     }
-    const tag = message.to.params.get('tag');
+    const tag = message.toTag;
     const refusal = this.#refusalOf(message, tag !== undefined);
-    const begins = refusal === undefined && (tag === undefined || message.method === 'REGISTER');
-    const screened = begins ? this.#core.screen?.(message, flow) : undefined;
+    const asks = refusal === undefined && (begins || message.method === 'REGISTER');
+    const screened = asks ? this.#core.screen?.(message, flow) : undefined;
     if (screened) {
       this.#refuseUnserved(message, flow, screened, out);
       return;
     }
     if (!refusal && tag !== undefined && this.#isStray(tag, message) && this.#core.stray?.(message, flow, text)) return;
-    stampVia(message, flow);
     const mergeKey = tag === undefined ? mergeKeyOf(message) : undefined;
-    const late = refusal ?? this.#lateRefusal(message, mergeKey);
+    const late = refusal ?? this.#lateRefusal(message, mergeKey) ?? this.#withoutDialog(message, tag);
+    if (late && !this.#hasDialog(message, tag)) {
+      // Whoever has no part in anything here is answered once: repeated, the answer would be much more than what was sent.
+      this.#refuseUnserved(message, flow, late, out);
+      return;
+    }
+    stampVia(message, flow);
     const transaction = transactions.open(message, { key, mergeKey }, place, now);
     if (late) {
       this.#refuse(transaction, message, late, now, out);
@@ -86,8 +93,7 @@ export class Inbound {
   /** It belongs to a dialog, and nobody here has it. Subscriptions are the user's. */
   #isStray(tag: string, message: SipMessage): boolean {
     if (this.#core.stray === undefined) return false;
-    const call = this.#core.byTag.get(tag);
-    if (call && dialogFor(call, message)) return false;
+    if (this.#hasDialog(message, tag)) return false;
     return message.method !== 'REGISTER' && message.method !== 'SUBSCRIBE' && message.method !== 'NOTIFY';
   }
 
@@ -111,6 +117,17 @@ export class Inbound {
       return { status: 503, headers: [['Retry-After', '10']] };
     }
     return undefined;
+  }
+
+  #hasDialog(message: SipMessage, tag: string | undefined): boolean {
+    const call = tag === undefined ? undefined : this.#core.byTag.get(tag);
+    return call !== undefined && dialogFor(call, message) !== undefined;
+  }
+
+  /** A re-INVITE of a dialog that nobody here has (section 12.2.2). */
+  #withoutDialog(message: SipMessage, tag: string | undefined): Refusal | undefined {
+    const isStray = message.method === 'INVITE' && tag !== undefined && !this.#hasDialog(message, tag);
+    return isStray ? { status: 481, headers: [] } : undefined;
   }
 
   #newRequest(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -154,7 +171,7 @@ export class Inbound {
 
   /** False where nobody here has its dialog. */
   #ack(message: SipMessage, now: number, out: EndpointOutput[]): boolean {
-    const call = this.#core.byTag.get(message.to.params.get('tag') ?? '');
+    const call = this.#core.byTag.get(message.toTag ?? '');
     if (!call || !dialogFor(call, message)) return false;
     callHooks.acked(call, message, now, out);
     return true;

@@ -1,6 +1,6 @@
 /**
  * INVITE server transaction: RFC 3261 section 17.2.1 with the Accepted state of RFC 6026 section 8.7.
- * The endpoint sends 100 Trying at once, so there is no 200 ms timer here.
+ * The endpoint sends 100 Trying at once, or once the sender is known, so there is no 200 ms timer here.
  */
 import type { Machine } from '../kernel/machine.ts';
 import { NEVER } from '../kernel/machine.ts';
@@ -9,6 +9,8 @@ import { nextGap, T1, T4, TRY_TIME } from './timers.ts';
 export interface InviteServerState {
   at: 'proceeding' | 'completed' | 'confirmed' | 'accepted' | 'terminated';
   readonly reliable: boolean;
+  /** Nobody has proved yet to be where responses go: a refusal is sent once, and again only for another copy (RFC 3261 section 26.3.2.4). */
+  quiet: boolean;
   /** Timer G: next retransmission of the final response. */
   resendAt: number;
   gap: number;
@@ -42,7 +44,7 @@ const TRANSPORT = { do: 'fail', why: 'transport' } as const;
 const END = { do: 'end' } as const;
 
 export function newInviteServer(reliable: boolean): InviteServerState {
-  return { at: 'proceeding', reliable, resendAt: NEVER, gap: T1, endAt: NEVER };
+  return { at: 'proceeding', reliable, quiet: false, resendAt: NEVER, gap: T1, endAt: NEVER };
 }
 
 export const inviteServer: Machine<InviteServerState, InviteServerInput, InviteServerOutput> = {
@@ -91,7 +93,7 @@ function reply(state: InviteServerState, status: number, now: number, out: Invit
     state.at = 'accepted';
   } else {
     state.at = 'completed';
-    if (!state.reliable) state.resendAt = now + T1;
+    if (!state.reliable && !state.quiet) state.resendAt = now + T1;
   }
 }
 

@@ -20,6 +20,7 @@ import { decimal, splitList } from './params.ts';
 import { deltaSeconds, parseCSeq } from './scalars.ts';
 import { reasonPhrase } from './status.ts';
 import { type NameAddr, parseNameAddr } from './uri.ts';
+import { NO_TAG, NOT_USUAL, usualAddress } from './usual.ts';
 import { parseVia, type Via } from './via.ts';
 
 export { reasonPhrase } from './status.ts';
@@ -48,6 +49,9 @@ export class SipMessage {
   #contacts: NameAddr[] | undefined;
   #cseq: { readonly n: number; readonly method: string } | undefined;
   #callId: string | undefined;
+  /** Tags; null: there is none. */
+  #fromTag: string | null | undefined;
+  #toTag: string | null | undefined;
 
   /** `method` is empty for a response; there it is read from CSeq. */
   constructor(
@@ -203,6 +207,17 @@ export class SipMessage {
     return this.#to;
   }
 
+  /** The tag of From; undefined where it has none. */
+  get fromTag(): string | undefined {
+    if (this.#fromTag === undefined) this.#fromTag = this.#tagOf(FROM, () => this.from);
+    return this.#fromTag ?? undefined;
+  }
+
+  get toTag(): string | undefined {
+    if (this.#toTag === undefined) this.#toTag = this.#tagOf(TO, () => this.to);
+    return this.#toTag ?? undefined;
+  }
+
   /** Contact addresses in order, without `*` and malformed ones. */
   get contacts(): NameAddr[] {
     this.#contacts ??= this.#addresses(CONTACT);
@@ -252,6 +267,17 @@ export class SipMessage {
     return undefined;
   }
 
+  /** Of an address of the usual form the tag is read where it stands; any other is read as a whole. */
+  #tagOf(id: number, read: () => NameAddr): string | null {
+    for (const { id: one, text, start, end } of this.fields) {
+      if (one !== id) continue;
+      const at = usualAddress(text, start, end);
+      if (at === NOT_USUAL) break;
+      return at === NO_TAG ? null : text.slice(at, end);
+    }
+    return read().params.get('tag') ?? null;
+  }
+
   #unknown(name: string): string | undefined {
     const lower = name.toLowerCase();
     for (const field of this.fields) {
@@ -290,9 +316,11 @@ export class SipMessage {
         return;
       case FROM:
         this.#from = undefined;
+        this.#fromTag = undefined;
         return;
       case TO:
         this.#to = undefined;
+        this.#toTag = undefined;
         return;
       case CONTACT:
         this.#contacts = undefined;

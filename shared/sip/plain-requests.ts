@@ -1,4 +1,5 @@
 /** Requests other than INVITE, both ways, inside and outside of dialogs, as their user sees them (RFC 3261 section 8). */
+import { Roster } from '../kernel/roster.ts';
 import { retryWithCredentials } from './auth.ts';
 import { contactValue, type HeaderLine, MAX_FORWARDS, tagged } from './build.ts';
 import type { Call, Core } from './call.ts';
@@ -18,7 +19,7 @@ interface Waiting {
 
 export class PlainRequests implements ServerUser {
   readonly #core: Core;
-  readonly #waiting = new Map<TransactionHandle, Waiting>();
+  readonly #waiting = new Roster<TransactionHandle, Waiting>();
   readonly #handles = new Map<ServerTransaction, TransactionHandle>();
   #last = 0;
 

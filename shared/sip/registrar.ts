@@ -99,7 +99,7 @@ export function contactValues(bindings: readonly Binding[], now: number): string
     .filter((one) => one.expiresAt > now)
     .map(({ uri, params, expiresAt }) => {
       const left = String(Math.max(1, Math.ceil((expiresAt - now) / 1000)));
-      return writeNameAddr({ display: '', uri, params: new Map([...params, ['expires', left]]) });
+      return `${writeNameAddr({ display: '', uri, params })};expires=${left}`;
     });
 }
 
@@ -164,7 +164,7 @@ function applyContacts(before: Bindings, change: Change): Bindings | RegisterOut
       if (at >= 0) after.splice(at, 1);
       continue;
     }
-    const binding = bind(contact, change, now + seconds * 1000);
+    const binding = bind(contact, change, now + seconds * 1000, old);
     if (at >= 0) after[at] = binding;
     else after.push(binding);
     if (after.length > CONTACT_LIMIT) return refuse(403, 'Too Many Contacts');
@@ -172,7 +172,9 @@ function applyContacts(before: Bindings, change: Change): Bindings | RegisterOut
   return after;
 }
 
-function bind(contact: NameAddr, { request, options, named }: Change, expiresAt: number): Binding {
+/** A refresh keeps the text that is kept already. */
+function bind(contact: NameAddr, change: Change, expiresAt: number, old: Binding | undefined): Binding {
+  const { request, options, named } = change;
   const { flow } = options;
   const params: Params = new Map();
   for (const [name, value] of contact.params) {
@@ -180,7 +182,8 @@ function bind(contact: NameAddr, { request, options, named }: Change, expiresAt:
       params.set(own(name), value === undefined ? undefined : own(value));
   }
   const path = request.headerAll('path').map(own);
-  return { uri: own(contact.uri), params, callId: own(request.callId), cseq: request.cseq.n, expiresAt, flow, path };
+  const uri = old?.uri === contact.uri ? old.uri : own(contact.uri);
+  return { uri, params, callId: own(request.callId), cseq: request.cseq.n, expiresAt, flow, path };
 }
 
 /** The contact's own `expires`, else the header, else the default; digits that are none count as the default. */
@@ -195,6 +198,7 @@ function isOf(old: Binding, contact: NameAddr, uri: SipUri, named: boolean): boo
   if (mine !== undefined || theirs !== undefined) {
     return mine?.instance === theirs?.instance && mine?.id === theirs?.id;
   }
+  if (old.uri === contact.uri) return true;
   const other = parseUri(old.uri);
   return other !== undefined && sameUri(other, uri);
 }

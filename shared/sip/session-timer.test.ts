@@ -88,6 +88,25 @@ describe('the decisions', () => {
       '1800;refresher=uac',
       'them',
     ],
+    [
+      'no shorter than the other side takes (section 9)',
+      [
+        ['Supported', 'timer'],
+        ['Session-Expires', '7200'],
+        ['Min-SE', '3600'],
+      ],
+      '3600;refresher=uac',
+      'them',
+    ],
+    [
+      'no shorter than the other side takes, where it wishes nothing',
+      [
+        ['Supported', 'timer'],
+        ['Min-SE', '2400;x'],
+      ],
+      '2400;refresher=uac',
+      'them',
+    ],
   ] as const)('answers %s', (_name, headers, value, refresher) => {
     const answer = answerTimer(invite(headers), 1800);
     expect(answer?.headers[0]).toEqual(['Session-Expires', value]);

@@ -42,9 +42,9 @@ export function tooShort(request: SipMessage): boolean {
   return wish !== undefined && wish.seconds < MIN_SE && hasTimer(request);
 }
 
-/** The interval that a 422 asks for, seconds; undefined where it says none that we would take. */
-export function neededInterval(response: SipMessage): number | undefined {
-  const least = decimal((response.header('Min-SE') ?? '').split(';')[0]?.trim() ?? '', LONGEST);
+/** The least interval that a 422 or a request asks for, seconds; undefined where it says none that we would take. */
+export function neededInterval(message: SipMessage): number | undefined {
+  const least = decimal((message.header('Min-SE') ?? '').split(';')[0]?.trim() ?? '', LONGEST);
   return least !== undefined && least >= MIN_SE ? least : undefined;
 }
 
@@ -69,7 +69,9 @@ export function answerTimer(
   const able = hasTimer(request);
   const wish = wishOf(request);
   if (!able && wish === undefined) return undefined;
-  const interval = Math.max(MIN_SE, wish === undefined ? seconds : Math.min(wish.seconds, seconds));
+  // Never shorter than the asker takes.
+  const least = neededInterval(request) ?? MIN_SE;
+  const interval = Math.max(least, wish === undefined ? seconds : Math.min(wish.seconds, seconds));
   // Table 2: without support there it is always the answerer; else as asked, and the asker by default.
   const role = able ? (wish?.refresher ?? 'uac') : 'uas';
   const headers: HeaderLine[] = [['Session-Expires', `${interval};refresher=${role}`]];

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seed } from '#test/support/seed.ts';
-import { callIdOf, masked, SipTrace, summaryOf } from './trace.ts';
+import { fromLatin1 } from '../kernel/bytes.ts';
+import { callIdOf, masked, SipTrace, summaryOf, timeLine, withoutPin } from './trace.ts';
 
 const message = (lines: readonly string[], body = '') => [...lines, '', body].join('\r\n');
 const invite = message(
@@ -19,6 +20,43 @@ describe('the memory of messages', () => {
     expect(trace.all().map(({ at }) => at)).toEqual([9]);
     trace.message('in', 'udp a:1', 'x'.repeat(1_001), 10);
     expect(trace.size).toBe(0);
+  });
+
+  test('is the tail of all that was kept, whatever came in what order', () => {
+    const said = fc.oneof(
+      fc.record({ note: fc.boolean(), length: fc.nat(60) }),
+      fc.record({ note: fc.constant(false), length: fc.constantFrom(0, 1, 99, 100, 101, 40_000) }),
+    );
+    const limits = fc.constantFrom({ messages: 4, octets: 100 }, { messages: 50, octets: 40_000 });
+    fc.assert(
+      fc.property(fc.array(said, { maxLength: 40 }), limits, fc.boolean(), (all, limit, asOctets) => {
+        const trace = new SipTrace(limit);
+        const given = all.map(({ note, length }, i) => ({
+          note,
+          at: i,
+          text: String.fromCharCode(65 + i).repeat(length),
+        }));
+        for (const { note, at, text } of given) {
+          if (note) trace.note('c', text, at);
+          else trace.message('in', 'udp a:1', asOctets ? fromLatin1(text) : text, at);
+          // What fits in alone is kept.
+          expect(trace.all().at(-1)?.text).toBe(text.length > limit.octets ? undefined : text);
+        }
+        const kept = trace.all();
+        expect(kept.map(({ at, text, kind }) => ({ at, text, note: kind === 'note' }))).toEqual(
+          kept.length === 0 ? [] : given.slice(-kept.length).map(({ at, text, note }) => ({ at, text, note })),
+        );
+        expect(kept.length).toBeLessThanOrEqual(limit.messages);
+        expect(kept.reduce((sum, { text }) => sum + text.length, 0)).toBeLessThanOrEqual(limit.octets);
+        // Half of the ring lies idle at the most, where a long message did not fit behind the last.
+        const next = given.at(-kept.length - 1);
+        const longest = Math.max(1, ...given.map(({ text }) => text.length));
+        const filled = kept.reduce((sum, { text }) => sum + Math.max(1, text.length), 0);
+        if (next !== undefined && kept.length > 0 && kept.length < limit.messages)
+          expect(filled + Math.max(1, next.text.length) + longest).toBeGreaterThan(limit.octets);
+      }),
+      { seed, numRuns: 300 },
+    );
   });
 
   test('gives the messages of some calls, and their notes, in order', () => {
@@ -73,6 +111,23 @@ describe('masking', () => {
     const text = masked(message([start, 'Call-ID: c', ...headers], body));
     expect(text).not.toContain(secret);
     expect(text).toContain('Call-ID: c');
+  });
+
+  test.each([
+    ['*33*4711*+15550100002', '*33*(hidden)*+15550100002'],
+    ['INVITE sip:*33*4711*0900@h', 'INVITE sip:*33*(hidden)*0900@h'],
+    ['sip:%2a33%2A4711%2A0900@h', 'sip:%2a33%2A(hidden)%2A0900@h'],
+    ['*33*4711', '*33*(hidden)'],
+    ['*331*4711#', '*331*4711#'],
+    ['+4933*47', '+4933*47'],
+  ])('a PIN is shown to nobody: %s', (dialled, shown) => expect(withoutPin(dialled)).toBe(shown));
+
+  test('hides in a summary what it hides in the message', () => {
+    const texts = [`REFER sip:a:${secret}@b SIP/2.0`, `INVITE sip:*33*${secret}*1@b SIP/2.0`];
+    const entries = texts.map((text) => ({ at: 1, kind: 'in' as const, peer: 'udp h:1', callId: 'c', text }));
+    expect(JSON.stringify(timeLine(entries))).not.toContain(secret);
+    const note = { at: 1, kind: 'note' as const, peer: '', callId: 'c', text: `call c from a to *33*${secret}*1` };
+    expect(timeLine([note])[0]?.summary).toBe('call c from a to *33*(hidden)*1');
   });
 
   test('keeps what a fault is found by', () => {

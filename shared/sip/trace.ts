@@ -3,6 +3,7 @@
  * read. Pure. Header fields are shown by a list of those that are known to be harmless, never hidden by a list of those that
  * are known to be secret: a field that nobody thought of stays hidden.
  */
+import { fromLatin1, latin1 } from '../kernel/bytes.ts';
 import { headerKind } from './headers.ts';
 
 export interface TraceEntry {
@@ -19,32 +20,54 @@ export interface TraceEntry {
 /** Messages and octets that are kept at the most; the oldest give way. */
 export const TRACE_LIMIT = { messages: 2_000, octets: 2 * 1024 * 1024 } as const;
 
+/** What is kept of one message; used again and again, so that a busy switch leaves nothing to collect. */
+interface Slot {
+  at: number;
+  kind: TraceEntry['kind'];
+  peer: string;
+  /** Where its octets lie. */
+  from: number;
+  length: number;
+  note: { readonly callId: string; readonly text: string } | undefined;
+}
+
+/** Octets with which the memory begins; it grows with what is kept. */
+const FIRST_OCTETS = 16_384;
+
+/**
+ * Messages are kept as octets in one ring: as texts, thousands of them would outlive two collections each and be moved about every time.
+ */
 export class SipTrace {
   readonly #limit: { readonly messages: number; readonly octets: number };
-  /** What is kept begins at `#first`; what lies before is gone and is cut off now and then, since every cut costs the whole list. */
-  #entries: Omit<TraceEntry, 'callId'>[] = [];
+  #ring = new Uint8Array(0);
+  /** Where the next message goes. */
+  #end = 0;
+  readonly #slots: Slot[] = [];
+  /** The oldest slot, and how many are taken from there on. */
   #first = 0;
-  #octets = 0;
-  readonly #notes = new WeakMap<object, string>();
+  #size = 0;
 
   constructor(limit: { readonly messages: number; readonly octets: number } = TRACE_LIMIT) {
     this.#limit = limit;
   }
 
   get size(): number {
-    return this.#entries.length - this.#first;
+    return this.#size;
   }
 
-  /** Keeps a message as it went over the wire. */
-  message(kind: 'in' | 'out', peer: string, text: string, at: number): void {
-    this.#keep({ at, kind, peer, text });
+  /** Keeps a message as it went over the wire: its octets, or one character for each. */
+  message(kind: 'in' | 'out', peer: string, said: string | Uint8Array, at: number): void {
+    const from = this.#room(said.length);
+    if (from === undefined) return;
+    this.#ring.set(typeof said === 'string' ? fromLatin1(said) : said, from);
+    this.#keep({ at, kind, peer, from, length: said.length, note: undefined });
   }
 
   /** Keeps an event of a call. */
   note(callId: string, text: string, at: number): void {
-    const entry = { at, kind: 'note', peer: '', text } as const;
-    this.#notes.set(entry, callId);
-    this.#keep(entry);
+    const from = this.#room(text.length);
+    if (from !== undefined)
+      this.#keep({ at, kind: 'note', peer: '', from, length: text.length, note: { callId, text } });
   }
 
   /** What was kept of these calls, oldest first; the texts as they went over the wire. */
@@ -53,21 +76,63 @@ export class SipTrace {
   }
 
   all(): TraceEntry[] {
-    return this.#entries
-      .slice(this.#first)
-      .map((entry) => ({ ...entry, callId: this.#notes.get(entry) ?? callIdOf(entry.text) }));
+    const entries: TraceEntry[] = [];
+    for (let i = 0; i < this.#size; i++) {
+      const slot = this.#slots[(this.#first + i) % this.#limit.messages];
+      if (slot === undefined) break;
+      const { at, kind, peer, from, length, note } = slot;
+      const text = note?.text ?? latin1(this.#ring.subarray(from, from + length));
+      entries.push({ at, kind, peer, text, callId: note?.callId ?? callIdOf(text) });
+    }
+    return entries;
   }
 
-  #keep(entry: Omit<TraceEntry, 'callId'>): void {
-    this.#entries.push(entry);
-    this.#octets += entry.text.length;
-    while (this.size > this.#limit.messages || this.#octets > this.#limit.octets) {
-      this.#octets -= this.#entries[this.#first++]?.text.length ?? 0;
-      if (this.size === 0) break;
+  #keep(entry: Slot): void {
+    if (this.#size === this.#limit.messages) this.#drop();
+    const place = (this.#first + this.#size++) % this.#limit.messages;
+    const slot = this.#slots[place];
+    if (slot === undefined) this.#slots[place] = entry;
+    else Object.assign(slot, entry);
+  }
+
+  #drop(): void {
+    const slot = this.#slots[this.#first];
+    if (slot !== undefined) slot.note = undefined;
+    this.#first = (this.#first + 1) % this.#limit.messages;
+    this.#size--;
+  }
+
+  /** Where the oldest message that is kept begins; -1 where there is none. */
+  get #oldest(): number {
+    return this.#size === 0 ? -1 : (this.#slots[this.#first]?.from ?? -1);
+  }
+
+  /** A place for so many octets; the oldest messages give way. Undefined where there can be none: then nothing is kept. */
+  #room(length: number): number | undefined {
+    // What has no octets takes one, so that no two begin at the same place.
+    const wanted = Math.max(length, 1);
+    if (wanted > this.#limit.octets) {
+      while (this.#size > 0) this.#drop();
+      return undefined;
     }
-    if (this.#first <= this.#limit.messages) return;
-    this.#entries = this.#entries.slice(this.#first);
-    this.#first = 0;
+    if (this.#end + wanted > this.#ring.length) this.#grow(wanted);
+    if (this.#end + wanted > this.#ring.length) {
+      // What lies behind the end is older than what lies at the beginning.
+      while (this.#oldest >= this.#end) this.#drop();
+      this.#end = 0;
+    }
+    const from = this.#end;
+    this.#end += wanted;
+    while (this.#oldest >= from && this.#oldest < this.#end) this.#drop();
+    return from;
+  }
+
+  #grow(wanted: number): void {
+    const size = Math.min(this.#limit.octets, Math.max(2 * this.#ring.length, this.#end + wanted, FIRST_OCTETS));
+    if (size === this.#ring.length) return;
+    const larger = new Uint8Array(size);
+    larger.set(this.#ring);
+    this.#ring = larger;
   }
 }
 
@@ -91,7 +156,7 @@ export function timeLine(entries: readonly TraceEntry[]): TraceLine[] {
     at: Math.max(0, Math.floor(at)),
     kind,
     peer,
-    summary: kind === 'note' ? text : summaryOf(text),
+    summary: withoutPasswords(kind === 'note' ? text : summaryOf(text)),
     text: kind === 'note' ? '' : masked(text).slice(0, SHOWN_MESSAGE),
   }));
   const octets = (list: readonly TraceLine[]) =>
@@ -170,9 +235,17 @@ function maskField(line: string): string {
   return SHOWN.has(long) ? `${name}: ${withoutPasswords(value)}` : `${name}: (hidden)`;
 }
 
+/**
+ * The PIN that a phone dialled before a number (`*33*PIN*number`, see `docs/features.md`) is its owner's: whoever sees what was dialled,
+ * on a lamp, in a list or a trace, sees it so.
+ */
+export function withoutPin(text: string): string {
+  return text.replace(/((?:\*|%2a)33(?:\*|%2a))[^*%@;\s<>"]+/gi, '$1(hidden)');
+}
+
 /** `sip:user:password@host` loses the password; embedded headers and unknown URI parameters go whole. */
 function withoutPasswords(text: string): string {
-  return text
+  return withoutPin(text)
     .replace(/\b(sips?:[^:@\s<>;]*):[^@\s<>;]*@/gi, '$1:(hidden)@')
     .replace(/\b((?:sips?|https?|tel):[^\s<>?]*)\?[^\s<>]*/gi, '$1?(hidden)')
     .replace(/\b(https?:\/\/)[^@/\s<>]*@/gi, '$1(hidden)@')

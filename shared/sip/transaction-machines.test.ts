@@ -141,6 +141,14 @@ describe('INVITE client', () => {
 });
 
 describe('INVITE server', () => {
+  it('repeats no refusal to who has proved nothing, and answers copies', () => {
+    const state = { ...newInviteServer(false), quiet: true };
+    const out: { do: string }[] = [];
+    inviteServer.step(state, { on: 'reply', status: 401 }, 0, out as never);
+    inviteServer.step(state, { on: 'request' }, 400, out as never);
+    expect([out.map((one) => one.do), inviteServer.due(state)]).toEqual([['reply', 'resend'], 32_000]);
+  });
+
   const fail = '500:resend 1500:resend 3500:resend 7500:resend 11500:resend 15500:resend 19500:resend 23500:resend';
   check(inviteServer, {
     fresh: newInviteServer,

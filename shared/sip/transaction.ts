@@ -197,6 +197,15 @@ export class ServerTransaction implements Timed {
     else this.#other = newRequestServer(isReliable(at.flow), now);
   }
 
+  /** See `InviteServerState.quiet`. */
+  get quiet(): boolean {
+    return this.#invite?.quiet === true;
+  }
+
+  set quiet(quiet: boolean) {
+    if (this.#invite) this.#invite.quiet = quiet;
+  }
+
   /** True until the final response. */
   get pending(): boolean {
     const at = this.#invite?.at ?? this.#other?.at;

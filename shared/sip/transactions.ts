@@ -1,4 +1,5 @@
 /** The transaction layer: RFC 3261 section 17 with RFC 6026, matching by section 17.1.3 and 17.2.3. */
+import { Roster } from '../kernel/roster.ts';
 import { ackFailure, viaValue } from './build.ts';
 import { Deadlines } from './deadlines.ts';
 import type { SipMessage } from './message.ts';
@@ -25,9 +26,9 @@ export interface OnFlow {
 export class Transactions implements Holder {
   readonly deadlines = new Deadlines();
   readonly #tokens: Tokens;
-  readonly #clients = new Map<string, ClientTransaction>();
-  readonly #servers = new Map<string, ServerTransaction>();
-  readonly #merged = new Map<string, ServerTransaction>();
+  readonly #clients = new Roster<string, ClientTransaction>();
+  readonly #servers = new Roster<string, ServerTransaction>();
+  readonly #merged = new Roster<string, ServerTransaction>();
   /** What hangs on each connection; UDP has no connection that could close. */
   readonly #byFlow = new Map<string, Set<OnFlow>>();
 
@@ -79,7 +80,8 @@ export class Transactions implements Holder {
   /** Gives a response to its transaction; one without (false) is dropped (section 18.1.2 leaves it to the element, RFC 6026 says drop). */
   response(message: SipMessage, now: number, out: EndpointOutput[]): boolean {
     const branch = message.topVia?.params.get('branch');
-    if (branch === undefined) return false;
+    // With a further Via it is another element's (section 8.1.3.3).
+    if (branch === undefined || message.headerAll('Via').length > 1) return false;
     const transaction = this.#clients.get(`${branch}|${message.cseq.method}`);
     if (!transaction) return false;
     transaction.respond(message, now, out);
@@ -172,11 +174,11 @@ export function serverKey(request: SipMessage, method: string): string {
   const branch = via?.params.get('branch') ?? '';
   if (via && branch.startsWith(COOKIE)) return `${branch}|${via.host}:${via.port ?? ''}|${method}`;
   const { n } = request.cseq;
-  const from = request.from.params.get('tag') ?? '';
+  const from = request.fromTag ?? '';
   return `2543|${request.callId}|${n}|${from}|${request.uri}|${request.headerAll('Via')[0] ?? ''}|${method}`;
 }
 
 /** What the copies of one request outside a dialog share, whatever way they come (section 8.2.2.2). */
 export function mergeKeyOf(request: SipMessage): string {
-  return `${request.cseq.n}|${request.from.params.get('tag') ?? ''}|${request.callId}|${request.method}`;
+  return `${request.cseq.n}|${request.fromTag ?? ''}|${request.callId}|${request.method}`;
 }

@@ -215,8 +215,12 @@ export interface SipEndpoint {
     now: number,
     out: EndpointOutput[],
   ): void;
+  /** The sender of an incoming call has proved itself: 100 goes out where it was held back (`EndpointOptions.quiet`). */
+  known(call: CallHandle, now: number, out: EndpointOutput[]): void;
   /** 3xx..6xx to an incoming call that has no final response yet. */
   reject(call: CallHandle, status: number, options: ReplyOptions, now: number, out: EndpointOutput[]): void;
+  /** Lets go of an incoming call that has no final response, without a word: another process serves its INVITE, which this gives. */
+  release(call: CallHandle, now: number): SipMessage | undefined;
   /** Ends a call as its state demands: CANCEL, refusal 487/603 or BYE. `reason` goes into a Reason header (RFC 3326). */
   hangup(call: CallHandle, reason: string, now: number, out: EndpointOutput[]): void;
   /** Offers anew inside the dialog; 491 glare is retried by the endpoint as RFC 3261 section 14.1 says. */

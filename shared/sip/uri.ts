@@ -16,6 +16,7 @@ import {
   unquote,
   writeParams,
 } from './params.ts';
+import { endOfHost, usualHost } from './usual.ts';
 
 export interface SipUri {
   /** Lower case: `sip`, `sips`, `tel` or any other. */
@@ -49,6 +50,8 @@ export const URI_LIMIT = 8192;
 
 /** Reads a URI; undefined where it is malformed. A scheme other than sip, sips and tel is kept opaque. */
 export function parseUri(text: string): SipUri | undefined {
+  const host = usualHost(text, 0, text.length);
+  if (host >= 0 && endOfHost(text, host, text.length) === text.length) return usualSip(text, host);
   if (text.length > URI_LIMIT || !isUriText(text)) return undefined;
   const colon = text.indexOf(':');
   if (colon <= 0 || colon === text.length - 1) return undefined;
@@ -57,6 +60,20 @@ export function parseUri(text: string): SipUri | undefined {
   if (scheme === 'sip' || scheme === 'sips') return parseSip(scheme, text.slice(colon + 1));
   if (scheme === 'tel') return parseTel(text.slice(colon + 1));
   return { scheme, host: '', params: new Map(), opaque: text.slice(colon + 1) };
+}
+
+/** A usual URI without parameters, whose host begins at `host`. */
+function usualSip(text: string, host: number): SipUri {
+  const colon = text.indexOf(':', host);
+  return {
+    scheme: 'sip',
+    user: host === 4 ? undefined : text.slice(4, host - 1),
+    password: undefined,
+    host: (colon < 0 ? text.slice(host) : text.slice(host, colon)).toLowerCase(),
+    port: colon < 0 ? undefined : Number(text.slice(colon + 1)),
+    params: new Map(),
+    headers: undefined,
+  };
 }
 
 function isScheme(scheme: string): boolean {

@@ -3,11 +3,12 @@
  * message. The same rules hold for datagrams and streams. A request that breaks one is answered with the rule's status; a
  * response that breaks one is dropped (RFC 3261 section 8.1.3).
  */
-import { HEADERS, headerKind } from './headers.ts';
+import { CONTACT, FROM, HEADERS, headerKind, TO } from './headers.ts';
 import type { SipMessage } from './message.ts';
 import { decimal, isDigits, isToken, parseParams, splitList } from './params.ts';
 import { deltaSeconds } from './scalars.ts';
 import { type NameAddr, parseNameAddr, parseUri } from './uri.ts';
+import { NO_TAG, NOT_USUAL, usualAddress, usualUri } from './usual.ts';
 
 /** The most values of one header field, over all its lines. */
 export const VALUE_LIMIT = 128;
@@ -121,7 +122,21 @@ const isCallId = (text: string): boolean => {
   return text.length > 0;
 };
 
+/** The first field of that kind holds an address of the usual form: nothing is wrong with it. */
+function isUsual(message: SipMessage, id: number): boolean {
+  for (const { id: one, text, start, end } of message.fields)
+    if (one === id) return usualAddress(text, start, end) !== NOT_USUAL;
+  return false;
+}
+
+function contactsUsual(message: SipMessage): boolean {
+  for (const { id, text, start, end } of message.fields)
+    if (id === CONTACT && usualAddress(text, start, end) !== NO_TAG) return false;
+  return true;
+}
+
 function contactsBroken(message: SipMessage): boolean {
+  if (contactsUsual(message)) return false;
   const values = message.headerAll('contact');
   if (values.includes('*')) return message.method !== 'REGISTER' || values.length !== 1;
   return values.length !== message.contacts.length || !message.contacts.every(readable);
@@ -148,14 +163,14 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
     reason: 'Missing Or Malformed From',
     source: 'RFC 3261 sections 8.1.1.3, 20.20',
     of: 'both',
-    broken: (m) => !readable(m.from),
+    broken: (m) => !isUsual(m, FROM) && !readable(m.from),
   },
   {
     status: 400,
     reason: 'Missing Or Malformed To',
     source: 'RFC 3261 sections 8.1.1.2, 20.39',
     of: 'both',
-    broken: (m) => !readable(m.to),
+    broken: (m) => !isUsual(m, TO) && !readable(m.to),
   },
   {
     status: 400,
@@ -198,6 +213,7 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
     source: 'RFC 3261 sections 19.1.1, 7.1; RFC 4475 sections 3.1.2.7, 3.1.2.11',
     of: 'request',
     broken: (m) => {
+      if (usualUri(m.uri, 0, m.uri.length) === m.uri.length) return false;
       const uri = parseUri(m.uri);
       return uri === undefined || uri.headers !== undefined;
     },

@@ -1,6 +1,7 @@
 /** Via header values (RFC 3261 section 20.42, RFC 3581). */
 import { isToken, type Params, parseParams, skipSpace, trimmed, writeParams } from './params.ts';
 import { parseHostPort, writeHost } from './uri.ts';
+import { endOfHost } from './usual.ts';
 
 export interface Via {
   /** `SIP/2.0`; another version is kept so that it can be refused. */
@@ -18,6 +19,8 @@ const USUAL = 'SIP/2.0/';
 
 /** Reads one Via value; undefined where it is malformed. */
 export function parseVia(text: string): Via | undefined {
+  const usual = usualVia(text);
+  if (usual !== undefined) return usual;
   let protocol = 'SIP/2.0';
   let at = USUAL.length;
   if (!text.startsWith(USUAL)) {
@@ -38,6 +41,25 @@ export function parseVia(text: string): Via | undefined {
   if (where === undefined) return undefined;
   const params: Params | undefined = semicolon < 0 ? new Map() : parseParams(text, semicolon);
   return params && { protocol, transport, host: where.host, port: where.port, params };
+}
+
+/** As most are: `SIP/2.0/UDP host:port;params`. */
+function usualVia(text: string): Via | undefined {
+  const from = USUAL.length + 4;
+  if (!text.startsWith('SIP/2.0/UDP ')) return undefined;
+  const end = endOfHost(text, from, text.length);
+  if (end < 0 || (end < text.length && text.charCodeAt(end) !== 59)) return undefined;
+  const params: Params | undefined = end === text.length ? new Map() : parseParams(text, end);
+  if (params === undefined) return undefined;
+  const colon = text.indexOf(':', from);
+  const hasPort = colon >= 0 && colon < end;
+  return {
+    protocol: 'SIP/2.0',
+    transport: 'UDP',
+    host: text.slice(from, hasPort ? colon : end).toLowerCase(),
+    port: hasPort ? Number(text.slice(colon + 1, end)) : undefined,
+    params,
+  };
 }
 
 function firstSpace(text: string, at: number): number {
