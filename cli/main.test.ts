@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { nearest } from './run.ts';
 import { verbCommands } from './verb-command.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -22,5 +23,25 @@ describe('the words of a command', () => {
 
   it('no derived command is hidden by another of the same name', () => {
     expect([...verbCommands().keys()].filter((name) => name === 'device' || name === 'check')).toEqual([]);
+  });
+
+  it.each([
+    ['gatway', 'gateway'],
+    ['Line', 'line'],
+    ['sesion', 'session'],
+    ['nonsense', undefined],
+    ['qs', 'qos'],
+    ['x', undefined],
+  ])('%s: perhaps %s was meant', (word, meant) => {
+    expect(nearest(word, ['gateway', 'line', 'session', 'qos', 'why', 'home'])).toBe(meant);
+  });
+
+  it('one that is none is answered in one line', async () => {
+    const run = promisify(execFile)(join(root, 'bin/node'), ['cli/main.ts', 'sesion', 'show'], { cwd: root });
+    const failed = await run.catch((error: { code: number; stderr: string }) => error);
+    expect(failed).toMatchObject({
+      code: 3,
+      stderr: 'hearthline: there is no command "sesion". Did you mean "session"? `hearthline --help` lists them all.\n',
+    });
   });
 });

@@ -31,10 +31,14 @@ export async function runCommand(own: OwnCommands, argv: readonly string[]): Pro
   const asked = argv.length === 0 || argv[0] === '--help' || argv[0] === 'help';
   const names = [...Object.keys(own), ...derived.keys()].sort();
   const family = names.filter((name) => name.split(' ')[0] === argv[0]);
-  if (!asked) {
-    const words = argv.slice(0, family.length > 0 ? 2 : 1).join(' ');
-    io.error(`hearthline: there is no command "${words}". The commands are:`);
+  if (!asked && family.length === 0) {
+    // All of them at once would push the message off the screen.
+    const near = nearest(argv[0] ?? '', [...new Set(names.map((name) => name.split(' ')[0] ?? ''))]);
+    const meant = near === undefined ? '' : ` Did you mean "${near}"?`;
+    io.error(`hearthline: there is no command "${argv[0]}".${meant} \`hearthline --help\` lists them all.`);
+    return 3;
   }
+  if (!asked) io.error(`hearthline: there is no command "${argv.slice(0, 2).join(' ')}". The commands are:`);
   const rows: string[] = [];
   for (const name of family.length > 0 ? family : names) {
     const about = derived.get(name)?.about ?? (await own[name]?.())?.about ?? '';
@@ -44,6 +48,30 @@ export async function runCommand(own: OwnCommands, argv: readonly string[]): Pro
     `usage: hearthline COMMAND [options]   (COMMAND --help tells more)\n\n${rows.join('\n')}`,
   );
   return asked ? 0 : 3;
+}
+
+/** The word that was meant; undefined where none is near. */
+export function nearest(word: string, words: readonly string[]): string | undefined {
+  const [best] = words
+    .map((one) => ({ one, far: distance(word, one) }))
+    .filter(({ one, far }) => far <= Math.min(2, one.length - 2))
+    .sort((a, b) => a.far - b.far);
+  return best?.one;
+}
+
+/** Letters to add, take away or change (Levenshtein); words of any length, as far as their first 24 letters go. */
+function distance(a: string, b: string): number {
+  const [from, to] = [a.slice(0, 24), b.slice(0, 24)];
+  let row = Array.from({ length: to.length + 1 }, (_none, j) => j);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const changed = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
 }
 
 /** The first words of the line; undefined where they are fewer, or flags. */

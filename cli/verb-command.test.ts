@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readConfig } from '#shared/host/config.ts';
 import { verbCommands } from './verb-command.ts';
 
 let server: Server;
@@ -38,4 +39,20 @@ it.each<[string, Record<string, string>, string, unknown]>([
     ?.run({ values: { ...values, cloud, token: 't' }, words: [] } as never, io as never);
   expect(code).toBe(0);
   expect([`${asked.method} ${asked.path}`, asked.body]).toEqual([to, body]);
+});
+
+it.each<[string, string, Record<string, string>]>([
+  ['rollout show', 'rol_1', { rollout: 'rol_1' }],
+  ['rollout show', '--rollout rol_1', { rollout: 'rol_1' }],
+  ['rollout show', '--json rol_1', { rollout: 'rol_1', json: 'true' }],
+  ['rollout create', '--release rel_1 --stages 100 --error-rate 0.1', { errorRate: '0.1' }],
+  ['rollout create', '--release rel_1 --stages 100 --error-rate=0.1', { errorRate: '0.1' }],
+  ['leg remove', 'ses_1 leg_1', { session: 'ses_1', leg: 'leg_1' }],
+  ['leg remove', '--session ses_1 leg_1', { session: 'ses_1', leg: 'leg_1' }],
+  ['leg remove', 'leg_1 --session=ses_1', { session: 'ses_1', leg: 'leg_1' }],
+])('%s %s: what the path names needs no flag', (words, line, values) => {
+  const command = verbCommands().get(words);
+  const argv = command?.flags?.(line.split(' ')) ?? [];
+  const read = readConfig(argv, command?.options ?? {}, { HEARTHLINE_TOKEN: 't' });
+  expect(read.ok && read.value).toMatchObject({ values, words: [] });
 });

@@ -40,10 +40,13 @@ function verbCommand(words: string, entry: VerbEntry, http: NonNullable<VerbEntr
       ...(schema.required?.includes(name) === true ? { required: true } : {}),
     };
   }
+  // What the path names needs no flag: `session show ses_…`.
+  const named = [...http.path.matchAll(/\{([^}]+)\}/g)].map(([, name = '']) => name);
   return {
     about: entry.about,
-    usage: `hearthline ${words} [options]`,
+    usage: [`hearthline ${words}`, ...named.map((name) => name.toUpperCase()), '[options]'].join(' '),
     options,
+    flags: (argv) => withNames(asNamed(argv, options), named, options),
     async run(input, io) {
       const body: Record<string, unknown> = {};
       for (const [name, property] of Object.entries(properties)) {
@@ -53,6 +56,26 @@ function verbCommand(words: string, entry: VerbEntry, http: NonNullable<VerbEntr
       return send(http, body, input, io, entry.columns);
     },
   };
+}
+
+/** Flags are named as the API's fields are (`--errorRate`); written as is usual in a shell they mean the same. */
+function asNamed(argv: readonly string[], options: Readonly<Record<string, Option>>): string[] {
+  return argv.map((word) => {
+    const [, dashed = '', rest = ''] = /^--([a-z]+(?:-[a-z0-9]+)+)(=.*)?$/s.exec(word) ?? [];
+    const name = dashed.replace(/-(.)/g, (_whole, letter: string) => letter.toUpperCase());
+    return name !== '' && !Object.hasOwn(options, dashed) && Object.hasOwn(options, name) ? `--${name}${rest}` : word;
+  });
+}
+
+/** Words that stand alone become the flags of the names that the path still lacks, in their order. */
+function withNames(argv: readonly string[], named: readonly string[], options: Readonly<Record<string, Option>>) {
+  const isFlag = (word = '') => word.startsWith('--');
+  const takesNext = (word = '') => isFlag(word) && !word.includes('=') && options[word.slice(2)]?.kind !== 'flag';
+  const open = named.filter((name) => !argv.some((word) => word === `--${name}` || word.startsWith(`--${name}=`)));
+  return argv.map((word, i) => {
+    const name = isFlag(word) || takesNext(argv[i - 1]) ? undefined : open.shift();
+    return name === undefined ? word : `--${name}=${word}`;
+  });
 }
 
 /** A flag's text as the schema wants it; text that begins like JSON is JSON where the schema is open. */
