@@ -691,6 +691,7 @@ export interface Verbs {
       hunt?: string[];
       ringAlso?: string[];
       hotLine?: string;
+      hotLineAfter?: number;
       bar?: ('local' | 'national' | 'mobile' | 'international' | 'premium' | 'free')[];
       pin?: string;
       contacts?: {
@@ -726,6 +727,7 @@ export interface Verbs {
         hunt?: string[];
         ringAlso?: string[];
         hotLine?: string;
+        hotLineAfter?: number;
         bar?: ('local' | 'national' | 'mobile' | 'international' | 'premium' | 'free')[];
         pin?: string;
         contacts?: {
@@ -756,6 +758,7 @@ export interface Verbs {
       hunt?: string[];
       ringAlso?: string[];
       hotLine?: string;
+      hotLineAfter?: number;
       bar?: ('local' | 'national' | 'mobile' | 'international' | 'premium' | 'free')[];
       pin?: string;
       contacts?: {

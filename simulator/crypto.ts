@@ -55,6 +55,7 @@ export function virtualCrypto(random: Random, ring: KeyRing): Crypto {
   };
   return {
     hash: (name, data) => new Uint8Array(createHash(name).update(data).digest()),
+    hashText: (name, text) => createHash(name).update(text, 'latin1').digest('hex'),
     hasher: (name) => {
       const hash = createHash(name);
       return { update: (data) => void hash.update(data), digest: () => new Uint8Array(hash.digest()) };

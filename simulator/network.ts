@@ -49,6 +49,8 @@ interface Bound {
 
 interface Listening {
   readonly host: string;
+  /** Further authorities of its clients, PEM. */
+  believed: readonly string[];
   readonly options: ListenOptions;
   readonly accept: (stream: Stream) => void;
   readonly streams: Set<VirtualStream>;
@@ -224,10 +226,13 @@ export class VirtualNetwork {
     const port = options.port === 0 ? this.#freePort() : options.port;
     const key = `${host}:${port}`;
     if (this.#listeners.has(key)) throw new NetError('EADDRINUSE', `TCP ${key} is taken`);
-    const listening: Listening = { host: name, options, accept, streams: new Set() };
+    const listening: Listening = { host: name, believed: [], options, accept, streams: new Set() };
     this.#listeners.set(key, listening);
     return {
       local: { host, port },
+      believe: (authorities) => {
+        listening.believed = authorities;
+      },
       close: async () => {
         if (this.#listeners.get(key) === listening) this.#listeners.delete(key);
         for (const stream of listening.streams) stream.destroy();
@@ -252,7 +257,7 @@ export class VirtualNetwork {
         const listening = this.#listeners.get(key);
         if (listening === undefined || !this.reachable(name, target))
           return reject(new NetError('ECONNREFUSED', `${key}: nobody listens`));
-        const shaken = this.#handshake(options, listening.options);
+        const shaken = this.#handshake(options, listening.options, listening.believed);
         if (typeof shaken === 'string') return reject(new NetError('ECERT', `${key}: ${shaken}`));
         const local = { host: own, port: this.#freePort() };
         const remote = { host: options.host, port: options.port };
@@ -267,7 +272,11 @@ export class VirtualNetwork {
   }
 
   /** The identities that both ends learn, or why the handshake fails. */
-  #handshake(client: ConnectOptions, server: ListenOptions): { server: Peer; client: Peer } | string {
+  #handshake(
+    client: ConnectOptions,
+    server: ListenOptions,
+    further: readonly string[],
+  ): { server: Peer; client: Peer } | string {
     if ((client.tls === undefined) !== (server.tls === undefined)) return 'one side speaks TLS, the other does not';
     if (client.tls === undefined || server.tls === undefined)
       return { server: { kind: 'none' }, client: { kind: 'none' } };
@@ -282,25 +291,25 @@ export class VirtualNetwork {
       client:
         client.tls.certificate === undefined
           ? { kind: 'none' }
-          : this.#peer(client.tls.certificate, server.tls.clientCa),
+          : this.#peer(client.tls.certificate, server.tls.clientCa, further),
     };
   }
 
-  #peer(certificate: string, ca: string | undefined): Peer {
+  #peer(certificate: string, ca: string | undefined, further: readonly string[] = []): Peer {
     const facts = certificateFacts(certificate);
     if (facts === undefined) return { kind: 'none' };
     const authority = ca === undefined ? undefined : certificateFacts(ca);
     const now = this.#scheduler.wall();
-    const trusted =
-      authority !== undefined &&
-      facts.issuerKeyHash === authority.keyHash &&
-      facts.notBefore <= now &&
-      now <= facts.notAfter;
+    const inTime = facts.notBefore <= now && now <= facts.notAfter;
+    const trusted = authority !== undefined && facts.issuerKeyHash === authority.keyHash && inTime;
+    const others = further.flatMap((one) => certificateFacts(one)?.keyHash ?? []);
+    const vouched = !trusted && inTime && others.includes(facts.issuerKeyHash);
     return {
       kind: 'certificate',
       subject: facts.subject,
       keyHash: facts.keyHash,
       trusted,
+      ...(vouched ? { authority: facts.issuerKeyHash } : {}),
       selfSigned: facts.issuerKeyHash === facts.keyHash,
       serial: facts.serial,
       domains: domainsOf(facts.names.length === 0 ? { subject: facts.subject } : namesIn(facts.names)),

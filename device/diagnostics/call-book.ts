@@ -1,7 +1,7 @@
 /** The calls that the gateway remembers, and the messages of each in one time line. Pure but for the clock that it is told. */
 
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { type SipTrace, timeLine } from '#shared/sip/trace.ts';
+import { type SipTrace, timeLine, withoutPin } from '#shared/sip/trace.ts';
 import type { CallNote } from '../sip-edge/insight.ts';
 
 export type CallFacts = VerbReply<'gateway.calls.local'>['items'][number];
@@ -58,7 +58,8 @@ export class CallBook {
     return { call: call?.id ?? name, items: timeLine(entries) };
   }
 
-  #started({ call: id, callId, from, to, wall }: Extract<CallNote, { at: 'started' }>): void {
+  #started({ call: id, callId, from, to: dialled, wall }: Extract<CallNote, { at: 'started' }>): void {
+    const to = withoutPin(dialled);
     this.#calls.set(id, { id, callIds: [callId], from, to, startedAt: Math.max(0, Math.floor(wall)) });
     const oldest = this.#calls.size > CALLS_LIMIT ? this.#calls.keys().next().value : undefined;
     if (oldest !== undefined) this.#calls.delete(oldest);

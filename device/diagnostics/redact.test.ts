@@ -30,7 +30,7 @@ async function bundleText(rig: Rig): Promise<{ text: string; made: Part }> {
 
 const canary = (n: number) => `cnry${String(n).padStart(2, '0')}${'qwzx'[n % 4]}${n * 7919}vault`;
 
-/** Thirty secrets in thirty places; each says where it stands. */
+/** Thirty-two secrets in as many places; each says where it stands. */
 const PLANTS: readonly (readonly [string, (rig: Rig, secret: string) => void | Promise<void>])[] = [
   ['log field password', (rig, s) => log(rig, { password: s })],
   ['log field of no known name', (rig, s) => log(rig, { remark: s })],
@@ -75,6 +75,8 @@ const PLANTS: readonly (readonly [string, (rig: Rig, secret: string) => void | P
     'ICE password',
     (rig, s) => sip(rig, ['Content-Type: application/sdp'], `v=0\r\na=ice-pwd:${s}\r\nk=clear:${s}\r\n`),
   ],
+  ['PIN that was dialled', (rig, s) => called(rig, `*33*${s}*+15550100009`)],
+  ['PIN in a log', (rig, s) => log(rig, { to: `*33*${s}*+15550100009` })],
   ['text of a message', (rig, s) => sip(rig, ['Content-Type: text/plain'], `the code is ${s}`)],
 ];
 
@@ -98,10 +100,17 @@ function sip(rig: Rig, headers: readonly string[], body = ''): void {
 }
 const planted = 'planted-call';
 
+function called(rig: Rig, dialled: string): void {
+  const { onlooker } = rig.gateway.diagnostics;
+  onlooker.call({ at: 'started', call: 'c2', callId: planted, from: '+15550100001', to: dialled, wall: 1 });
+  for (const user of [dialled, dialled.replaceAll('*', '%2A')])
+    onlooker.message('in', 'udp 10.1.1.9:5060', `INVITE sip:${user}@b SIP/2.0\r\nCall-ID: ${planted}\r\n\r\n`);
+}
+
 describe('a bundle', () => {
-  test('holds none of thirty planted secrets, and what is needed', { timeout: 30_000 }, async () => {
+  test('holds none of thirty-two planted secrets, and what is needed', { timeout: 30_000 }, async () => {
     await using rig = await healthyHome(seed);
-    expect(PLANTS.length).toBe(30);
+    expect(PLANTS.length).toBe(32);
     const kept = process.env.HEARTHLINE_TOKEN;
     for (const [i, [, plant]] of PLANTS.entries()) await plant(rig, canary(i));
     const { text, made } = await bundleText(rig);

@@ -3,6 +3,7 @@
  * same one stands. Pure. Known secrets go wherever they stand; beyond that fields are shown by a list of harmless names, and texts
  * lose whatever looks like a credential.
  */
+import { withoutPin } from '#shared/sip/trace.ts';
 
 /** Names of log fields whose values are shown. Others stay hidden until somebody has thought about them. */
 const SHOWN_FIELDS = new Set(
@@ -36,7 +37,7 @@ export class Redactor {
 
   /** The same with numbers and hardware addresses left as they are. */
   scrubbed(text: string): string {
-    let shown = text;
+    let shown = withoutPin(text);
     for (const secret of this.#secrets) shown = shown.replaceAll(secret, HIDDEN);
     shown = shown
       .replace(/-----BEGIN [^-]*-----[\s\S]*?(?:-----END [^-]*-----|$)/g, HIDDEN)

@@ -50,6 +50,7 @@ export function whyLine(name: string, { lines, refusals, calls }: LineFacts, ite
       answer: `This gateway has no line ${name}.`,
       evidence: [known === '' ? 'it has no lines at all' : `its lines are ${known}`],
       next: 'See `hearthline line list` in the cloud: the line may belong to another home.',
+      check: 'voice.lines',
       certain: true,
     };
   }

@@ -1,16 +1,8 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sdkTypes } from '#cloud/application-server/sdk-types.ts';
-import { root } from './source.ts';
-
-function pages(folder: string): string[] {
-  return readdirSync(folder).flatMap((name) => {
-    const path = join(folder, name);
-    if (statSync(path).isDirectory()) return pages(path);
-    return name.endsWith('.md') ? [path] : [];
-  });
-}
+import { pages, root } from './source.ts';
 
 /** Links to files that are not there, and code spans that name a file of the tree that is not there. */
 function linkFaults(path: string, text: string): string[] {

@@ -69,3 +69,12 @@ export function importsOf(file: SourceFile): Import[] {
 }
 
 export const isTest = (path: string): boolean => /\.test\.tsx?$/.test(path) || path.startsWith('test/');
+
+/** The pages of a folder, and of those in it. */
+export function pages(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    if (statSync(path).isDirectory()) return pages(path);
+    return name.endsWith('.md') ? [path] : [];
+  });
+}

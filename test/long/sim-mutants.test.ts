@@ -81,8 +81,8 @@ const mutants: readonly Mutant[] = [
   {
     bug: 'no sound goes through the gateway',
     file: 'device/media-relay/anchor.ts',
-    from: 'return this.#engine.connect(nodeOf(call, from), nodeOf(call, to), true);',
-    to: 'return this.#engine.connect(nodeOf(call, from), nodeOf(call, to), false);',
+    from: 'return this.#engine.connect(from, to, true);',
+    to: 'return this.#engine.connect(from, to, false);',
     scenario: 'call',
   },
   {

@@ -5,7 +5,7 @@ import * as doorbell from '#apps/doorbell/app.test.ts';
 import * as familyConference from '#apps/family-conference/app.test.ts';
 import * as wakeUpRadio from '#apps/wake-up-radio/app.test.ts';
 import { packProject } from '#cli/app-project.ts';
-import { STRANDED_FOR } from '#device/sip-edge/calls.ts';
+import { STRANDED_FOR } from '#device/sip-edge/stranded.ts';
 import { hostCrypto } from '#shared/host/crypto.ts';
 import { appKit } from '#simulator/app-kit.ts';
 

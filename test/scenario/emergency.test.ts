@@ -277,14 +277,20 @@ describe('what is conveyed', () => {
   });
 });
 
+/** The causes of alarms from now on. */
+function alarms(): string[] {
+  const raised: string[] = [];
+  const note = async ({ cause }: { cause: string }) => {
+    raised.push(cause);
+    return ok({});
+  };
+  operator.bus.serve('oamp', { 'alarm.raise': note } as never);
+  return raised;
+}
+
 describe('strangers', () => {
   test('get 403, and the operator hears of it', async () => {
-    const raised: string[] = [];
-    const note = async ({ cause }: { cause: string }) => {
-      raised.push(cause);
-      return ok({});
-    };
-    operator.bus.serve('oamp', { 'alarm.raise': note } as never);
+    const raised = alarms();
     const stranger = await carrier(operator.world, '10.9.9.9');
     const call = await operator.world.settle(stranger.phone.dial('112'));
     await ended(call);
@@ -321,11 +327,21 @@ describe('strangers', () => {
   });
 });
 
-test('without a way the phone hears so at once', async () => {
+test('without a way the phone hears so at once, and the operator too; who hangs up meanwhile alarms nobody', async () => {
+  const phone = await operator.ready(a);
+  const raised = alarms();
+  psap.phone.manner = 'ring';
+  const given = await phone.dial('112');
+  await operator.world.run(3_000);
+  given.hangup();
+  await operator.world.run(3_000);
+  expect(raised).toEqual([]);
   await policy({ routes: [] });
-  const call = await (await operator.ready(a)).dial('112');
+  const call = await phone.dial('112');
   await ended(call);
   expect(call.status).toBe(503);
+  await operator.world.run(100);
+  expect(raised).toEqual(['emergency-unserved']);
 });
 
 test('a record is made afterwards, and costs nothing', async () => {

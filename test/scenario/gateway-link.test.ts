@@ -200,6 +200,50 @@ describe('events', () => {
     const told = cloud.asked.filter(({ verb }) => verb === 'alarm.raise');
     expect(told.map(({ body }) => (body as { cause: string }).cause)).toEqual(['good']);
   });
+
+  const DAY = 86_400_000;
+  test.each([
+    ['from 1970 to today', -56 * 365 * DAY],
+    ['three weeks ahead', -21 * DAY],
+    ['back to 1970', 56 * 365 * DAY],
+  ])('outlive a clock that jumps %s, before the first greeting, in a session, and between two', async (_way, off) => {
+    cloud = await makeCloud(12);
+    const made = await cloud.gateway('gw_1');
+    const raise = (agent: Agent, cause: string) =>
+      cloud.virtual.settle(agent.report('alarm.raise', { cause, severity: 'minor', text: 'x' }));
+    cloud.virtual.skew('home', off);
+    cloud.virtual.partition(['home']);
+    const first = agentOf(made);
+    await first.start();
+    expect(await raise(first, 'first start')).toEqual(ok(undefined));
+    await cloud.virtual.settle(first.stop());
+    await cloud.virtual.run(1000);
+    const agent = agentOf(made);
+    agent.onCommand('device.wake.local', async () => ok({ sent: 1 }));
+    await agent.start();
+    await raise(agent, 'second start');
+    cloud.virtual.skew('home', -off);
+    cloud.virtual.heal();
+    await cloud.virtual.until(() => agent.status.at === 'ready', 120_000);
+    cloud.virtual.skew('home', off);
+    const asked = await cloud.virtual.settle(agent.request('media.list', {}, 5000));
+    expect(asked).not.toMatchObject({ fault: { code: 'timeout' } });
+    const wake = { gateway: 'gw_1', verb: 'device.wake.local', body: { mac: '02:00:00:00:00:01' } } as const;
+    expect(await cloud.virtual.settle(cloud.bus.request('gateway.command', wake, part))).toEqual(
+      ok({ body: { sent: 1 } }),
+    );
+    cloud.virtual.network.drop('home', false);
+    await raise(agent, 'between sessions');
+    cloud.virtual.skew('home', -off);
+    await cloud.virtual.run(60_000);
+    const told = cloud.asked.filter(({ verb }) => verb === 'alarm.raise');
+    expect(told.map(({ body }) => (body as { cause: string }).cause)).toEqual([
+      'first start',
+      'second start',
+      'between sessions',
+    ]);
+    expect(agent.insight().outbox).toMatchObject({ waiting: 0, lost: 0 });
+  });
 });
 
 describe('a gateway whose cloud', () => {

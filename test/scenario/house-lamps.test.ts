@@ -67,6 +67,15 @@ it('show them from ringing to the end, and nothing twice that passes the gateway
   expect(states().at(-1)).not.toBe('confirmed');
 });
 
+it('do not show the PIN that opens the bar of a line', async () => {
+  const kid = await elm.phone({ manner: 'answer' });
+  expect(await world.settle(desk.watches.start('dialog', elm.lines[2]?.number ?? ''))).toBe(200);
+  await world.settle(kid.dial(`*33*4711*${oak.lines[0]?.number}`));
+  await until(() => states().includes('confirmed'), 'the answer');
+  const told = desk.watches.notified.map(({ body }) => body).join();
+  expect([told.includes('*33*(hidden)*'), told.includes('4711')]).toEqual([true, false]);
+});
+
 it('forget them with the way to the cloud, and learn them again', async () => {
   await world.settle(desk.watches.start('dialog', away().number));
   await world.settle(b.dial(away().number));

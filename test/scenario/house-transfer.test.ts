@@ -10,6 +10,7 @@ import { expectHears, TONES, twoHomes } from './two-homes.ts';
 let stage: Stage;
 let world: VirtualWorld;
 let elm: StageHome;
+let oak: StageHome;
 let b: Phone;
 /** Phones of elm’s three lines. */
 let desk: Phone;
@@ -21,7 +22,7 @@ const ATTIC = 1450;
 
 beforeEach(async () => {
   ({ stage, world } = await virtualStage({ seed: 43 }));
-  ({ elm, b, a: desk } = await twoHomes(stage));
+  ({ elm, oak, b, a: desk } = await twoHomes(stage));
   hall = await elm.phone({ manner: 'answer', answerAfter: 200, voice: tone(HALL, 1) });
   attic = await elm.phone({ manner: 'answer', answerAfter: 200, voice: tone(ATTIC, 1) });
 });
@@ -111,6 +112,18 @@ describe.each([
     await over(attic);
   });
 
+  it('nobody brings the other side into a call of another line', async () => {
+    const first = await talk(hall, numberOf(elm, 0));
+    const second = await talk(desk, numberOf(elm, 2));
+    const { callId, localTag, remoteTag } = desk.dialogOf(second);
+    const name = encodeURIComponent(`${callId};to-tag=${remoteTag};from-tag=${localTag}`);
+    expect(await world.settle(hall.refer(first, `far@${elm.lines[0]?.sip.domain}?Replaces=${name}&Subject=`))).toBe(
+      403,
+    );
+    await world.run(1_000);
+    expect([first.state, second.state, last(attic).state]).toEqual(['up', 'up', 'up']);
+  });
+
   it('who is not there, refuses or does not exist is told, and the call goes on', async () => {
     const call = await talk(desk, numberOf(elm, 1));
     attic.manner = 'busy';
@@ -157,6 +170,23 @@ it('a phone that says nothing to the change for 8 s is left where it was, and th
   await world.run(200);
   expect(own.notified.at(-1)).toMatch(/488/);
   expect([second.state, last(attic).state]).toEqual(['up', 'up']);
+});
+
+it.each([false, true])('a phone is sent to a number outside, after it was on hold too (%s)', async (held) => {
+  const call = await talk(desk, numberOf(elm, 1));
+  if (held) {
+    call.hold(true);
+    await until(() => last(hall).held, 'hold');
+    call.hold(false);
+    await until(() => !last(hall).held, 'the end of hold');
+  }
+  expect(await world.settle(desk.refer(call, numberOf(oak, 0)))).toBe(202);
+  await until(() => last(b)?.state === 'up', 'the other home');
+  await over(desk);
+  await hears(last(hall), TONES.b, HALL);
+  await hears(last(b), HALL, TONES.b);
+  last(b).hangup();
+  await over(hall);
 });
 
 it('a call from outside is joined with one inside', async () => {

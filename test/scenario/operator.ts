@@ -17,6 +17,7 @@ import type { ServerName } from '#shared/protocol/servers.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { digestHa1 } from '#shared/sip/digest.ts';
 import { Phone, type PhoneOptions } from '#simulator/phone.ts';
+import { VirtualFleet } from '#simulator/virtual-fleet.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 
 const CLOUD = '10.0.0.2';
@@ -38,28 +39,31 @@ export class Operator {
   readonly bus: InProcessBus;
   readonly config: CloudConfig;
   readonly running = new Map<ServerName, RunningPart>();
-  readonly #parts: readonly Part[] = [
-    billing,
-    qos,
-    createMediaServer(threadEngine),
-    conference,
-    softswitch,
-    sessionManager,
-  ];
+  /** The softswitch's processes, where it is asked to be several. */
+  readonly fleet: VirtualFleet | undefined;
+  readonly #parts: readonly Part[];
 
-  private constructor(world: VirtualWorld, config: CloudConfig) {
+  private constructor(world: VirtualWorld, config: CloudConfig, softswitches: number) {
     this.world = world;
+    this.fleet = softswitches === 0 ? undefined : new VirtualFleet({ count: softswitches, seed: world.seed });
+    const calls = this.fleet?.part ?? softswitch;
+    this.#parts = [billing, qos, createMediaServer(threadEngine), conference, calls, sessionManager];
     this.cloud = world.host('cloud', [CLOUD]);
     this.store = openLocalStore(':memory:');
     this.bus = createBus({ log: this.cloud.log, clock: this.cloud.clock });
     this.config = config;
   }
 
-  /** Starts all parts, or those named; `log` hears every line. */
-  static async start(seed: number, names?: readonly ServerName[], log?: (line: string) => void): Promise<Operator> {
+  /** Starts all parts, or those named; `log` hears every line. `softswitches`: so many processes of it, 0 for none of their own. */
+  static async start(
+    seed: number,
+    names?: readonly ServerName[],
+    log?: (line: string) => void,
+    softswitches = 0,
+  ): Promise<Operator> {
     const lines = log ?? (process.env.SIM_LOG ? (line: string) => console.log(line) : undefined);
     const world = new VirtualWorld({ seed, ...(lines && { log: lines }) });
-    const operator = new Operator(world, await makeConfig(world));
+    const operator = new Operator(world, await makeConfig(world), softswitches);
     for (const part of operator.#parts) {
       if (names === undefined || names.includes(part.name)) await operator.startPart(part.name);
     }
@@ -134,6 +138,13 @@ export class Operator {
       ),
     ]);
     return { id, tls: { ca, serverName: DOMAIN, certificate, key: key.privateKey } };
+  }
+
+  /** Options of a phone that speaks to the softswitch process of that place. */
+  at(index: number): Partial<PhoneOptions> {
+    const { sipUdp } = this.config.bound.softswitches?.[index] ?? {};
+    if (sipUdp === undefined) throw new Error(`no softswitch process ${index}`);
+    return { server: sipUdp };
   }
 
   /** Options of a phone behind that gateway, as far as the softswitch can tell: it speaks over the gateway's flow. */

@@ -67,6 +67,19 @@ describe('out', () => {
     return (JSON.parse(row?.body ?? '{}') as { chain?: string }).chain;
   };
 
+  test('a key that is made while settings are written is not lost', async () => {
+    await signs();
+    const chain = (await chainNow()) ?? '';
+    const [, { request }] = await Promise.all([
+      operator.ask('identity.set', { x5u: OWN, chain, hosts: ['c.example'] }),
+      operator.ask('identity.key.create', { subject: 'SHAKEN 2', numbers: ['spc:1'] }),
+    ]);
+    const { publicKey = new Uint8Array() } = (await operator.cloud.crypto.readRequest(request)) ?? {};
+    const notAfter = operator.cloud.clock.wall() + 86_400_000;
+    const next = await certified(operator.cloud, root, publicKey, [{ spc: '1' }], { notAfter });
+    expect(await operator.ask('identity.set', { x5u: OWN, chain: next })).toMatchObject({ signs: true });
+  });
+
   test('a line’s own number is attested in full, and the signature holds', async () => {
     await signs();
     await trunk({ outRules: [{ prefix: '+44', replace: '0044' }] });

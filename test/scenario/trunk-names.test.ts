@@ -139,7 +139,9 @@ test('over TLS a carrier whose certificate is another’s gets no call', async (
   const { id } = await add({ transport: 'tls', tls: { ca: one.ca }, probeEvery: 0 });
   const call = await alice.dial(far);
   await operator.world.until(() => call.state === 'ended', 40_000);
-  expect([call.status, await stateOf(id), one.seen]).toEqual([500, 'unknown', []]);
+  const { state, cause } = await operator.ask('trunk.get', { trunk: id });
+  expect([call.status, state, one.seen]).toEqual([500, 'down', []]);
+  expect(cause).toBe('its certificate speaks for another name');
 });
 
 test.each([true, false])('a large INVITE goes over TCP: %s', async (largeByTcp) => {

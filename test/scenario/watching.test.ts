@@ -61,6 +61,13 @@ describe('the calls of another line of the home', () => {
     await operator.world.until(() => out.state === 'up', 6_000, 'the answer');
     await operator.world.run(100);
     expect(desk.watches.notified.at(-1)?.body).toContain('direction="initiator"><state>confirmed</state>');
+    out.hangup();
+    await operator.world.run(1_000);
+    // What opens the bar is not for the other phones of the home.
+    await hall.dial(`*33*4711*${c.number}`);
+    await operator.world.run(3_000);
+    const told = desk.watches.notified.map(({ body }) => body).join();
+    expect([told.includes('*33*(hidden)*'), told.includes('4711')]).toEqual([true, false]);
   });
 
   test('are nobody else’s business: 404 as for a line that does not exist; an unknown package is 489', async () => {

@@ -1,7 +1,7 @@
 /** A DNS server's answers from a zone, as octets (RFC 1035), for tests on any world. */
 export interface ZoneRecord {
   readonly type: 'A' | 'AAAA' | 'CNAME' | 'SRV' | 'NAPTR';
-  /** `192.0.2.1`, `2001:db8::1` in full, a name, `priority weight port target`, or `order preference flags service replacement`. */
+  /** `192.0.2.1`, `2001:db8::1` in full, a name, `priority weight port target`, or `order preference flags service [rule] replacement`. */
   readonly data: string;
   readonly ttl?: number;
 }
@@ -30,11 +30,12 @@ function dataOf({ type, data }: ZoneRecord): number[] {
     const [priority = '', weight = '', port = '', target = ''] = words;
     return [...word(Number(priority)), ...word(Number(weight)), ...word(Number(port)), ...nameOf(target)];
   }
-  const [order = '', preference = '', flags = '', service = '', replacement = ''] = words;
+  const [order = '', preference = '', flags = '', service = ''] = words;
+  const [rule = '', replacement = ''] = words.length > 5 ? words.slice(4) : ['', ...words.slice(4)];
   return [
     ...word(Number(order)),
     ...word(Number(preference)),
-    ...[flags, service, ''].flatMap(text),
+    ...[flags, service, rule].flatMap(text),
     ...nameOf(replacement),
   ];
 }

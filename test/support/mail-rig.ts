@@ -16,6 +16,14 @@ const account = (role: 'operator' | 'subscriber', homes: readonly string[] | 'al
 export const OPERATOR = account('operator', 'all');
 export const subscriber = (...homes: string[]): Context => account('subscriber', homes);
 
+/** What the journal tells of a leg that has ended. */
+interface EndedLeg {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly answeredAt?: number;
+  readonly reason: string;
+}
+
 export class MailRig {
   readonly world = new VirtualWorld({ seed: 1 });
   readonly host: World = this.world.host('cloud', ['10.0.0.1']);
@@ -101,22 +109,20 @@ export class MailRig {
     await this.world.run(10);
   }
 
-  /** A session whose legs are as given, with the row of the journal that ended it. */
-  async ended(session: string, legs: readonly object[]): Promise<void> {
-    const body = JSON.stringify({ legs });
-    await this.store.commit([
+  /** The journal of a session with these legs, to its end. */
+  async ended(session: string, legs: readonly EndedLeg[]): Promise<void> {
+    const row = (seq: number, type: string, data: object) =>
       sql(
-        "INSERT INTO session (id, kind, state, created_at, ended_at, body) VALUES (?, 'call', 'ended', 0, 1, ?)",
-        session,
-        body,
-      ),
-      sql(
-        "INSERT INTO journal (session, seq, position, at, type, leg, cause, data) VALUES (?, 1, ?, 0, 'ended', NULL, NULL, '{}')",
-        session,
-        ++this.#position,
-      ),
-    ]);
-    this.bus.publish('session.changed', { session, seq: 1 });
+        'INSERT INTO journal (session, seq, position, at, type, leg, cause, data) VALUES (?, ?, ?, 0, ?, NULL, NULL, ?)',
+        ...[session, seq, ++this.#position, type, JSON.stringify(data)],
+      );
+    const records = legs.map(({ id, startedAt, answeredAt, reason }) => ({
+      ...{ leg: id, start: startedAt, reason },
+      ...(answeredAt === undefined ? {} : { answer: answeredAt }),
+    }));
+    const plans = legs.map(({ startedAt: _, answeredAt: __, reason: ___, ...plan }) => plan);
+    await this.store.commit([row(1, 'created', { legs: plans }), row(2, 'ended', { records })]);
+    this.bus.publish('session.changed', { session, seq: 2 });
     await this.world.run(1_000);
   }
 }

@@ -29,18 +29,3 @@ export function shownBy(route: Route): Route | undefined {
     .filter(({ http }) => route.http.path === http.path || route.http.path.startsWith(`${http.path}/`))
     .sort((a, b) => b.http.path.length - a.http.path.length)[0];
 }
-
-/** Lanes of one by name. */
-export class Turns {
-  readonly #last = new Map<string, Promise<unknown>>();
-
-  run<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const mine = (this.#last.get(name) ?? Promise.resolve()).then(work, work);
-    this.#last.set(name, mine);
-    const leave = () => {
-      if (this.#last.get(name) === mine) this.#last.delete(name);
-    };
-    mine.then(leave, leave);
-    return mine;
-  }
-}

@@ -4,6 +4,7 @@
  */
 import type { Handlers } from '#cloud/bus/bus.ts';
 import type { Part } from '#cloud/bus/part.ts';
+import { Turns } from '#shared/kernel/turns.ts';
 import { Conference, ROOMS } from './conference.ts';
 import { Rooms } from './rooms.ts';
 
@@ -22,28 +23,14 @@ export const conference: Part = {
 
 /** What changes a room happens in turn, one session's changes one after another. */
 function handlers(room: Conference): Handlers<'conference'> {
-  const inTurn = serial();
+  const turns = new Turns();
   return {
-    'conference.room.open': (request) => inTurn(request.session, () => room.open(request)),
-    'conference.party.add': (request) => inTurn(request.session, () => room.add(request)),
-    'conference.party.remove': (request) => inTurn(request.session, () => room.remove(request)),
-    'conference.mute': (request, context) => inTurn(request.session, () => room.mute(request, context)),
+    'conference.room.open': (request) => turns.run(request.session, () => room.open(request)),
+    'conference.party.add': (request) => turns.run(request.session, () => room.add(request)),
+    'conference.party.remove': (request) => turns.run(request.session, () => room.remove(request)),
+    'conference.mute': (request, context) => turns.run(request.session, () => room.mute(request, context)),
     'conference.roster': (request, context) => room.roster(request, context),
-    'conference.room.close': (request) => inTurn(request.session, () => room.close(request)),
+    'conference.room.close': (request) => turns.run(request.session, () => room.close(request)),
     'conference.room.list': () => room.list(),
-  };
-}
-
-/** Lets the tasks of one key run one after another; a task that fails does not hold up the next. */
-function serial(): <T>(key: string, task: () => Promise<T>) => Promise<T> {
-  const last = new Map<string, Promise<unknown>>();
-  return (key, task) => {
-    const done = (last.get(key) ?? Promise.resolve()).then(task);
-    const settled = done.catch(() => undefined);
-    last.set(key, settled);
-    void settled.then(() => {
-      if (last.get(key) === settled) last.delete(key);
-    });
-    return done;
   };
 }

@@ -248,12 +248,12 @@ export const cloudChecks: readonly Check[] = [
     id: 'cloud.reports',
     about: 'Does the cloud take what is reported?',
     needs: ['cloud.mqtt'],
-    judge({ agent, wall }) {
+    judge({ agent }) {
       if (agent === undefined) return skip('there is no outbox before pairing');
-      const { since, waiting } = agent.outbox;
-      if (since === undefined || wall - since < 300_000) return ok(`${waiting} waiting`);
+      const { oldest, waiting } = agent.outbox;
+      if (oldest === undefined || oldest < 300_000) return ok(`${waiting} waiting`);
       return warn(
-        `${waiting} waiting, the oldest for ${span(wall - since)}`,
+        `${waiting} waiting, the oldest for ${span(oldest)}`,
         'A service server in the cloud does not take the reports.',
         'See `hearthline farm list` in the cloud; nothing is lost meanwhile.',
       );
