@@ -8,7 +8,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import type { World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
-import { type Anchor, type Anchored, nodeOf } from '../media-relay/anchor.ts';
+import { type Anchor, type Anchored, GROUP, nodeOf } from '../media-relay/anchor.ts';
 
 /** Calls at a time; one more gets 486. */
 export const STATION_CALLS = 4;
@@ -147,7 +147,7 @@ export class StationCalls {
     const id = nodeOf(end.call, CHIME_LEG);
     try {
       const source = { file: chime };
-      await engine.player({ id, owner: `${end.call}/${CHIME_LEG}`, group: end.call, source, loop: outgoing, gain: 1 });
+      await engine.player({ id, owner: `${end.call}/${CHIME_LEG}`, group: GROUP, source, loop: outgoing, gain: 1 });
       await engine.connect(id, nodeOf(end.call, LEG), true);
       await engine.start(id);
     } catch (error) {

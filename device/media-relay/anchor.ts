@@ -11,7 +11,7 @@ import { answerLike, offerLike, readEnd } from '#shared/sip/fax.ts';
  * All ends of a gateway are of one group of the engine: calls of the house may be brought together at any time. They share one worker
  * then, which carries many more than a house has.
  */
-const GROUP = 'house';
+export const GROUP = 'house';
 
 /** One end of a call's media. */
 export interface Anchored {
