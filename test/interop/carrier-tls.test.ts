@@ -3,7 +3,7 @@
  * module secsipid checks our signatures and makes those of its callers.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,8 +13,9 @@ import { hasFile, hasProgram } from '#test/peers.ts';
 import { headerIn } from '#test/support/carrier.ts';
 import { authority, signer } from '#test/support/signer.ts';
 import { freePort } from './free-port.ts';
-import { KamailioProgram } from './kamailio-program.ts';
+import { KamailioProgram, OPENING } from './kamailio-program.ts';
 import { any, type Line, LoopbackCloud } from './loopback-cloud.ts';
+import { OpensslAuthority, RSA_KEY } from './openssl.ts';
 
 const MODULES = '/usr/lib/x86_64-linux-gnu/kamailio/modules';
 const here =
@@ -23,12 +24,6 @@ const DOMAIN = 'carrier.example';
 const FAR = '+442071838750';
 
 const EXTENSIONS = `
-[root]
-basicConstraints=critical,CA:TRUE
-keyUsage=critical,keyCertSign,cRLSign
-[middle]
-basicConstraints=critical,CA:TRUE,pathlen:0
-keyUsage=critical,keyCertSign
 [carrier]
 basicConstraints=CA:FALSE
 extendedKeyUsage=serverAuth,clientAuth
@@ -37,7 +32,7 @@ subjectAltName=URI:sip:${DOMAIN},IP:127.0.0.1
 
 describe.skipIf(!here)('a carrier with TLS and signatures of its own', () => {
   let rig: LoopbackCloud;
-  let folder: string;
+  let ca: OpensslAuthority;
   let carrier: KamailioProgram | undefined;
   let web: Server | undefined;
   let line: Line;
@@ -47,38 +42,22 @@ describe.skipIf(!here)('a carrier with TLS and signatures of its own', () => {
   let tlsPort: number;
   const wire: string[] = [];
 
-  const at = (name: string) => join(folder, name);
-  const text = (name: string) => readFileSync(at(name), 'utf8');
-  const openssl = (...words: string[]) => execFileSync('/usr/bin/openssl', words, { cwd: folder, stdio: 'ignore' });
-
-  /** A key, RSA for those whom TLS meets in the field, and its certificate. */
-  function issue(name: string, extensions: string, issuer?: string): void {
-    openssl('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', `${name}.key`);
-    openssl('req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`);
-    const by = issuer === undefined ? ['-signkey', `${name}.key`] : ['-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`];
-    const what = ['-CAcreateserial', '-extfile', 'x.cnf', '-extensions', extensions, '-days', '2'];
-    openssl('x509', '-req', '-in', `${name}.csr`, ...by, ...what, '-out', `${name}.pem`);
-  }
-
   beforeAll(async () => {
     rig = await LoopbackCloud.start();
-    folder = join(rig.folder, 'carrier');
-    mkdirSync(folder);
-    writeFileSync(at('x.cnf'), EXTENSIONS);
-    issue('root', 'root');
-    issue('middle', 'middle', 'root');
-    issue('carrier', 'carrier', 'middle');
-    issue('other', 'root');
-    writeFileSync(at('chain.pem'), text('carrier.pem') + text('middle.pem'));
-    writeFileSync(at('ours.pem'), rig.cloud.config.authority.certificate);
+    ca = new OpensslAuthority(join(rig.folder, 'carrier'), EXTENSIONS, RSA_KEY);
+    const { folder } = ca;
+    ca.issue('carrier', 'carrier', 'middle', RSA_KEY);
+    ca.issue('other', 'root', undefined, RSA_KEY);
+    writeFileSync(ca.at('chain.pem'), ca.text('carrier.pem') + ca.text('middle.pem'));
+    writeFileSync(ca.at('ours.pem'), rig.cloud.config.authority.certificate);
 
     const sti = await authority(rig.world);
     const x5u = 'https://operator.example/chain.pem';
     const mine = await signer(rig.world, sti, x5u);
     const theirs = await signer(rig.world, sti, x5u);
-    writeFileSync(at('mine.pem'), mine.chain);
-    writeFileSync(at('theirs.key'), theirs.key.privateKey);
-    web = createServer({ key: text('carrier.key'), cert: text('chain.pem') }, (_request, reply) =>
+    writeFileSync(ca.at('mine.pem'), mine.chain);
+    writeFileSync(ca.at('theirs.key'), theirs.key.privateKey);
+    web = createServer({ key: ca.text('carrier.key'), cert: ca.text('chain.pem') }, (_request, reply) =>
       reply.end(theirs.chain),
     );
     await new Promise<void>((resolve) => web?.listen(0, '127.0.0.1', resolve));
@@ -86,7 +65,7 @@ describe.skipIf(!here)('a carrier with TLS and signatures of its own', () => {
     const repository = `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
     await rig.ask('identity.set', {
       ...{ x5u, chain: mine.chain, key: mine.key.privateKey, authorities: sti.certificate },
-      ...{ hosts: [repository], webAuthorities: text('root.pem') },
+      ...{ hosts: [repository], webAuthorities: ca.text('root.pem') },
     });
 
     line = await rig.line();
@@ -100,13 +79,13 @@ describe.skipIf(!here)('a carrier with TLS and signatures of its own', () => {
     });
     rig.phones.push(far);
     const peers = { port, tlsPort, far: far.address.port, sips: rig.cloud.config.bound.sips?.port ?? 0 };
-    writeFileSync(at('tls.cfg'), tlsSettings(folder));
+    writeFileSync(ca.at('tls.cfg'), tlsSettings(folder));
     carrier = await KamailioProgram.start(
       folder,
       settings({ ...peers, folder, x5u: `https://${repository}/t.pem` }),
       port,
     );
-    trunk = (await rig.ask('trunk.create', { ...base(), tls: { ca: text('root.pem'), mutual: true } })).id;
+    trunk = (await rig.ask('trunk.create', { ...base(), tls: { ca: ca.text('root.pem'), mutual: true } })).id;
     await standing('up');
   }, 40_000);
   afterAll(async () => {
@@ -150,35 +129,35 @@ describe.skipIf(!here)('a carrier with TLS and signatures of its own', () => {
 
   it('is not taken for a gateway of ours, whatever certificates it sends beside its own', async () => {
     // Somebody with the name of our authority issued one with the name of the carrier's; no key says which one is meant.
-    openssl('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', 'fake.key');
+    ca.run('genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', 'fake.key');
     const name = execFileSync('/usr/bin/openssl', [
       'x509',
       '-in',
-      at('ours.pem'),
+      ca.at('ours.pem'),
       '-noout',
       '-subject',
       '-nameopt',
       'RFC2253',
     ]);
     const subject = `/${String(name).trim().replace('subject=', '')}`;
-    openssl('req', '-new', '-x509', '-key', 'fake.key', '-subj', subject, '-days', '2', '-out', 'fake.pem');
+    ca.run('req', '-new', '-x509', '-key', 'fake.key', '-subj', subject, '-days', '2', '-out', 'fake.pem');
     const issuing = ['-CA', 'fake.pem', '-CAkey', 'fake.key', '-CAcreateserial', '-extfile', 'x.cnf', '-days', '2'];
-    openssl('x509', '-req', '-in', 'root.csr', ...issuing, '-extensions', 'root', '-out', 'forged.pem');
-    issue('direct', 'carrier', 'root');
+    ca.run('x509', '-req', '-in', 'root.csr', ...issuing, '-extensions', 'root', '-out', 'forged.pem');
+    ca.issue('direct', 'carrier', 'root');
     const { certificate, key } = rig.cloud.config.server;
     const peers: Peer[] = [];
-    const tls = { certificate, key, clientCa: text('ours.pem') };
+    const tls = { certificate, key, clientCa: ca.text('ours.pem') };
     const listener = await rig.world.net.listen({ ...any, tls }, (stream) => {
       peers.push(stream.peer);
       stream.destroy();
     });
-    listener.believe([text('root.pem')]);
-    const chain = text('direct.pem') + text('forged.pem') + text('ours.pem');
+    listener.believe([ca.text('root.pem')]);
+    const chain = ca.text('direct.pem') + ca.text('forged.pem') + ca.text('ours.pem');
     const own = {
-      ca: text('ours.pem'),
+      ca: ca.text('ours.pem'),
       serverName: rig.cloud.config.domain,
       certificate: chain,
-      key: text('direct.key'),
+      key: ca.text('direct.key'),
     };
     await rig.world.net.connect({ ...listener.local, tls: own });
     await rig.until(() => peers.length > 0, 'the connection');
@@ -187,16 +166,16 @@ describe.skipIf(!here)('a carrier with TLS and signatures of its own', () => {
   }, 30_000);
 
   it('is neither called nor let in under another authority, and the operator sees why', async () => {
-    await rig.ask('trunk.set', { trunk, ...base(), tls: { ca: text('other.pem'), mutual: true } });
+    await rig.ask('trunk.set', { trunk, ...base(), tls: { ca: ca.text('other.pem'), mutual: true } });
     expect(await standing('down')).toBe('its certificate is of an authority that is not believed');
     const alarms = (await rig.ask('alarm.list', {})).items.map(({ cause }) => cause);
     expect(alarms).toContain(`trunk-down-${trunk}`);
     const call = await outcome(await ours.dial(FAR));
     expect(call.state).toBe('ended');
     // What it proved at the time of a connection stands as long as that does; a new one is judged anew.
-    await rig.ask('trunk.set', { trunk, ...base(), tls: { ca: text('root.pem') } });
+    await rig.ask('trunk.set', { trunk, ...base(), tls: { ca: ca.text('root.pem') } });
     expect(await standing('down')).toBe('it does not accept our certificate');
-    await rig.ask('trunk.set', { trunk, ...base(), tls: { ca: text('root.pem'), mutual: true } });
+    await rig.ask('trunk.set', { trunk, ...base(), tls: { ca: ca.text('root.pem'), mutual: true } });
     expect(await standing('up')).toBeUndefined();
   }, 40_000);
 });
@@ -244,15 +223,7 @@ ${['tls', 'tm', 'sl', 'rr', 'pv', 'maxfwd', 'textops', 'siputils', 'secsipid'].m
 modparam("tls", "config", "${folder}/tls.cfg")
 modparam("rr", "enable_double_rr", 1)
 request_route {
-  if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
-  if (is_method("OPTIONS") && !has_totag()) { sl_send_reply("200", "OK"); exit; }
-  if (has_totag()) {
-    if (loose_route()) { t_relay(); exit; }
-    if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
-    sl_send_reply("404", "Not Here");
-    exit;
-  }
-  if (is_method("CANCEL|ACK")) { if (t_check_trans()) { t_relay(); } exit; }
+  ${OPENING}
   record_route();
   if ($sp == ${far}) {
     if (!secsipid_add_identity("$(fU{s.strip,1})", "$(rU{s.strip,1})", "A", "", "${x5u}", "${folder}/theirs.key")) {

@@ -1,6 +1,6 @@
 /** Signed callers beside programs of others: certificates and requests by openssl, PASSporTs read and written by PyJWT, over real sockets. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import { Phone, type PhoneCall } from '#simulator/phone.ts';
 import { hasFile } from '#test/peers.ts';
 import { headerIn } from '#test/support/carrier.ts';
 import { any, LoopbackCloud } from './loopback-cloud.ts';
+import { ecKey, OpensslAuthority } from './openssl.ts';
 
 const PYTHON = '/usr/bin/python3';
 const PACKAGES = '/usr/lib/python3/dist-packages';
@@ -18,14 +19,8 @@ const here = ['/usr/bin/openssl', PYTHON, `${PACKAGES}/jwt/api_jwt.py`, `${PACKA
 );
 const FAR = '442071838750';
 
-/** What openssl puts into certificates: authorities of two levels, signers with and without numbers, a web server. */
+/** What openssl puts into certificates: signers with and without numbers, a web server. */
 const EXTENSIONS = `
-[root]
-basicConstraints=critical,CA:TRUE
-keyUsage=critical,keyCertSign,cRLSign
-[middle]
-basicConstraints=critical,CA:TRUE,pathlen:0
-keyUsage=critical,keyCertSign
 [provider]
 basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature
@@ -64,7 +59,7 @@ print(json.dumps([jwt.get_unverified_header(token), claims]))
 
 describe.skipIf(!here)('signed callers beside openssl and PyJWT', () => {
   let rig: LoopbackCloud;
-  let folder: string;
+  let ca: OpensslAuthority;
   let web: Server;
   let repository: string;
   let line: VerbReply<'line.create'>;
@@ -72,57 +67,23 @@ describe.skipIf(!here)('signed callers beside openssl and PyJWT', () => {
   let carrier: Phone;
   const wire: string[] = [];
 
-  const at = (name: string) => join(folder, name);
-  const openssl = (...words: string[]) =>
-    execFileSync('/usr/bin/openssl', words, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   const python = (program: string, input: unknown) =>
     execFileSync(PYTHON, ['-c', program], { input: JSON.stringify(input), encoding: 'utf8' }).trim();
-  const text = (name: string) => readFileSync(at(name), 'utf8');
-
-  /** A key, and its certificate with those extensions by that issuer. */
-  function issue(name: string, extensions: string, issuer?: string, curve = 'P-256'): void {
-    openssl('genpkey', '-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`, '-out', `${name}.key`);
-    openssl('req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-out', `${name}.csr`);
-    sign(name, extensions, issuer);
-  }
-  function sign(name: string, extensions: string | undefined, issuer?: string): void {
-    const by = issuer === undefined ? ['-signkey', `${name}.key`] : ['-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`];
-    const what =
-      extensions === undefined ? ['-copy_extensions', 'copyall'] : ['-extfile', 'x.cnf', '-extensions', extensions];
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      `${name}.csr`,
-      ...by,
-      '-CAcreateserial',
-      ...what,
-      '-days',
-      '2',
-      '-out',
-      `${name}.pem`,
-    );
-  }
-
   beforeAll(async () => {
     rig = await LoopbackCloud.start();
-    folder = join(rig.folder, 'identity');
-    mkdirSync(folder);
-    writeFileSync(at('x.cnf'), EXTENSIONS);
-    issue('root', 'root');
-    issue('middle', 'middle', 'root');
-    issue('signer', 'provider', 'middle');
-    issue('other', 'other', 'middle');
-    issue('plain', 'plain', 'middle');
-    issue('strange', 'strange', 'middle');
-    issue('lax', 'plain', 'root');
-    issue('under', 'provider', 'lax');
-    issue('curve', 'provider', 'middle', 'P-384');
-    issue('web', 'web', 'root');
-    web = createServer({ key: text('web.key'), cert: text('web.pem') }, (request, reply) => {
+    ca = new OpensslAuthority(join(rig.folder, 'identity'), EXTENSIONS);
+    ca.issue('signer', 'provider', 'middle');
+    ca.issue('other', 'other', 'middle');
+    ca.issue('plain', 'plain', 'middle');
+    ca.issue('strange', 'strange', 'middle');
+    ca.issue('lax', 'plain', 'root');
+    ca.issue('under', 'provider', 'lax');
+    ca.issue('curve', 'provider', 'middle', ecKey('P-384'));
+    ca.issue('web', 'web', 'root');
+    web = createServer({ key: ca.text('web.key'), cert: ca.text('web.pem') }, (request, reply) => {
       const name = /^\/([a-z]+)\.pem$/.exec(request.url ?? '')?.[1] ?? 'none';
       const chain = [name, name === 'under' ? 'lax' : 'middle'];
-      if (existsSync(at(`${name}.pem`))) reply.end(chain.map((one) => text(`${one}.pem`)).join(''));
+      if (existsSync(ca.at(`${name}.pem`))) reply.end(chain.map((one) => ca.text(`${one}.pem`)).join(''));
       else reply.writeHead(404).end();
     });
     await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
@@ -154,17 +115,21 @@ describe.skipIf(!here)('signed callers beside openssl and PyJWT', () => {
     return made;
   }
 
-  const trusting = () => ({ authorities: text('root.pem'), webAuthorities: text('root.pem'), hosts: [repository] });
+  const trusting = () => ({
+    authorities: ca.text('root.pem'),
+    webAuthorities: ca.text('root.pem'),
+    hosts: [repository],
+  });
   const outcome = (call: PhoneCall) => rig.until(() => call.state === 'up' || call.state === 'ended', 'an outcome');
 
   it('openssl certifies the request, numbers and all, and verifies what is signed; PyJWT reads it', async () => {
     const { request } = await rig.ask('identity.key.create', {
       ...{ subject: 'Elm Telecom', numbers: ['spc:9999', '15550100000-15550100999'] },
     });
-    writeFileSync(at('made.csr'), request);
-    sign('made', undefined, 'middle');
+    writeFileSync(ca.at('made.csr'), request);
+    ca.sign('made', undefined, 'middle');
     const x5u = 'https://operator.example/chain.pem';
-    const chain = text('made.pem') + text('middle.pem');
+    const chain = ca.text('made.pem') + ca.text('middle.pem');
     const set = await rig.ask('identity.set', { x5u, chain, ...trusting() });
     expect(set).toMatchObject({
       signs: true,
@@ -176,18 +141,18 @@ describe.skipIf(!here)('signed callers beside openssl and PyJWT', () => {
     await outcome(call);
     const identity = readIdentity(headerIn(wire.find((one) => one.startsWith('INVITE')) ?? '', 'Identity') ?? '');
     expect(identity).toMatchObject({ info: x5u, alg: 'ES256', ppt: 'shaken' });
-    const pem = openssl('x509', '-in', 'made.pem', '-noout', '-pubkey');
+    const pem = ca.run('x509', '-in', 'made.pem', '-noout', '-pubkey');
     const [header, claims] = JSON.parse(python(DECODE, [identity?.token, pem])) as [object, object];
     expect(header).toEqual({ alg: 'ES256', ppt: 'shaken', typ: 'passport', x5u });
     expect(claims).toMatchObject({ attest: 'A', dest: { tn: [FAR] }, orig: { tn: line.number.slice(1) } });
 
     const [head = '', body = '', signature = ''] = identity?.token.split('.') ?? [];
-    writeFileSync(at('input'), `${head}.${body}`);
-    writeFileSync(at('public.pem'), pem);
-    writeFileSync(at('signature'), derOf(Buffer.from(signature, 'base64url')));
-    const check = () => openssl('dgst', '-sha256', '-verify', 'public.pem', '-signature', 'signature', 'input');
+    writeFileSync(ca.at('input'), `${head}.${body}`);
+    writeFileSync(ca.at('public.pem'), pem);
+    writeFileSync(ca.at('signature'), derOf(Buffer.from(signature, 'base64url')));
+    const check = () => ca.run('dgst', '-sha256', '-verify', 'public.pem', '-signature', 'signature', 'input');
     expect(check()).toContain('Verified OK');
-    writeFileSync(at('input'), `${head}.${body}x`);
+    writeFileSync(ca.at('input'), `${head}.${body}x`);
     expect(check).toThrow('Command failed');
     call.hangup();
   }, 30_000);
@@ -203,7 +168,7 @@ describe.skipIf(!here)('signed callers beside openssl and PyJWT', () => {
     const token = python(ENCODE, [
       { alg, ppt: 'shaken', typ: 'passport', x5u },
       claims,
-      alg === 'none' ? null : text(`${key}.key`),
+      alg === 'none' ? null : ca.text(`${key}.key`),
     ]);
     return writeIdentity({ token, info: x5u, alg, ppt: 'shaken' });
   }

@@ -5,6 +5,17 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from './netns.ts';
 
+/** How a `request_route` begins that carries calls: probes answered, what is inside a dialog sent on by its route. */
+export const OPENING = `if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
+  if (is_method("OPTIONS") && !has_totag()) { sl_send_reply("200", "OK"); exit; }
+  if (has_totag()) {
+    if (loose_route()) { t_relay(); exit; }
+    if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
+    sl_send_reply("404", "Not Here");
+    exit;
+  }
+  if (is_method("CANCEL|ACK")) { if (t_check_trans()) { t_relay(); } exit; }`;
+
 export class KamailioProgram {
   readonly #child: ChildProcess;
   #output = '';

@@ -1,7 +1,7 @@
 /** Kamailio as a carrier at the other end of a trunk: one that wants registration and digest, or one that trusts an address. */
 import { join } from 'node:path';
 import type { Address } from '#shared/kernel/world.ts';
-import { KamailioProgram } from './kamailio-program.ts';
+import { KamailioProgram, OPENING } from './kamailio-program.ts';
 
 export const CARRIER = { domain: 'carrier.example', username: 'hearth', password: 'deep-water' } as const;
 
@@ -42,15 +42,7 @@ ${modules.map((name) => `loadmodule "${name}.so"`).join('\n')}
 modparam("usrloc", "db_mode", 0)
 modparam("rr", "enable_full_lr", 1)
 request_route {
-  if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
-  if (is_method("OPTIONS") && !has_totag()) { sl_send_reply("200", "OK"); exit; }
-  if (has_totag()) {
-    if (loose_route()) { t_relay(); exit; }
-    if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
-    sl_send_reply("404", "Not Here");
-    exit;
-  }
-  if (is_method("CANCEL|ACK")) { if (t_check_trans()) { t_relay(); } exit; }
+  ${OPENING}
   if (is_method("REGISTER")) { ${registers ? `${signed('www')} save("location"); exit;` : 'sl_send_reply("403", "No"); exit;'} }
   record_route();
   if ($sp == ${far.port}) { ${inward} t_relay(); exit; }
