@@ -5,7 +5,7 @@
  * printed. Needs `sipp`, and `kamailio` for the ratios.
  *
  * Run: `bin/node bench/sip.ts [--rates 300,1000] [--registers 1000] [--ring 500] [--held 4000] [--seconds 8] [--rounds 3] [--only
- * ours|kamailio]`; an empty list or 0 leaves a row out. A longer `--seconds` shows whether memory stays flat.
+ * ours|kamailio]`; an empty list, or `--held 0`, leaves a row out. A longer `--seconds` shows whether memory stays flat.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
