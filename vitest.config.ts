@@ -20,7 +20,19 @@ const applications = ['apps/*/app.test.ts'];
 const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];
 
 /** The longest life of a machine first; beside it what needs none, then the other machines. */
-const machines = ['house', 'build', 'executable', 'openwrt', 'debian', 'root', 'refused', 'uboot', 'first-boot', 'pi3'];
+const machines = [
+  'house',
+  'build',
+  'executable',
+  'openwrt',
+  'debian',
+  'root',
+  'refused',
+  'uboot',
+  'first-boot',
+  'pi3',
+  'machine',
+];
 class Order extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ project, moduleId }: TestSpecification) =>

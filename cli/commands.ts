@@ -5,6 +5,7 @@ import { technicianWords } from './technician/words.ts';
 export const commands: OwnCommands = {
   device: async () => (await import('./device.ts')).deviceCommand,
   flash: async () => (await import('./flash.ts')).flashCommand,
+  'flash list': async () => (await import('./flash-sign.ts')).flashListCommand,
   'flash key': async () => (await import('./flash-sign.ts')).flashKeyCommand,
   'flash sign': async () => (await import('./flash-sign.ts')).flashSignCommand,
   setup: async () => (await import('./setup.ts')).setupCommand,

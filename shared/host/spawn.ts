@@ -39,17 +39,21 @@ export function takeEntry(argv: string[]): ProcessName | undefined {
 export interface EntryOptions extends Pick<SpawnOptions, 'cwd' | 'detached' | 'stdio' | 'env'> {
   /** Flags of Node.js for the child. */
   readonly flags?: readonly string[];
-  /** Puts the child and all its threads into the first-in-first-out class, at this priority (1 to 99; sched(7)). Needs `chrt`, and the right to. */
-  readonly fifo?: number;
+  /**
+   * Puts the child and all its threads into the real-time class that takes turns (SCHED_RR), at this priority (1 to 99; sched(7)).
+   * Needs `chrt`, and the right to. Without turns (SCHED_FIFO) a thread of V8 that looks again and again for its sweeper to end
+   * never lets that run where there is one processor: everything stands still.
+   */
+  readonly realtime?: number;
 }
 
 /** Starts a process of ours. Its `argv[2]` and on are `args` in either form. */
 export function spawnEntry(name: ProcessName, args: readonly string[], options: EntryOptions): ChildProcess {
-  const { flags = [], fifo, ...rest } = options;
+  const { flags = [], realtime, ...rest } = options;
   const start = (words: readonly string[], how: SpawnOptions) =>
-    fifo === undefined
+    realtime === undefined
       ? spawn(process.execPath, words, how)
-      : spawn('chrt', ['--fifo', String(fifo), process.execPath, ...words], how);
+      : spawn('chrt', ['--rr', String(realtime), process.execPath, ...words], how);
   if (!isSea()) return start([...flags, join(shared, processes[name]), ...args], rest);
   const env = { ...(rest.env ?? process.env), NODE_OPTIONS: flags.join(' ') };
   return start([`${MARK}${name}`, ...args], { ...rest, env });

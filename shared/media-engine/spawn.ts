@@ -31,9 +31,9 @@ export function engineSocket(folder: string, name = 'engine.sock'): string {
   return join(short, name);
 }
 
-/** The priority in the first-in-first-out class that the service manager asks for, in `HEARTHLINE_MEDIA_FIFO`; none unless it is 1 to 99. */
-export function askedFifo(asked = process.env.HEARTHLINE_MEDIA_FIFO): { fifo?: number } {
-  return asked !== undefined && /^[1-9][0-9]?$/.test(asked) ? { fifo: Number(asked) } : {};
+/** The priority in the real-time class that the service manager asks for, in `HEARTHLINE_MEDIA_REALTIME`; none unless it is 1 to 99. */
+export function askedRealtime(asked = process.env.HEARTHLINE_MEDIA_REALTIME): { realtime?: number } {
+  return asked !== undefined && /^[1-9][0-9]?$/.test(asked) ? { realtime: Number(asked) } : {};
 }
 
 /** What it says on its way down is in `<socketPath>.log`. Answers with its process id. */
@@ -42,7 +42,7 @@ export function spawnEngine(options: EngineProcessOptions): number | undefined {
   const log = openSync(`${options.socketPath}.log`, 'a', 0o600);
   try {
     const child = spawnEntry('media-engine', [JSON.stringify(options)], {
-      ...askedFifo(),
+      ...askedRealtime(),
       detached: true,
       stdio: ['ignore', 'ignore', log],
     });

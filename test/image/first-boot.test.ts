@@ -1,6 +1,6 @@
 /**
- * The image with nothing but power, a clock that is wrong and a card to a network without a way out: first boot to "ready to pair",
- * its own proof, and bundles that it will not have, each with its reason.
+ * The image with nothing but one processor, power, a clock that is wrong and a card to a network without a way out: first boot to
+ * "ready to pair", its own proof, and bundles that it will not have, each with its reason.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,7 @@ beforeAll(async () => {
   bundle('large', '1.1.0', 8 * MEGA);
   packed(at('stick'), at('stick.squashfs'));
   machine = await Machine.start({
-    ...{ folder, uboot: image.uboot.qemu, clock: CLOCK, stick: at('stick.squashfs') },
+    ...{ folder, uboot: image.uboot.qemu, clock: CLOCK, stick: at('stick.squashfs'), processors: 1 },
     disk: overlay(image.disk, at('disk.qcow2'), DISK_BYTES),
     network: ['-netdev', 'user,id=wan', '-device', 'virtio-net-pci,netdev=wan,romfile='],
   });

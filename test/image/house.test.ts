@@ -191,6 +191,20 @@ describe.skipIf(!here)('an update of that gateway', () => {
     expect((await machine.run('cat /data/update-root/floor')).out).toBe('1.1.0');
   });
 
+  test('that is older than what has run here is refused on site, and the cloud hears why', async () => {
+    await house.machine.hearthline(`ota install ${await house.machine.plug()}/older.raucb --timeout 120`);
+    const refused = await house.until(
+      async () => {
+        const { items } = await house.cli<{ items: Report[] }>('gateway', 'updates', '--gateway', gateway);
+        return items.find((one) => one.state === 'failed');
+      },
+      300_000,
+      'the report of a refusal',
+    );
+    expect(refused).toMatchObject({ reason: 'update_too_old' });
+    expect(await state()).toBe('order=B A A=3 B=3');
+  });
+
   test('that is bad comes from a rollout, has its three boots, goes back by itself, and the cloud hears why', async () => {
     const { machine } = house;
     const release = await house.cli<{ id: string }>('release', 'upload', house.at('bad.raucb'), '--version', '1.2.0');

@@ -3,6 +3,7 @@
  * (to the internet, and a LAN), a stick with a bundle, a clock that is wrong, and a disk whose every write is recorded.
  */
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,10 +90,11 @@ export class House implements AsyncDisposable {
     writeFileSync(this.at('writes.log'), '');
   }
 
-  /** A good one on the stick, a bad one for a rollout: its agent ends at once. */
+  /** A good one and an old one on the stick, a bad one for a rollout: its agent ends at once. */
   #bundles(image: TestImage): void {
     mkdirSync(this.at('stick'));
     writeBundle(testSlot(image, { version: '1.1.0' }), '1.1.0', image.authority, this.at('stick/good.raucb'));
+    writeBundle(randomBytes(1024 * 1024), '0.9.0', image.authority, this.at('stick/older.raucb'));
     packed(this.at('stick'), this.at('stick.squashfs'));
     writeBundle(testSlot(image, { version: '1.2.0', broken: true }), '1.2.0', image.authority, this.at('bad.raucb'));
   }

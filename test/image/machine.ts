@@ -168,7 +168,10 @@ export class Machine {
       ...(settings.stick === undefined ? [] : ['-device', 'virtio-blk-device,drive=stick']),
       ...['-display', 'none', '-monitor', 'none', ...(settings.more ?? [])],
     ];
-    const child = spawn('qemu-system-aarch64', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    // However this process ends, its machine ends with it (prctl(2), PR_SET_PDEATHSIG).
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-aarch64', ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     return new Machine(child, server, new Serial(process.env.HEARTHLINE_IMAGE_LOG), shell);
   }
 

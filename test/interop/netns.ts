@@ -83,14 +83,15 @@ export class Namespaces implements AsyncDisposable {
     });
   }
 
-  /** Starts a program in a namespace. */
+  /** Starts a program in a namespace; it ends with this process, however that does. */
   start(
     host: string,
     command: string,
     words: readonly string[],
     environment: Record<string, string> = {},
   ): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', this.name(host), command, ...words], {
+    const within = ['ip', 'netns', 'exec', this.name(host), command, ...words];
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...within], {
       stdio: ['pipe', 'pipe', 'pipe'],
       cwd: root,
       env: { ...process.env, ...environment },
