@@ -143,7 +143,13 @@ export const cloudCommand: Command = {
           mail: mailSettings(values),
           portal: resolve(import.meta.dirname, '../dist/portal'),
         },
-        { store, engineFor: processEngine, sandbox: processSandbox, ...(await softswitches(values, data)) },
+        {
+          store,
+          engineFor: processEngine,
+          sandbox: processSandbox,
+          trusting: true,
+          ...(await softswitches(values, data)),
+        },
       );
       const { bound, publicHost, authority } = cloud.config;
       const shown = (at: Address | undefined) =>

@@ -2,7 +2,7 @@
  * The bus between the session manager, the farm, the gateways' edge and the open API: typed requests and events.
  *
  * Promises: a request is delivered at most once, to the one part that serves the verb, and comes back as a Result; data
- * is cloned on the way, so no object is shared. A verb whose part is not running answers `server_unavailable` with
+ * is handed over as it is, and neither side changes it afterwards. A verb whose part is not running answers `server_unavailable` with
  * the part's name, a late one `timeout`. Events reach every subscriber in the order of publication; a failing
  * subscriber harms no other and is logged.
  */

@@ -1,22 +1,28 @@
 /** A process's own end of its fleet: what it knows of the others, and what it says to them by way of the main process. */
 import type { Clock } from '#shared/kernel/world.ts';
 import { type Claimed, type Fleet, indexOf } from './fleet.ts';
-import type { FleetMessage } from './fleet-words.ts';
+import type { FleetMessage, Places } from './fleet-words.ts';
 import { Limits } from './limits.ts';
 import { Waiting } from './link.ts';
 
 /** Milliseconds that the main process may take to answer a claim. */
 const CLAIM_WITHIN = 3_000;
+/** Milliseconds that it may take to hand out places: it may have to ask another process for them, or to wait for those that come back. */
+const LEASE_WITHIN = 5_000;
 
 export class FleetEnd implements Fleet {
   readonly owner: string;
   readonly #claims = new Waiting<Claimed>();
+  readonly #leases = new Waiting<number>();
   readonly #limits: Limits;
   #owners: readonly string[];
   #send: ((message: FleetMessage) => void) | undefined;
   #onMessage: ((from: string, message: unknown) => void) | undefined;
   readonly #onChange: (() => void)[] = [];
   #onGiven: ((calls: readonly string[]) => Promise<void>) | undefined;
+
+  #onRecall: ((id: string, needed: number) => number) | undefined;
+  #held: (() => Places) | undefined;
 
   constructor(owner: string, clock: Clock) {
     this.owner = owner;
@@ -30,12 +36,18 @@ export class FleetEnd implements Fleet {
 
   attach(send: (message: FleetMessage) => void): void {
     this.#send = send;
+    send({ on: 'holds', places: this.#held?.() ?? [] });
+  }
+
+  get linked(): boolean {
+    return this.#send !== undefined;
   }
 
   /** Alone until the link is back. */
   detach(): void {
     this.#send = undefined;
     this.#claims.settleAll({});
+    this.#leases.settleAll(0);
   }
 
   take(message: FleetMessage): void {
@@ -53,6 +65,15 @@ export class FleetEnd implements Fleet {
       case 'given':
         void this.#given(message);
         break;
+      case 'leased':
+        // Nobody waits for them any more.
+        if (!this.#leases.settle(message.n, message.places)) this.gave([[message.id, message.places]]);
+        break;
+      case 'recall': {
+        const { n, id, needed } = message;
+        this.#send?.({ on: 'returned', n, id, places: this.#onRecall?.(id, needed) ?? 0 });
+        break;
+      }
       default:
     }
   }
@@ -75,6 +96,24 @@ export class FleetEnd implements Fleet {
 
   onGiven(handler: (calls: readonly string[]) => Promise<void>): void {
     this.#onGiven = handler;
+  }
+
+  async lease(id: string, limit: number): Promise<number> {
+    if (this.#send === undefined) return 0;
+    const { n, answer } = this.#leases.open();
+    this.#send({ on: 'lease', n, id, limit });
+    const places = await this.#limits.within(LEASE_WITHIN, answer);
+    this.#leases.drop(n);
+    return places ?? 0;
+  }
+
+  gave(places: Places): void {
+    if (places.some(([, n]) => n !== 0)) this.#send?.({ on: 'gave', places });
+  }
+
+  onRecall(handler: (id: string, needed: number) => number, held: () => Places): void {
+    this.#onRecall = handler;
+    this.#held = held;
   }
 
   async #given({ n, calls }: Extract<FleetMessage, { on: 'given' }>): Promise<void> {

@@ -27,6 +27,14 @@ export interface Fleet {
   claim(callId: string): Promise<Claimed>;
   /** The owner that has the calls of a session, whatever their state; nothing where nobody knows. */
   where(session: string): Promise<Claimed>;
+  /** False while the main process is away. */
+  readonly linked: boolean;
+  /** Asks for places of a line or trunk that has so many in all; resolves to how many are this process's now beside those that were. */
+  lease(id: string, limit: number): Promise<number>;
+  /** Gives places back; a negative number says that as many were taken, whatever the limit. */
+  gave(places: readonly (readonly [string, number])[]): void;
+  /** Another process needs places of a line or trunk: the handler gives up to so many. `held`: all places that are this process's. */
+  onRecall(handler: (id: string, needed: number) => number, held: () => readonly (readonly [string, number])[]): void;
   /** Calls of a process that is gone have become this one's; resolves once they go on. */
   onGiven(handler: (calls: readonly string[]) => Promise<void>): void;
 }

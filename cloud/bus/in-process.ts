@@ -1,6 +1,7 @@
 /**
- * The bus of one process. Requests and events are cloned on the way, so that nothing is shared and a part could move to
- * another process without a change; a request costs two clones and no I/O.
+ * The bus of one process. What is sent is handed over and belongs to nobody from then on: neither who sent it nor who got it changes it,
+ * so that it need not be copied and a part could move to another process without a change. Unless it is told to trust them, the bus
+ * freezes all that passes: whoever changes it then throws. All tests run so; the command `cloud` trusts.
  *
  * Order: events reach each subscriber in the order of publication, never inside the publisher's own call. Time: a
  * request's timeout runs on the world's clock; a reply that comes later is dropped.
@@ -13,7 +14,7 @@ import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { ServerName } from '#shared/protocol/servers.ts';
 import { type VerbName, type VerbRequest, verbs } from '#shared/protocol/verbs/index.ts';
 import type { Bus, Context, Handlers, Outcome } from './bus.ts';
-import { copyData } from './copy.ts';
+import { frozen } from './frozen.ts';
 import { Limits } from './limits.ts';
 
 /** Milliseconds that a request may take unless it says otherwise. */
@@ -33,101 +34,149 @@ export interface InProcessBus extends Bus {
   counts(): BusCount[];
 }
 
-type AnyHandler = (request: unknown, context: Context) => Promise<Result<unknown, Fault>>;
-type AnySubscriber = (data: unknown) => void;
+type Answer = Result<unknown, Fault>;
+type AnyHandler = (request: unknown, context: Context) => Promise<Answer>;
+interface Subscriber {
+  readonly hear: (data: unknown) => void;
+  there: boolean;
+}
 
-/** Makes a bus; `log` gets what handlers and subscribers throw, `clock` drives the timeouts. */
-export function createBus({ log, clock }: { readonly log: Log; readonly clock: Clock }): InProcessBus {
-  const handlers = new Map<VerbName, AnyHandler>();
+/** What became of the requests of one verb; of those that were answered `ok` there are most. */
+interface Counters {
+  readonly ok: Counter;
+  readonly faults: Map<string, Counter>;
+}
+
+interface Counter {
+  count: number;
+  milliseconds: number;
+}
+
+/** A verb that is served. */
+interface Served {
+  readonly handler: AnyHandler;
+  readonly counters: Counters;
+}
+
+/** A handler of which neither what it gets nor what it says can be changed by anybody. */
+function checked(handler: AnyHandler): AnyHandler {
+  return async (request, context) => frozen(await handler(frozen(request), frozen(context)));
+}
+
+/** Makes a bus; `log` gets what handlers and subscribers throw, `clock` drives the timeouts, `trusting` leaves what passes unfrozen. */
+export function createBus(
+  { log, clock }: { readonly log: Log; readonly clock: Clock },
+  { trusting = false }: { readonly trusting?: boolean } = {},
+): InProcessBus {
+  const served = new Map<VerbName, Served>();
   const parts = new Set<ServerName>();
-  const subscribers = new Map<BusEventName, Set<AnySubscriber>>();
+  /** Lists that are replaced, never changed: whoever publishes keeps the one of that moment. */
+  const subscribers = new Map<BusEventName, readonly Subscriber[]>();
   const limits = new Limits(clock);
-  const counters = new Map<VerbName, Map<string, { count: number; milliseconds: number }>>();
+  const counters = new Map<VerbName, Counters>();
 
-  function count(verb: VerbName, outcome: string, since: number): void {
-    const outcomes = counters.get(verb) ?? new Map<string, { count: number; milliseconds: number }>();
-    const counter = outcomes.get(outcome);
-    const took = clock.mono() - since;
-    if (counter === undefined) {
-      counters.set(verb, outcomes);
-      outcomes.set(outcome, { count: 1, milliseconds: took });
-      return;
-    }
+  function countersOf(verb: VerbName): Counters {
+    const known = counters.get(verb) ?? { ok: { count: 0, milliseconds: 0 }, faults: new Map() };
+    counters.set(verb, known);
+    return known;
+  }
+
+  function count({ ok, faults }: Counters, outcome: Answer, since: number): void {
+    const counter = outcome.ok ? ok : (faults.get(outcome.fault.code) ?? { count: 0, milliseconds: 0 });
+    if (!outcome.ok) faults.set(outcome.fault.code, counter);
     counter.count++;
-    counter.milliseconds += took;
+    counter.milliseconds += clock.mono() - since;
   }
 
-  /** Runs a handler; what it throws is a bug of its part: logged, answered as `internal`. */
-  async function run(
-    verb: VerbName,
-    handler: AnyHandler,
-    request: unknown,
-    context: Context,
-  ): Promise<Result<unknown, Fault>> {
-    try {
-      return copyData(await handler(copyData(request), copyData(context)));
-    } catch (error) {
-      log.error('bus.handler-failed', { verb, error: describe(error) });
-      return err(fault('internal', `The part that serves ${verb} failed.`));
-    }
+  /** What a handler throws is a bug of its part: logged, answered as `internal`. */
+  function broken(verb: VerbName, error: unknown): Answer {
+    log.error('bus.handler-failed', { verb, error: describe(error) });
+    return err(fault('internal', `The part that serves ${verb} failed.`));
   }
 
-  function deliver(event: BusEventName, handler: AnySubscriber, data: unknown): void {
-    if (!subscribers.get(event)?.has(handler)) return;
+  /** Runs a handler and settles by what it says, or by its lateness. */
+  function ask(verb: VerbName, to: Served, request: unknown, context: Context, timeout: number): Promise<Answer> {
+    return new Promise((resolve) => {
+      const since = clock.mono();
+      const settle = (outcome: Answer): void => {
+        if (!limits.end(wait)) return;
+        count(to.counters, outcome, since);
+        resolve(outcome);
+      };
+      const wait = limits.begin(since, timeout, () => {
+        const { server } = verbs[verb];
+        const late = err(fault('timeout', `The ${server} server did not answer ${verb} in ${timeout} ms.`, { server }));
+        count(to.counters, late, since);
+        resolve(late);
+      });
+      try {
+        to.handler(request, context).then(settle, (error: unknown) => settle(broken(verb, error)));
+      } catch (error) {
+        settle(broken(verb, error));
+      }
+    });
+  }
+
+  function deliver(event: BusEventName, to: Subscriber, data: unknown): void {
+    if (!to.there) return;
     try {
-      handler(data);
+      to.hear(data);
     } catch (error) {
       log.error('bus.subscriber-failed', { event, error: describe(error) });
     }
   }
 
   return {
-    serve<S extends ServerName>(part: S, served: Handlers<S>): () => void {
+    serve<S extends ServerName>(part: S, handlers: Handlers<S>): () => void {
       if (parts.has(part)) throw new Error(`${part} serves its verbs already`);
-      const names = (Object.keys(served) as VerbName[]).filter((name) => Object.hasOwn(verbs, name));
-      for (const name of names) handlers.set(name, (served as unknown as Record<VerbName, AnyHandler>)[name]);
+      const names = (Object.keys(handlers) as VerbName[]).filter((name) => Object.hasOwn(verbs, name));
+      for (const name of names) {
+        const handler = (handlers as unknown as Record<VerbName, AnyHandler>)[name];
+        served.set(name, { handler: trusting ? handler : checked(handler), counters: countersOf(name) });
+      }
       parts.add(part);
       return () => {
         if (!parts.delete(part)) return;
-        for (const name of names) handlers.delete(name);
+        for (const name of names) served.delete(name);
       };
     },
 
-    async request<V extends VerbName>(verb: V, request: VerbRequest<V>, context: Context, timeout = REQUEST_TIMEOUT) {
-      const since = clock.mono();
-      const handler = handlers.get(verb);
-      const server = verbs[verb].server;
-      const outcome =
-        handler === undefined
-          ? err(fault('server_unavailable', `The ${server} server is not running.`, { server }))
-          : ((await limits.within(timeout, run(verb, handler, request, context))) ??
-            err(fault('timeout', `The ${server} server did not answer ${verb} in ${timeout} ms.`, { server })));
-      count(verb, outcome.ok ? 'ok' : outcome.fault.code, since);
-      return outcome as Outcome<V>;
+    request<V extends VerbName>(verb: V, request: VerbRequest<V>, context: Context, timeout = REQUEST_TIMEOUT) {
+      const to = served.get(verb);
+      if (to !== undefined) return ask(verb, to, request, context, timeout) as Promise<Outcome<V>>;
+      const { server } = verbs[verb];
+      const away = err(fault('server_unavailable', `The ${server} server is not running.`, { server }));
+      count(countersOf(verb), away, clock.mono());
+      return Promise.resolve(away);
     },
 
     publish(event, data) {
-      const known = subscribers.get(event);
-      if (known === undefined) return;
       // Whoever subscribes later has not heard of it.
-      const to = [...known];
-      const said = copyData(data);
+      const to = subscribers.get(event);
+      if (to === undefined) return;
+      const said = trusting ? data : frozen(data);
       queueMicrotask(() => {
-        for (const handler of to) deliver(event, handler, copyData(said));
+        for (const one of to) deliver(event, one, said);
       });
     },
 
     subscribe<E extends BusEventName>(event: E, handler: (data: BusEvents[E]) => void): () => void {
-      const known = subscribers.get(event) ?? new Set();
-      subscribers.set(event, known);
-      const entry: AnySubscriber = (data) => handler(data as BusEvents[E]);
-      known.add(entry);
-      return () => known.delete(entry);
+      const entry: Subscriber = { hear: (data) => handler(data as BusEvents[E]), there: true };
+      subscribers.set(event, [...(subscribers.get(event) ?? []), entry]);
+      return () => {
+        entry.there = false;
+        const left = (subscribers.get(event) ?? []).filter((one) => one !== entry);
+        if (left.length === 0) subscribers.delete(event);
+        else subscribers.set(event, left);
+      };
     },
 
     has: (part) => parts.has(part),
     counts: () =>
-      [...counters].flatMap(([verb, outcomes]) => [...outcomes].map(([outcome, one]) => ({ verb, outcome, ...one }))),
+      [...counters].flatMap(([verb, { ok, faults }]) => {
+        const outcomes: [string, Counter][] = [...(ok.count === 0 ? [] : [['ok', ok] as [string, Counter]]), ...faults];
+        return outcomes.map(([outcome, one]) => ({ verb, outcome, ...one }));
+      }),
   };
 }
 

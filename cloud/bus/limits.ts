@@ -4,7 +4,8 @@
  */
 import type { Clock } from '#shared/kernel/world.ts';
 
-interface Wait {
+/** A wait under way. */
+export interface Wait {
   readonly deadline: number;
   /** Gone once the wait has ended. */
   late: (() => void) | undefined;
@@ -25,19 +26,30 @@ export class Limits {
   /** The promise's outcome, or undefined once `ms` milliseconds have passed; the promise itself goes on. */
   within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      const wait: Wait = { deadline: this.#clock.mono() + ms, late: () => resolve(undefined) };
-      this.#queue(ms, wait);
+      const wait = this.begin(this.#clock.mono(), ms, () => resolve(undefined));
       promise.then(
         (value) => {
-          wait.late = undefined;
-          resolve(value);
+          if (this.end(wait)) resolve(value);
         },
         (error: unknown) => {
-          wait.late = undefined;
-          reject(error);
+          if (this.end(wait)) reject(error);
         },
       );
     });
+  }
+
+  /** A wait of `ms` milliseconds from `now` on: `late` is called at its end, unless `end` comes first. */
+  begin(now: number, ms: number, late: () => void): Wait {
+    const wait: Wait = { deadline: now + ms, late };
+    this.#queue(ms, wait);
+    return wait;
+  }
+
+  /** True where the wait was still going on. */
+  end(wait: Wait): boolean {
+    if (wait.late === undefined) return false;
+    wait.late = undefined;
+    return true;
   }
 
   #queue(ms: number, wait: Wait): void {
@@ -66,7 +78,11 @@ export class Limits {
     for (const wait of queue) {
       if (wait.late === undefined) continue;
       if (wait.deadline > now) waiting.push(wait);
-      else wait.late();
+      else {
+        const { late } = wait;
+        wait.late = undefined;
+        late();
+      }
     }
     const [first] = waiting;
     if (first === undefined) {

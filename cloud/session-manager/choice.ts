@@ -66,6 +66,14 @@ const CANDIDATES: readonly Candidate[] = [
 ];
 
 const losers = new Map<Candidate, string>();
+/** The last answer of each: a server's state is the same for very many legs. */
+const chosen = new Map<Candidate, { readonly state: string; readonly choice: Result<Choice, never> }>();
+
+interface Choice {
+  readonly server: FarmServerName;
+  readonly orientation: Orientation;
+  readonly why: string;
+}
 
 /** Who was not chosen, and why; made once. */
 function losersTo(winner: Candidate): string {
@@ -84,10 +92,7 @@ function losersTo(winner: Candidate): string {
 }
 
 /** The winner for a need, with its reason; `server_unavailable` with its name when it does not run. */
-export function choose(
-  need: Need,
-  facts: Facts,
-): Result<{ server: FarmServerName; orientation: Orientation; why: string }, Fault> {
+export function choose(need: Need, facts: Facts): Result<Choice, Fault> {
   const winner = CANDIDATES.find((candidate) => candidate.can === need);
   if (winner === undefined) throw new Error(`no server of the farm offers ${need}`);
   const { server, orientation } = winner;
@@ -95,11 +100,12 @@ export function choose(
   if (missing !== undefined) return err(missing);
   const { load = 0, advice } = facts.servers.get(server) ?? {};
   const state = advice === undefined ? `load ${Math.round(load * 100)} %` : `degraded: ${advice}`;
-  return ok({
-    server,
-    orientation,
-    why: `${orientation}-oriented, needs ${need}: ${server} (${state}); not chosen: ${losersTo(winner)}`,
-  });
+  const before = chosen.get(winner);
+  if (before?.state === state) return before.choice;
+  const why = `${orientation}-oriented, needs ${need}: ${server} (${state}); not chosen: ${losersTo(winner)}`;
+  const choice = ok({ server, orientation, why });
+  chosen.set(winner, { state, choice });
+  return choice;
 }
 
 /** The fault that names the first of these servers that does not run. */

@@ -25,12 +25,15 @@ export function record(live: Live, to: Out, event: WithoutAt<SessionEvent>): voi
   const { carried } = live;
   const takes = carried !== undefined && CARRIERS.has(event.type);
   if (takes) live.carried = undefined;
+  const { type, leg, cause, data } = event;
   const row = {
-    ...event,
-    ...(takes ? { data: { ...event.data, carried } } : {}),
+    type,
     session: live.state.id,
     seq: live.state.seq + 1,
     at: Math.round(to.now + live.offset),
+    leg,
+    cause,
+    data: takes ? { ...data, carried } : data,
   } as JournalRow;
   apply(live.state, row);
   to.list.push({ do: 'append', row });

@@ -2,7 +2,7 @@
  * What the journal of a session can say. A row is one event; the session's state is the fold of its rows and nothing else,
  * so every fact that a later decision needs stands in some event's data.
  */
-import type { LegRecord } from '#cloud/store/leg-record.ts';
+import type { LegRecord } from '#shared/protocol/leg-record.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 
 import type { CommandEvents } from './command-state.ts';

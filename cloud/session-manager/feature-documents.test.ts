@@ -91,9 +91,9 @@ describe('the document’s limit', () => {
     const all = [line(1, 200, 2), line(2, 200, 2)];
     expect(read(fitting(all.slice(0, 1))).lines).toEqual(all.slice(0, 1));
     const names = read(fitting(all));
-    expect(names.lines.map(({ features }) => [features.contacts, features.block?.length])).toEqual([
-      [undefined, 2],
-      [undefined, 2],
+    expect(names.lines.map(({ features, nameless }) => [features.contacts, features.block?.length, nameless])).toEqual([
+      [undefined, 2, true],
+      [undefined, 2, true],
     ]);
     const many = Array.from({ length: 64 }, (_, n) => line(n, 0, 100));
     const text = fitting(many);

@@ -28,6 +28,8 @@ export class Features {
   readonly #context: Pick<PartContext, 'store' | 'bus'>;
   /** In memory, since every call asks. */
   #known: Promise<Map<string, Stamped>> | undefined;
+  /** The same, once they are read. */
+  #read: Map<string, Stamped> | undefined;
   /** Changes are made one after another. */
   #order: Promise<unknown> = Promise.resolve();
 
@@ -35,8 +37,11 @@ export class Features {
     this.#context = context;
   }
 
-  async of(line: string | undefined): Promise<LineFeatures> {
-    return line === undefined ? NONE.features : (await this.#stamped(line)).features;
+  /** At once, once the documents are read. */
+  of(line: string | undefined): LineFeatures | Promise<LineFeatures> {
+    if (line === undefined) return NONE.features;
+    if (this.#read !== undefined) return (this.#read.get(line) ?? NONE).features;
+    return this.#stamped(line).then(({ features }) => features);
   }
 
   /** Writes a document, together with what else belongs to it. */
@@ -103,18 +108,19 @@ export class Features {
   }
 
   #all(): Promise<Map<string, Stamped>> {
-    this.#known ??= this.#read();
+    this.#known ??= this.#readAll();
     return this.#known;
   }
 
-  async #read(): Promise<Map<string, Stamped>> {
+  async #readAll(): Promise<Map<string, Stamped>> {
     const rows = await this.#context.store.all<Row>('SELECT line, body, stamps FROM line_feature');
-    return new Map(
+    this.#read = new Map(
       rows.map(({ line, body, stamps }) => [
         line,
         { features: JSON.parse(body) as LineFeatures, stamps: JSON.parse(stamps ?? '{}') as Stamped['stamps'] },
       ]),
     );
+    return this.#read;
   }
 }
 
@@ -124,7 +130,12 @@ export function fitting(lines: readonly (Stamped & { readonly line: string })[])
   const fits = (text: string) => utf8(text).length <= FEATURES_OCTETS;
   const whole = write(lines.slice(0, 64));
   if (fits(whole)) return whole;
-  const bare = lines.slice(0, 64).map(({ features: { contacts: _, ...features }, ...rest }) => ({ ...rest, features }));
+  const bare = lines
+    .slice(0, 64)
+    .map(({ features: { contacts, ...features }, stamps: { contacts: _, ...stamps }, line }) => ({
+      ...{ line, features, stamps },
+      ...(contacts === undefined ? {} : { nameless: true }),
+    }));
   let kept: object[] = bare.map(({ line, features, stamps }) => ({
     ...{ line, brief: true, features: withFields({}, features, BRIEF), stamps: only(stamps, BRIEF) },
   }));

@@ -28,7 +28,7 @@ class Written {
     const rows = events.map((event, i) => ({ ...event, session: this.id, seq: (this.state?.seq ?? 0) + 1 + i }));
     for (const row of rows as JournalRow[]) this.state = apply(this.state, row);
     if (this.state === undefined) throw new Error('a session begins with its first row');
-    const done = await store.commit(journal.statements(this.state, rows as JournalRow[], []));
+    const done = await store.commit(journal.statements(this.state, rows as JournalRow[], []).statements);
     expect(done).toEqual({ ok: true });
   }
 
@@ -122,7 +122,11 @@ describe('the state of a session', () => {
     await new Written('ses_1').write(created);
     const state = apply(undefined, { ...created, session: 'ses_1', seq: 1 } as JournalRow);
     if (state === undefined) throw new Error('a session begins with its first row');
-    const again = journal.statements(state, [{ ...created, session: 'ses_1', seq: 1 } as JournalRow], []);
+    const { statements: again } = journal.statements(
+      state,
+      [{ ...created, session: 'ses_1', seq: 1 } as JournalRow],
+      [],
+    );
     expect(await store.commit(again)).toMatchObject({ ok: false, why: 'unique' });
   });
 });

@@ -7,6 +7,8 @@
  * old as it is, and folds the rows behind it.
  */
 import { type SqlValue, type Statement, type Store, sql } from '#cloud/store/store.ts';
+import type { BusEvents } from '#shared/protocol/events.ts';
+import type { LegRecord } from '#shared/protocol/leg-record.ts';
 import type { Command, JournalRow } from './events.ts';
 import type { Purpose } from './live.ts';
 import { apply, type SessionState } from './session.ts';
@@ -20,11 +22,20 @@ export interface OutboxEntry {
   readonly command: Command;
 }
 
+/** What a commit's rows say of legs that ended, and where: see `session.changed` in `shared/protocol/events.ts`. */
+export type Ended = NonNullable<BusEvents['session.changed']['ended']>;
+
 export interface Journal {
   /** The statements that write a step's rows and what follows from them; `home` rows for homes not written before. */
-  statements(state: SessionState, rows: readonly JournalRow[], homes: readonly string[]): Statement[];
+  statements(state: SessionState, rows: readonly JournalRow[], homes: readonly string[]): Written;
   /** Gives commands their numbers and the statements that keep them. */
   outbox(session: string, sends: readonly Omit<OutboxEntry, 'session' | 'n'>[]): [OutboxEntry[], Statement[]];
+}
+
+interface Written {
+  readonly statements: Statement[];
+  /** To be told once they are written. */
+  readonly ended: Ended | undefined;
 }
 
 /** Opens the journal: finds the last position and outbox number. */
@@ -33,6 +44,8 @@ export async function openJournal(store: Store): Promise<Journal> {
   const sent = await store.one<{ n: number | null }>('SELECT MAX(n) AS n FROM outbox');
   let position = last?.position ?? 0;
   let n = sent?.n ?? 0;
+  /** The last row that tells of ended legs, or one behind it. */
+  let told = position;
   /** The first of so many positions in a row. */
   const place = (count: number): number => {
     const first = position + 1;
@@ -40,16 +53,35 @@ export async function openJournal(store: Store): Promise<Journal> {
     return first;
   };
   return {
-    statements: (state, rows, homes) => [
-      ...insertRows(rows, place(rows.length)),
-      ...keepState(state, rows),
-      ...(homes.length === 0 ? [] : [keepHomes(homes, state.id)]),
-    ],
+    statements(state, rows, homes) {
+      const first = place(rows.length);
+      const statements = insertRows(rows, first);
+      const kept = keepState(state, rows);
+      if (kept !== undefined) statements.push(kept);
+      if (homes.length > 0) statements.push(keepHomes(homes, state.id));
+      const ended = endedIn(rows, first, told);
+      if (ended !== undefined) told = ended.position;
+      return { statements, ended };
+    },
     outbox(session, sends) {
-      const entries = sends.map((send) => ({ ...send, session, n: ++n }));
+      const entries = sends.map(({ leg, purpose, command }): OutboxEntry => {
+        return { session, n: ++n, ...(leg === undefined ? {} : { leg }), purpose, command };
+      });
       return [entries, entries.map(keepEntry)];
     },
   };
+}
+
+/** What rows from a position on say of legs that ended. */
+function endedIn(rows: readonly JournalRow[], first: number, after: number): Ended | undefined {
+  let ended: { after: number; position: number; records: readonly LegRecord[] } | undefined;
+  for (let n = 0; n < rows.length; n++) {
+    const data = rows[n]?.data;
+    if (data === undefined || !('records' in data)) continue;
+    const records = ended === undefined ? data.records : [...ended.records, ...data.records];
+    ended = { after, position: first + n, records };
+  }
+  return ended;
 }
 
 /** Rows that one statement writes, so that few texts of SQL are prepared. */
@@ -59,12 +91,15 @@ const ROWS_TO_INSERT = 4;
 function insertRows(rows: readonly JournalRow[], first: number): Statement[] {
   const statements: Statement[] = [];
   for (let at = 0; at < rows.length; at += ROWS_TO_INSERT) {
-    const some = rows.slice(at, at + ROWS_TO_INSERT);
-    const params = some.flatMap((row, n) => [
-      ...[row.session, row.seq, first + at + n, row.at, row.type, row.leg ?? null, row.cause ?? null],
-      JSON.stringify(row.data),
-    ]);
-    statements.push({ sql: INSERT_ROWS[some.length] ?? '', params });
+    const end = Math.min(rows.length, at + ROWS_TO_INSERT);
+    const params: SqlValue[] = [];
+    for (let n = at; n < end; n++) {
+      const row = rows[n];
+      if (row === undefined) break;
+      params.push(row.session, row.seq, first + n, row.at, row.type, row.leg ?? null, row.cause ?? null);
+      params.push(JSON.stringify(row.data));
+    }
+    statements.push({ sql: INSERT_ROWS[end - at] ?? '', params });
   }
   return statements;
 }
@@ -81,10 +116,17 @@ function marks(count: number, row: string): string {
 }
 
 function keepHomes(homes: readonly string[], session: string): Statement {
-  const values = marks(homes.length, '(?, ?)');
-  const params = homes.flatMap((home) => [home, session]);
-  return { sql: `INSERT INTO session_home (home, session) VALUES ${values} ON CONFLICT DO NOTHING`, params };
+  const params: string[] = [];
+  for (const home of homes) params.push(home, session);
+  return { sql: INSERT_HOMES[homes.length] ?? insertHomes(homes.length), params };
 }
+
+function insertHomes(count: number): string {
+  return `INSERT INTO session_home (home, session) VALUES ${marks(count, '(?, ?)')} ON CONFLICT DO NOTHING`;
+}
+
+/** The statement's text for the few homes that a call mostly has. */
+const INSERT_HOMES: readonly string[] = Array.from({ length: 4 }, (_none, n) => insertHomes(n));
 
 /** Rows of a session after which its state is written down again, so that a long one is read as fast as a short one. */
 const ROWS_TO_FOLD = 64;
@@ -97,25 +139,22 @@ const ROWS_TO_READ = 16;
 const ENDINGS: ReadonlySet<string> = new Set(['leg-ended', 'ending', 'ended']);
 
 /** What stands of the session beside its rows: what finds it, whether it has ended, and of a long one all of it. */
-function keepState(state: SessionState, rows: readonly JournalRow[]): Statement[] {
+function keepState(state: SessionState, rows: readonly JournalRow[]): Statement | undefined {
   const [first] = rows;
   const { id, kind, createdAt, endedAt = null, seq } = state;
   const many = first !== undefined && Math.floor((first.seq - 1) / ROWS_TO_FOLD) < Math.floor(seq / ROWS_TO_FOLD);
   const late = seq > ROWS_TO_READ && rows.some(({ type }) => ENDINGS.has(type));
   const body = many || late ? JSON.stringify(state) : '';
   if (first?.seq === 1)
-    return [
-      sql(
-        'INSERT INTO session (id, kind, state, created_at, ended_at, body) VALUES (?, ?, ?, ?, ?, ?)',
-        ...[id, kind, state.state, createdAt, endedAt, body],
-      ),
-    ];
+    return {
+      sql: 'INSERT INTO session (id, kind, state, created_at, ended_at, body) VALUES (?, ?, ?, ?, ?, ?)',
+      params: [id, kind, state.state, createdAt, endedAt, body],
+    };
   if (body !== '')
-    return [sql('UPDATE session SET state = ?, ended_at = ?, body = ? WHERE id = ?', state.state, endedAt, body, id)];
+    return sql('UPDATE session SET state = ?, ended_at = ?, body = ? WHERE id = ?', state.state, endedAt, body, id);
   // Whether it has ended is all that is looked for.
-  return endedAt === null
-    ? []
-    : [sql('UPDATE session SET state = ?, ended_at = ? WHERE id = ?', state.state, endedAt, id)];
+  if (endedAt === null) return undefined;
+  return sql('UPDATE session SET state = ?, ended_at = ? WHERE id = ?', state.state, endedAt, id);
 }
 
 function keepEntry(entry: OutboxEntry): Statement {

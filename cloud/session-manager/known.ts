@@ -7,6 +7,11 @@ export class Known<T> {
   readonly #kept = new Map<string, T>();
   #generation = 0;
 
+  /** What is kept under the key. */
+  kept(key: string): T | undefined {
+    return this.#kept.get(key);
+  }
+
   /** What is kept under the key, else what `read` finds; nothing found is not kept. */
   async get(key: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
     const kept = this.#kept.get(key);

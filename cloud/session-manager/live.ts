@@ -74,8 +74,8 @@ export interface Report {
   readonly leg: string;
   readonly event: 'ringing' | 'answered' | 'ended' | 'item-ended';
   readonly at: number;
-  readonly callId?: string;
-  readonly reason?: string;
+  readonly callId?: string | undefined;
+  readonly reason?: string | undefined;
 }
 
 export interface Started {

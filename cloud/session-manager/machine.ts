@@ -27,9 +27,12 @@ export const sessionMachine: Machine<Live, Input, Output> = { name: 'session', s
 
 function due(live: Live): number {
   let earliest = Math.min(live.alone, live.closing, steeringDue(live));
-  for (const at of live.ring.values()) earliest = Math.min(earliest, at);
-  for (const at of live.lease.values()) earliest = Math.min(earliest, at);
-  for (const { ask, end } of live.credit.values()) earliest = Math.min(earliest, ask, end);
+  // Of most calls nothing is waited for.
+  if (live.ring.size > 0) for (const at of live.ring.values()) earliest = Math.min(earliest, at);
+  if (live.lease.size > 0) for (const at of live.lease.values()) earliest = Math.min(earliest, at);
+  if (live.credit.size > 0) {
+    for (const { ask, end } of live.credit.values()) earliest = Math.min(earliest, ask, end);
+  }
   return earliest;
 }
 

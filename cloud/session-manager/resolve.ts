@@ -33,7 +33,7 @@ export interface Resolver {
 
 export function createResolver({ bus, store, world, config }: PartContext): Resolver {
   let farm: { at: number; servers: Map<FarmServerName, ServerFacts> } | undefined;
-  const lines = new Known<LineRow>();
+  const lines = new Known<LineFacts>();
   /** By home; null: none of its gateways is connected. */
   const gateways = new Known<string | null>();
   let trunks: Promise<readonly TrunkRow[]> | undefined;
@@ -50,6 +50,15 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
 
   function running(): Map<FarmServerName, ServerFacts> {
     return new Map(farmServers.map((name) => [name, { running: bus.has(name), load: 0 }]));
+  }
+
+  let quick: { readonly there: number; readonly facts: Facts } | undefined;
+  /** Who runs, as far as the bus knows; made anew when somebody came or left. */
+  function runningNow(): Facts {
+    let there = 0;
+    for (const name of farmServers) there = there * 2 + (bus.has(name) ? 1 : 0);
+    if (quick?.there !== there) quick = { there, facts: { servers: running(), legId } };
+    return quick.facts;
   }
 
   async function healthy(): Promise<Map<FarmServerName, ServerFacts>> {
@@ -80,7 +89,7 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   }
 
   async function whereabouts(
-    rows: readonly LineRow[],
+    rows: readonly LineFacts[],
     reach: Reach | undefined,
   ): Promise<Map<string, { contacts: number; direct: boolean; gateway?: string }>> {
     if (reach !== undefined && rows.every((row) => row.id === reach.line)) return new Map([[reach.line, reach]]);
@@ -100,7 +109,9 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   }
 
   async function parties(asked: readonly string[], reach?: Reach): Promise<PartyFacts[]> {
-    const rows = await Promise.all(asked.map((one) => lines.get(one, () => lineByParty(store, one, config))));
+    const rows = await Promise.all(
+      asked.map((one) => lines.get(one, async () => lineFacts(await lineByParty(store, one, config)))),
+    );
     const where = await whereabouts(
       rows.filter((row) => row !== undefined),
       reach,
@@ -116,7 +127,7 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
         const gateway = at?.gateway ?? (await gatewayOf(row.home));
         return {
           asked: text,
-          line: lineFacts(row),
+          line: row,
           ...(at === undefined ? {} : { contacts: at.contacts }),
           direct: at?.direct ?? false,
           ...(gateway === undefined ? {} : { gateway }),
@@ -125,24 +136,37 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
     );
   }
 
+  /** A party of which everything is known already, as of nearly all. */
+  function known(asked: string, reach: Reach | undefined): PartyFacts | undefined {
+    const line = lines.kept(asked);
+    if (line === undefined || reach === undefined || reach.line !== line.id) return undefined;
+    const gateway = reach.gateway ?? gateways.kept(line.home);
+    if (gateway === undefined) return undefined;
+    const { contacts, direct } = reach;
+    return gateway === null ? { asked, line, contacts, direct } : { asked, line, contacts, direct, gateway };
+  }
+
   return {
     parties,
-    party: async (asked, reach) => (await parties([asked], reach))[0] ?? { asked, direct: false },
+    party: async (asked, reach) =>
+      known(asked, reach) ?? (await parties([asked], reach))[0] ?? { asked, direct: false },
     dialled: (to) => (isOurs(to, config) ? readDialled(to) : undefined),
     async caller(line, direct) {
-      const row = await lines.get(line, () => lineById(store, line));
+      const row = lines.kept(line) ?? (await lines.get(line, async () => lineFacts(await lineById(store, line))));
       if (row === undefined) return undefined;
       const gateway = direct ? undefined : await gatewayOf(row.home);
-      return { asked: row.number, line: lineFacts(row), direct, ...(gateway === undefined ? {} : { gateway }) };
+      const asked = row.number;
+      return gateway === undefined ? { asked, line: row, direct } : { asked, line: row, direct, gateway };
     },
-    facts: async (quick = false) => ({ servers: quick ? running() : await healthy(), legId }),
+    facts: async (quick = false) => (quick ? runningNow() : { servers: await healthy(), legId }),
     stop: () => {
       for (const one of leave) one();
     },
   };
 }
 
-function lineFacts(row: LineRow): LineFacts {
+function lineFacts(row: LineRow | undefined): LineFacts | undefined {
+  if (row === undefined) return undefined;
   const { id, home, number, name } = row;
   return { id, home, number, ...(name === null ? {} : { name }), metered: row.class !== 'unmetered' };
 }

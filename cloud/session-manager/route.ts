@@ -12,8 +12,8 @@ import { newId } from '#shared/kernel/ids.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { sleep } from '#shared/kernel/time.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
-import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
-import type { PartyFacts } from './choice.ts';
+import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { LineFacts, PartyFacts } from './choice.ts';
 import { overLimit } from './create.ts';
 import type { LegPlan } from './events.ts';
 import type { Features } from './feature-documents.ts';
@@ -35,6 +35,7 @@ import { type Also, together } from './together.ts';
 
 type Verbs = 'session.route' | 'session.reroute';
 type Route = VerbRequest<'session.route'>;
+type Target = Extract<VerbReply<'session.route'>, { do: 'ring' }>['targets'][number];
 
 /** Milliseconds for which a phone hears that its star code was taken, or was not. */
 const CONFIRM_FOR = 2_500;
@@ -106,14 +107,13 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     hidden: boolean,
     pin?: string,
   ) {
-    const [found, facts] = await Promise.all([
+    const found =
       emergency || request.callBack === true
-        ? resolver.party(request.to, request.reach).then((to) => ok<Destination>({ to, features: {}, diverted: [] }))
-        : destination(request, caller, hidden),
-      resolver.facts(true),
-    ]);
+        ? ok<Destination>({ to: await resolver.party(request.to, request.reach), features: {}, diverted: [] })
+        : await destination(request, caller, hidden);
     if (!found.ok) return found;
     const { to, forwarder, features: own, diverted } = found.value;
+    const facts = await resolver.facts(true);
     const no = emergency ? undefined : ((await barred(caller, forwarder ?? to, pin)) ?? (await barred(forwarder, to)));
     if (no !== undefined) return err(no);
     // Who sends a call on answers for the way outside.
@@ -122,8 +122,8 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     if (!planned.ok) return planned;
     const named = answers === caller ? planned.value : calledBy(planned.value, caller);
     const alone = described(named, hidden && !emergency, forwarder);
-    const whole = emergency ? alone : together(alone, to, await ringingAlong(to, own), facts);
-    const plan = verified(whole, request.verstat);
+    const along = emergency || own.ringAlso === undefined ? [] : await ringingAlong(to, own);
+    const plan = verified(along.length === 0 ? alone : together(alone, to, along, facts), request.verstat);
     const full = emergency || caller?.line?.metered === false ? undefined : overLimit(runtime, plan);
     if (full !== undefined) return err(full);
     const id = newSession();
@@ -144,12 +144,11 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     }
     const [callerLeg, ...callees] = live.state.legs;
     const owner = answers?.line?.id;
-    const targets = await Promise.all(
-      callees.map(async (leg) => ({
-        ...{ leg: leg.id, ...rung(leg.line, leg.to, leg.governedBy ?? owner) },
-        ...noted(known(await features.of(leg.line), callerNumber(caller), hidden)),
-      })),
-    );
+    const targets: Target[] = [];
+    for (const leg of callees) {
+      const shows = noted(known(await features.of(leg.line), callerNumber(caller), hidden));
+      targets.push({ leg: leg.id, ...rung(leg.line, leg.to, leg.governedBy ?? owner), ...shows });
+    }
     const ringFor = ringsFor(own);
     return ok({
       do: 'ring' as const,
@@ -164,10 +163,14 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
   }
 
   /** What keeps this line from calling there; inside its own home nothing does. */
-  async function barred(who: PartyFacts | undefined, to: PartyFacts, pin?: string): Promise<Fault | undefined> {
+  function barred(who: PartyFacts | undefined, to: PartyFacts, pin?: string): Promise<Fault | undefined> | undefined {
     const number = to.line?.number ?? to.outside;
     if (who?.line === undefined || number === undefined || to.line?.home === who.line.home) return undefined;
-    const found = barredFor(await features.of(who.line.id), number, who.line.number, pin);
+    return barredThere(who.line, number, pin);
+  }
+
+  async function barredThere({ id, number: own }: LineFacts, number: string, pin?: string): Promise<Fault | undefined> {
+    const found = barredFor(await features.of(id), number, own, pin);
     return found === undefined ? undefined : fault('destination_barred', `This line is barred for ${found} numbers.`);
   }
 

@@ -10,7 +10,15 @@ import type { Timer } from '#shared/kernel/world.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { undoCommands } from './commands.ts';
 import type { JournalRow, SessionEvent } from './events.ts';
-import { type Journal, type OutboxEntry, openJournal, readLive, readOutbox, readSession } from './journal.ts';
+import {
+  type Ended,
+  type Journal,
+  type OutboxEntry,
+  openJournal,
+  readLive,
+  readOutbox,
+  readSession,
+} from './journal.ts';
 import { type Input, type Live, newLive, type Output } from './live.ts';
 import { sessionMachine } from './machine.ts';
 import { type CommandOutcome, createOutbox, type Outbox, sendCommand } from './outbox.ts';
@@ -61,15 +69,28 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
 
   /** A step that nobody waits for; what fails is in the log. */
   function poke(live: Live, input: Input | { on: 'tick' }): void {
-    run(live, input).catch((error) => {
-      if (!stopped) log.error('session.step-failed', { session: live.state.id, input: input.on, error: String(error) });
-    });
+    stepped(live, input).catch(() => undefined);
+  }
+
+  /** A step; what fails is in the log. */
+  async function stepped(live: Live, input: Input | { on: 'tick' }, also?: readonly Statement[]): Promise<void> {
+    try {
+      const written = run(live, input, also);
+      if (written !== undefined) await written;
+    } catch (error) {
+      if (stopped) return;
+      log.error('session.step-failed', { session: live.state.id, input: input.on, error: String(error) });
+      throw error;
+    }
   }
 
   function arm(live: Live): void {
     const { id } = live.state;
-    timers.get(id)?.cancel();
-    timers.delete(id);
+    const timer = timers.get(id);
+    if (timer !== undefined) {
+      timer.cancel();
+      timers.delete(id);
+    }
     const due = sessionMachine.due(live);
     if (stopped || !Number.isFinite(due)) return;
     timers.set(
@@ -118,26 +139,34 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
   /** Writes one step: rows, state, outbox and `also`; afterwards tells the listeners and carries out the commands. */
   async function write(live: Live, out: readonly Output[], more: readonly string[], also: readonly Statement[]) {
     const { id, seq } = live.state;
-    const { rows, homes }: Omit<Held, 'live'> = held.get(id) ?? { rows: [], homes: [] };
-    held.delete(id);
-    for (const one of out) if (one.do === 'append') rows.push(one.row);
-    homes.push(...more);
-    const [entries, kept] = journal.outbox(
-      id,
-      out.flatMap(({ do: what, ...send }) => (what === 'send' ? [send as Omit<OutboxEntry, 'session' | 'n'>] : [])),
-    );
+    const before = held.get(id);
+    if (before !== undefined) held.delete(id);
+    const rows = before?.rows ?? [];
+    const homes = before === undefined || more.length > 0 ? [...(before?.homes ?? []), ...more] : before.homes;
+    const sends: Send[] = [];
+    for (const one of out) {
+      if (one.do === 'append') rows.push(one.row);
+      else sends.push(one);
+    }
+    const [entries, kept] = sends.length === 0 ? NO_ENTRIES : journal.outbox(id, sends);
     if (rows.length === 0 && entries.length === 0 && also.length === 0) return;
-    const states = rows.length === 0 ? [] : journal.statements(live.state, rows, homes);
+    const { statements, ended } = rows.length === 0 ? noRows() : journal.statements(live.state, rows, homes);
+    for (const one of kept) statements.push(one);
+    for (const one of also) statements.push(one);
     try {
-      const result = await store.commit([...states, ...kept, ...also]);
+      const result = await store.commit(statements);
       if (!result.ok) throw new Error(`the journal refused a commit of ${id}: ${result.why} ${result.statement}`);
     } catch (error) {
       await reread(live);
       throw error;
     }
-    if (rows.length > 0) bus.publish('session.changed', { session: id, seq });
-    outbox.run(entries);
+    if (rows.length > 0) tell(id, seq, ended);
+    if (entries.length > 0) outbox.run(entries);
     if (live.state.state === 'ending' && outbox.pending(id) === 0) await run(live, { on: 'released' });
+  }
+
+  function tell(session: string, seq: number, ended: Ended | undefined): void {
+    bus.publish('session.changed', ended === undefined ? { session, seq } : { session, seq, ended });
   }
 
   /** The journal is the truth: a session that it would not take goes on as the journal knows it, or not at all. */
@@ -149,26 +178,33 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     if (state !== undefined && state.state !== 'ended') keep(newLive(state));
   }
 
-  async function run(live: Live, input: Input | { on: 'tick' }, also: readonly Statement[] = []): Promise<void> {
+  /** Resolves once what it said is durable; undefined where nothing of it has to be. */
+  function run(live: Live, input: Input | { on: 'tick' }, also: readonly Statement[] = []): Promise<void> | undefined {
     const before = live.state.homes.length;
     const out: Output[] = [];
     const now = clock.mono();
     live.offset = clock.wall() - now;
     sessionMachine.step(live, input, now, out);
-    const homes = live.state.homes.slice(before);
+    const homes = live.state.homes.length === before ? NO_HOMES : live.state.homes.slice(before);
     for (const home of homes) perHome.set(home, (perHome.get(home) ?? 0) + 1);
     if (live.state.state === 'ended') drop(live);
     arm(live);
     const easy = input.on === 'admitted' || (input.on === 'report' && input.event === 'ringing');
-    if (easy && also.length === 0 && out.every((one) => one.do === 'append')) hold(live, rowsOf(out), homes);
-    else await write(live, out, homes, also);
+    if (!easy || also.length > 0 || out.some((one) => one.do !== 'append')) return write(live, out, homes, also);
+    hold(live, rowsOf(out), homes);
+    return undefined;
   }
 
-  async function step(session: string, input: Input, also: readonly Statement[] = []): Promise<void> {
+  function step(session: string, input: Input, also: readonly Statement[] = []): Promise<void> {
     const live = lives.get(session);
+    if (live !== undefined) return stepped(live, input, also);
+    return also.length === 0 ? Promise.resolve() : alone(session, input, also);
+  }
+
+  /** What belongs to a step of a session that is over. */
+  async function alone(session: string, input: Input, also: readonly Statement[]): Promise<void> {
     try {
-      if (live !== undefined) await run(live, input, also);
-      else if (also.length > 0) await store.commit(also);
+      await store.commit(also);
     } catch (error) {
       if (stopped) return;
       log.error('session.step-failed', { session, input: input.on, error: String(error) });
@@ -232,8 +268,9 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     async file(rows, also) {
       const state = fold(rows);
       if (state === undefined) throw new Error('a session begins with its first row');
-      const result = await store.commit([...journal.statements(state, rows, state.homes), ...also]);
-      if (result.ok) bus.publish('session.changed', { session: state.id, seq: state.seq });
+      const { statements, ended } = journal.statements(state, rows, state.homes);
+      const result = await store.commit([...statements, ...also]);
+      if (result.ok) tell(state.id, state.seq, ended);
       return result.ok;
     },
     liveOf: (home) => perHome.get(home) ?? 0,
@@ -245,6 +282,13 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     },
   };
 }
+
+/** What a step wants sent. */
+type Send = Extract<Output, { do: 'send' }>;
+
+const noRows = (): { statements: Statement[]; ended?: Ended } => ({ statements: [] });
+const NO_HOMES: readonly string[] = [];
+const NO_ENTRIES: readonly [readonly OutboxEntry[], readonly Statement[]] = [[], []];
 
 interface Held {
   readonly live: Live;

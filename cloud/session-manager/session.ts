@@ -5,7 +5,7 @@
  * `apply` is total and deterministic: an event that does not fit the state (a second answer, anything after the end)
  * changes nothing but `seq`. The same rows always give the same state.
  */
-import type { LegRecord } from '#cloud/store/leg-record.ts';
+import type { LegRecord } from '#shared/protocol/leg-record.ts';
 import {
   begin as beginCommand,
   type CommandState,
@@ -271,16 +271,17 @@ export function liveLegs(state: SessionState): LegState[] {
 /** The call detail facts of a leg that ends now with this reason. */
 export function recordOf(leg: LegState, end: number, reason: string): LegRecord {
   const { id, home, payer, from, to, startedAt, answeredAt, verstat } = leg;
-  return {
+  const record: { -readonly [K in keyof LegRecord]: LegRecord[K] } = {
     leg: id,
-    ...(home === undefined ? {} : { home }),
-    ...(payer === undefined ? {} : { payer }),
     from,
     to,
     start: startedAt,
-    ...(answeredAt === undefined ? {} : { answer: answeredAt }),
     end: Math.max(end, answeredAt ?? startedAt),
     reason,
-    ...(verstat === undefined ? {} : { verstat }),
   };
+  if (home !== undefined) record.home = home;
+  if (payer !== undefined) record.payer = payer;
+  if (answeredAt !== undefined) record.answer = answeredAt;
+  if (verstat !== undefined) record.verstat = verstat;
+  return record;
 }

@@ -20,6 +20,8 @@ export interface SoundCommand {
   readonly command: Command;
 }
 
+const NO_COMMANDS: readonly SoundCommand[] = [];
+
 export function soundPlan(state: SessionState): SoundPlan {
   if (state.kind !== 'call' || state.room !== undefined || state.state === 'ending') return NOTHING;
   if (!state.legs.some(takesPart)) return NOTHING;
@@ -47,7 +49,8 @@ function takesPart(leg: LegState): boolean {
 }
 
 /** What makes the one plan the other; endpoints of legs that have ended are gone with their links. */
-export function soundCommands(state: SessionState, before: SoundPlan, after: SoundPlan): SoundCommand[] {
+export function soundCommands(state: SessionState, before: SoundPlan, after: SoundPlan): readonly SoundCommand[] {
+  if (before === NOTHING && after === NOTHING) return NO_COMMANDS;
   const commands: SoundCommand[] = [];
   const endpoint = (id: string): string | undefined => {
     const leg = findLeg(state, id);

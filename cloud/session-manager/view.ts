@@ -19,7 +19,8 @@ export function view(state: SessionState, carried?: Carried): SessionView {
     ...(endedAt === undefined ? {} : { endedAt }),
     legs: state.legs.map(legView),
     request,
-    instructions: [...instructions],
+    // They change yet: the Call-ID comes later.
+    instructions: instructions.map((one) => ({ ...one })),
   };
 }
 

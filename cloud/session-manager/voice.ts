@@ -25,17 +25,18 @@ export function voiceHandlers(
   const { world, bus, store } = context;
 
   return {
-    async 'leg.report'({ session, ...report }) {
+    async 'leg.report'(report) {
+      const { session, event, at, callId, reason } = report;
       const live = runtime.lives.get(session);
       const leg = live === undefined ? undefined : findLeg(live.state, report.leg);
       const over = leg === undefined || leg.state === 'ended';
-      if (over && report.event === 'answered') {
+      if (over && event === 'answered') {
         // Answered in the moment of its end: nobody would ever close it.
         await sendCommand(bus, command('channel.close', { session, leg: report.leg, reason: 'hangup' }));
         return err(fault('not_found', 'This leg has ended.'));
       }
-      const durable = runtime.step(session, { on: 'report', ...report });
-      if (report.event === 'ringing') void durable.catch(() => undefined);
+      const durable = runtime.step(session, { on: 'report', leg: report.leg, event, at, callId, reason });
+      if (event === 'ringing') void durable.catch(() => undefined);
       else await durable;
       return ok(runtime.lives.has(session) ? {} : { over: true });
     },

@@ -28,15 +28,18 @@ export type FromWriter =
 
 /** Milliseconds between two groups while commits come side by side: each sync costs the same however many it serves. */
 const PACE = 8;
+/** The same while very many come, and commits in a group from which it holds. */
+const BUSY_PACE = 20;
+const BUSY_GROUP = 24;
 
 /** Lets commits gather under load: after a group of several the next one rests. Those that come one after the other wait for nobody. */
 class Pace {
   readonly #cell = new Int32Array(new SharedArrayBuffer(4));
-  #several = false;
+  #pause = 0;
 
   rest(commits: number): void {
-    if (this.#several) Atomics.wait(this.#cell, 0, 0, PACE);
-    this.#several = commits > 1;
+    if (this.#pause > 0) Atomics.wait(this.#cell, 0, 0, this.#pause);
+    this.#pause = commits > BUSY_GROUP ? BUSY_PACE : commits > 1 ? PACE : 0;
   }
 }
 

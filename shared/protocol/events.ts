@@ -1,7 +1,20 @@
+import type { LegRecord } from './leg-record.ts';
+
 /** Events on the cloud's bus: hints about facts that stand in the store. A subscriber that missed one reads the store. */
 export interface BusEvents {
-  /** The journal of a session grew to `seq`. */
-  'session.changed': { readonly session: string; readonly seq: number };
+  /**
+   * The journal of a session grew to `seq`. `ended`: what its new rows, of which the last has this position, say of legs that ended; no
+   * row between `after` and them says so of any session.
+   */
+  'session.changed': {
+    readonly session: string;
+    readonly seq: number;
+    readonly ended?: {
+      readonly after: number;
+      readonly position: number;
+      readonly records: readonly LegRecord[];
+    };
+  };
   /** A gateway's presence lease began or ended. */
   'gateway.presence': {
     readonly gateway: string;

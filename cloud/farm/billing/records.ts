@@ -1,15 +1,13 @@
 /**
  * Call detail records from the journal. Billing reads the rows behind its cursor; each ended leg in them becomes one
- * record whose id is the hash of session and leg. Record, debit, release of the reservation and cursor are one commit,
+ * record under the id of its leg. Record, debit, release of the reservation and cursor are one commit,
  * so a leg is billed once however often its row is read.
  */
 
 import { lineByNumber } from '#cloud/store/directory.ts';
-import type { LegRecord } from '#cloud/store/leg-record.ts';
 import { type SqlValue, type Statement, type Store, sql } from '#cloud/store/store.ts';
-import { utf8 } from '#shared/kernel/bytes.ts';
-import { base32 } from '#shared/kernel/ids.ts';
-import type { Crypto } from '#shared/kernel/world.ts';
+import type { LegRecord } from '#shared/protocol/leg-record.ts';
+import { type Ends, Heard } from './heard.ts';
 import { price, type Rate, rateOf, secondsOf } from './rating.ts';
 
 /** Rows of the journal in one commit. */
@@ -27,9 +25,9 @@ export async function rateFor(store: Store, rates: readonly Rate[], to: string, 
   return rateOf(to, payer, line?.home, rates);
 }
 
-/** The id of a leg's record. */
-export function cdrId(crypto: Crypto, session: string, leg: string): string {
-  return `cdr_${base32(crypto.hash('sha256', utf8(`${session} ${leg}`))).slice(0, 26)}`;
+/** The id of a leg's record: the leg's own, which no other leg has. */
+export function cdrId(leg: string): string {
+  return `cdr_${leg.slice(leg.indexOf('_') + 1)}`;
 }
 
 interface Ended {
@@ -37,52 +35,78 @@ interface Ended {
   readonly record: LegRecord;
 }
 
-/** Makes the records of all legs that have ended since the cursor; resolves with their number. */
-export async function makeRecords(store: Store, crypto: Crypto): Promise<number> {
+/**
+ * Makes the records of legs that have ended since the cursor: of those that were heard of without reading the journal, and of all others
+ * where something between was not heard, or where `all` are wanted. Resolves with their number.
+ */
+export async function makeRecords(store: Store, heard: Heard = new Heard(), all = true): Promise<number> {
   let made = 0;
-  let rateOfLeg: Rater | undefined;
+  let rate: Rater | undefined;
   const cursor = await store.one<{ position: number }>("SELECT position FROM billing_cursor WHERE name = 'journal'");
   for (let before = cursor?.position ?? 0; ; ) {
-    const rows = await store.all<{ position: number; session: string; data: string }>(
-      "SELECT position, session, data FROM journal WHERE position > ? AND type IN ('leg-ended', 'ending', 'ended') ORDER BY position LIMIT ?",
-      [before, ROWS_AT_ONCE],
-    );
+    let rows = heard.behind(before, ROWS_AT_ONCE);
+    const told = rows.length > 0;
+    if (!told && !all && !heard.some) return made;
+    if (!told) rows = await readEnds(store, before);
     const last = rows.at(-1);
     if (last === undefined) return made;
-    rateOfLeg ??= rater(store, await readRates(store));
-    const rate = rateOfLeg;
-    const moved: Statement = {
-      sql: "UPDATE billing_cursor SET position = ? WHERE name = 'journal' AND position = ?",
-      params: [last.position, before],
-      changes: 1,
-    };
-    const held = (await store.one('SELECT leg FROM reservation LIMIT 1')) !== undefined;
-    const write = async (some: readonly Ended[]) => store.commit([...(await billed(crypto, rate, held, some)), moved]);
-    let fresh = endedIn(rows);
-    let result = await write(fresh);
-    // A leg is hardly ever told of twice, so it is looked for only where a record stands there already.
-    if (!result.ok && result.why === 'unique') {
-      fresh = await unbilled(store, fresh);
-      result = await write(fresh);
-    }
-    if (!result.ok) return made;
-    made += fresh.length;
+    rate ??= rater(store, await readRates(store));
+    const written = await write(store, rate, endedIn(rows), before, last.position);
+    if (written === undefined) return made;
+    made += written;
     before = last.position;
-    if (rows.length < ROWS_AT_ONCE) return made;
+    if (!told && rows.length < ROWS_AT_ONCE) return made;
   }
 }
 
-/** The legs whose ends these rows tell of, each once. */
-function endedIn(rows: readonly { readonly session: string; readonly data: string }[]): Ended[] {
-  const ended = new Map<string, Ended>();
-  for (const { session, data } of rows) {
+/** What the journal says behind a place. */
+async function readEnds(store: Store, before: number): Promise<Ends[]> {
+  const rows = await store.all<{ position: number; session: string; data: string }>(
+    "SELECT position, session, data FROM journal WHERE position > ? AND type IN ('leg-ended', 'ending', 'ended') ORDER BY position LIMIT ?",
+    [before, ROWS_AT_ONCE],
+  );
+  return rows.map(({ position, session, data }) => {
     const { records } = JSON.parse(data) as { records: LegRecord[] };
+    return { position, session, records };
+  });
+}
+
+/** One commit: the records, and the cursor from its place to the next. How many they were; undefined where others moved it. */
+async function write(
+  store: Store,
+  rate: Rater,
+  ended: readonly Ended[],
+  before: number,
+  next: number,
+): Promise<number | undefined> {
+  const moved: Statement = {
+    sql: "UPDATE billing_cursor SET position = ? WHERE name = 'journal' AND position = ?",
+    params: [next, before],
+    changes: 1,
+  };
+  const held = (await store.one('SELECT leg FROM reservation LIMIT 1')) !== undefined;
+  const commit = async (some: readonly Ended[]) => store.commit([...(await billed(rate, held, some)), moved]);
+  const result = await commit(ended);
+  if (result.ok) return ended.length;
+  if (result.why !== 'unique') return undefined;
+  // A leg is hardly ever told of twice, so it is looked for only where a record stands there already.
+  const fresh = await unbilled(store, ended);
+  return (await commit(fresh)).ok ? fresh.length : undefined;
+}
+
+/** The legs whose ends these rows tell of, each once. */
+function endedIn(rows: readonly Ends[]): Ended[] {
+  const ended: Ended[] = [];
+  const seen = new Map<string, string>();
+  for (const { session, records } of rows) {
     for (const record of records) {
-      const key = `${session} ${record.leg}`;
-      if (!ended.has(key)) ended.set(key, { session, record });
+      // Legs of two sessions never have one id; if they had, each would be billed.
+      if (seen.get(record.leg) === session) continue;
+      seen.set(record.leg, session);
+      ended.push({ session, record });
     }
   }
-  return [...ended.values()];
+  return ended;
 }
 
 /** Those that have no record yet. */
@@ -128,7 +152,7 @@ const INSERTS: readonly string[] = Array.from({ length: RECORDS_TO_INSERT + 1 },
 });
 
 /** What makes the records; `held`: there are reservations, of which those of the legs go. */
-async function billed(crypto: Crypto, rateOfLeg: Rater, held: boolean, ended: readonly Ended[]): Promise<Statement[]> {
+async function billed(rateOfLeg: Rater, held: boolean, ended: readonly Ended[]): Promise<Statement[]> {
   const statements: Statement[] = [];
   let values: SqlValue[] = [];
   let count = 0;
@@ -136,7 +160,7 @@ async function billed(crypto: Crypto, rateOfLeg: Rater, held: boolean, ended: re
     const { leg, payer, to, answer, end } = record;
     const talk = answer === undefined ? 0 : end - answer;
     const cost = payer === undefined ? 0 : price(talk, await rateOfLeg(to, payer));
-    values.push(...valuesOf(cdrId(crypto, session, leg), session, record, secondsOf(talk), cost));
+    putValues(values, session, record, secondsOf(talk), cost);
     if (++count === RECORDS_TO_INSERT) {
       statements.push({ sql: INSERTS[count] ?? '', params: values });
       [values, count] = [[], 0];
@@ -149,10 +173,8 @@ async function billed(crypto: Crypto, rateOfLeg: Rater, held: boolean, ended: re
   return statements;
 }
 
-function valuesOf(id: string, session: string, record: LegRecord, seconds: number, cost: number): SqlValue[] {
-  const { leg, home, payer, from, to, start, answer, end, reason, verstat } = record;
-  return [
-    ...[id, session, leg, home ?? null, payer ?? null, from, to, start, answer ?? null, end],
-    ...[seconds, reason, cost, verstat ?? null],
-  ];
+function putValues(to: SqlValue[], session: string, record: LegRecord, seconds: number, cost: number): void {
+  const { leg, home, payer, from, start, answer, end, reason, verstat } = record;
+  to.push(cdrId(leg), session, leg, home ?? null, payer ?? null, from, record.to, start, answer ?? null, end);
+  to.push(seconds, reason, cost, verstat ?? null);
 }

@@ -98,12 +98,23 @@ describe('records', () => {
     expect(await store.all('SELECT id FROM cdr')).toHaveLength(1);
   });
 
-  it('come soon after an event', async () => {
+  it('come soon after an event, which says what the journal says', async () => {
     await world.run(1_000);
     await store.commit([ended('s1', [paid])]);
-    bus.publish('session.changed', { session: 's1', seq: 1 });
+    const record = { leg: 'leg_0', from: '+1', to: '+2', start: 1_000, answer: 1_000, end: 9_000, reason: 'told' };
+    bus.publish('session.changed', { session: 's1', seq: 1, ended: { after: 0, position: 1, records: [record] } });
     await world.run(100);
-    expect(await store.all('SELECT id FROM cdr')).toHaveLength(1);
+    expect(await store.all('SELECT id, reason FROM cdr')).toEqual([{ id: 'cdr_0', reason: 'told' }]);
+    // The journal is behind the cursor, and read by nobody any more.
+    expect((await get('cdr.list', {})).items).toHaveLength(1);
+  });
+
+  it('come from the journal where an event was missed', async () => {
+    await world.run(1_000);
+    await store.commit([ended('s1', [paid]), ended('s2', [paid])]);
+    bus.publish('session.changed', { session: 's2', seq: 1, ended: { after: 1, position: 2, records: [] } });
+    await world.run(100);
+    expect(await store.all('SELECT session FROM cdr ORDER BY session')).toEqual([{ session: 's1' }, { session: 's2' }]);
   });
 
   it('a leg is billed once, even if its end stands in two rows, before and after a restart', async () => {
@@ -118,6 +129,15 @@ describe('records', () => {
     await store.commit([ended('s2', [paid])]);
     expect((await get('cdr.list', {})).items).toHaveLength(2);
     expect((await get('balance.get', { home: 'home_1' })).balance).toBe(80_000);
+  });
+
+  it('of what ended while billing was away come soon after its start', async () => {
+    await part.stop();
+    await store.commit([ended('s1', [paid])]);
+    const host = world.host('cloud', ['10.0.0.1']);
+    part = await billing.start({ world: host, bus, store, config: {} as CloudConfig });
+    await world.run(100);
+    expect(await store.all('SELECT id FROM cdr')).toHaveLength(1);
   });
 
   it('uses besides calls are taken from the balance once, whatever their number', async () => {

@@ -9,10 +9,12 @@ import { fault } from '#shared/protocol/fault.ts';
 import { BALANCE_LIMIT, Reservations, readBalance, setBalance } from './accounts.ts';
 import { listCdrs } from './cdr-list.ts';
 import { settleCharges } from './charges.ts';
+import { Heard } from './heard.ts';
 import { makeRecords } from './records.ts';
 
-/** Milliseconds between two looks into the journal when no event calls for one. */
+/** Milliseconds between two looks into the journal when no event calls for one, and after an event. */
 const LOOK_EVERY = 5_000;
+const GATHER = 50;
 
 export const billing: Part = {
   name: 'billing',
@@ -21,8 +23,12 @@ export const billing: Part = {
     const reservations = new Reservations(store, world.clock);
     const reader = createReader(context, reservations);
     const leave = bus.serve('billing', handlers(context, reservations, reader.read));
-    const forget = bus.subscribe('session.changed', () => reader.hint());
-    reader.hint();
+    const forget = bus.subscribe('session.changed', ({ session, ended }) => {
+      if (ended === undefined) return;
+      reader.heard.add(session, ended);
+      reader.hint();
+    });
+    reader.begin();
     return {
       health: () => ({ state: 'running', load: 0, legs: 0 }),
       async stop() {
@@ -35,24 +41,29 @@ export const billing: Part = {
 };
 
 interface Reader {
+  readonly heard: Heard;
   /** Makes the records of everything that has ended; never two at once. */
   read(): Promise<void>;
-  /** Something has ended, perhaps. */
+  /** Something has ended, and was heard of. */
   hint(): void;
+  begin(): void;
   stop(): Promise<void>;
 }
 
-/** Reads the journal after hints, gathered for a moment, and every few seconds anyway. */
+/** Bills what was heard of, gathered for a moment, and reads the journal at the start, after a silence and when somebody asks. */
 function createReader({ store, world }: PartContext, reservations: Reservations): Reader {
-  const { clock, log, crypto } = world;
+  const { clock, log } = world;
+  const heard = new Heard();
   let timer: Timer | undefined;
   let hinted = false;
+  /** The next look is for all that the journal says, not only for what was heard. */
+  let all = true;
   let stopped = false;
   let turn: Promise<void> = Promise.resolve();
 
-  function read(): Promise<void> {
+  function read(all = true): Promise<void> {
     turn = turn.then(async () => {
-      await makeRecords(store, crypto);
+      await makeRecords(store, heard, all);
       await settleCharges(store);
       await reservations.expire();
     });
@@ -60,13 +71,20 @@ function createReader({ store, world }: PartContext, reservations: Reservations)
   }
 
   function look(): void {
+    const whole = all;
     hinted = false;
+    all = true;
     if (stopped) return;
     next(LOOK_EVERY);
-    read().catch((error) => {
+    read(whole).catch((error) => {
       log.error('billing.read-failed', { error: String(error) });
       turn = Promise.resolve();
     });
+  }
+
+  function soon(): void {
+    hinted = true;
+    next(GATHER);
   }
 
   function next(wait: number): void {
@@ -75,12 +93,14 @@ function createReader({ store, world }: PartContext, reservations: Reservations)
   }
 
   return {
-    read,
+    heard,
+    read: () => read(),
     hint() {
       if (hinted || stopped) return;
-      hinted = true;
-      next(50);
+      all = false;
+      soon();
     },
+    begin: soon,
     async stop() {
       stopped = true;
       timer?.cancel();

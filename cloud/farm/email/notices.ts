@@ -3,8 +3,8 @@
  * is derived from session and leg, and stands in the commit that puts the mail into the mailbox.
  */
 import { type LineRow, lineById } from '#cloud/store/directory.ts';
-import type { LegRecord } from '#cloud/store/leg-record.ts';
 import type { Store } from '#cloud/store/store.ts';
+import type { LegRecord } from '#shared/protocol/leg-record.ts';
 import { mailDate } from './compose.ts';
 import { cursorOf, listenerOf, moveCursor, noteOnce } from './notes.ts';
 import type { Office } from './parts.ts';

@@ -1,4 +1,4 @@
-import type { Verstat } from '#shared/sip/identity-check.ts';
+import type { VerbReply } from './verbs/index.ts';
 
 /** The facts of an ended leg that make its call detail record, as the journal's rows carry them. Times are wall clock, ms. */
 export interface LegRecord {
@@ -12,5 +12,5 @@ export interface LegRecord {
   readonly end: number;
   readonly reason: string;
   /** What the number of a caller from outside proved to be (RFC 8224). */
-  readonly verstat?: Verstat;
+  readonly verstat?: NonNullable<VerbReply<'cdr.list'>['items'][number]['verstat']>;
 }
