@@ -1,8 +1,9 @@
 /**
  * What is served at three times the load that the whole cloud can bear: SIPp as caller (digest on every INVITE, calls of 1 s) and as
- * registered callee, straight at the softswitch of a real `hearthline cloud` on the loopback. First at the given rate, then at three times
- * that, while somebody calls for help five times a second by a trunk. Prints calls served per second, those turned away, and the calls for
- * help that got through. Needs `sipp`. Ends in < 120 s as it stands.
+ * registered callee, straight at the softswitch of a real `hearthline cloud` on the loopback. First the rate is found that it can bear: the
+ * highest of a ladder at which less than one call of a thousand fails (or `--rate` says it). Then comes three times that, while somebody
+ * calls for help five times a second by a trunk. Prints calls served per second, those turned away, and the calls for help that got
+ * through. Needs `sipp`. Ends in < 240 s as it stands, with `--rate` in < 120 s.
  *
  * Run: `bin/node bench/overload.ts [--rate CALLS-PER-SECOND] [--seconds SECONDS]`
  */
@@ -16,14 +17,18 @@ import { calling, freePort, type Line, type Outcome, play, registering } from '.
 
 /** Calls for help in a second, while everything else is too much. */
 const HELP = 5;
+/** Calls a second at which the ladder begins, each step beside the one before, the last one; and seconds of a step. */
+const LADDER = { first: 200, by: 1.25, last: 3000, seconds: 5 } as const;
+/** Share of calls that may fail at a rate that is borne. */
+const BORNE = 0.001;
 
 const { values } = parseArgs({
-  options: { rate: { type: 'string', default: '300' }, seconds: { type: 'string', default: '15' } },
+  options: { rate: { type: 'string' }, seconds: { type: 'string', default: '15' } },
 });
-const rate = Number(values.rate);
+const asked = values.rate === undefined ? undefined : Number(values.rate);
 const seconds = Number(values.seconds);
-if (!(rate >= 1 && rate <= 1000 && seconds >= 1 && seconds <= 30)) {
-  console.error('bench/overload.ts: --rate is 1 to 1000, --seconds 1 to 30');
+if (!((asked === undefined || (asked >= 1 && asked <= LADDER.last)) && seconds >= 1 && seconds <= 30)) {
+  console.error(`bench/overload.ts: --rate is 1 to ${LADDER.last}, --seconds 1 to 30`);
   process.exit(3);
 }
 if (!hasProgram('sipp')) {
@@ -63,6 +68,21 @@ async function callsForHelp(processes: Processes, cloud: Running): Promise<strin
   return `${last('SuccessfulCall(C)')} of ${last('TotalCallCreated')} calls for help`;
 }
 
+/** The highest rate of the ladder that is borne; a step that is not is tried once more, for something else may have run. */
+async function sustainable(round: (name: string, of: number, length: number) => Promise<Outcome>): Promise<number> {
+  let borne: number = LADDER.first;
+  for (let rate: number = LADDER.first; rate <= LADDER.last; rate = Math.round(rate * LADDER.by)) {
+    const isBorne = async (mark: string): Promise<boolean> => {
+      const { calls, failed } = await round(`ladder-${rate}${mark}`, rate, LADDER.seconds);
+      console.log(`${rate} calls/s: ${failed} of ${calls} failed`);
+      return failed <= calls * BORNE;
+    };
+    if (!(await isBorne('')) && !(await isBorne('-again'))) break;
+    borne = rate;
+  }
+  return borne;
+}
+
 const served = ({ calls, failed }: Outcome): string => `${((calls - failed) / seconds).toFixed(0)} served/s`;
 
 async function main(): Promise<void> {
@@ -92,7 +112,8 @@ async function main(): Promise<void> {
   const scenario = calling(from, to.number);
   const round = (name: string, of: number, length: number) =>
     play(processes, name, scenario, { rate: of, seconds: length, server, port: caller });
-  await round('warm-up', 100, 5);
+  await round('warm-up', 100, 10);
+  const rate = asked ?? (await sustainable(round));
   const alone = await round('alone', rate, seconds);
   console.log(`${rate} calls/s: ${served(alone)}, ${alone.failed} failed`);
   const [over, helped] = await Promise.all([round('over', 3 * rate, seconds), callsForHelp(processes, cloud)]);

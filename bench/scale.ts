@@ -1,11 +1,11 @@
 /**
  * What several softswitch processes cost beside one: CPU of the whole cloud per call, the same calls from the same SIPp, in one run.
  * `in-process` is the cloud as it starts by default; the others have so many processes, and every process its share of the calls, each
- * to a phone that registered with it. Rounds alternate; medians and their ratios to the first (and to the second) are printed. Needs `sipp`.
- * A process costs less per call the more it has to do; so look also at the default cloud with one process's share (`--rate` divided by
- * the processes): that is what a further process adds calls to.
+ * to a phone that registered with it. Rounds alternate; medians and their ratios are printed. Needs `sipp`.
+ * A process costs less per call the more it has to do, whatever it is a part of: where `--processes` has 1 and more, the cloud of one
+ * process is also asked for as many calls as each of the others has, and several are compared with that too.
  *
- * Run: `bin/node bench/scale.ts [--rate 300] [--seconds 8] [--rounds 3] [--processes 2]`
+ * Run: `bin/node bench/scale.ts [--rate 300] [--seconds 8] [--rounds 3] [--processes 1,2]`
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +18,10 @@ import { answering, calling, freePort, type Line, type Outcome, play, registerin
 /** A cloud under test: its doors, with a caller and a phone that answers at each. */
 interface Side {
   readonly name: string;
+  /** Processes of their own. */
+  readonly count: number;
+  /** Calls a second in all. */
+  readonly rate: number;
   readonly doors: readonly { readonly server: string; readonly caller: Line; readonly callee: Line }[];
   cpu(): number;
 }
@@ -31,7 +35,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '300' },
     seconds: { type: 'string', default: '8' },
     rounds: { type: 'string', default: '3' },
-    processes: { type: 'string', default: '2' },
+    processes: { type: 'string', default: '1,2' },
   },
 });
 const asked = {
@@ -76,15 +80,23 @@ async function side(processes: Processes, count: number): Promise<Side> {
   }
   const pids = [cloud.pid, ...childrenOf(cloud.pid)];
   return {
-    name: count === 0 ? 'in-process' : `${count} processes`,
-    doors,
+    ...{ name: nameOf(count), count, rate: asked.rate, doors },
     cpu: () => pids.reduce((sum, pid) => sum + cpuOf(pid), 0),
   };
 }
 
+const nameOf = (count: number): string =>
+  count === 0 ? 'in-process' : count === 1 ? '1 process' : `${count} processes`;
+
+/** The cloud of one process with as many calls as each of several has. */
+const withShareOf = (single: Side, { count, name }: Side): Side => ({
+  ...single,
+  ...{ rate: Math.round(asked.rate / count), name: `1 process with a share of ${name}` },
+});
+
 /** All doors of a side at once, each with its share of the calls. */
 async function round(processes: Processes, one: Side, mark: string, seconds: number, ports: readonly number[]) {
-  const rate = Math.round(asked.rate / one.doors.length);
+  const rate = Math.round(one.rate / one.doors.length);
   const outcomes = await Promise.all(
     one.doors.map(({ server, caller, callee }, i) => {
       const text = calling(caller, callee.number);
@@ -121,6 +133,9 @@ async function main(): Promise<void> {
     for (const [i, door] of one.doors.entries())
       await round(processes, { ...one, doors: [door] }, `warm-up-${i}`, WARM_UP, ports);
   }
+  const single = sides.find(({ count }) => count === 1);
+  if (single !== undefined)
+    sides.push(...sides.filter(({ count }) => count > 1).map((one) => withShareOf(single, one)));
   const prices = new Map<Side, number[]>(sides.map((one) => [one, []]));
   const failed = new Map<Side, number>(sides.map((one) => [one, 0]));
   for (let n = 0; n < asked.rounds; n++) {
@@ -133,14 +148,15 @@ async function main(): Promise<void> {
       failed.set(one, (failed.get(one) ?? 0) + lost);
     }
   }
-  const [first = 1, single = 1] = sides.map((one) => median(prices.get(one) ?? []));
+  const priceOf = (one: Side): number => median(prices.get(one) ?? []);
   for (const one of sides) {
-    const price = median(prices.get(one) ?? []);
-    const beside = sides.indexOf(one) > 1 ? `, ${(price / single).toFixed(2)}x ${sides[1]?.name}` : '';
-    const ratio = one === sides[0] ? '' : `; ${(price / first).toFixed(2)}x${beside}`;
-    console.log(
-      `${asked.rate} calls/s, ${one.name}: ${price.toFixed(3)} CPU-s per 1,000 calls; ${failed.get(one)} failed${ratio}`,
+    const beside =
+      one.count > 1 ? [single, sides.find(({ name }) => name === `1 process with a share of ${one.name}`)] : [];
+    const ratios = [sides[0], ...beside].flatMap((other) =>
+      other === undefined || other === one ? [] : `${(priceOf(one) / priceOf(other)).toFixed(2)}x ${other.name}`,
     );
+    const price = `${priceOf(one).toFixed(3)} CPU-s per 1,000 calls; ${failed.get(one)} failed`;
+    console.log([`${one.rate} calls/s, ${one.name}: ${price}`, ...ratios].join('; '));
   }
   console.log(load());
 }

@@ -58,7 +58,7 @@ let sink = 0;
 /** What a transaction layer reads of every message. */
 function keys(text: string): void {
   const read = parse(text);
-  if (read.ok) sink += (read.message.topVia?.params.get('branch') ?? '').length + read.message.cseq.n;
+  if (read.ok) sink += (read.message.topVia?.branch ?? '').length + read.message.cseq.n;
 }
 
 /** Via, From, To, Contact and Route as structures, as `sip` always makes them. */

@@ -34,9 +34,13 @@ export function netError(error: unknown, what: string): NetError {
 /** Octets that the kernel is asked to hold for a datagram socket, so that a busy moment loses none; it grants what it may (`net.core.rmem_max`). */
 const UDP_BUFFER = 4 * 1024 * 1024;
 
+/** The address to which a datagram went last, and its family. */
+let last = { host: '', family: 0 };
+
 /** Datagrams go to literal addresses, which Node's own look-up would give back only in a later turn. */
 const atOnce: NonNullable<SocketOptions['lookup']> = (host, options, callback) => {
-  const family = isIP(host);
+  if (host !== last.host) last = { host, family: isIP(host) };
+  const { family } = last;
   if (family === 0) lookup(host, options, (error, address, found) => callback(error, address, found));
   else callback(null, host, family);
 };
@@ -45,8 +49,9 @@ function openUdp(
   options: UdpOptions,
   onMessage: (data: Uint8Array, from: { host: string; port: number }) => void,
 ): Promise<UdpSocket> {
+  const six = isIPv6(options.host);
   const socket = createSocket({
-    type: isIPv6(options.host) ? 'udp6' : 'udp4',
+    type: six ? 'udp6' : 'udp4',
     reuseAddr: options.shared === true,
     recvBufferSize: UDP_BUFFER,
     lookup: atOnce,
@@ -69,7 +74,7 @@ function openUdp(
       resolve({
         local: { host: local.address, port: local.port },
         send(data, to) {
-          if (open) socket.send(data, to.port, to.host);
+          if (open) socket.send(data, to.port, six && isIP(to.host) === 4 ? `::ffff:${to.host}` : to.host);
         },
         close() {
           if (!open) return Promise.resolve();

@@ -12,7 +12,7 @@ const RECENT = 256;
 export class SipDatagrams {
   readonly #world: World;
   readonly #publicHost: string | undefined;
-  readonly #onDatagram: (data: Uint8Array, flow: () => Flow, from: Address) => void;
+  readonly #onDatagram: (data: Uint8Array, socket: UdpSocket, from: Address) => void;
   readonly #sockets: UdpSocket[] = [];
   /** By id, which begins with the number of the socket. */
   readonly #flows = new Map<string, Flow>();
@@ -22,7 +22,7 @@ export class SipDatagrams {
   constructor(
     world: World,
     publicHost: string | undefined,
-    onDatagram: (data: Uint8Array, flow: () => Flow, from: Address) => void,
+    onDatagram: (data: Uint8Array, socket: UdpSocket, from: Address) => void,
   ) {
     this.#world = world;
     this.#publicHost = publicHost;
@@ -31,21 +31,24 @@ export class SipDatagrams {
 
   async bind(at: Address): Promise<Address> {
     const socket: UdpSocket = await this.#world.net.udp({ host: at.host, port: at.port }, (data, from) =>
-      this.#onDatagram(data, () => this.#flow(socket, from), from),
+      this.#onDatagram(data, socket, from),
     );
     this.#sockets.push(socket);
     return socket.local;
   }
 
-  /** The flow to a literal address over the first socket of its family; throws a NetError where none is bound. */
+  /** The flow to a literal address over the first socket of its family, or of both; throws a NetError where none is bound. */
   flowTo(remote: Address): Flow {
     const six = remote.host.includes(':');
-    const socket = this.#sockets.find((one) => one.local.host.includes(':') === six);
+    const socket =
+      this.#sockets.find((one) => one.local.host.includes(':') === six) ??
+      this.#sockets.find((one) => one.local.host === '::');
     if (!socket) throw new NetError('EADDRNOTAVAIL', `no UDP socket of that family is bound for ${remote.host}`);
-    return this.#flow(socket, remote);
+    return this.flow(socket, remote);
   }
 
-  #flow(socket: UdpSocket, remote: Address): Flow {
+  /** The flow between a socket of ours and an address. */
+  flow(socket: UdpSocket, remote: Address): Flow {
     const place = remote.port & (RECENT - 1);
     const recent = this.#recent[place];
     if (recent?.remote.port === remote.port && recent.remote.host === remote.host && this.#sockets.length === 1)

@@ -1,20 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { SIP_LIMITS, SipGuard, SOURCE_LIMIT, sourceOf } from './sip-guard.ts';
+import { SIP_LIMITS, SipGuard, SOURCE_LIMIT } from './sip-guard.ts';
 import { localFor } from './sip-local.ts';
-
-describe('sourceOf', () => {
-  it.each([
-    ['192.0.2.1', '192.0.2.1'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
-    ['2001:db8:1:2::9', '2001:db8:1:2'],
-    ['2001:db8::9', '2001:db8:0:0'],
-    ['2001:db8:0:0:1::', '2001:db8:0:0'],
-    ['::1', '0:0:0:0'],
-    ['fe80::1:2:3:4:5', 'fe80:0:0:1'],
-  ])('%s counts as %s', (address, source) => {
-    expect(sourceOf(address)).toBe(source);
-  });
-});
 
 describe('allowance', () => {
   it('says how long to wait, and each source has its own', () => {
@@ -24,6 +10,18 @@ describe('allowance', () => {
     expect(guard.admit('192.0.2.1', 50)).toBe(50);
     expect(guard.admit('192.0.2.1', 100)).toBe(0);
     expect([0, 0, 0].map(() => guard.admit('192.0.2.1', 60_000))).toEqual([0, 0, 100]);
+  });
+
+  it('who has proved itself is not counted for ten minutes, its neighbours are', () => {
+    const guard = new SipGuard({ ...SIP_LIMITS, burst: 1 });
+    expect(SIP_LIMITS.trust).toBe(600_000);
+    guard.trust('192.0.2.1', 1_000);
+    expect([0, 0, 0].map(() => guard.admit('192.0.2.1', 600_999))).toEqual([0, 0, 0]);
+    expect([0, 0].map(() => guard.admit('192.0.2.1', 601_000))).toEqual([0, 5]);
+    expect([0, 0].map(() => guard.admit('192.0.2.2', 2_000))).toEqual([0, 5]);
+    // A further proof counts from then on.
+    guard.trust('192.0.2.1', 700_000);
+    expect([guard.trusts('192.0.2.1', 1_299_999), guard.trusts('192.0.2.1', 1_300_000)]).toEqual([true, false]);
   });
 
   it('a host with a whole IPv6 prefix is one source', () => {
@@ -71,6 +69,12 @@ describe('localFor', () => {
     ['0.0.0.0', '127.0.0.1', '203.0.113.5', '127.0.0.1'],
     ['::', '2001:db8::9', undefined, '2001:db8::7'],
     ['::', '::1', undefined, '::1'],
+    // A public address serves its own family, a name both.
+    ['::', '2001:db8::9', '203.0.113.5', '2001:db8::7'],
+    ['::', '198.51.100.1', '203.0.113.5', '203.0.113.5'],
+    ['::', '198.51.100.1', '2001:db8::5', '192.0.2.7'],
+    ['::', '2001:db8::9', '2001:db8::5', '2001:db8::5'],
+    ['::', '2001:db8::9', 'sip.example', 'sip.example'],
   ])('bound to %s, towards %s, public %s: %s', (bound, remote, publicHost, host) => {
     expect(localFor(net, { host: bound, port: 5060 }, remote, publicHost)).toEqual({ host, port: 5060 });
   });

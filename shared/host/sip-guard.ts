@@ -2,6 +2,7 @@
  * Who may send how much SIP, judged before anything is parsed: a token bucket per source address and caps on connections. Sources
  * that have proved themselves (a registration) are trusted for a time and not counted.
  */
+import { sourceOf } from '#shared/call/source.ts';
 
 export interface SipLimits {
   /** Messages per second of a source that is not trusted, and how many at once. */
@@ -125,18 +126,4 @@ function forgetOldest(map: Map<string, unknown>): void {
   if (map.size <= SOURCE_LIMIT) return;
   const oldest = map.keys().next().value;
   if (oldest !== undefined) map.delete(oldest);
-}
-
-/** What counts as one source: an IPv4 address, or the 64-bit prefix of an IPv6 address, for a host owns all of that. */
-export function sourceOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const gap = address.indexOf('::');
-  const head = (gap < 0 ? address : address.slice(0, gap)).split(':').filter((group) => group !== '');
-  if (head.length >= 4) return head.slice(0, 4).join(':');
-  const tail = address
-    .slice(gap + 2)
-    .split(':')
-    .filter((group) => group !== '');
-  const zeros = Math.max(0, 8 - head.length - tail.length);
-  return [...head, ...new Array<string>(zeros).fill('0'), ...tail].slice(0, 4).join(':');
 }

@@ -47,10 +47,14 @@ export class LargeRequests {
     this.#o = options;
   }
 
+  /** Whether this message may be seen to here: it is large, or may belong to one that was. */
+  concerns(message: SipMessage, text: string): boolean {
+    return message.kind === 'request' && (text.length > LARGE_REQUEST || this.#ways.size > 0);
+  }
+
   /** True where this message, meant for a UDP flow, is seen to here. `may`: the peer may be asked for a connection. */
   take(flow: Flow, message: SipMessage, text: string, may: () => boolean): boolean {
-    if (message.kind === 'response' || (text.length <= LARGE_REQUEST && this.#ways.size === 0)) return false;
-    const branch = message.topVia?.params.get('branch');
+    const branch = this.concerns(message, text) ? message.topVia?.branch : undefined;
     if (branch === undefined) return false;
     const way = this.#ways.get(branch);
     if (way !== undefined) {

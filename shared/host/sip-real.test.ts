@@ -69,6 +69,23 @@ describe('real sockets', () => {
     await callAndHangUp(a, b, flow);
   });
 
+  it.each([
+    ['udp', '127.0.0.1'],
+    ['udp', '::1'],
+    ['tcp', '127.0.0.1'],
+    ['tcp', '::1'],
+  ] as const)(
+    'one socket for all addresses of both families: a call over %s from %s, and one back',
+    async (protocol, host) => {
+      if (!hasIpv6) return;
+      const [a, b] = [on(), on()];
+      const bound = await b.transport.bind({ [protocol]: { host: '::', port: 0 } });
+      const own = await a.transport.bind({ [protocol]: { host, port: 0 } });
+      await callAndHangUp(a, b, await a.transport.flowTo({ protocol, host, port: bound[protocol][0]?.port ?? 0 }));
+      await callAndHangUp(b, a, await b.transport.flowTo({ protocol, host, port: own[protocol][0]?.port ?? 0 }));
+    },
+  );
+
   it('over TLS: the flow tells who the gateway is; an untrusted certificate can be turned away', async () => {
     const { authority, server, client } = await identity(world);
     const [a, b] = [on(), on({ accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted })];

@@ -10,6 +10,7 @@ import {
   type Stream,
   type Timer,
   type TlsServerOptions,
+  type UdpSocket,
   type World,
 } from '#shared/kernel/world.ts';
 import type { Framing } from '../sip/framing.ts';
@@ -86,8 +87,8 @@ export class SipTransport {
     this.#options = options;
     this.#limits = { ...SIP_LIMITS, ...options.limits };
     this.#guard = new SipGuard(this.#limits);
-    this.#datagrams = new SipDatagrams(world, options.publicHost, (data, flow, from) =>
-      this.#datagram(data, flow, from),
+    this.#datagrams = new SipDatagrams(world, options.publicHost, (data, socket, from) =>
+      this.#datagram(data, socket, from),
     );
     this.#large = new LargeRequests({
       clock: world.clock,
@@ -208,7 +209,7 @@ export class SipTransport {
       admit: () => (isProven(peer) ? 0 : this.#guard.admit(remote.host, clock.mono())),
       message: (text: string) => {
         if (!outgoing) this.#aliases.heard(flow, text);
-        this.#message(text, flow);
+        this.#message(text, flow, clock.mono());
       },
       closed: (why: string) => {
         outgoing?.forget();
@@ -232,13 +233,17 @@ export class SipTransport {
     this.#options.onFlowClosed?.(flow, why);
   }
 
-  #datagram(data: Uint8Array, flow: () => Flow, from: Address): void {
-    const refused = data.length > DATAGRAM_LIMIT || this.#guard.admit(from.host, this.#world.clock.mono()) > 0;
-    if (refused) this.#dropped++;
+  #datagram(data: Uint8Array, socket: UdpSocket, from: Address): void {
+    const now = this.#world.clock.mono();
+    if (data.length > DATAGRAM_LIMIT || this.#guard.admit(from.host, now) > 0) {
+      this.#dropped++;
+      return;
+    }
+    const flow = this.#datagrams.flow(socket, from);
     // A STUN request (RFC 5626 section 4.4.2) begins with two bits that no SIP message has.
-    else if ((data[0] ?? 0) < 2) this.#stun(data, flow());
+    if ((data[0] ?? 0) < 2) this.#stun(data, flow);
     // Keep-alives (RFC 5626 section 4.4.1 has them for streams, the field sends them here too) carry no message.
-    else if (data.length > 4) this.#message(octetsToText(data), flow(), data);
+    else if (data.length > 4) this.#message(octetsToText(data), flow, now, data);
   }
 
   #stun(data: Uint8Array, flow: Flow): void {
@@ -246,19 +251,20 @@ export class SipTransport {
     if (answer !== undefined) this.#datagrams.send(flow, answer);
   }
 
-  #message(text: string, flow: Flow, octets?: Uint8Array): void {
+  #message(text: string, flow: Flow, mono: number, octets?: Uint8Array): void {
     this.#received++;
     this.#large.heard(flow);
     this.#options.trace?.('in', flow, text, octets ?? textToOctets(text));
-    this.act((now, out) => this.#options.endpoint.receive(text, flow, now, out));
+    this.#options.endpoint.receive(text, flow, Math.floor(mono), this.#queue);
+    if (!this.#running) this.#drain();
   }
 
   /**
    * Does something with the endpoint and carries out what it wants done: `transport.act((now, out) => endpoint.hangup(call, '', now,
-   * out))`. Within `onOutput` the new outputs follow those that wait already.
+   * out))`. Its time is in whole milliseconds: of these a processor keeps thousands for what one fraction takes. Within `onOutput` the new outputs follow those that wait already.
    */
   act<T>(run: (now: number, out: EndpointOutput[]) => T): T {
-    const result = run(this.#world.clock.mono(), this.#queue);
+    const result = run(Math.floor(this.#world.clock.mono()), this.#queue);
     if (!this.#running) this.#drain();
     return result;
   }
@@ -273,7 +279,8 @@ export class SipTransport {
       }
     } finally {
       // A handler that threw has had its turn: its output is not repeated, those behind it stay.
-      this.#queue.splice(0, this.#next);
+      if (this.#next === this.#queue.length) this.#queue.length = 0;
+      else this.#queue.splice(0, this.#next);
       this.#next = 0;
       this.#running = false;
       this.#arm();
@@ -281,8 +288,9 @@ export class SipTransport {
   }
 
   #send(flow: Flow, message: SipMessage, text: string): void {
+    const large = flow.protocol === 'udp' && this.#large.concerns(message, text);
     const byTcp = () => this.#options.largeByTcp?.(flow) ?? aimsAt(message, flow.remote);
-    if (flow.protocol !== 'udp' || !this.#large.take(flow, message, text, byTcp)) this.#put(flow, text);
+    if (!large || !this.#large.take(flow, message, text, byTcp)) this.#put(flow, text);
   }
 
   /** Another process's message, over a flow of ours. */
@@ -292,7 +300,7 @@ export class SipTransport {
 
   /** A message as if it came over that flow: one that came to another process. */
   take(text: string, flow: Flow): void {
-    this.#message(text, flow);
+    this.#message(text, flow, this.#world.clock.mono());
   }
 
   #put(flow: Flow, text: string): void {

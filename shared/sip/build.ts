@@ -1,15 +1,16 @@
 /** Messages that the stack makes by itself, and the small parts of others. */
+import { makeField } from './fields.ts';
 import { newRequest, newResponse, type SipMessage } from './message.ts';
 import { partOf, readMultipart } from './multipart.ts';
-import { writeParams } from './params.ts';
 import type { Flow } from './types.ts';
 import { writeHost } from './uri.ts';
-import type { Via } from './via.ts';
+import { stampedVia, type Via } from './via.ts';
 
 export type HeaderLine = readonly [name: string, value: string];
 
 /** RFC 3261 section 8.1.1.6. */
 export const MAX_FORWARDS = '70';
+export const SEVENTY_HOPS = makeField('Max-Forwards', MAX_FORWARDS);
 
 /** The Via of a request that leaves over `flow`; asks for rport (RFC 3581) everywhere. */
 export function viaValue(flow: Flow, branch: string): string {
@@ -27,7 +28,7 @@ export function contactValue(uri: string, flow: Flow): string {
 
 /** Where responses to a request with this Via go: RFC 3261 section 18.2.2 and RFC 3581 section 4. */
 export function responseFlow(flow: Flow, via: Via | undefined): Flow {
-  if (flow.protocol !== 'udp' || !via || via.params.has('rport')) return flow;
+  if (flow.protocol !== 'udp' || !via || via.asksPort) return flow;
   const port = via.port ?? 5060;
   if (port === flow.remote.port) return flow;
   return { ...flow, id: `${flow.id}>${port}`, remote: { host: flow.remote.host, port } };
@@ -36,21 +37,8 @@ export function responseFlow(flow: Flow, via: Via | undefined): Flow {
 /** Puts `received` and `rport` on the top Via of a request that came over `flow` (RFC 3261 section 18.2.1, RFC 3581 section 4). */
 export function stampVia(request: SipMessage, flow: Flow): void {
   const via = request.topVia;
-  if (!via) return;
-  const wantsPort = via.params.has('rport');
-  if (!wantsPort && via.host === flow.remote.host) return;
-  const first = request.headerAll('Via')[0] ?? '';
-  request.setFirst('Via', stamped(first, via, flow, wantsPort));
-}
-
-function stamped(value: string, via: Via, flow: Flow, wantsPort: boolean): string {
-  const params = new Map(via.params);
-  params.delete('received');
-  params.delete('rport');
-  const end = value.indexOf(';');
-  let text = (end < 0 ? value : value.slice(0, end)).trimEnd() + writeParams(params);
-  text += `;received=${writeHost(flow.remote.host)}`;
-  return wantsPort ? `${text};rport=${flow.remote.port}` : text;
+  if (!via || (!via.asksPort && via.host === flow.remote.host)) return;
+  request.setTopVia(stampedVia(via, request.headerAll('Via')[0] ?? '', flow.remote));
 }
 
 /** The ACK for a response 300..699: same branch as the INVITE (RFC 3261 section 17.1.1.3). */
@@ -103,15 +91,12 @@ export function tagged(
   headers?: readonly HeaderLine[],
   reason?: string,
 ): SipMessage {
-  const response = newResponse(request, status, reason, headers);
-  if (request.toTag === undefined && !request.to.params.has('tag'))
-    response.set('To', `${request.header('To') ?? ''};tag=${tag}`);
-  return response;
+  return newResponse(request, status, reason, headers, request.hasToTag ? undefined : tag);
 }
 
 /** A To tag for an answer without a transaction: the same for every copy of the request (RFC 3261 section 8.2.7). */
 export function statelessTag(request: SipMessage): string {
-  const text = `${request.topVia?.params.get('branch') ?? ''} ${request.callId}`;
+  const text = `${request.topVia?.branch ?? ''} ${request.callId}`;
   let sum = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193) >>> 0;
   return sum.toString(16).padStart(8, '0');

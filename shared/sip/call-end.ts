@@ -80,7 +80,7 @@ export function sendCancel(call: Call, now: number, out: EndpointOutput[]): void
   if (!invite?.request || !invite.proceeding) return;
   const cancel = cancelOf(invite.request, call.farewell);
   const { transactions } = call.core;
-  transactions.startCancel(cancel, invite.flow, new Farewell(call.core, undefined), now, out);
+  transactions.startCancel(invite, cancel, new Farewell(call.core, undefined), now, out);
   invite.cancelled(now);
   transactions.deadlines.plan(invite);
 }

@@ -9,6 +9,7 @@ import { awaitPrack, isReliable, mayFollow, reliableHeaders } from './call-relia
 import { answerWithTimer } from './call-session.ts';
 import { dialogOfInvite } from './dialog.ts';
 import { newResponse, type SipMessage } from './message.ts';
+import { nameAt, placeOf } from './places.ts';
 import { nextGap, T1, TRY_TIME } from './timers.ts';
 import type { ServerTransaction } from './transaction.ts';
 import type { CallHandle, EndpointOutput, ReplyOptions } from './types.ts';
@@ -27,7 +28,7 @@ export function takeCall(
   out: EndpointOutput[],
 ): void {
   const { flow } = transaction;
-  const localTag = core.tokens.next(8);
+  const localTag = nameAt(core.tokens.next(8), placeOf(handle));
   const contact = `sip:${writeHost(flow.local.host)}:${flow.local.port}`;
   const { callId } = message;
   const call = new Call(core, { handle, outgoing: false, at: 'ringing', flow, contact, callId, localTag });

@@ -1,15 +1,19 @@
 /** Calls that we make: INVITE, forks, 2xx and its ACK (RFC 3261 section 13.2). */
 import { NEVER } from '../kernel/machine.ts';
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, type HeaderLine, MAX_FORWARDS, sdpOf } from './build.ts';
+import { contactValue, type HeaderLine, SEVENTY_HOPS, sdpOf } from './build.ts';
 import { Call, type Core } from './call.ts';
 import { byeAndForget, ended, sendBye, sendCancel } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
 import { takeReliable } from './call-reliable.ts';
 import { offerWithTimer, takeTimer } from './call-session.ts';
 import { addRoutes, type Dialog, type DialogSeed, dialogOfResponse, dialogRequest } from './dialog.ts';
-import { newRequest, type SipMessage } from './message.ts';
+import { type Field, knownField, makeField, oneLine } from './fields.ts';
+import { CALL_ID, CONTENT_TYPE, CSEQ, headerKind, MAX_FORWARDS } from './headers.ts';
+import { SipMessage } from './message.ts';
 import { writeMultipart } from './multipart.ts';
+import { own } from './params.ts';
+import { nameAt, placeOf } from './places.ts';
 import { neededInterval, offerTimer } from './session-timer.ts';
 import { TRY_TIME } from './timers.ts';
 import { type ClientTransaction, type ClientUser, type Failure, sendAgain } from './transaction.ts';
@@ -29,8 +33,8 @@ export function startCall(
   out: EndpointOutput[],
 ): void {
   const { flow, contact } = options;
-  const localTag = core.tokens.next(8);
-  const callId = headerOf(options, 'call-id') ?? core.tokens.next(16);
+  const localTag = nameAt(core.tokens.next(8), placeOf(handle));
+  const callId = oneLine(headerOf(options, CALL_ID) ?? core.tokens.next(16));
   const call = new Call(core, { handle, outgoing: true, at: 'calling', flow, contact, callId, localTag });
   call.credentials = options.credentials;
   const headers = [...(options.headers ?? []), ...offerWithTimer(call)];
@@ -42,33 +46,38 @@ export function startCall(
   call.plan();
 }
 
-const headerOf = (options: InviteOptions, name: string): string | undefined =>
-  options.headers?.find(([key]) => key.toLowerCase() === name)?.[1];
+const headerOf = (options: InviteOptions, id: number): string | undefined =>
+  options.headers?.find(([name]) => headerKind(name)?.id === id)?.[1];
 
 function inviteOf(core: Core, options: InviteOptions, names: { callId: string; localTag: string }): SipMessage {
-  const lines: HeaderLine[] = [
-    ['Max-Forwards', headerOf(options, 'max-forwards') ?? MAX_FORWARDS],
-    ['From', `${options.from};tag=${names.localTag}`],
-    ['To', options.to],
-    ['Call-ID', names.callId],
-    ['CSeq', '1 INVITE'],
-    ['Contact', contactValue(options.contact, options.flow)],
-  ];
-  const uri = addRoutes(lines, options.route ?? [], options.uri);
-  for (const line of core.capabilities) lines.push(line);
-  for (const line of options.headers ?? []) {
-    const name = line[0].toLowerCase();
-    if (name !== 'call-id' && name !== 'max-forwards') lines.push(line);
-  }
   const { sdp, parts = [] } = options;
-  if (sdp === undefined || parts.length === 0) {
-    if (sdp !== undefined) lines.push(['Content-Type', 'application/sdp']);
-    return newRequest('INVITE', uri, lines, sdp);
+  const fields: Field[] = [
+    SEVENTY_HOPS,
+    makeField('From', `${options.from};tag=${names.localTag}`),
+    makeField('To', options.to),
+    makeField('Call-ID', names.callId),
+    FIRST_INVITE,
+    makeField('Contact', contactValue(options.contact, options.flow)),
+  ];
+  const uri = addRoutes(fields, options.route ?? [], options.uri);
+  for (const [name, value] of core.capabilities) fields.push(makeField(name, value));
+  for (const [name, value] of options.headers ?? []) {
+    const field = makeField(name, value);
+    if (field.id === MAX_FORWARDS) fields[0] = field;
+    else if (field.id !== CALL_ID) fields.push(field);
   }
-  const whole = writeMultipart([{ type: 'application/sdp', body: sdp }, ...parts], core.tokens.next(16));
-  lines.push(['Content-Type', whole.type]);
-  return newRequest('INVITE', uri, lines, whole.body);
+  let body = sdp ?? '';
+  if (sdp !== undefined && parts.length > 0) {
+    const whole = writeMultipart([{ type: SDP, body: sdp }, ...parts], core.tokens.next(16));
+    body = whole.body;
+    fields.push(makeField('Content-Type', whole.type));
+  } else if (sdp !== undefined) fields.push(SESSION);
+  return new SipMessage('request', 'INVITE', oneLine(uri), 0, '', fields, body);
 }
+
+const SDP = 'application/sdp';
+const SESSION = knownField(CONTENT_TYPE, SDP);
+const FIRST_INVITE = knownField(CSEQ, '1 INVITE');
 
 /** Who answered, and our ACK as sent. */
 interface Acked {
@@ -204,7 +213,7 @@ class OutgoingInvite implements ClientUser {
     const ack = dialogRequest(dialog, 'ACK', headers, answer, seq);
     const text = this.#call.core.transactions.sendAck(ack, this.#call.flow, out);
     const others = this.#acks.filter((one) => one.tag !== dialog.remoteTag);
-    this.#acks = [...others, { tag: dialog.remoteTag, ack: text }];
+    this.#acks = [...others, { tag: own(dialog.remoteTag), ack: text }];
   }
 
   /** A 2xx of another fork: acknowledged, then ended. */

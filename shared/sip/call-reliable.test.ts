@@ -95,6 +95,24 @@ describe('reliable provisional responses', () => {
     expect(duo.b.lines).toEqual(['420 INVITE']);
   });
 
+  it.each<[string, (rseq: number, seq: number) => string]>([
+    ['another response', (rseq, seq) => `${rseq + 1} ${seq} INVITE`],
+    ['another request', (rseq, seq) => `${rseq} ${seq + 1} INVITE`],
+    ['another method', (rseq, seq) => `${rseq} ${seq} UPDATE`],
+  ])('a PRACK for %s gets 481 and ends no repetition', (_what, rackOf) => {
+    const call = begin(BOTH);
+    duo.fate = (text) => (lineOf(text) === 'PRACK' ? [] : [1]);
+    ring(183, 'early');
+    duo.run(100);
+    const rack = rackOf(Number(duo.b.lastSent('183').header('RSeq')), 1);
+    duo.fate = () => [1];
+    duo.a.act((e, now, out) => e.requestInDialog(call, 'PRACK', { headers: [['RAck', rack]] }, now, out));
+    duo.run(100);
+    expect(duo.b.lines.at(-1)).toBe('481 PRACK');
+    duo.run(1_000);
+    expect(duo.b.lines.filter((line) => line === '183 INVITE').length).toBeGreaterThan(1);
+  });
+
   it('a PRACK for nothing gets 481', () => {
     const call = begin(BOTH);
     ring(183, 'early');

@@ -1,12 +1,13 @@
 /** One INVITE dialog usage as this end sees it: plain state; what happens to it is in the `call-*.ts` files. */
 import { NEVER } from '../kernel/machine.ts';
-import type { Roster } from '../kernel/roster.ts';
+import { Roster } from '../kernel/roster.ts';
 import type { HeaderLine } from './build.ts';
 import type { Abilities, Refusal } from './checks.ts';
 import type { Timed } from './deadlines.ts';
 import type { Dialog } from './dialog.ts';
 import type { DigestHash } from './digest.ts';
 import type { SipMessage } from './message.ts';
+import { nameAt, Places, placeOf } from './places.ts';
 import type { Tokens } from './tokens.ts';
 import type { ClientTransaction, Failure, ServerTransaction, ServerUser } from './transaction.ts';
 import type { OnFlow, Transactions } from './transactions.ts';
@@ -36,10 +37,47 @@ export interface Core {
   readonly sessionExpires: number | undefined;
   /** Reliable provisional responses are sent and acknowledged (RFC 3262). */
   readonly reliable: boolean;
-  readonly calls: Roster<CallHandle, Call>;
-  /** By our tag, which is random and ours alone. */
-  readonly byTag: Roster<string, Call>;
+  readonly calls: Calls;
   readonly hooks: CallHooks;
+}
+
+/** The calls of an endpoint, by handle and by our tag, which is random and ours alone. */
+export class Calls {
+  readonly #places = new Places<Call>();
+  /** By their tags, which another endpoint made: those that were restored. */
+  readonly #restored = new Roster<string, Call>();
+  #made = 0;
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  /** Takes a place for one more. */
+  newHandle(): CallHandle {
+    return nameAt(`c${++this.#made}-`, this.#places.take());
+  }
+
+  add(call: Call): void {
+    this.#places.put(call.place, call);
+    if (placeOf(call.localTag) !== call.place) this.#restored.set(call.localTag, call);
+  }
+
+  get(handle: CallHandle): Call | undefined {
+    const call = this.#places.of(handle);
+    return call?.handle === handle ? call : undefined;
+  }
+
+  ofTag(tag: string): Call | undefined {
+    const call = this.#places.of(tag);
+    if (call?.localTag === tag) return call;
+    return this.#restored.size === 0 ? undefined : this.#restored.get(tag);
+  }
+
+  delete(call: Call): void {
+    if (this.#places.at(call.place) !== call) return;
+    this.#places.free(call.place);
+    if (this.#restored.size > 0 && this.#restored.get(call.localTag) === call) this.#restored.delete(call.localTag);
+  }
 }
 
 /** A provisional response that waits for its PRACK (RFC 3262). */
@@ -135,6 +173,8 @@ export class Call implements Timed, OnFlow, ServerUser {
   described: string | undefined;
   rel: ReliableState | undefined;
   readonly handle: CallHandle;
+  /** Where it lies among the calls of its endpoint; handle and tag end in it. */
+  readonly place: number;
   readonly outgoing: boolean;
   readonly callId: string;
   readonly localTag: string;
@@ -149,8 +189,8 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.contact = start.contact;
     this.callId = start.callId;
     this.localTag = start.localTag;
-    core.calls.set(this.handle, this);
-    core.byTag.set(this.localTag, this);
+    this.place = placeOf(this.handle);
+    core.calls.add(this);
     core.transactions.hang(this.flow, this);
   }
 
@@ -190,8 +230,7 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.client?.cancelled(now);
     if (this.client) this.core.transactions.deadlines.plan(this.client);
     this.at = 'over';
-    this.core.calls.delete(this.handle);
-    this.core.byTag.delete(this.localTag);
+    this.core.calls.delete(this);
     this.core.transactions.unhang(this.flow, this);
     this.unacked = undefined;
     this.owedAck = undefined;

@@ -1,6 +1,7 @@
 /** What a user agent server checks before it looks at a request's meaning: RFC 3261 section 8.2, in its order. */
 import type { HeaderLine } from './build.ts';
 import type { SipMessage } from './message.ts';
+import { isMethod } from './methods.ts';
 import { partOf, readMultipart } from './multipart.ts';
 
 export interface Refusal {
@@ -17,24 +18,6 @@ export interface Abilities {
   readonly backToBack: boolean;
 }
 
-/** Registered methods (IANA): known, so one that is not served gets 405 and not 501. */
-const KNOWN = new Set([
-  'ACK',
-  'BYE',
-  'CANCEL',
-  'INFO',
-  'INVITE',
-  'MESSAGE',
-  'NOTIFY',
-  'OPTIONS',
-  'PRACK',
-  'PUBLISH',
-  'REFER',
-  'REGISTER',
-  'SUBSCRIBE',
-  'UPDATE',
-]);
-
 /** Bodies that an INVITE or UPDATE may carry. */
 const SESSION_BODY = 'application/sdp';
 
@@ -50,7 +33,8 @@ export function check(message: SipMessage, abilities: Abilities): Refusal | unde
 
 function checkMethod(message: SipMessage, abilities: Abilities): Refusal | undefined {
   if (abilities.allow.includes(message.method)) return undefined;
-  if (!KNOWN.has(message.method)) return { status: 501, headers: [] };
+  // One that is known but not served gets 405 and not 501.
+  if (!isMethod(message.method)) return { status: 501, headers: [] };
   return { status: 405, headers: [['Allow', abilities.allow.join(', ')]] };
 }
 
@@ -84,6 +68,9 @@ function checkRest(message: SipMessage, abilities: Abilities): Refusal | undefin
     return { status: 483, headers: [] };
   }
   if (message.method === 'INVITE' && !acceptsDescription(message)) return { status: 406, headers: [] };
+  // Nobody here has asked for a package, and one that is passed on without its name means something else (RFC 6086 section 4.2.2).
+  if (message.method === 'INFO' && message.header('Info-Package') !== undefined)
+    return { status: 469, headers: [['Recv-Info', '']] };
   return checkBody(message);
 }
 

@@ -75,6 +75,33 @@ describe('deadlines', () => {
     expect(deadlines.next()).toBe(700);
   });
 
+  it('of one slot are met though others of it are let go', () => {
+    void fc.assert(
+      fc.property(fc.array(fc.nat(15), { minLength: 12, maxLength: 12 }), fc.array(fc.nat(11)), (ats, gone) => {
+        const heard: string[] = [];
+        const deadlines = new Deadlines();
+        const items = ats.map((at, i) => {
+          const item = new Item(i, heard);
+          item.at = 1000 + at;
+          deadlines.plan(item);
+          return item;
+        });
+        for (const i of gone) {
+          const item = items[i]!;
+          item.at = NEVER;
+          deadlines.plan(item);
+        }
+        const left = items.filter((item) => item.at !== NEVER);
+        expect(deadlines.size).toBe(left.length);
+        const due = left.toSorted((a, b) => a.at - b.at || a.name - b.name).map(({ name }) => `${name} at 2000`);
+        deadlines.run(2000, []);
+        expect(heard).toEqual(due);
+        expect(deadlines.size).toBe(0);
+      }),
+      { seed },
+    );
+  });
+
   it('that are let go leave nothing behind', () => {
     const deadlines = new Deadlines();
     for (let i = 0; i < 100_000; i++) {

@@ -20,12 +20,13 @@ interface Planned {
   readonly order: number;
   /** Gone once it was let go. */
   item: Timed | undefined;
+  /** Where it lies; in none once its moment came or it was let go. */
+  slot: Planned[] | undefined;
+  place: number;
 }
 
 /** Milliseconds of one slot. */
 const WIDTH = 20;
-/** Entries let go that may lie about before all slots are swept. */
-const LITTER = 4096;
 
 /**
  * Every item has at most one entry, never later than its deadline. When the entry's moment comes and the deadline has moved on,
@@ -40,9 +41,8 @@ export class Deadlines {
   #head: Planned | undefined;
   #order = 0;
   #entries = 0;
-  #litter = 0;
 
-  /** Entries, those included that were let go and not swept yet. */
+  /** Entries that lie in slots. */
   get size(): number {
     return this.#entries;
   }
@@ -50,12 +50,12 @@ export class Deadlines {
   /** Call after every step of `item`, also after its last: what has no deadline is let go at once. */
   plan(item: Timed): void {
     const at = item.due();
-    if (item.planned && (at === NEVER || at < item.planned.deadline)) {
-      this.#let(item.planned);
-      this.#litter++;
-      if (this.#litter > LITTER && this.#litter * 2 > this.#entries) this.#sweep();
+    const { planned } = item;
+    if (planned !== undefined) {
+      if (at !== NEVER && at >= planned.deadline) return;
+      this.#let(planned);
     }
-    if (at !== NEVER && !item.planned) this.#enter(at, item);
+    if (at !== NEVER) this.#enter(at, item);
   }
 
   /** The earliest deadline of all; NEVER if none. */
@@ -82,21 +82,32 @@ export class Deadlines {
   }
 
   #enter(deadline: number, item: Timed): void {
-    const entry: Planned = { deadline, order: this.#order++, item };
+    const number = Math.floor(deadline / WIDTH);
+    let slot = this.#slots.get(number);
+    if (slot === undefined) {
+      slot = [];
+      this.#slots.set(number, slot);
+      this.#first.add(number, number);
+    }
+    const entry: Planned = { deadline, order: this.#order++, item, slot, place: slot.length };
+    slot.push(entry);
     item.planned = entry;
     this.#entries++;
-    const number = Math.floor(deadline / WIDTH);
-    const slot = this.#slots.get(number);
-    if (slot === undefined) {
-      this.#slots.set(number, [entry]);
-      this.#first.add(number, number);
-    } else slot.push(entry);
     if (this.#head !== undefined && deadline < this.#head.deadline) this.#head = entry;
   }
 
   #let(entry: Planned): void {
     if (entry.item !== undefined) entry.item.planned = undefined;
     entry.item = undefined;
+    const { slot, place } = entry;
+    if (slot === undefined) return;
+    entry.slot = undefined;
+    this.#entries--;
+    // The last of its slot takes its place: their order is that of their numbers.
+    const last = slot.pop();
+    if (last === undefined || last === entry) return;
+    slot[place] = last;
+    last.place = place;
   }
 
   /** The item of an entry whose turn it is; the entry is void then. */
@@ -110,9 +121,9 @@ export class Deadlines {
   /** The first entry of the first slot that has one. */
   #earliest(): Planned | undefined {
     for (let at = this.#first.peek(); at !== undefined; at = this.#first.peek()) {
-      const slot = this.#tidy(at.value);
       let first: Planned | undefined;
-      for (const entry of slot) if (first === undefined || entry.deadline < first.deadline) first = entry;
+      for (const entry of this.#slots.get(at.value) ?? [])
+        if (first === undefined || entry.deadline < first.deadline) first = entry;
       if (first !== undefined) return first;
       this.#drop(at.value);
     }
@@ -125,16 +136,21 @@ export class Deadlines {
     const due: Planned[] = [];
     this.#head = undefined;
     for (let at = this.#first.peek(); at !== undefined && at.value <= last; at = this.#first.peek()) {
-      const slot = this.#tidy(at.value);
-      const later = at.value === last ? slot.filter((entry) => entry.deadline > now) : [];
-      for (const entry of slot) if (entry.deadline <= now) due.push(entry);
-      this.#entries -= slot.length - later.length;
-      if (later.length === 0) {
-        this.#drop(at.value);
-        continue;
+      const slot = this.#slots.get(at.value) ?? [];
+      let kept = 0;
+      for (const entry of slot) {
+        if (entry.deadline <= now) {
+          entry.slot = undefined;
+          due.push(entry);
+        } else {
+          entry.place = kept;
+          slot[kept++] = entry;
+        }
       }
-      this.#slots.set(at.value, later);
-      break;
+      this.#entries -= slot.length - kept;
+      slot.length = kept;
+      if (kept > 0) break;
+      this.#drop(at.value);
     }
     return due.sort((a, b) => a.deadline - b.deadline || a.order - b.order);
   }
@@ -142,22 +158,5 @@ export class Deadlines {
   #drop(number: number): void {
     this.#first.next(number);
     this.#slots.delete(number);
-  }
-
-  /** A slot without what was let go. */
-  #tidy(number: number): Planned[] {
-    const slot = this.#slots.get(number) ?? [];
-    let kept = 0;
-    for (const entry of slot) if (entry.item !== undefined) slot[kept++] = entry;
-    const gone = slot.length - kept;
-    slot.length = kept;
-    this.#entries -= gone;
-    this.#litter = Math.max(0, this.#litter - gone);
-    return slot;
-  }
-
-  #sweep(): void {
-    for (const number of this.#slots.keys()) this.#tidy(number);
-    this.#litter = 0;
   }
 }

@@ -1,7 +1,8 @@
 /** Dialogs (RFC 3261 section 12): what both ends remember, as plain data, and the requests built from it. */
-import { type HeaderLine, MAX_FORWARDS } from './build.ts';
-import { CONTACT } from './headers.ts';
-import { newRequest, type SipMessage } from './message.ts';
+import { type HeaderLine, SEVENTY_HOPS } from './build.ts';
+import { type Field, knownField, makeField, oneLine } from './fields.ts';
+import { CALL_ID, CONTACT, CSEQ, FROM, TO } from './headers.ts';
+import { SipMessage } from './message.ts';
 import type { CallSnapshot } from './types.ts';
 import { parseNameAddr, parseUri, writeNameAddr, writeUri } from './uri.ts';
 import { NO_TAG, usualAddress } from './usual.ts';
@@ -114,29 +115,29 @@ export function dialogRequest(
   seq?: number,
 ): SipMessage {
   if (seq === undefined) dialog.localSeq++;
-  const lines: HeaderLine[] = [
-    ['Max-Forwards', MAX_FORWARDS],
-    ['From', dialog.local],
-    ['To', dialog.remote],
-    ['Call-ID', dialog.callId],
-    ['CSeq', `${seq ?? dialog.localSeq} ${method}`],
+  const fields: Field[] = [
+    SEVENTY_HOPS,
+    knownField(FROM, dialog.local),
+    knownField(TO, dialog.remote),
+    knownField(CALL_ID, dialog.callId),
+    knownField(CSEQ, `${seq ?? dialog.localSeq} ${method}`),
   ];
-  const uri = addRoutes(lines, dialog.routeSet, dialog.remoteTarget);
-  for (const line of headers) lines.push(line);
-  return newRequest(method, uri, lines, body);
+  const uri = addRoutes(fields, dialog.routeSet, dialog.remoteTarget);
+  for (const [name, value] of headers) fields.push(makeField(name, value));
+  return new SipMessage('request', oneLine(method), uri, 0, '', fields, body ?? '');
 }
 
 /** Appends Route lines and gives the Request-URI (sections 8.1.1.1 and 12.2.1.1). */
-export function addRoutes(lines: HeaderLine[], routes: readonly string[], target: string): string {
+export function addRoutes(fields: Field[], routes: readonly string[], target: string): string {
   const [first, ...rest] = routes;
   if (first === undefined) return target;
   const hop = parseNameAddr(first)?.uri ?? '';
   if (parseUri(hop)?.params.has('lr') !== false) {
-    for (const route of routes) lines.push(['Route', route]);
+    for (const route of routes) fields.push(makeField('Route', route));
     return target;
   }
-  for (const route of rest) lines.push(['Route', route]);
-  lines.push(['Route', `<${target}>`]);
+  for (const route of rest) fields.push(makeField('Route', route));
+  fields.push(makeField('Route', `<${target}>`));
   return hop;
 }
 

@@ -3,7 +3,7 @@
  * The server keeps nothing per challenge: a nonce carries its time and our signature. Hashes come in as functions.
  */
 import { fromHex } from '../kernel/bytes.ts';
-import { endOfQuoted, isToken, own, quote, skipSpace, trimmed, unquote } from './params.ts';
+import { endOfQuoted, endOfToken, isToken, own, quote, skipSpace, unquote } from './params.ts';
 import type { Credentials } from './types.ts';
 import { parseUri, sameUri } from './uri.ts';
 
@@ -25,10 +25,44 @@ export interface DigestCredentials {
   readonly qop: 'auth';
 }
 
-/** Parameters of a challenge or of credentials: scheme in lower case, names in lower case, values unquoted. */
-interface AuthHeader {
+/** The parameters that are read, of challenges and of credentials. */
+const NAMES = [
+  ...(['username', 'realm', 'nonce', 'uri', 'response', 'algorithm'] as const),
+  ...(['cnonce', 'qop', 'nc', 'opaque'] as const),
+];
+type Name = (typeof NAMES)[number];
+
+/** A challenge or credentials: values unquoted. */
+class AuthHeader {
+  /** Lower case. */
   readonly scheme: string;
-  readonly params: ReadonlyMap<string, string>;
+  readonly #values: (string | undefined)[] = new Array(NAMES.length).fill(undefined);
+  /** Names of the others, lower case. */
+  #others: string[] | undefined;
+  #size = 0;
+
+  constructor(scheme: string) {
+    this.scheme = scheme;
+  }
+
+  get(name: Name): string | undefined {
+    return this.#values[NAMES.indexOf(name)];
+  }
+
+  /** Takes the parameter whose name is `text[start, end)`; false where it is there already or there are too many. */
+  add(text: string, start: number, end: number, value: string): boolean {
+    let place = NAMES.findIndex((name) => name.length === end - start && text.startsWith(name, start));
+    const name = place < 0 ? text.slice(start, end).toLowerCase() : '';
+    if (place < 0) place = (NAMES as readonly string[]).indexOf(name);
+    if (++this.#size > AUTH_PARAM_LIMIT) return false;
+    if (place < 0) {
+      this.#others ??= [];
+      return !this.#others.includes(name) && this.#others.push(name) > 0;
+    }
+    if (this.#values[place] !== undefined) return false;
+    this.#values[place] = value;
+    return true;
+  }
 }
 
 /** The most parameters of one authentication header. */
@@ -40,26 +74,24 @@ export const NONCE_LIFETIME = 300_000;
 function parseAuth(text: string): AuthHeader | undefined {
   const space = text.indexOf(' ');
   if (space < 0 || !isToken(text.slice(0, space))) return undefined;
-  const params = new Map<string, string>();
+  const header = new AuthHeader(text.startsWith('Digest ') ? 'digest' : text.slice(0, space).toLowerCase());
   let at = skipSpace(text, space);
   while (at < text.length) {
-    const equals = text.indexOf('=', at);
-    const name = equals < 0 ? '' : trimmed(text, at, equals).toLowerCase();
-    if (!isToken(name) || params.has(name) || params.size >= AUTH_PARAM_LIMIT) return undefined;
+    const stop = endOfToken(text, at);
+    const equals = skipSpace(text, stop);
+    if (stop === at || text.charCodeAt(equals) !== 61) return undefined;
     const from = skipSpace(text, equals + 1);
     const quoted = text.charCodeAt(from) === 34;
-    const comma = quoted ? endOfQuoted(text, from) : text.indexOf(',', from);
-    if (quoted && comma < 0) return undefined;
-    const end = comma < 0 ? text.length : comma;
-    const value = trimmed(text, from, end);
-    if (!quoted && !isToken(value)) return undefined;
-    params.set(name, unquote(value));
+    const end = quoted ? endOfQuoted(text, from) : endOfToken(text, from);
+    if (end <= from) return undefined;
+    const value = quoted ? unquote(text.slice(from, end)) : text.slice(from, end);
+    if (!header.add(text, at, stop, value)) return undefined;
     at = skipSpace(text, end);
     if (at >= text.length) break;
     if (text.charCodeAt(at) !== 44) return undefined;
     at = skipSpace(text, at + 1);
   }
-  return { scheme: text.slice(0, space).toLowerCase(), params };
+  return header;
 }
 
 function algorithmOf(name: string | undefined): DigestAlgorithm | undefined {
@@ -139,14 +171,13 @@ function equalText(a: string, b: string): boolean {
 export function parseCredentials(header: string): DigestCredentials | undefined {
   const auth = parseAuth(header);
   if (auth?.scheme !== 'digest') return undefined;
-  const algorithm = algorithmOf(auth.params.get('algorithm'));
-  const [username, realm, nonce] = [auth.params.get('username'), auth.params.get('realm'), auth.params.get('nonce')];
-  const [uri, response] = [auth.params.get('uri'), auth.params.get('response')];
-  const [nc, cnonce] = [auth.params.get('nc'), auth.params.get('cnonce')];
+  const algorithm = algorithmOf(auth.get('algorithm'));
+  const [username, realm, nonce] = [auth.get('username'), auth.get('realm'), auth.get('nonce')];
+  const [uri, response] = [auth.get('uri'), auth.get('response')];
+  const [nc, cnonce] = [auth.get('nc'), auth.get('cnonce')];
   if (username === undefined || realm === undefined || nonce === undefined || uri === undefined) return undefined;
   if (response === undefined || nc === undefined || cnonce === undefined || algorithm === undefined) return undefined;
-  if (auth.params.get('qop')?.toLowerCase() !== 'auth' || nc.length !== 8 || fromHex(nc) === undefined)
-    return undefined;
+  if (auth.get('qop')?.toLowerCase() !== 'auth' || nc.length !== 8 || fromHex(nc) === undefined) return undefined;
   return { username, realm, nonce, uri, response, algorithm, nc, cnonce, qop: 'auth' };
 }
 
@@ -284,7 +315,7 @@ export function authorize(
 export function realmOf(challenges: readonly string[]): string | undefined {
   for (const value of challenges) {
     const auth = parseAuth(value);
-    if (auth?.scheme === 'digest') return auth.params.get('realm');
+    if (auth?.scheme === 'digest') return auth.get('realm');
   }
   return undefined;
 }
@@ -301,13 +332,13 @@ function pickChallenge(values: readonly string[], realm: string): Challenge | un
   let best: Challenge | undefined;
   for (const value of values) {
     const auth = parseAuth(value);
-    if (auth?.scheme !== 'digest' || auth.params.get('realm') !== realm) continue;
-    const algorithm = algorithmOf(auth.params.get('algorithm'));
-    const nonce = auth.params.get('nonce');
-    const qop = auth.params.get('qop');
+    if (auth?.scheme !== 'digest' || auth.get('realm') !== realm) continue;
+    const algorithm = algorithmOf(auth.get('algorithm'));
+    const nonce = auth.get('nonce');
+    const qop = auth.get('qop');
     const known = qop === undefined || qop.split(',').some((one) => one.trim().toLowerCase() === 'auth');
     if (algorithm === undefined || nonce === undefined || !known) continue;
-    const found = { algorithm, nonce, opaque: auth.params.get('opaque'), qop: qop !== undefined };
+    const found = { algorithm, nonce, opaque: auth.get('opaque'), qop: qop !== undefined };
     if (best === undefined || (best.algorithm === 'MD5' && algorithm === 'SHA-256')) best = found;
   }
   return best;

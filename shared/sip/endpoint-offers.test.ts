@@ -311,6 +311,17 @@ describe('other requests in a dialog', () => {
     hangup(duo.a, mine);
   });
 
+  it('INFO of a package that nobody asked for is refused, and the call goes on (RFC 6086 section 4.2.2)', () => {
+    const { mine } = established();
+    const headers = [['Info-Package', 'g.3gpp.ussd']] as const;
+    duo.a.act((e, now, out) => e.requestInDialog(mine, 'INFO', { headers }, now, out));
+    duo.run(100);
+    expect(duo.b.lines.at(-1)).toBe('469 INFO');
+    expect(duo.b.lastSent('469').header('Recv-Info')).toBe('');
+    expect(duo.b.names).not.toContain('in-dialog');
+    hangup(duo.a, mine);
+  });
+
   it('OPTIONS is answered without the user; an old sequence number with 500; a strange tag or Call-ID with 481', () => {
     const { mine } = established();
     duo.fate = (_text, from) => (from === duo.a ? [1] : []);

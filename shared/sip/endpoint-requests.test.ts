@@ -171,12 +171,12 @@ describe('the way back', () => {
     });
   });
 
-  it('a forged received is not believed; IPv6 has brackets', () => {
+  it('a forged received is not believed; of IPv6 it has no brackets (RFC 5118 section 4.5)', () => {
     const v6 = sent('SIP/2.0/UDP [2001:db8::9]:5060;received=1.2.3.4;branch=z9hG4bK1;rport', {
       host: '2001:db8::7',
       port: 6000,
     });
-    expect(v6.via).toBe('SIP/2.0/UDP [2001:db8::9]:5060;branch=z9hG4bK1;received=[2001:db8::7];rport=6000');
+    expect(v6.via).toBe('SIP/2.0/UDP [2001:db8::9]:5060;branch=z9hG4bK1;received=2001:db8::7;rport=6000');
   });
 });
 

@@ -1,8 +1,7 @@
 /** The face of the SIP stack: sorts what comes in and carries out what its user decides. Pure; see `types.ts` for the contract. */
-import { Roster } from '../kernel/roster.ts';
 import type { Random } from '../kernel/world.ts';
 import { type HeaderLine, reasonHeader } from './build.ts';
-import { Call, type Core, type EndpointLimits } from './call.ts';
+import { Call, Calls, type Core, type EndpointLimits } from './call.ts';
 import { callHooks } from './call-dialog.ts';
 import { hangup } from './call-end.ts';
 import { rejectCall, senderKnown, sendOk, sendProgress } from './call-in.ts';
@@ -90,7 +89,6 @@ export class Endpoint implements SipEndpoint {
   readonly #core: Core;
   readonly #plain: PlainRequests;
   readonly #inbound: Inbound;
-  #calls = 0;
 
   constructor(options: EndpointOptions) {
     const { sessionExpires, reliable = false } = options;
@@ -118,12 +116,11 @@ export class Endpoint implements SipEndpoint {
       hash: options.hash,
       sessionExpires,
       reliable,
-      calls: new Roster(),
-      byTag: new Roster(),
+      calls: new Calls(),
       hooks: callHooks,
     };
     this.#plain = new PlainRequests(this.#core);
-    this.#inbound = new Inbound(this.#core, this.#plain, () => this.#newHandle());
+    this.#inbound = new Inbound(this.#core, this.#plain);
   }
 
   receive(text: string, flow: Flow, now: number, out: EndpointOutput[]): void {
@@ -163,7 +160,7 @@ export class Endpoint implements SipEndpoint {
   }
 
   invite(options: InviteOptions, now: number, out: EndpointOutput[]): CallHandle {
-    const handle = this.#newHandle();
+    const handle = this.#core.calls.newHandle();
     startCall(this.#core, handle, options, now, out);
     return handle;
   }
@@ -268,7 +265,7 @@ export class Endpoint implements SipEndpoint {
 
   restore(snapshot: CallSnapshot, flow: Flow, now?: number): CallHandle {
     const { initiator: outgoing, contact, callId, localTag } = snapshot;
-    const handle = this.#newHandle();
+    const handle = this.#core.calls.newHandle();
     const call = new Call(this.#core, { handle, outgoing, at: 'confirmed', flow, contact, callId, localTag });
     call.dialog = dialogFromSnapshot(snapshot);
     call.dialog.localSeq += RESTORE_GAP;
@@ -296,9 +293,5 @@ export class Endpoint implements SipEndpoint {
   /** Requests that wait for the user's reply, for health and leak tests. */
   get waiting(): number {
     return this.#plain.waiting;
-  }
-
-  #newHandle(): CallHandle {
-    return `c${++this.#calls}`;
   }
 }

@@ -1,6 +1,6 @@
 /** Header field lines, the pieces of which a message is made. */
 import { latin1, utf8 } from '../kernel/bytes.ts';
-import { type HeaderKind, headerKind } from './headers.ts';
+import { HEADERS, type HeaderKind, headerKind } from './headers.ts';
 import { trimmed } from './params.ts';
 
 /** One header field line. Never changed once made, so messages may share it. */
@@ -30,6 +30,15 @@ export function makeField(name: string, value: string): Field {
   const text = oneLine(value);
   return { id: kind?.id ?? 0, name: kind?.name ?? oneLine(name), text, start: 0, end: text.length };
 }
+
+/** A line of a known header whose value was read from a message, or made of what cannot end a line: nothing is looked at again. */
+export const knownField = (id: number, value: string): Field => ({
+  id,
+  name: HEADERS[id - 1]?.name ?? '',
+  text: value,
+  start: 0,
+  end: value.length,
+});
 
 /**
  * Trimmed text without CR, LF and NUL, one character per octet: text that holds a character above 255 is no octets yet and

@@ -3,7 +3,16 @@
  * said without keys: which one counts, whether it fits the call, and whether it is fresh. Pure.
  */
 import { type Identity, readIdentity } from './identity.ts';
-import { type Attestation, canonicalNumber, type ReadSent, type ReadToken, readSent, readToken } from './passport.ts';
+import {
+  type Attestation,
+  canonicalNumber,
+  type ReadFull,
+  type ReadSent,
+  type ReadToken,
+  readFull,
+  readSent,
+  readToken,
+} from './passport.ts';
 
 /** What a phone is told of the caller's number (3GPP TS 24.229 section 7.2A.20). */
 export type Verstat = 'TN-Validation-Passed' | 'TN-Validation-Failed' | 'No-TN-Validation';
@@ -54,17 +63,16 @@ export function claimOf({ values, caller, called, now }: SignedCall): Claim {
   if (read.some((one) => one === undefined)) return failed('invalid', 'malformed header');
   // Kinds that we do not know are as if they were not there (RFC 8224 section 6.2, step 1).
   const ofKind = (kind: string) => read.flatMap((one) => (one?.ppt?.toLowerCase() === kind ? [one] : []));
-  const [first, second] = ofKind('shaken');
-  if (first === undefined) return { verdict: { verstat: 'No-TN-Validation', fault: 'missing', why: 'not signed' } };
-  if (second !== undefined) return failed('invalid', 'more than one');
-  if (first.alg !== undefined && first.alg !== 'ES256') return failed('invalid', 'another algorithm');
-  const token = readToken(first.token);
-  if (token === undefined) return failed('invalid', 'malformed token');
-  const { x5u, orig } = token.passport;
-  if (x5u !== first.info) return failed('invalid', 'info and x5u differ');
-  if (canonicalNumber(caller) !== orig) return failed('invalid', 'signed for another caller');
+  const full = ofKind('div-o').flatMap(fullBy);
+  const signed = signedOf(ofKind('shaken'), full);
+  if ('verdict' in signed) return signed;
+  const { token } = signed;
+  if (canonicalNumber(caller) !== token.passport.orig) return failed('invalid', 'signed for another caller');
   const numbers = called.flatMap((one) => canonicalNumber(one) ?? []);
-  const sentOn = chainTo(numbers, token, ofKind('div').flatMap(sentBy));
+  const all = [...ofKind('div').flatMap(sentBy), ...full.flatMap((one) => one.sentOn)];
+  // Ways through many are many: what one header field can hold counts like header fields.
+  if (all.length > VALUES) return failed('invalid', 'too many');
+  const sentOn = chainTo(numbers, token, all);
   if (sentOn === undefined) return failed('invalid', 'signed for another callee');
   const last = sentOn.at(-1)?.passport ?? token.passport;
   if (Math.abs(now - last.iat) > FRESH) return failed('stale', last.iat < now ? 'too old' : 'from the future');
@@ -74,6 +82,28 @@ export function claimOf({ values, caller, called, now }: SignedCall): Claim {
     return time - before <= RANG_FOR && before - time <= FRESH;
   });
   return inTurn ? { token, sentOn } : failed('stale', 'sent on at another time');
+}
+
+/** The one token over the caller: in a header field of its own, or within those who sent the call on, or in both. */
+function signedOf(
+  [first, second]: readonly Identity[],
+  full: readonly ReadFull[],
+): { readonly token: ReadToken } | { readonly verdict: Verdict } {
+  if (second !== undefined) return failed('invalid', 'more than one');
+  const token = first === undefined ? full.find((one) => one.token !== undefined)?.token : readToken(first.token);
+  if (token === undefined && first === undefined)
+    return { verdict: { verstat: 'No-TN-Validation', fault: 'missing', why: 'not signed' } };
+  if (first?.alg !== undefined && first.alg !== 'ES256') return failed('invalid', 'another algorithm');
+  if (token === undefined) return failed('invalid', 'malformed token');
+  if (first !== undefined && token.passport.x5u !== first.info) return failed('invalid', 'info and x5u differ');
+  const others = full.flatMap((one) => one.token ?? []);
+  return others.every(({ input }) => input === token.input) ? { token } : failed('invalid', 'more than one');
+}
+
+/** What says that a call was sent on, with what it was before; one that is malformed says nothing. */
+function fullBy({ token, info, alg = 'ES256' }: Identity): ReadFull[] {
+  const read = alg === 'ES256' ? readFull(token) : undefined;
+  return read === undefined || read.sentOn.at(-1)?.passport.x5u !== info ? [] : [read];
 }
 
 /** What says that a call was sent on; one that is malformed says nothing. */

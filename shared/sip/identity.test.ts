@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IDENTITY_LIMIT, readIdentity, writeIdentity } from './identity.ts';
 import { claimOf, FRESH, RANG_FOR, type SignedCall, VALUES } from './identity-check.ts';
-import { divInput, type Passport, type Sent, signingInput, tokenOf } from './passport.ts';
+import { divInput, type Passport, readToken, type Sent, signingInput, tokenOf } from './passport.ts';
 
 describe('the Identity header field', () => {
   it('reads the example of RFC 8224 section 4, with spaces', () => {
@@ -112,6 +112,44 @@ describe('a call that was sent on (RFC 8946)', () => {
   ])('%s', (_name, values, by) => {
     const claim = claimOf(call(values));
     expect('sentOn' in claim && claim.sentOn.map(({ passport }) => passport.div)).toEqual(by);
+  });
+
+  /** The same in one header field each, with what came before in it. */
+  const tokenIn = (text: string) => readIdentity(text)?.token ?? '';
+  const full = (said: Partial<Sent> & Pick<Sent, 'div' | 'dest'>, before: string, header = {}) => {
+    const input = divInput({ x5u: X5U, iat: NOW, orig: PASSPORT.orig, ...said }, tokenIn(before));
+    return writeIdentity({
+      token: tokenOf(input, new Uint8Array(64)),
+      info: X5U,
+      alg: 'ES256',
+      ppt: 'div-o',
+      ...header,
+    });
+  };
+  const once = (header = {}) => full({ div: FIRST, dest: { tn: [SECOND] }, iat: NOW - 10 }, shaken(), header);
+  const twice = (said: Partial<Sent> = {}, header = {}) =>
+    full({ div: SECOND, dest: { tn: [LAST] }, ...said }, once(), header);
+
+  it.each<[string, string[]]>([
+    ['alone', [twice()]],
+    ['beside what is in it', [shaken(), one(), twice()]],
+    ['once, and then in the plain way', [once(), two()]],
+    ['in the plain way, and then so', [shaken(), full({ div: SECOND, dest: { tn: [LAST] } }, one())]],
+  ])('in the full form %s (section 5)', (_name, values) => {
+    const claim = claimOf(call(values));
+    expect('sentOn' in claim && claim.sentOn.map(({ passport }) => passport.div)).toEqual([FIRST, SECOND]);
+    expect('token' in claim && claim.token.passport).toEqual(readToken(tokenIn(shaken()))?.passport);
+  });
+
+  it.each<[string, string[], string]>([
+    ['of two who call', [shaken({ origid: 'other' }), twice()], 'invalid'],
+    ['to somebody else', [once()], 'invalid'],
+    ['too long ago', [twice({ iat: NOW - FRESH - 1 })], 'stale'],
+    ['with another address', [twice({}, { info: 'https://c.example/b.pem' })], 'missing'],
+    ['by another algorithm', [twice({}, { alg: 'none' })], 'missing'],
+    ['so often that the ways are many', [shaken(), ...Array.from({ length: 5 }, () => twice())], 'invalid'],
+  ])('in the full form %s does not pass', (_name, values, fault) => {
+    expect(claimOf(call(values))).toMatchObject({ verdict: { fault } });
   });
 
   it.each<[string, string[], string]>([

@@ -9,20 +9,17 @@ import { MESSAGE_LIMIT, parse } from './parse.ts';
 import type { PlainRequests } from './plain-requests.ts';
 import { MIN_SE, tooShort } from './session-timer.ts';
 import type { ServerPlace, ServerTransaction } from './transaction.ts';
-import { mergeKeyOf, serverKey } from './transactions.ts';
-import type { CallHandle, EndpointOutput, Flow } from './types.ts';
+import type { EndpointOutput, Flow } from './types.ts';
 import { validate } from './validate.ts';
 import { write } from './write.ts';
 
 export class Inbound {
   readonly #core: Core;
   readonly #plain: PlainRequests;
-  readonly #newHandle: () => CallHandle;
 
-  constructor(core: Core, plain: PlainRequests, newHandle: () => CallHandle) {
+  constructor(core: Core, plain: PlainRequests) {
     this.#core = core;
     this.#plain = plain;
-    this.#newHandle = newHandle;
   }
 
   receive(text: string, flow: Flow, now: number, out: EndpointOutput[]): void {
@@ -39,8 +36,8 @@ export class Inbound {
 
   #request(message: SipMessage, text: string, flow: Flow, now: number, out: EndpointOutput[]): void {
     const { transactions } = this.#core;
-    const key = serverKey(message, message.method === 'ACK' ? 'INVITE' : message.method);
-    const known = transactions.find(key);
+    if (message.method === 'ACK' && this.#awaited(message, now, out)) return;
+    const known = transactions.find(message, message.method === 'ACK' ? 'INVITE' : message.method);
     if (message.method === 'ACK') {
       if (known) transactions.ack(known, message, now, out);
       else if (!this.#ack(message, now, out)) this.#core.stray?.(message, flow, text);
@@ -61,7 +58,7 @@ export class Inbound {
     }
     if (message.method === 'CANCEL') {
       stampVia(message, flow);
-      this.#cancel(message, key, place, now, out);
+      this.#cancel(message, place, now, out);
       return;
     }
     const tag = message.toTag;
@@ -73,15 +70,14 @@ export class Inbound {
       return;
     }
     if (!refusal && tag !== undefined && this.#isStray(tag, message) && this.#core.stray?.(message, flow, text)) return;
-    const mergeKey = tag === undefined ? mergeKeyOf(message) : undefined;
-    const late = refusal ?? this.#lateRefusal(message, mergeKey) ?? this.#withoutDialog(message, tag);
+    const late = refusal ?? this.#lateRefusal(message, begins) ?? this.#withoutDialog(message, tag);
     if (late && !this.#hasDialog(message, tag)) {
       // Whoever has no part in anything here is answered once: repeated, the answer would be much more than what was sent.
       this.#refuseUnserved(message, flow, late, out);
       return;
     }
     stampVia(message, flow);
-    const transaction = transactions.open(message, { key, mergeKey }, place, now);
+    const transaction = transactions.open(message, begins, place, now);
     if (late) {
       this.#refuse(transaction, message, late, now, out);
       return;
@@ -110,9 +106,9 @@ export class Inbound {
   }
 
   /** What speaks against a request that is to be kept: it came along another way already, or there are too many. */
-  #lateRefusal(message: SipMessage, mergeKey: string | undefined): Refusal | undefined {
-    if (mergeKey === undefined) return undefined;
-    if (this.#core.transactions.isMerged(mergeKey)) return { status: 482, headers: [] };
+  #lateRefusal(message: SipMessage, begins: boolean): Refusal | undefined {
+    if (!begins) return undefined;
+    if (this.#core.transactions.isMerged(message)) return { status: 482, headers: [] };
     if (message.method === 'INVITE' && this.#core.calls.size >= this.#core.limits.calls) {
       return { status: 503, headers: [['Retry-After', '10']] };
     }
@@ -120,7 +116,7 @@ export class Inbound {
   }
 
   #hasDialog(message: SipMessage, tag: string | undefined): boolean {
-    const call = tag === undefined ? undefined : this.#core.byTag.get(tag);
+    const call = tag === undefined ? undefined : this.#core.calls.ofTag(tag);
     return call !== undefined && dialogFor(call, message) !== undefined;
   }
 
@@ -135,7 +131,7 @@ export class Inbound {
       this.#plain.incoming(transaction, message, now, out);
       return;
     }
-    takeCall(this.#core, this.#newHandle(), transaction, message, now, out);
+    takeCall(this.#core, this.#core.calls.newHandle(), transaction, message, now, out);
   }
 
   #inDialog(
@@ -145,7 +141,7 @@ export class Inbound {
     now: number,
     out: EndpointOutput[],
   ): void {
-    const call = this.#core.byTag.get(tag);
+    const call = this.#core.calls.ofTag(tag);
     const dialog = call && dialogFor(call, message);
     // A subscription is a dialog that the user keeps (RFC 6665), where it knows of events at all.
     const ofEvents = message.method === 'SUBSCRIBE' || message.method === 'NOTIFY';
@@ -169,20 +165,28 @@ export class Inbound {
     call.plan();
   }
 
+  /** The ACK of the 2xx that a call waits for, as nearly all are: no transaction need be asked. */
+  #awaited(message: SipMessage, now: number, out: EndpointOutput[]): boolean {
+    const call = this.#core.calls.ofTag(message.toTag ?? '');
+    if (call?.unacked?.seq !== message.cseq.n || dialogFor(call, message) === undefined) return false;
+    callHooks.acked(call, message, now, out);
+    return true;
+  }
+
   /** False where nobody here has its dialog. */
   #ack(message: SipMessage, now: number, out: EndpointOutput[]): boolean {
-    const call = this.#core.byTag.get(message.toTag ?? '');
+    const call = this.#core.calls.ofTag(message.toTag ?? '');
     if (!call || !dialogFor(call, message)) return false;
     callHooks.acked(call, message, now, out);
     return true;
   }
 
   /** Section 9.2: answered by itself; 481 where there is no INVITE that it could mean. */
-  #cancel(message: SipMessage, key: string, place: ServerPlace, now: number, out: EndpointOutput[]): void {
+  #cancel(message: SipMessage, place: ServerPlace, now: number, out: EndpointOutput[]): void {
     const { transactions } = this.#core;
-    const invite = transactions.cancelled(message);
-    const mergeKey = message.to.params.has('tag') ? undefined : mergeKeyOf(message);
-    const transaction = transactions.open(message, { key, mergeKey }, place, now);
+    // The pending INVITE that it means (section 9.2).
+    const invite = transactions.find(message, 'INVITE');
+    const transaction = transactions.open(message, !message.hasToTag, place, now);
     const call = invite?.user instanceof Call ? invite.user : undefined;
     const tag = call?.localTag ?? this.#core.tokens.next(8);
     const response = tagged(message, invite ? 200 : 481, tag);

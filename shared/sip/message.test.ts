@@ -276,6 +276,10 @@ describe('Via', () => {
     'SIP/2.0/U@P h',
     'SIP/2.0/UDP [::1',
     'SIP/2.0/UDP ;branch=x',
+    'SIP/2.0/UDP h;branch=x;branch=y',
+    'SIP/2.0/UDP h;received=a;received=b',
+    'SIP/2.0/UDP h;rport;branch=x;rport=1',
+    'SIP/2.0/UDP h;rport=',
   ])('refuses %j', (text) => {
     expect(parseVia(text)).toBeUndefined();
   });

@@ -2,20 +2,9 @@
  * One SIP message: start line, header fields in their order, body. A parsed message keeps offsets into the received text and
  * reads values when they are asked for; a changed field becomes a text of its own, the others stay slices of the original.
  */
-import { type Field, isNamed, makeField, oneLine, sameName } from './fields.ts';
-import {
-  CALL_ID,
-  CONTACT,
-  CSEQ,
-  EXPIRES,
-  FROM,
-  headerKind,
-  MAX_FORWARDS,
-  RECORD_ROUTE,
-  ROUTE,
-  TO,
-  VIA,
-} from './headers.ts';
+import { FieldList } from './field-list.ts';
+import { type Field, knownField, makeField, oneLine } from './fields.ts';
+import { CALL_ID, CONTACT, CSEQ, EXPIRES, FROM, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, VIA } from './headers.ts';
 import { decimal, splitList } from './params.ts';
 import { deltaSeconds, parseCSeq } from './scalars.ts';
 import { reasonPhrase } from './status.ts';
@@ -28,7 +17,7 @@ export type { NameAddr } from './uri.ts';
 export { type Via, writeVia } from './via.ts';
 
 const nobody = (): NameAddr => ({ display: '', uri: '', params: new Map() });
-export class SipMessage {
+export class SipMessage extends FieldList {
   readonly kind: 'request' | 'response';
   /** Request-URI; empty for a response. */
   uri: string;
@@ -37,13 +26,13 @@ export class SipMessage {
   reason: string;
   /** One character per octet. */
   body: string;
-  /** For writer and parser; others use the methods. */
-  readonly fields: Field[];
   #method: string;
   #vias: Via[] | undefined;
   #viasWhole = true;
   /** null: there is none. */
   #topVia: Via | null | undefined;
+  /** How many Via values there are, where that is known. */
+  #viaCount: number | undefined;
   #from: NameAddr | undefined;
   #to: NameAddr | undefined;
   #contacts: NameAddr[] | undefined;
@@ -52,6 +41,8 @@ export class SipMessage {
   /** Tags; null: there is none. */
   #fromTag: string | null | undefined;
   #toTag: string | null | undefined;
+  /** Where they are null there is no parameter of that name at all. */
+  #tagsWhole = false;
 
   /** `method` is empty for a response; there it is read from CSeq. */
   constructor(
@@ -63,12 +54,12 @@ export class SipMessage {
     fields: Field[],
     body: string,
   ) {
+    super(fields);
     this.kind = kind;
     this.#method = method;
     this.uri = uri;
     this.status = status;
     this.reason = reason;
-    this.fields = fields;
     this.body = body;
   }
 
@@ -77,96 +68,47 @@ export class SipMessage {
     return this.kind === 'request' ? this.#method : this.cseq.method;
   }
 
-  /** The first value of that name (any case, long or compact): raw and trimmed; of a comma list the whole first line. */
-  header(name: string): string | undefined {
-    const kind = headerKind(name);
-    return kind === undefined ? this.#unknown(name) : this.#first(kind.id);
+  /** Puts a Via of ours before all others. */
+  pushVia(value: string): void {
+    this.fields.unshift(knownField(VIA, value));
+    this.changed(VIA);
   }
 
-  /** Every value of that name in order; lines of list headers are split at their top-level commas. */
-  headerAll(name: string): string[] {
-    const kind = headerKind(name);
-    if (kind?.list) return this.#list(kind.id);
-    const lower = name.toLowerCase();
-    const values: string[] = [];
-    for (const field of this.fields) {
-      if (isNamed(field, kind, lower)) values.push(field.text.slice(field.start, field.end));
-    }
-    return values;
-  }
-
-  /** Replaces all values of that name by one line, in the place of the first; appends where there is none. */
-  set(name: string, value: string): void {
-    const field = makeField(name, value);
-    const at = this.#place(field);
-    if (at < 0) this.fields.push(field);
+  /** Replaces the first Via value. */
+  setTopVia(value: string): void {
+    const at = this.fields.findIndex((field) => field.id === VIA);
+    const field = this.fields[at];
+    if (field === undefined || field.text.slice(field.start, field.end).includes(',')) this.setFirst('Via', value);
     else {
-      this.fields[at] = field;
-      this.#keep((one, i) => i <= at || !sameName(one, field));
+      this.fields[at] = knownField(VIA, value);
+      this.changed(VIA);
     }
-    this.#forget(field.id);
   }
 
-  /** Appends a line. */
-  add(name: string, value: string): void {
-    const field = makeField(name, value);
-    this.fields.push(field);
-    this.#forget(field.id);
+  /** What the judge of usual messages has read on its way. */
+  took(via: Via, vias: number, callId: string, cseq: { readonly n: number; readonly method: string }): void {
+    this.#topVia = via;
+    this.#viaCount = vias;
+    this.#callId = callId;
+    this.#cseq = cseq;
   }
 
-  /** Puts a line before the first of that name; before all others where there is none. */
-  prepend(name: string, value: string): void {
-    const field = makeField(name, value);
-    this.fields.splice(Math.max(this.#place(field), 0), 0, field);
-    this.#forget(field.id);
+  /** The same of the tags; undefined where there is none. */
+  tookTags(from: string | undefined, to: string | undefined): void {
+    this.#fromTag = from ?? null;
+    this.#toTag = to ?? null;
+    this.#tagsWhole = true;
   }
 
-  /** Removes every line of that name. */
-  remove(name: string): void {
-    const kind = headerKind(name);
-    const lower = name.toLowerCase();
-    this.#keep((field) => !isNamed(field, kind, lower));
-    this.#forget(kind?.id ?? 0);
-  }
-
-  /** Where the first line of that name stands; -1 where there is none. */
-  #place(field: Field): number {
-    for (let i = 0; i < this.fields.length; i++) {
-      const one = this.fields[i];
-      if (one !== undefined && sameName(one, field)) return i;
-    }
-    return -1;
-  }
-
-  #keep(stays: (field: Field, at: number) => boolean): void {
-    let kept = 0;
-    for (let i = 0; i < this.fields.length; i++) {
-      const field = this.fields[i];
-      if (field !== undefined && stays(field, i)) this.fields[kept++] = field;
-    }
-    this.fields.length = kept;
-  }
-
-  /** Replaces the first value (not line) of that name and keeps the others; undefined removes it. */
-  setFirst(name: string, value: string | undefined): void {
-    const rest = this.headerAll(name).slice(1);
-    const values = value === undefined ? rest : [value, ...rest];
-    if (values.length === 0) {
-      this.remove(name);
-      return;
-    }
-    const kind = headerKind(name);
-    if (kind?.list) this.set(name, values.join(', '));
-    else {
-      this.set(name, values[0] ?? '');
-      for (const other of rest) this.add(name, other);
-    }
+  /** To has a tag, if perhaps an empty one. */
+  get hasToTag(): boolean {
+    return this.toTag !== undefined || (!this.#tagsWhole && this.to.params.has('tag'));
   }
 
   /** Every Via value, topmost first; malformed ones are left out (`validate` refuses such a message). */
   get vias(): Via[] {
     if (this.#vias === undefined) {
-      const values = this.#list(VIA);
+      const values = this.list(VIA);
       const vias: Via[] = [];
       for (const value of values) {
         const via = parseVia(value);
@@ -190,20 +132,26 @@ export class SipMessage {
   get topVia(): Via | undefined {
     if (this.#topVia === undefined && this.#vias !== undefined && this.#viasWhole) this.#topVia = this.#vias[0] ?? null;
     if (this.#topVia === undefined) {
-      const [value = ''] = splitList(this.#first(VIA) ?? '');
+      const [value = ''] = splitList(this.first(VIA) ?? '');
       this.#topVia = parseVia(value) ?? parseVia(value.slice(0, Math.max(value.indexOf(';'), 0))) ?? null;
     }
     return this.#topVia ?? undefined;
   }
 
+  /** There is more than one Via. */
+  get hasFurtherVia(): boolean {
+    this.#viaCount ??= this.list(VIA).length;
+    return this.#viaCount > 1;
+  }
+
   /** Empty address where absent or malformed (`validate` refuses such a message). */
   get from(): NameAddr {
-    this.#from ??= parseNameAddr(this.#first(FROM) ?? '') ?? nobody();
+    this.#from ??= parseNameAddr(this.first(FROM) ?? '') ?? nobody();
     return this.#from;
   }
 
   get to(): NameAddr {
-    this.#to ??= parseNameAddr(this.#first(TO) ?? '') ?? nobody();
+    this.#to ??= parseNameAddr(this.first(TO) ?? '') ?? nobody();
     return this.#to;
   }
 
@@ -226,7 +174,7 @@ export class SipMessage {
 
   /** Contact is `*` (RFC 3261 section 10.2.2). */
   get contactStar(): boolean {
-    return this.#first(CONTACT) === '*';
+    return this.first(CONTACT) === '*';
   }
 
   get routes(): NameAddr[] {
@@ -239,32 +187,27 @@ export class SipMessage {
 
   /** Sequence number and method; 0 and empty where absent or malformed. */
   get cseq(): { readonly n: number; readonly method: string } {
-    this.#cseq ??= parseCSeq(this.#first(CSEQ) ?? '') ?? { n: 0, method: '' };
+    this.#cseq ??= parseCSeq(this.first(CSEQ) ?? '') ?? { n: 0, method: '' };
     return this.#cseq;
   }
 
   get callId(): string {
-    this.#callId ??= this.#first(CALL_ID) ?? '';
+    this.#callId ??= this.first(CALL_ID) ?? '';
     return this.#callId;
   }
 
   /** Seconds of the Expires header; undefined where absent or not digits; a huge number counts as 2^32 - 1. */
   get expires(): number | undefined {
-    return deltaSeconds(this.#first(EXPIRES));
+    return deltaSeconds(this.first(EXPIRES));
   }
 
   get maxForwards(): number | undefined {
-    return decimal(this.#first(MAX_FORWARDS) ?? '', 255);
+    return decimal(this.first(MAX_FORWARDS) ?? '', 255);
   }
 
   /** A copy that can be changed without the original. */
   clone(): SipMessage {
     return new SipMessage(this.kind, this.#method, this.uri, this.status, this.reason, this.fields.slice(), this.body);
-  }
-
-  #first(id: number): string | undefined {
-    for (const field of this.fields) if (field.id === id) return field.text.slice(field.start, field.end);
-    return undefined;
   }
 
   /** Of an address of the usual form the tag is read where it stands; any other is read as a whole. */
@@ -278,41 +221,22 @@ export class SipMessage {
     return read().params.get('tag') ?? null;
   }
 
-  #unknown(name: string): string | undefined {
-    const lower = name.toLowerCase();
-    for (const field of this.fields) {
-      if (field.id === 0 && field.name.toLowerCase() === lower) return field.text.slice(field.start, field.end);
-    }
-    return undefined;
-  }
-
   #addresses(id: number): NameAddr[] {
     const addresses: NameAddr[] = [];
-    for (const value of this.#list(id)) {
+    for (const value of this.list(id)) {
       const address = value === '*' ? undefined : parseNameAddr(value);
       if (address !== undefined) addresses.push(address);
     }
     return addresses;
   }
 
-  /** Values of a list header over all its lines. */
-  #list(id: number): string[] {
-    let values: string[] | undefined;
-    for (const field of this.fields) {
-      if (field.id !== id) continue;
-      const line = splitList(field.text.slice(field.start, field.end));
-      if (values === undefined) values = line;
-      else for (const value of line) values.push(value);
-    }
-    return values ?? [];
-  }
-
   /** What was read of a field that changes. */
-  #forget(id: number): void {
+  protected override changed(id: number): void {
     switch (id) {
       case VIA:
         this.#vias = undefined;
         this.#topVia = undefined;
+        this.#viaCount = undefined;
         return;
       case FROM:
         this.#from = undefined;
@@ -321,6 +245,7 @@ export class SipMessage {
       case TO:
         this.#to = undefined;
         this.#toTag = undefined;
+        this.#tagsWhole = false;
         return;
       case CONTACT:
         this.#contacts = undefined;
@@ -351,14 +276,15 @@ const DIALOG_FORMING = new Set(['INVITE', 'SUBSCRIBE', 'REFER']);
 const VIA_LINES = 128;
 
 /**
- * A response to `request` (RFC 3261 section 8.2.6.2): Via, From, To, Call-ID, CSeq as they came, of repeated ones the first; the To tag
- * is the caller's to add.
+ * A response to `request` (RFC 3261 section 8.2.6.2): Via, From, To, Call-ID, CSeq as they came, of repeated ones the first. `tag` is put
+ * on the To; without it the tag is the caller's to add.
  */
 export function newResponse(
   request: SipMessage,
   status: number,
   reason: string = reasonPhrase(status),
   headers: readonly (readonly [string, string])[] = [],
+  tag?: string,
 ): SipMessage {
   const routed = status > 100 && status < 300 && DIALOG_FORMING.has(request.method);
   const fields: Field[] = [];
@@ -367,7 +293,7 @@ export function newResponse(
   for (const field of request.fields) {
     const { id } = field;
     if (id === FROM || id === TO || id === CALL_ID || id === CSEQ) {
-      if ((seen & (1 << id)) === 0) fields.push(field);
+      if ((seen & (1 << id)) === 0) fields.push(id === TO && tag !== undefined ? withTag(field, tag) : field);
       seen |= 1 << id;
     } else if (id === VIA) {
       if (vias++ < VIA_LINES) fields.push(field);
@@ -377,3 +303,6 @@ export function newResponse(
   for (const [name, value] of headers) fields.push(makeField(name, value));
   return new SipMessage('response', '', '', status, oneLine(reason), fields, '');
 }
+
+const withTag = ({ text, start, end }: Field, tag: string): Field =>
+  knownField(TO, `${text.slice(start, end)};tag=${tag}`);

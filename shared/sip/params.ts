@@ -32,6 +32,7 @@ function all(text: string, flag: number): boolean {
 
 /** `token` of RFC 3261: at least one of its characters and no other. */
 export const isToken = (text: string): boolean => text.length > 0 && all(text, TOKEN);
+export const isTokenCode = (code: number): boolean => ((CLASS[code] ?? 0) & TOKEN) !== 0;
 /** Only characters that may stand in a URI; octets above 127 are let through as they come. */
 export const isUriText = (text: string): boolean => all(text, URI);
 /** Only characters of a host name or IPv4 address (with the underscore that the field uses). */
@@ -151,6 +152,16 @@ export function parseParams(text: string, at: number): Params | undefined {
 function endOf(text: string, at: number, flag: number): number {
   let i = at;
   while (i < text.length && ((CLASS[text.charCodeAt(i)] ?? 0) & flag) !== 0) i++;
+  return i;
+}
+
+/** Where the token ends that begins at `at`. */
+export const endOfToken = (text: string, at: number): number => endOf(text, at, TOKEN);
+
+/** Where the characters of an unquoted parameter value end that begin at `at`; `end` at the latest. */
+export function endOfValue(text: string, at: number, end: number): number {
+  let i = at;
+  while (i < end && ((CLASS[text.charCodeAt(i)] ?? 0) & VALUE) !== 0) i++;
   return i;
 }
 

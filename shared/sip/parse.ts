@@ -7,6 +7,7 @@
 import type { Field } from './fields.ts';
 import { CONTENT_LENGTH, HEADERS, type HeaderKind, headerKind } from './headers.ts';
 import { SipMessage } from './message.ts';
+import { methodAt } from './methods.ts';
 import { decimal, isDigits, isToken, trimmed } from './params.ts';
 
 /** The longest message, octets. */
@@ -79,7 +80,7 @@ function requestLine(line: string): StartLine | undefined {
   const first = line.indexOf(' ');
   const last = line.lastIndexOf(' ');
   if (first <= 0 || last === first) return damagedRequestLine(line);
-  const method = line.slice(0, first);
+  const method = methodAt(line, 0, first);
   const version = line.slice(last + 1).toUpperCase();
   if (!isToken(method)) return undefined;
   const uri = line.slice(first + 1, last);

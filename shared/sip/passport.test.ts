@@ -7,6 +7,7 @@ import {
   DEST_LIMIT,
   divInput,
   type Passport,
+  readFull,
   readSent,
   readToken,
   signingInput,
@@ -149,4 +150,39 @@ describe('a PASSporT of who sent a call on', () => {
     ['by another algorithm', token({ ...header, alg: 'none' }, claims)],
     ['too long', token(header, { ...claims, hi: '1'.repeat(TOKEN_LIMIT) })],
   ])('%s is none', (_name, text) => expect(readSent(text)).toBeUndefined());
+
+  describe('with what it was before (RFC 8946 section 5)', () => {
+    const signed = (input: string) => tokenOf(input, SIGNATURE);
+    const caller = signed(signingInput({ ...GOOD, dest: { tn: [sent.div] } }));
+    const full = signed(divInput(sent, caller));
+    const next = { ...sent, div: '12155551214', dest: { tn: ['12155551215'] } };
+    const names = (text: string) => readFull(text)?.sentOn.map(({ passport }) => passport.div);
+
+    it('stands in canonical JSON, under a kind of its own', () => {
+      const [head = '', body = ''] = full.split('.').map((one) => Buffer.from(one, 'base64url').toString());
+      expect(head).toBe(JSON.stringify({ ...HEADER, ppt: 'div-o' }));
+      expect(body).toBe(
+        `{"dest":{"tn":["12155551214"]},"div":{"tn":"12155551213"},"iat":1443208345,"opt":"${caller}","orig":{"tn":"12155551212"}}`,
+      );
+      expect([readSent(full), readToken(full)]).toEqual([undefined, undefined]);
+    });
+
+    it('is read whole, once or twice, around whatever kind', () => {
+      expect(readFull(full)).toMatchObject({ token: readToken(caller), sentOn: [{ passport: sent }] });
+      expect(names(signed(divInput(next, full)))).toEqual([sent.div, next.div]);
+      const aroundDiv = readFull(signed(divInput(next, signed(divInput(sent)))));
+      expect([aroundDiv?.token, aroundDiv?.sentOn.length]).toEqual([undefined, 2]);
+    });
+
+    it.each<[string, string]>([
+      ['of a call that was for somebody else', signed(divInput({ ...sent, div: '19' }, caller))],
+      ['of another caller’s call', signed(divInput({ ...sent, orig: '19' }, caller))],
+      ['around nothing', signed(divInput(sent, 'x'))],
+      ['around no text', token({ ...header, ppt: 'div-o' }, { ...claims, opt: { a: 1 } })],
+      ['without it', token({ ...header, ppt: 'div-o' }, claims)],
+      ['of the plain kind', token(header, { ...claims, opt: caller })],
+      ['around one that is wrong inside', signed(divInput(next, signed(divInput({ ...sent, div: '19' }, caller))))],
+      ['too long', signed(divInput(sent, caller.padEnd(TOKEN_LIMIT, 'x')))],
+    ])('one %s is none', (_name, text) => expect(readFull(text)).toBeUndefined());
+  });
 });

@@ -1,7 +1,7 @@
 /**
  * PASSporT (RFC 8225) of the kinds `shaken` (RFC 8588: who calls whom, when, and how well the signer knows the caller) and `div` (RFC 8946:
- * who sent that call on, and to whom), as JSON Web Signatures in their compact form. Here they are only written and read; whoever holds a
- * key signs `signingInput` or `divInput`.
+ * who sent that call on, and to whom; `div-o`: the same with the token of what it was in it), as JSON Web Signatures in their compact form.
+ * Here they are only written and read; whoever holds a key signs `signingInput` or `divInput`.
  */
 import { fromBase64, toBase64 } from '../kernel/base64.ts';
 import { latin1, utf8 } from '../kernel/bytes.ts';
@@ -68,13 +68,17 @@ export function signingInput({ x5u, attest, dest, iat, orig, origid }: Passport)
   return inputOf('shaken', x5u, { attest, dest: inOrder(dest), iat, orig: { tn: orig }, origid });
 }
 
-/** As `signingInput`, of the kind `div`. */
-export function divInput({ x5u, dest, div, iat, orig }: Sent): string {
-  return inputOf('div', x5u, { dest: inOrder(dest), div: { tn: div }, iat, orig: { tn: orig } });
+/** As `signingInput`, of the kind `div`; with the token in its full form by which the call came, of the kind `div-o`. */
+export function divInput({ x5u, dest, div, iat, orig }: Sent, opt?: string): string {
+  const said = { dest: inOrder(dest), div: { tn: div }, iat };
+  if (opt === undefined) return inputOf('div', x5u, { ...said, orig: { tn: orig } });
+  return inputOf('div-o', x5u, { ...said, opt, orig: { tn: orig } });
 }
 
 /** `claims` with its keys in order. */
-function inputOf(ppt: 'shaken' | 'div', x5u: string, claims: object): string {
+type Kind = 'shaken' | 'div' | 'div-o';
+
+function inputOf(ppt: Kind, x5u: string, claims: object): string {
   const header = { alg: 'ES256', ppt, typ: 'passport', x5u };
   return `${urlText(JSON.stringify(header))}.${urlText(JSON.stringify(claims))}`;
 }
@@ -102,9 +106,44 @@ export function readToken(token: string): ReadToken | undefined {
 /** As `readToken`, of the kind `div`. */
 export function readSent(token: string): ReadSent | undefined {
   const read = readSigned(token, 'div');
-  const common = read && commonOf(read.claims, read.x5u);
-  const div = isObject(read?.claims.div) ? numberOf(read.claims.div.tn) : undefined;
-  if (read === undefined || common === undefined || div === undefined) return undefined;
+  return read && sentOf(read);
+}
+
+/** All that a token of the kind `div-o` says, the first of those who sent the call on first. */
+export interface ReadFull {
+  /** What was signed over the caller; absent where the innermost is of the kind `div`. */
+  readonly token?: ReadToken;
+  readonly sentOn: readonly ReadSent[];
+}
+
+/**
+ * Reads a token of the kind `div-o` (RFC 8946 section 5) with those in it, each in its full form; undefined where one is malformed, or was
+ * not for whoever sent it on. `TOKEN_LIMIT` bounds how many there can be.
+ */
+export function readFull(token: string): ReadFull | undefined {
+  const read = readSigned(token, 'div-o');
+  const sent = read && sentOf(read);
+  const opt = read?.claims.opt;
+  if (sent === undefined || typeof opt !== 'string') return undefined;
+  const inner = withinFull(opt);
+  const before = inner?.sentOn.at(-1) ?? inner?.token;
+  if (inner === undefined || before === undefined) return undefined;
+  const { dest, orig } = before.passport;
+  if (orig !== sent.passport.orig || dest.tn?.includes(sent.passport.div) !== true) return undefined;
+  return { ...inner, sentOn: [...inner.sentOn, sent] };
+}
+
+function withinFull(opt: string): ReadFull | undefined {
+  const token = readToken(opt);
+  if (token !== undefined) return { token, sentOn: [] };
+  const sent = readSent(opt);
+  return sent === undefined ? readFull(opt) : { sentOn: [sent] };
+}
+
+function sentOf(read: Signed): ReadSent | undefined {
+  const common = commonOf(read.claims, read.x5u);
+  const div = isObject(read.claims.div) ? numberOf(read.claims.div.tn) : undefined;
+  if (common === undefined || div === undefined) return undefined;
   return { passport: { ...common, div }, input: read.input, signature: read.signature };
 }
 
@@ -113,7 +152,7 @@ interface Signed extends Pick<ReadToken, 'input' | 'signature'> {
   readonly x5u: string;
 }
 
-function readSigned(token: string, kind: 'shaken' | 'div'): Signed | undefined {
+function readSigned(token: string, kind: Kind): Signed | undefined {
   if (token.length > TOKEN_LIMIT) return undefined;
   const parts = token.split('.');
   const [head = '', body = '', sign = ''] = parts;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { newRequest } from './message.ts';
-import { privacyOf, wantsPrivacy } from './privacy.ts';
+import { privacyOf, privacyToPass, wantsPrivacy } from './privacy.ts';
 
 const OWN = '<sip:a@example.com>;tag=1';
 
@@ -30,4 +30,17 @@ it.each<[values: string[], session: boolean, critical: boolean, unknown: boolean
 ])('%j asks for more', (values, session, critical, unknown) => {
   const headers = [['From', OWN] as const, ...values.map((value) => ['Privacy', value] as const)];
   expect(privacyOf(newRequest('INVITE', 'sip:b@example.com', headers))).toMatchObject({ session, critical, unknown });
+});
+
+it.each<[from: string, values: string[], passed: string[]]>([
+  [OWN, [], []],
+  [OWN, ['ID'], ['id']],
+  [OWN, ['user;header'], ['id', 'user', 'header']],
+  [OWN, ['session', 'history; critical'], ['session', 'history', 'critical']],
+  [OWN, ['x-more;session'], ['session']],
+  [OWN, ['id', 'none'], ['none']],
+  ['<sip:anonymous@anonymous.invalid>;tag=1', ['session'], ['id', 'session']],
+])('%s, %j: the next one hears of %j', (from, values, passed) => {
+  const headers = [['From', from] as const, ...values.map((value) => ['Privacy', value] as const)];
+  expect(privacyToPass(newRequest('INVITE', 'sip:b@example.com', headers))).toEqual(passed);
 });

@@ -20,10 +20,9 @@ export interface Privacy {
 
 /** By the Privacy header, or by an anonymous From. `none` beats all others. */
 export function privacyOf(message: SipMessage): Privacy {
-  const values = message
-    .headerAll('Privacy')
-    .flatMap((value) => value.split(';').map((one) => one.trim().toLowerCase()))
-    .filter((value) => value !== '');
+  if (message.header('Privacy') === undefined)
+    return { hidden: isAnonymous(message.from.uri), session: false, critical: false, unknown: false };
+  const values = valuesOf(message);
   if (values.includes('none')) return { hidden: false, session: false, critical: false, unknown: false };
   return {
     hidden: values.some((value) => WITHHOLD.has(value)) || isAnonymous(message.from.uri),
@@ -31,6 +30,24 @@ export function privacyOf(message: SipMessage): Privacy {
     critical: values.includes('critical'),
     unknown: values.some((value) => !KNOWN.has(value)),
   };
+}
+
+/**
+ * The priv-values that the next element of the trust domain is to hear of, where this one is but on the way: those that are known, and `id`
+ * where the callee is not to know who calls. `none` stands alone.
+ */
+export function privacyToPass(message: SipMessage): string[] {
+  const values = valuesOf(message);
+  if (values.includes('none')) return ['none'];
+  const id = wantsPrivacy(message) ? ['id'] : [];
+  return [...new Set([...id, ...values.filter((value) => KNOWN.has(value))])];
+}
+
+function valuesOf(message: SipMessage): string[] {
+  return message
+    .headerAll('Privacy')
+    .flatMap((value) => value.split(';').map((one) => one.trim().toLowerCase()))
+    .filter((value) => value !== '');
 }
 
 /** True where the callee is not to know who calls. */

@@ -1,4 +1,5 @@
 /** Numbers in header values. */
+import { methodAt } from './methods.ts';
 import { decimal, isDigits, skipSpace } from './params.ts';
 
 /** The largest sequence number, 2^31 - 1 (RFC 3261 section 8.1.1.5). */
@@ -11,7 +12,7 @@ export function parseCSeq(text: string): { readonly n: number; readonly method: 
   let end = 0;
   while (end < text.length && text.charCodeAt(end) !== 32 && text.charCodeAt(end) !== 9) end++;
   const n = decimal(text.slice(0, end), CSEQ_MAX);
-  const method = text.slice(skipSpace(text, end));
+  const method = methodAt(text, skipSpace(text, end), text.length);
   return n === undefined || method === '' ? undefined : { n, method };
 }
 

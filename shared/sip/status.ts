@@ -42,6 +42,7 @@ const PHRASES = new Map<number, string>([
   [438, 'Invalid Identity Header'],
   [439, 'First Hop Lacks Outbound Support'],
   [440, 'Max-Breadth Exceeded'],
+  [469, 'Bad Info Package'],
   [480, 'Temporarily Unavailable'],
   [481, 'Call/Transaction Does Not Exist'],
   [482, 'Loop Detected'],

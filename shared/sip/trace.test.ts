@@ -118,6 +118,10 @@ describe('masking', () => {
     ['INVITE sip:*33*4711*0900@h', 'INVITE sip:*33*(hidden)*0900@h'],
     ['sip:%2a33%2A4711%2A0900@h', 'sip:%2a33%2A(hidden)%2A0900@h'],
     ['*33*4711', '*33*(hidden)'],
+    ['*34*4711*45#', '*34*(hidden)*45#'],
+    ['#34*4711#', '#34*(hidden)#'],
+    ['sip:%2334*4711%23@h', 'sip:%2334*(hidden)%23@h'],
+    ['INVITE sip:*35*4711*0815*0815#@h', 'INVITE sip:*35*(hidden)@h'],
     ['*331*4711#', '*331*4711#'],
     ['+4933*47', '+4933*47'],
   ])('a PIN is shown to nobody: %s', (dialled, shown) => expect(withoutPin(dialled)).toBe(shown));

@@ -20,16 +20,7 @@ export interface TraceEntry {
 /** Messages and octets that are kept at the most; the oldest give way. */
 export const TRACE_LIMIT = { messages: 2_000, octets: 2 * 1024 * 1024 } as const;
 
-/** What is kept of one message; used again and again, so that a busy switch leaves nothing to collect. */
-interface Slot {
-  at: number;
-  kind: TraceEntry['kind'];
-  peer: string;
-  /** Where its octets lie. */
-  from: number;
-  length: number;
-  note: { readonly callId: string; readonly text: string } | undefined;
-}
+const KINDS = ['in', 'out', 'note'] as const;
 
 /** Octets with which the memory begins; it grows with what is kept. */
 const FIRST_OCTETS = 16_384;
@@ -42,13 +33,24 @@ export class SipTrace {
   #ring = new Uint8Array(0);
   /** Where the next message goes. */
   #end = 0;
-  readonly #slots: Slot[] = [];
+  /** Of each message, in slots that are used again and again: when it was, of what kind, and where its octets lie. */
+  readonly #at: Float64Array;
+  readonly #kind: Uint8Array;
+  readonly #from: Int32Array;
+  readonly #length: Int32Array;
+  readonly #peers: string[] = [];
+  /** By slot. */
+  readonly #notes = new Map<number, { readonly callId: string; readonly text: string }>();
   /** The oldest slot, and how many are taken from there on. */
   #first = 0;
   #size = 0;
 
   constructor(limit: { readonly messages: number; readonly octets: number } = TRACE_LIMIT) {
     this.#limit = limit;
+    this.#at = new Float64Array(limit.messages);
+    this.#kind = new Uint8Array(limit.messages);
+    this.#from = new Int32Array(limit.messages);
+    this.#length = new Int32Array(limit.messages);
   }
 
   get size(): number {
@@ -60,14 +62,13 @@ export class SipTrace {
     const from = this.#room(said.length);
     if (from === undefined) return;
     this.#ring.set(typeof said === 'string' ? fromLatin1(said) : said, from);
-    this.#keep({ at, kind, peer, from, length: said.length, note: undefined });
+    this.#keep(at, kind, peer, from, said.length);
   }
 
   /** Keeps an event of a call. */
   note(callId: string, text: string, at: number): void {
     const from = this.#room(text.length);
-    if (from !== undefined)
-      this.#keep({ at, kind: 'note', peer: '', from, length: text.length, note: { callId, text } });
+    if (from !== undefined) this.#notes.set(this.#keep(at, 'note', '', from, text.length), { callId, text });
   }
 
   /** What was kept of these calls, oldest first; the texts as they went over the wire. */
@@ -78,33 +79,36 @@ export class SipTrace {
   all(): TraceEntry[] {
     const entries: TraceEntry[] = [];
     for (let i = 0; i < this.#size; i++) {
-      const slot = this.#slots[(this.#first + i) % this.#limit.messages];
-      if (slot === undefined) break;
-      const { at, kind, peer, from, length, note } = slot;
+      const slot = (this.#first + i) % this.#limit.messages;
+      const [at = 0, from = 0, length = 0] = [this.#at[slot], this.#from[slot], this.#length[slot]];
+      const [kind = 'note', peer = ''] = [KINDS[this.#kind[slot] ?? 0], this.#peers[slot]];
+      const note = this.#notes.get(slot);
       const text = note?.text ?? latin1(this.#ring.subarray(from, from + length));
       entries.push({ at, kind, peer, text, callId: note?.callId ?? callIdOf(text) });
     }
     return entries;
   }
 
-  #keep(entry: Slot): void {
+  #keep(at: number, kind: TraceEntry['kind'], peer: string, from: number, length: number): number {
     if (this.#size === this.#limit.messages) this.#drop();
-    const place = (this.#first + this.#size++) % this.#limit.messages;
-    const slot = this.#slots[place];
-    if (slot === undefined) this.#slots[place] = entry;
-    else Object.assign(slot, entry);
+    const slot = (this.#first + this.#size++) % this.#limit.messages;
+    this.#at[slot] = at;
+    this.#kind[slot] = KINDS.indexOf(kind);
+    this.#from[slot] = from;
+    this.#length[slot] = length;
+    this.#peers[slot] = peer;
+    return slot;
   }
 
   #drop(): void {
-    const slot = this.#slots[this.#first];
-    if (slot !== undefined) slot.note = undefined;
+    if (this.#notes.size > 0) this.#notes.delete(this.#first);
     this.#first = (this.#first + 1) % this.#limit.messages;
     this.#size--;
   }
 
   /** Where the oldest message that is kept begins; -1 where there is none. */
   get #oldest(): number {
-    return this.#size === 0 ? -1 : (this.#slots[this.#first]?.from ?? -1);
+    return this.#size === 0 ? -1 : (this.#from[this.#first] ?? -1);
   }
 
   /** A place for so many octets; the oldest messages give way. Undefined where there can be none: then nothing is kept. */
@@ -236,11 +240,13 @@ function maskField(line: string): string {
 }
 
 /**
- * The PIN that a phone dialled before a number (`*33*PIN*number`, see `docs/features.md`) is its owner's: whoever sees what was dialled,
- * on a lamp, in a list or a trace, sees it so.
+ * The PIN that a phone dialled in a code (`*33*PIN*number`, `*34*PIN*classes#`, `#34*PIN#`, `*35*PIN*new*new#`, see `docs/features.md`) is
+ * its owner's: whoever sees what was dialled, on a lamp, in a list or a trace, sees it so.
  */
 export function withoutPin(text: string): string {
-  return text.replace(/((?:\*|%2a)33(?:\*|%2a))[^*%@;\s<>"]+/gi, '$1(hidden)');
+  return text
+    .replace(/((?:[*#]|%2[a3])3[34](?:\*|%2a))[^*#%@;\s<>"]+/gi, '$1(hidden)')
+    .replace(/((?:\*|%2a)35(?:\*|%2a))[^@;\s<>"]+/gi, '$1(hidden)');
 }
 
 /** `sip:user:password@host` loses the password; embedded headers and unknown URI parameters go whole. */

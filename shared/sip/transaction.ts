@@ -16,6 +16,7 @@ import {
   newInviteServer,
 } from './invite-server.ts';
 import type { SipMessage } from './message.ts';
+import { own } from './params.ts';
 import { parse } from './parse.ts';
 import {
   newRequestClient,
@@ -57,12 +58,22 @@ export interface Holder {
   acknowledge(request: SipMessage, response: SipMessage): SipMessage;
 }
 
+/** The branch of a client transaction, which ends in the place where its holder keeps it. */
+export interface ClientName {
+  readonly branch: string;
+  readonly place: number;
+}
+
 export class ClientTransaction implements Timed {
   planned: Timed['planned'];
-  readonly key: string;
+  readonly named: ClientName;
   readonly flow: Flow;
   readonly method: string;
   readonly user: ClientUser;
+  /** Of an INVITE: that of its CANCEL, which has the same branch. */
+  cancel: ClientTransaction | undefined;
+  /** Terminated and forgotten. */
+  gone = false;
   /** Gone once nothing needs it any more. */
   request: SipMessage | undefined;
   readonly #holder: Holder;
@@ -71,8 +82,8 @@ export class ClientTransaction implements Timed {
   /** Wire form of the ACK for a refusal. */
   #ack: string | undefined;
 
-  constructor(key: string, request: SipMessage, flow: Flow, user: ClientUser, holder: Holder) {
-    this.key = key;
+  constructor(named: ClientName, request: SipMessage, flow: Flow, user: ClientUser, holder: Holder) {
+    this.named = named;
     this.flow = flow;
     this.method = request.method;
     this.user = user;
@@ -143,7 +154,7 @@ export class ClientTransaction implements Timed {
         return;
       case 'ack':
         if (!this.#ack && this.request && message) {
-          this.#ack = write(this.#holder.acknowledge(this.request, message));
+          this.#ack = own(write(this.#holder.acknowledge(this.request, message)));
         }
         if (this.#ack) sendAgain(this.flow, this.#ack, out);
         return;
@@ -166,10 +177,21 @@ export class ClientTransaction implements Timed {
 
 export class ServerTransaction implements Timed {
   planned: Timed['planned'];
-  readonly key: string;
-  /** From tag, Call-ID and CSeq: what the copies of a request that came along two ways share (section 8.2.2.2); none inside a dialog. */
-  readonly mergeKey: string | undefined;
   readonly method: string;
+  /** Of the top Via: what tells it from others of its Call-ID (RFC 3261 section 17.2.3). */
+  readonly branch: string;
+  readonly host: string;
+  readonly port: number | undefined;
+  /** Outside a dialog: with the From tag, what the copies of a request that came along two ways share (section 8.2.2.2). */
+  readonly begins: boolean;
+  readonly seq: number;
+  readonly fromTag: string | undefined;
+  /** Its holder's: where it lies, and the one behind it there. */
+  same: SameCall | undefined;
+  next: ServerTransaction | undefined;
+  apart: ServerKeys | undefined;
+  /** Terminated and forgotten. */
+  gone = false;
   readonly flow: Flow;
   user: ServerUser | undefined;
   /** Gone after the final response. */
@@ -184,10 +206,15 @@ export class ServerTransaction implements Timed {
   /** Octets of the request, as it came. */
   readonly size: number;
 
-  constructor(keys: ServerKeys, request: SipMessage, at: ServerPlace, holder: Holder, now: number) {
-    this.key = keys.key;
-    this.mergeKey = keys.mergeKey;
+  constructor(request: SipMessage, begins: boolean, at: ServerPlace, holder: Holder, now: number) {
+    const via = request.topVia;
     this.method = request.method;
+    this.branch = own(via?.branch ?? '');
+    this.host = own(via?.host ?? '');
+    this.port = via?.port;
+    this.begins = begins;
+    this.seq = request.cseq.n;
+    this.fromTag = begins && request.fromTag !== undefined ? own(request.fromTag) : undefined;
     this.flow = at.flow;
     this.#back = at.back;
     this.size = at.size;
@@ -278,7 +305,7 @@ export class ServerTransaction implements Timed {
   }
 
   #reply(message: SipMessage, out: EndpointOutput[]): void {
-    const text = write(message);
+    const text = own(write(message));
     // The 2xx of an INVITE is repeated by its user alone (RFC 6026 section 8.7).
     this.#response = this.#invite?.at === 'accepted' ? undefined : text;
     if (message.status >= 200) this.request = undefined;
@@ -292,7 +319,14 @@ export function sendAgain(flow: Flow, text: string, out: EndpointOutput[]): void
   if (message) out.push({ do: 'send', flow, message, text });
 }
 
-/** By what a server transaction is found. */
+/** The server transactions of one Call-ID: mostly an INVITE and the BYE of its call. */
+export interface SameCall {
+  readonly callId: string;
+  first: ServerTransaction | undefined;
+  count: number;
+}
+
+/** By what a server transaction is found that does not lie with the others of its Call-ID. */
 export interface ServerKeys {
   readonly key: string;
   /** None inside a dialog. */

@@ -3,12 +3,14 @@ import { Roster } from '../kernel/roster.ts';
 import { ackFailure, viaValue } from './build.ts';
 import { Deadlines } from './deadlines.ts';
 import type { SipMessage } from './message.ts';
+import { own } from './params.ts';
+import { nameAt, Places } from './places.ts';
 import type { Tokens } from './tokens.ts';
 import {
   ClientTransaction,
   type ClientUser,
   type Holder,
-  type ServerKeys,
+  type SameCall,
   type ServerPlace,
   ServerTransaction,
 } from './transaction.ts';
@@ -17,6 +19,8 @@ import { isReliable } from './types.ts';
 import { write } from './write.ts';
 
 const COOKIE = 'z9hG4bK';
+/** Server transactions of one Call-ID that are gone through one by one; further ones are found by a table of their own. */
+export const SAME_CALL = 8;
 
 /** Anything that breaks with its flow. */
 export interface OnFlow {
@@ -26,9 +30,17 @@ export interface OnFlow {
 export class Transactions implements Holder {
   readonly deadlines = new Deadlines();
   readonly #tokens: Tokens;
-  readonly #clients = new Roster<string, ClientTransaction>();
-  readonly #servers = new Roster<string, ServerTransaction>();
+  /** A CANCEL hangs on its INVITE, whose branch it has. */
+  readonly #clients = new Places<ClientTransaction>();
+  readonly #servers = new Map<string, SameCall>();
+  /** The Call-ID that was looked for last, and what there was. */
+  #asked = '';
+  #answer: SameCall | undefined;
+  /** By all that names them: those without the cookie of RFC 3261, and those of a Call-ID that has too many. */
+  readonly #others = new Roster<string, ServerTransaction>();
+  /** What is merged with one of these. */
   readonly #merged = new Roster<string, ServerTransaction>();
+  #count = 0;
   /** What hangs on each connection; UDP has no connection that could close. */
   readonly #byFlow = new Map<string, Set<OnFlow>>();
 
@@ -37,41 +49,42 @@ export class Transactions implements Holder {
   }
 
   get count(): number {
-    return this.#clients.size + this.#servers.size;
+    return this.#count;
   }
 
   /** Puts a Via on `request` and sends it. */
   start(request: SipMessage, flow: Flow, user: ClientUser, now: number, out: EndpointOutput[]): ClientTransaction {
-    const branch = `${COOKIE}${this.#tokens.next(10)}`;
-    request.prepend('Via', viaValue(flow, branch));
-    return this.#begin(`${branch}|${request.method}`, request, flow, user, now, out);
+    const place = this.#clients.take();
+    const branch = nameAt(`${COOKIE}${this.#tokens.next(10)}`, place);
+    request.pushVia(viaValue(flow, branch));
+    const transaction = new ClientTransaction({ branch, place }, request, flow, user, this);
+    this.#clients.put(place, transaction);
+    return this.#begin(transaction, now, out);
   }
 
-  /** Sends a CANCEL, which carries the branch of its INVITE. */
-  startCancel(cancel: SipMessage, flow: Flow, user: ClientUser, now: number, out: EndpointOutput[]): ClientTransaction {
-    const branch = cancel.topVia?.params.get('branch') ?? '';
-    return this.#begin(`${branch}|CANCEL`, cancel, flow, user, now, out);
-  }
-
-  /** Sends a request that has no transaction, the ACK for a 2xx (section 13.2.2.4), and gives its wire form. */
-  sendAck(ack: SipMessage, flow: Flow, out: EndpointOutput[]): string {
-    ack.prepend('Via', viaValue(flow, `${COOKIE}${this.#tokens.next(10)}`));
-    const text = write(ack);
-    out.push({ do: 'send', flow, message: ack, text });
-    return text;
-  }
-
-  #begin(
-    key: string,
-    request: SipMessage,
-    flow: Flow,
+  /** Sends the CANCEL of an INVITE, whose branch it carries. */
+  startCancel(
+    invite: ClientTransaction,
+    cancel: SipMessage,
     user: ClientUser,
     now: number,
     out: EndpointOutput[],
   ): ClientTransaction {
-    const transaction = new ClientTransaction(key, request, flow, user, this);
-    this.#clients.set(key, transaction);
-    this.hang(flow, transaction);
+    invite.cancel = new ClientTransaction(invite.named, cancel, invite.flow, user, this);
+    return this.#begin(invite.cancel, now, out);
+  }
+
+  /** Sends a request that has no transaction, the ACK for a 2xx (section 13.2.2.4), and gives its wire form. */
+  sendAck(ack: SipMessage, flow: Flow, out: EndpointOutput[]): string {
+    ack.pushVia(viaValue(flow, `${COOKIE}${this.#tokens.next(10)}`));
+    const text = own(write(ack));
+    out.push({ do: 'send', flow, message: ack, text });
+    return text;
+  }
+
+  #begin(transaction: ClientTransaction, now: number, out: EndpointOutput[]): ClientTransaction {
+    this.#count++;
+    this.hang(transaction.flow, transaction);
     transaction.start(now, out);
     this.deadlines.plan(transaction);
     return transaction;
@@ -79,40 +92,76 @@ export class Transactions implements Holder {
 
   /** Gives a response to its transaction; one without (false) is dropped (section 18.1.2 leaves it to the element, RFC 6026 says drop). */
   response(message: SipMessage, now: number, out: EndpointOutput[]): boolean {
-    const branch = message.topVia?.params.get('branch');
+    const branch = message.topVia?.branch;
     // With a further Via it is another element's (section 8.1.3.3).
-    if (branch === undefined || message.headerAll('Via').length > 1) return false;
-    const transaction = this.#clients.get(`${branch}|${message.cseq.method}`);
-    if (!transaction) return false;
+    if (branch === undefined || message.hasFurtherVia) return false;
+    const first = this.#clients.of(branch);
+    if (first === undefined || first.named.branch !== branch) return false;
+    const transaction = first.method === message.method ? first : first.cancel;
+    if (transaction === undefined || transaction.gone || transaction.method !== message.method) return false;
     transaction.respond(message, now, out);
     this.deadlines.plan(transaction);
     return true;
   }
 
-  /** The server transaction of that key, see `serverKey`. */
-  find(key: string): ServerTransaction | undefined {
-    return this.#servers.get(key);
-  }
-
-  /** The pending INVITE that a CANCEL means (section 9.2). */
-  cancelled(cancel: SipMessage): ServerTransaction | undefined {
-    return this.#servers.get(serverKey(cancel, 'INVITE'));
+  /** The server transaction that a request, or the ACK or CANCEL of one, belongs to (section 17.2.3); `method` is the transaction's. */
+  find(request: SipMessage, method: string): ServerTransaction | undefined {
+    const via = request.topVia;
+    if (via?.branch?.startsWith(COOKIE)) {
+      const { branch, host, port } = via;
+      for (let one = this.#ofCall(request.callId)?.first; one !== undefined; one = one.next)
+        if (one.method === method && one.branch === branch && one.host === host && one.port === port) return one;
+    }
+    return this.#others.size === 0 ? undefined : this.#others.get(serverKey(request, method));
   }
 
   /** True where the same request outside a dialog is being served already, having come another way (section 8.2.2.2). */
-  isMerged(mergeKey: string): boolean {
-    return this.#merged.has(mergeKey);
+  isMerged(request: SipMessage): boolean {
+    const { callId, method, cseq, fromTag } = request;
+    for (let one = this.#ofCall(callId)?.first; one !== undefined; one = one.next)
+      if (one.begins && one.seq === cseq.n && one.method === method && one.fromTag === fromTag) return true;
+    return this.#merged.size > 0 && this.#merged.has(mergeKeyOf(request));
   }
 
-  /** A new server transaction with its `serverKey`, and outside a dialog its `mergeKeyOf`; its user is to be set by the caller. */
-  open(request: SipMessage, keys: ServerKeys, place: ServerPlace, now: number): ServerTransaction {
-    const { key, mergeKey } = keys;
-    const transaction = new ServerTransaction(keys, request, place, this, now);
-    this.#servers.set(key, transaction);
-    if (mergeKey !== undefined) this.#merged.set(mergeKey, transaction);
+  #ofCall(callId: string): SameCall | undefined {
+    if (this.#asked !== callId) {
+      this.#answer = this.#servers.get(callId);
+      this.#asked = callId;
+    }
+    return this.#answer;
+  }
+
+  /** A new server transaction; its user is to be set by the caller. `begins`: outside a dialog. */
+  open(request: SipMessage, begins: boolean, place: ServerPlace, now: number): ServerTransaction {
+    const transaction = new ServerTransaction(request, begins, place, this, now);
+    const same = this.#ofCall(request.callId);
+    if (transaction.branch.startsWith(COOKIE) && (same?.count ?? 0) < SAME_CALL) this.#join(same, transaction, request);
+    else this.#keepApart(transaction, request);
+    this.#count++;
     this.hang(place.flow, transaction);
     this.deadlines.plan(transaction);
     return transaction;
+  }
+
+  #join(known: SameCall | undefined, transaction: ServerTransaction, request: SipMessage): void {
+    const same: SameCall = known ?? { callId: own(request.callId), first: undefined, count: 0 };
+    if (known === undefined) {
+      this.#servers.set(same.callId, same);
+      this.#asked = same.callId;
+      this.#answer = same;
+    }
+    transaction.same = same;
+    transaction.next = same.first;
+    same.first = transaction;
+    same.count++;
+  }
+
+  #keepApart(transaction: ServerTransaction, request: SipMessage): void {
+    const key = serverKey(request, request.method);
+    const mergeKey = transaction.begins ? mergeKeyOf(request) : undefined;
+    transaction.apart = { key, mergeKey };
+    this.#others.set(key, transaction);
+    if (mergeKey !== undefined) this.#merged.set(mergeKey, transaction);
   }
 
   /** Steps a server transaction and keeps its deadline in view. */
@@ -127,17 +176,39 @@ export class Transactions implements Holder {
   }
 
   forgetClient(transaction: ClientTransaction): void {
-    this.#clients.delete(transaction.key);
+    if (transaction.gone) return;
+    transaction.gone = true;
+    this.#count--;
     this.deadlines.plan(transaction);
     this.unhang(transaction.flow, transaction);
+    const { place } = transaction.named;
+    const first = this.#clients.at(place);
+    if (first?.gone === true && first.cancel?.gone !== false) this.#clients.free(place);
   }
 
   forgetServer(transaction: ServerTransaction): void {
-    this.#servers.delete(transaction.key);
+    if (transaction.gone) return;
+    transaction.gone = true;
+    this.#count--;
     this.deadlines.plan(transaction);
-    const { mergeKey } = transaction;
-    if (mergeKey !== undefined && this.#merged.get(mergeKey) === transaction) this.#merged.delete(mergeKey);
     this.unhang(transaction.flow, transaction);
+    const { same, apart } = transaction;
+    if (same !== undefined) this.#leave(same, transaction);
+    if (apart === undefined) return;
+    this.#others.delete(apart.key);
+    const { mergeKey } = apart;
+    if (mergeKey !== undefined && this.#merged.get(mergeKey) === transaction) this.#merged.delete(mergeKey);
+  }
+
+  #leave(same: SameCall, transaction: ServerTransaction): void {
+    same.count--;
+    if (same.first === transaction) same.first = transaction.next;
+    for (let one = same.first; one !== undefined; one = one.next)
+      if (one.next === transaction) one.next = transaction.next;
+    transaction.next = undefined;
+    if (same.count > 0) return;
+    this.#servers.delete(same.callId);
+    if (this.#asked === same.callId) this.#answer = undefined;
   }
 
   acknowledge(request: SipMessage, response: SipMessage): SipMessage {
@@ -169,9 +240,9 @@ export class Transactions implements Holder {
  * Names the server transaction that a request belongs to: branch, sent-by and method (section 17.2.3; for ACK the method is its
  * INVITE's); without the cookie of RFC 3261 what RFC 2543 compared.
  */
-export function serverKey(request: SipMessage, method: string): string {
+function serverKey(request: SipMessage, method: string): string {
   const via = request.topVia;
-  const branch = via?.params.get('branch') ?? '';
+  const branch = via?.branch ?? '';
   if (via && branch.startsWith(COOKIE)) return `${branch}|${via.host}:${via.port ?? ''}|${method}`;
   const { n } = request.cseq;
   const from = request.fromTag ?? '';
@@ -179,6 +250,5 @@ export function serverKey(request: SipMessage, method: string): string {
 }
 
 /** What the copies of one request outside a dialog share, whatever way they come (section 8.2.2.2). */
-export function mergeKeyOf(request: SipMessage): string {
-  return `${request.cseq.n}|${request.fromTag ?? ''}|${request.callId}|${request.method}`;
-}
+const mergeKeyOf = (request: SipMessage): string =>
+  `${request.cseq.n}|${request.fromTag ?? ''}|${request.callId}|${request.method}`;

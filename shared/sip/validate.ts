@@ -3,15 +3,14 @@
  * message. The same rules hold for datagrams and streams. A request that breaks one is answered with the rule's status; a
  * response that breaks one is dropped (RFC 3261 section 8.1.3).
  */
-import { CONTACT, FROM, HEADERS, headerKind, TO } from './headers.ts';
+import { HEADERS, headerKind } from './headers.ts';
 import type { SipMessage } from './message.ts';
 import { decimal, isDigits, isToken, parseParams, splitList } from './params.ts';
 import { deltaSeconds } from './scalars.ts';
 import { type NameAddr, parseNameAddr, parseUri } from './uri.ts';
-import { NO_TAG, NOT_USUAL, usualAddress, usualUri } from './usual.ts';
+import { isCallIdAt, isUsualMessage, type LineRule, VALUE_LIMIT } from './usual-message.ts';
 
-/** The most values of one header field, over all its lines. */
-export const VALUE_LIMIT = 128;
+export { VALUE_LIMIT } from './usual-message.ts';
 
 export interface Verdict {
   readonly status: number;
@@ -27,13 +26,10 @@ export interface MessageRule {
   broken(message: SipMessage): boolean;
 }
 
-export interface ValueRule {
+/** `good` judges one value: of a list header each one, else the line. `whole`: the line, though it may be a list. */
+export interface ValueRule extends LineRule {
   readonly header: string;
   readonly source: string;
-  /** The line is judged as a whole, though it may be a list. */
-  readonly whole?: true;
-  /** Judges one value: of a list header each one, else the line. */
-  good(value: string): boolean;
 }
 
 const readable = (address: NameAddr | undefined): boolean =>
@@ -56,6 +52,7 @@ function isDialogId(value: string): boolean {
 }
 
 function isMediaType(value: string): boolean {
+  if (value === 'application/sdp') return true;
   const semicolon = value.indexOf(';');
   const slash = value.indexOf('/');
   const end = semicolon < 0 ? value.length : semicolon;
@@ -114,29 +111,7 @@ for (const rule of VALUE_RULES) {
   ruleOf[kind.id] = rule;
 }
 
-const isCallId = (text: string): boolean => {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code <= 32 || code === 127 || code === 44 || code === 59) return false;
-  }
-  return text.length > 0;
-};
-
-/** The first field of that kind holds an address of the usual form: nothing is wrong with it. */
-function isUsual(message: SipMessage, id: number): boolean {
-  for (const { id: one, text, start, end } of message.fields)
-    if (one === id) return usualAddress(text, start, end) !== NOT_USUAL;
-  return false;
-}
-
-function contactsUsual(message: SipMessage): boolean {
-  for (const { id, text, start, end } of message.fields)
-    if (id === CONTACT && usualAddress(text, start, end) !== NO_TAG) return false;
-  return true;
-}
-
 function contactsBroken(message: SipMessage): boolean {
-  if (contactsUsual(message)) return false;
   const values = message.headerAll('contact');
   if (values.includes('*')) return message.method !== 'REGISTER' || values.length !== 1;
   return values.length !== message.contacts.length || !message.contacts.every(readable);
@@ -163,21 +138,21 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
     reason: 'Missing Or Malformed From',
     source: 'RFC 3261 sections 8.1.1.3, 20.20',
     of: 'both',
-    broken: (m) => !isUsual(m, FROM) && !readable(m.from),
+    broken: (m) => !readable(m.from),
   },
   {
     status: 400,
     reason: 'Missing Or Malformed To',
     source: 'RFC 3261 sections 8.1.1.2, 20.39',
     of: 'both',
-    broken: (m) => !isUsual(m, TO) && !readable(m.to),
+    broken: (m) => !readable(m.to),
   },
   {
     status: 400,
     reason: 'Missing Or Malformed Call-ID',
     source: 'RFC 3261 sections 8.1.1.4, 20.8',
     of: 'both',
-    broken: (m) => !isCallId(m.callId),
+    broken: (m) => !isCallIdAt(m.callId, 0, m.callId.length),
   },
   {
     status: 400,
@@ -213,7 +188,6 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
     source: 'RFC 3261 sections 19.1.1, 7.1; RFC 4475 sections 3.1.2.7, 3.1.2.11',
     of: 'request',
     broken: (m) => {
-      if (usualUri(m.uri, 0, m.uri.length) === m.uri.length) return false;
       const uri = parseUri(m.uri);
       return uri === undefined || uri.headers !== undefined;
     },
@@ -230,6 +204,11 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
 
 /** The verdict on a parsed message; undefined where nothing is wrong with it. For a response any verdict means: drop it. */
 export function validate(message: SipMessage): Verdict | undefined {
+  return isUsualMessage(message, ruleOf) ? undefined : judge(message);
+}
+
+/** The same by every rule, one after the other. */
+export function judge(message: SipMessage): Verdict | undefined {
   const inFields = judgeFields(message);
   if (inFields !== undefined) return inFields;
   for (const rule of MESSAGE_RULES) {

@@ -1,0 +1,74 @@
+import { expect, it } from 'vitest';
+import { Duo } from '#test/support/sip-duo.ts';
+import { SAME_CALL } from './transactions.ts';
+
+const request = (branch: string, seq: number, more: { readonly callId?: string; readonly method?: string } = {}) =>
+  [
+    `${more.method ?? 'MESSAGE'} sip:b@10.0.0.2 SIP/2.0`,
+    `Via: SIP/2.0/UDP 10.0.0.1:5060;branch=${branch}`,
+    ...['Max-Forwards: 70', 'From: <sip:a@10.0.0.1>;tag=a', 'To: <sip:b@10.0.0.2>'],
+    ...[`Call-ID: ${more.callId ?? 'same'}`, `CSeq: ${seq} ${more.method ?? 'MESSAGE'}`, '', ''],
+  ].join('\r\n');
+
+it('more requests of one Call-ID than are gone through one by one are told apart, repeated and merged all the same', () => {
+  const duo = new Duo();
+  const side = duo.b;
+  const count = SAME_CALL + 3;
+  const say = (text: string) => duo.deliver(side, text);
+  for (let i = 0; i < count; i++) say(request(`z9hG4bK${i}`, i + 1));
+  expect(side.names.filter((name) => name === 'request')).toHaveLength(count);
+  for (let i = 0; i < count; i++) say(request(`z9hG4bK${i}`, i + 1));
+  expect(side.names.filter((name) => name === 'request')).toHaveLength(count);
+  // The same along another way.
+  for (let i = 0; i < count; i++) say(request(`z9hG4bKother${i}`, i + 1));
+  expect(side.lines.filter((line) => line === '482 MESSAGE')).toHaveLength(count);
+  for (const told of side.told)
+    if (told.do === 'request') side.act((endpoint, now, out) => endpoint.reply(told.transaction, 200, {}, now, out));
+  expect(side.lines.filter((line) => line === '200 MESSAGE')).toHaveLength(count);
+  say(request(`z9hG4bK${count - 1}`, count));
+  expect(side.lines.at(-1)).toBe('200 MESSAGE');
+  duo.run();
+  expect(side.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
+});
+
+it('one that is over is forgotten while others of its Call-ID go on', () => {
+  const duo = new Duo();
+  const side = duo.b;
+  const answered = (branch: string, seq: number) => {
+    duo.deliver(side, request(branch, seq));
+    side.act((endpoint, now, out) => endpoint.reply(side.last('request').transaction, 200, {}, now, out));
+  };
+  answered('z9hG4bK1', 1);
+  duo.run(20_000);
+  answered('z9hG4bK2', 2);
+  answered('z9hG4bK3', 3);
+  duo.run(13_000);
+  expect(side.endpoint.counts().transactions).toBe(2);
+  const told = side.told.length;
+  for (const [branch, seq] of [
+    ['z9hG4bK3', 3],
+    ['z9hG4bK2', 2],
+    ['z9hG4bK1', 1],
+  ] as const)
+    duo.deliver(side, request(branch, seq));
+  expect(side.told.length).toBe(told + 1);
+  // And where it was the only one, the next begins anew.
+  duo.run();
+  duo.deliver(side, request('z9hG4bK4', 4));
+  duo.deliver(side, request('z9hG4bK5', 5, { callId: 'another' }));
+  duo.deliver(side, request('z9hG4bK4', 4));
+  expect(side.told.length).toBe(told + 3);
+});
+
+it('a CANCEL is answered although its INVITE is over before it', () => {
+  const duo = new Duo({ protocol: 'tcp' });
+  // The 487 overtakes the answer to the CANCEL.
+  duo.fate = (text) => [text.includes('CSeq: 1 CANCEL') && text.startsWith('SIP') ? 50 : 1];
+  const call = duo.call();
+  duo.run(20);
+  duo.a.act((endpoint, now, out) => endpoint.hangup(call, '', now, out));
+  duo.run(20);
+  expect(duo.a.endpoint.counts().transactions).toBe(1);
+  duo.run(100);
+  expect(duo.a.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
+});
