@@ -18,14 +18,14 @@ export class PhoneWatches {
     this.#o = options;
   }
 
-  /** Subscribes for `expires` seconds; resolves with the final status. */
-  start(event: string, target: string, expires = 600): Promise<number> {
+  /** Subscribes for `expires` seconds, or refreshes what has this tag; resolves with the final status. */
+  start(event: string, target: string, expires = 600, tag?: string): Promise<number> {
     const { domain, own, contact, send } = this.#o;
     const uri = `sip:${target}@${domain}`;
     return send(
       newRequest('SUBSCRIBE', uri, [
         ['From', own()],
-        ['To', `<${uri}>`],
+        ['To', tag === undefined ? `<${uri}>` : `<${uri}>;tag=${tag}`],
         ['Contact', `<${contact()}>`],
         ['Event', event],
         ['Expires', String(expires)],

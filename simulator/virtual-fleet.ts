@@ -34,6 +34,8 @@ export class VirtualFleet {
   /** Places at which nothing can start. */
   readonly #barred = new Set<number>();
   #starts = 0;
+  /** Milliseconds that a word takes over a link, as over a real one; 0: it comes before anything else happens. */
+  delay = 0;
   /** Messages and octets (as JSON) that went over all links, by what they are. */
   readonly traffic = new Map<string, { messages: number; octets: number }>();
 
@@ -111,7 +113,11 @@ export class VirtualFleet {
     const member = new FleetMember({
       ...{ world, index, pid: this.#starts, token: TOKEN },
       dial: () => {
-        const [mine, theirs, cut] = link((message) => this.#count(message));
+        const arrive = (run: () => void) => {
+          if (this.delay === 0) queueMicrotask(run);
+          else host.clock.at(host.clock.mono() + this.delay, run);
+        };
+        const [mine, theirs, cut] = link((message) => this.#count(message), arrive);
         links.add(cut);
         hub.opened(theirs, cut);
         return mine;
@@ -141,7 +147,10 @@ export class VirtualFleet {
 }
 
 /** Two ends of a link over which plain data goes in order, and what cuts it. */
-function link(seen: (text: string) => void): [Pipe<LinkMessage>, Pipe<LinkMessage>, () => void] {
+function link(
+  seen: (text: string) => void,
+  arrive: (run: () => void) => void,
+): [Pipe<LinkMessage>, Pipe<LinkMessage>, () => void] {
   let open = true;
   const ends: { handlers?: Parameters<Pipe<LinkMessage>['handle']>[0]; early: string[] }[] = [
     { early: [] },
@@ -161,7 +170,7 @@ function link(seen: (text: string) => void): [Pipe<LinkMessage>, Pipe<LinkMessag
         if (!open) return;
         const text = JSON.stringify(message);
         seen(text);
-        queueMicrotask(() => {
+        arrive(() => {
           if (!open) return;
           if (theirs.handlers === undefined) theirs.early.push(text);
           else theirs.handlers.message(JSON.parse(text) as LinkMessage);

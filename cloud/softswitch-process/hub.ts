@@ -11,6 +11,7 @@ import type { PartContext } from '#cloud/bus/part.ts';
 import { StoreDoor } from '#cloud/store/linked.ts';
 import type { Address, Timer } from '#shared/kernel/world.ts';
 import { servers } from '#shared/protocol/servers.ts';
+import { Desk } from './desk.ts';
 import { type Member, Pool } from './pool.ts';
 
 /** Milliseconds after which another one takes over what a process left that has not come back. */
@@ -38,6 +39,7 @@ type Starting = { resolve(): void; reject(error: Error): void };
 
 export class Hub {
   readonly pool: Pool;
+  readonly #desk: Desk;
   readonly #o: HubOptions;
   /** By place, from its first start on: a process that comes again is found where it was. */
   readonly #at: At[];
@@ -55,6 +57,10 @@ export class Hub {
     const { store, world, bus, config } = context;
     const changed = () => bus.publish('trunks.changed', {});
     this.pool = new Pool({ store, clock: world.clock, count, changed });
+    this.#desk = new Desk({
+      ...{ clock: world.clock, count },
+      recall: (owner, n, id, needed) => this.pool.of(owner)?.send({ on: 'recall', n, id, needed }),
+    });
     this.#at = Array.from({ length: count }, (_none, index) => addressesOf(config, index));
   }
 
@@ -90,6 +96,7 @@ export class Hub {
     this.#stopping = true;
     for (const leave of this.#leave.splice(0)) leave();
     for (const timer of this.#timers) timer.cancel();
+    this.#desk.stop();
     for (const index of this.places) this.pool.at(index)?.send({ on: 'stop' });
   }
 
@@ -183,6 +190,7 @@ export class Hub {
     door.close();
     // What it left may be taken up by another from now on, so it must not go on without us.
     if (!this.#stopping) this.#o.kill(pid, index);
+    this.#desk.gone(owner);
     this.pool.remove(owner);
     this.later(GIVE_AFTER, () => {
       const given = this.#giveAway(owner);
@@ -222,6 +230,29 @@ export class Hub {
       case 'where':
         this.#claimed(member, message.n, this.pool.where(message.session));
         break;
+      default:
+        this.#places(member, message);
+    }
+  }
+
+  /** Words on places of lines and trunks. */
+  #places(member: Member, message: FleetMessage): void {
+    const { owner } = member;
+    switch (message.on) {
+      case 'holds':
+        this.#desk.holds(owner, message.places);
+        break;
+      case 'gave':
+        this.#desk.gave(owner, message.places);
+        break;
+      case 'returned':
+        this.#desk.returned(owner, message.n, message.id, message.places);
+        break;
+      case 'lease': {
+        const { n, id, limit } = message;
+        void this.#desk.lease(owner, id, limit).then((places) => member.send({ on: 'leased', n, id, places }));
+        break;
+      }
       default:
     }
   }

@@ -32,7 +32,7 @@ export function switchOver<T>(state: CallState<T>, party: Party, sdp: string, no
 export function switched<T>(
   state: CallState<T>,
   party: Party,
-  result: { readonly ok: boolean; readonly status: number; readonly sdp?: string },
+  result: { readonly ok: boolean; readonly status: number; readonly sdp?: string | undefined },
   now: number,
   out: Out<T>,
 ): boolean {
@@ -81,6 +81,6 @@ function refuse<T>(state: CallState<T>, party: Party, status: number, out: Out<T
 }
 
 function over<T>(state: CallState<T>): void {
-  delete state.exchange;
-  delete state.switching;
+  state.exchange = undefined;
+  state.switching = undefined;
 }

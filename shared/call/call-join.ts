@@ -18,12 +18,7 @@ export function record<T>(state: CallState<T>, leg: Leg, now: number, out: Out<T
   connect(state, leg, out);
   state.recording = true;
   state.deadline = now + RECORD_LIMIT;
-  out.push({
-    do: 'report',
-    leg: leg.id,
-    event: 'answered',
-    ...(state.winner === undefined ? {} : { branch: state.winner }),
-  });
+  out.push({ do: 'report', leg: leg.id, event: 'answered', branch: state.winner });
 }
 
 export function connect<T>(state: CallState<T>, leg: Leg, out: Out<T>): void {

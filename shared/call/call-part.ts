@@ -63,7 +63,7 @@ export function part<T>(state: CallState<T>): void {
   state.legs.clear();
   state.branches.clear();
   state.sides.delete(state.winner);
-  delete state.winner;
+  state.winner = undefined;
   state.owned = false;
   if (state.callerLeg !== undefined) state.callerLeg.media = false;
 }

@@ -3,6 +3,7 @@ import { NEVER } from '../kernel/machine.ts';
 import { askForCaller, connect, record } from './call-join.ts';
 import {
   type Ask,
+  anyBranch,
   ask,
   CALLER,
   type CallState,
@@ -12,22 +13,18 @@ import {
   type Leg,
   legOf,
   lostBranch,
+  newLeg,
   newSide,
   ROUTE_LIMIT,
 } from './call-state.ts';
 import { bothReady, takerMedia } from './call-taken.ts';
 import { talkMedia } from './call-talk.ts';
-import type { CallInput, CallOutput, EndReason, OneByOne, Routed, Target } from './call-types.ts';
-import { breadthOf, watchFlow } from './flows.ts';
+import type { CallInput, CallOutput, EndReason, LegId, Routed, Target } from './call-types.ts';
+import { watchFlow } from './flows.ts';
 import { shareOf, widthOf } from './hops.ts';
 import { better, callerStatus, isWayOut, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
-
-const newLeg = (id: string, oneByOne?: OneByOne): Leg => ({
-  ...{ id, at: 'preparing', media: false, connected: false },
-  ...(oneByOne === undefined ? {} : { oneByOne }),
-});
 
 export function start<T>(
   state: CallState<T>,
@@ -105,9 +102,9 @@ export function rerouted<T>(
   }
   const reason = state.lostBy?.reason ?? 'no_answer';
   state.again = input.again;
-  delete state.lostBy;
-  delete state.best;
-  delete state.early;
+  state.lostBy = undefined;
+  state.best = undefined;
+  state.early = undefined;
   state.earlyAccepted = false;
   for (const leg of state.legs.values()) endLeg(state, leg, reason, out);
   // A leg of the same name goes on with its endpoint; what was asked of that before is void.
@@ -131,11 +128,11 @@ function ring<T>(state: CallState<T>, wanted: Routed<T>['targets'], ringFor: num
     const leg = newLeg(target.leg, target.oneByOne);
     state.legs.set(leg.id, leg);
     for (const { branch, to, others } of target.branches)
-      state.branches.set(branch, { leg: leg.id, to, at: 'planned', ...(others && { others }) });
+      state.branches.set(branch, { leg: leg.id, to, others, tryBy: undefined, at: 'planned', status: undefined });
   }
-  for (const leg of [...state.legs.values()]) {
+  for (const leg of state.legs.values()) {
     if (leg.at !== 'preparing') continue;
-    if (![...state.branches.values()].some((branch) => branch.leg === leg.id)) {
+    if (!anyBranch(state, leg)) {
       const { otherwise: status = 480, because } = targets.find((one) => one.leg === leg.id) ?? {};
       state.best = better(state.best, status);
       lostBranch(state, leg.id, because ?? reasonOf(status), out);
@@ -166,28 +163,33 @@ function inviteReady<T>(state: CallState<T>, now: number, out: Out<T>): void {
       if (branch.leg !== leg.id || branch.at !== 'planned') continue;
       branch.at = 'ringing';
       watchFlow(branch, now);
-      out.push({ do: 'invite', branch: name, leg: leg.id, to: branch.to, sdp: leg.sdp, ...breadthOf(state) });
+      out.push({ do: 'invite', branch: name, leg: leg.id, to: branch.to, sdp: leg.sdp, breadth: state.share });
       if (leg.oneByOne === undefined) continue;
-      leg.tryBy = now + leg.oneByOne.tryFor;
+      const { tryFor, lastFor = tryFor } = leg.oneByOne;
+      leg.tryBy = now + (planned(state, leg.id).length > 0 ? tryFor : lastFor);
       break;
     }
   }
 }
+
+/** The ways to a callee that nobody has tried yet. */
+const planned = <T>({ branches }: CallState<T>, leg: LegId) =>
+  [...branches.values()].filter((one) => one.leg === leg && one.at === 'planned');
 
 /** The way `name` to a callee failed: the next one is tried where there is one and it may be better. True while that is so. */
 function nextWay<T>(state: CallState<T>, name: string, status: number, now: number, out: Out<T>): boolean {
   const leg = legOf(state, name);
   if (leg?.oneByOne === undefined || state.at !== 'ringing') return false;
   leg.tryBy = undefined;
-  const planned = [...state.branches.values()].filter((one) => one.leg === leg.id && one.at === 'planned');
-  if (planned.length === 0) return false;
+  const left = planned(state, leg.id);
+  if (left.length === 0) return false;
   if (leg.oneByOne.always !== true && !isWayOut(status)) {
-    for (const branch of planned) branch.at = 'gone';
+    for (const branch of left) branch.at = 'gone';
     return false;
   }
   if (state.early === name) {
-    delete state.early;
-    delete state.earlySdp;
+    state.early = undefined;
+    state.earlySdp = undefined;
     state.earlyAccepted = false;
   }
   leg.at = 'preparing';
@@ -231,7 +233,7 @@ export function progress<T>(
   leg.tryBy = undefined;
   branch.tryBy = undefined;
   if (status >= 180 && branch.status === undefined) {
-    const first = ![...state.branches.values()].some((one) => one.leg === leg.id && one.status !== undefined);
+    const first = !anyBranch(state, leg, (one) => one.status !== undefined);
     branch.status = status;
     if (first) out.push({ do: 'report', leg: leg.id, event: 'ringing', branch: name });
   }
@@ -323,12 +325,11 @@ function recorded<T>(state: CallState<T>, out: Out<T>): void {
   }
   const taker = state.taken === true ? legOf(state, state.winner ?? '') : undefined;
   if (state.winner !== undefined && taker?.sdp !== undefined) {
-    delete state.taken;
+    state.taken = undefined;
     out.push({ do: 'answer', party: state.winner, sdp: taker.sdp });
   }
-  // Not deleted: the state of every call would become a table of its own.
   state.offer = undefined;
-  out.push({ do: 'up', ...(state.winner === undefined ? {} : { branch: state.winner }) });
+  out.push({ do: 'up', branch: state.winner });
 }
 
 /** Answers to media asks and to the record. */

@@ -16,11 +16,11 @@ export interface Branch<T> {
   readonly leg: LegId;
   readonly to: T;
   /** Other flows of the same phone (RFC 5626), the best first. */
-  readonly others?: readonly T[];
+  readonly others?: readonly T[] | undefined;
   /** Until when the flow of now may be silent. */
   tryBy?: number | undefined;
   at: 'planned' | 'ringing' | 'up' | 'gone';
-  status?: number;
+  status?: number | undefined;
 }
 
 export interface Leg {
@@ -30,9 +30,9 @@ export interface Leg {
   media: boolean;
   connected: boolean;
   /** Our SDP towards the leg, once there. */
-  sdp?: string;
+  sdp?: string | undefined;
   /** Its contacts are tried one after the other, and until when the one of now may be silent. */
-  readonly oneByOne?: OneByOne;
+  readonly oneByOne?: OneByOne | undefined;
   tryBy?: number | undefined;
 }
 
@@ -65,9 +65,9 @@ export interface CallState<T> {
   deadline: number;
   /** Whoever does not take the call is asked about again, and how the call would end. */
   again: boolean;
-  lostBy?: { readonly status: number; readonly reason: EndReason };
+  lostBy?: { readonly status: number; readonly reason: EndReason } | undefined;
   /** Max-Breadth of the caller's INVITE, and of those that ring now. */
-  breadth?: number;
+  breadth?: number | undefined;
   share?: number | undefined;
   /** `route` is not answered yet. */
   routing: boolean;
@@ -76,21 +76,21 @@ export interface CallState<T> {
   ringFor: number;
   /** The caller's INVITE: none, without and with a final answer, or gone. */
   caller: 'none' | 'waiting' | 'up' | 'gone';
-  callerLeg?: Leg;
+  callerLeg?: Leg | undefined;
   /** The caller's offer, until answered. */
   offer?: string | undefined;
   /** The caller's 2xx carried our offer: its ACK brings the answer. */
   callerLate: boolean;
   readonly legs: Map<LegId, Leg>;
   readonly branches: Map<string, Branch<T>>;
-  winner?: string;
+  winner?: string | undefined;
   /** The winner called in, and waits for an answer of ours. */
-  taken?: boolean;
-  early?: string;
+  taken?: boolean | undefined;
+  early?: string | undefined;
   earlyAccepted: boolean;
   /** Pass mode: the description that came early; a 2xx after a reliable one need not repeat it (RFC 3262 section 5). */
-  earlySdp?: string;
-  best?: number;
+  earlySdp?: string | undefined;
+  best?: number | undefined;
   readonly passed: number[];
   /** The `answered` report waits to be recorded. */
   recording: boolean;
@@ -100,27 +100,40 @@ export interface CallState<T> {
   readonly asks: Map<number, Ask>;
   readonly sides: Map<Party, Side>;
   /** Pass mode, and a switch to fax or back: the side whose offer is at the other one. */
-  exchange?: Party;
+  exchange?: Party | undefined;
+  /** Pass mode: what is at the other side is an answer, which awaits none. */
+  settled?: boolean | undefined;
   /** By relay: that offer. */
-  switching?: string;
+  switching?: string | undefined;
   /** By relay: both sides have agreed on fax. */
-  fax?: boolean;
+  fax?: boolean | undefined;
 }
 
+/** Every field is there from the beginning, so that the states of all calls have one shape. */
 export function newCall<T>(): CallState<T> {
   return {
     at: 'idle',
     deadline: NEVER,
     again: false,
+    lostBy: undefined,
+    breadth: undefined,
+    share: undefined,
     routing: false,
     relay: true,
     owned: true,
     ringFor: 0,
     caller: 'none',
+    callerLeg: undefined,
+    offer: undefined,
     callerLate: false,
     legs: new Map(),
     branches: new Map(),
+    winner: undefined,
+    taken: undefined,
+    early: undefined,
     earlyAccepted: false,
+    earlySdp: undefined,
+    best: undefined,
     passed: [],
     recording: false,
     answered: false,
@@ -128,6 +141,10 @@ export function newCall<T>(): CallState<T> {
     nextOp: 1,
     asks: new Map(),
     sides: new Map(),
+    exchange: undefined,
+    settled: undefined,
+    switching: undefined,
+    fax: undefined,
   };
 }
 
@@ -153,6 +170,23 @@ export function restoredCall<T>(from: {
     state.sides.set(from.callee.branch, newSide());
   }
   return state;
+}
+
+export const newLeg = (id: string, oneByOne?: OneByOne): Leg => ({
+  id,
+  at: 'preparing',
+  media: false,
+  connected: false,
+  sdp: undefined,
+  oneByOne,
+  tryBy: undefined,
+});
+
+/** True where a contact of the leg is such a one. */
+export function anyBranch<T>(state: CallState<T>, leg: Leg, is?: (branch: Branch<T>) => boolean): boolean {
+  for (const branch of state.branches.values())
+    if (branch.leg === leg.id && (is === undefined || is(branch))) return true;
+  return false;
 }
 
 export function newSide(): Side {

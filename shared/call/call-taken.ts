@@ -26,11 +26,11 @@ export function taken<T>(
   state.taken = true;
   state.at = 'answering';
   state.deadline = now + state.ringFor;
-  delete state.early;
+  state.early = undefined;
   dropLosers(state, branch, out);
   if (!state.relay) {
     state.relay = true;
-    delete callerLeg.sdp;
+    callerLeg.sdp = undefined;
     askForCaller(state, callerLeg, now, out);
   }
   const leg = state.legs.get(id);

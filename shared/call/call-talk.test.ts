@@ -31,6 +31,24 @@ describe('an established call', () => {
     expect(call.feed({ on: 'confirmed', party: 'b1', sdp: sdp() })).toEqual([]);
   });
 
+  test('the other side hears what the answer to our offer makes of the hold', () => {
+    const call = established();
+    call.feed({ on: 'offer', party: CALLER, sdp: sdp('sendonly') });
+    call.feed({ on: 'reoffered', party: 'b1', ok: true, status: 200, sdp: sdp('recvonly') });
+    expect(call.feed({ on: 'offer', party: CALLER })).toEqual(['media offer A', 'accept-offer caller']);
+    expect(call.feed({ on: 'confirmed', party: CALLER, sdp: sdp() })).toEqual([
+      'media accept A',
+      'media offer B sendrecv',
+      'reoffer b1',
+    ]);
+    call.feed({ on: 'reoffered', party: 'b1', ok: true, status: 200, sdp: sdp() });
+    // Who is held and asks for an offer stays held.
+    call.feed({ on: 'offer', party: 'b1', sdp: sdp('sendonly') });
+    call.feed({ on: 'reoffered', party: CALLER, ok: true, status: 200, sdp: sdp('recvonly') });
+    expect(call.feed({ on: 'offer', party: CALLER })).toEqual(['media offer A sendonly', 'accept-offer caller']);
+    expect(call.feed({ on: 'confirmed', party: CALLER, sdp: sdp('recvonly') })).toEqual(['media accept A']);
+  });
+
   test('an offer that media refuses leaves the call as it was', () => {
     const call = established();
     const quiet = rig({ media: false, state: call.state });
@@ -91,8 +109,46 @@ describe('without relay', () => {
     expect(call.feed({ on: 'reoffered', party: CALLER, ok: true, status: 200, sdp: sdp('recvonly') })).toEqual([
       'accept-offer b1',
     ]);
-    expect(call.feed({ on: 'offer', party: CALLER })).toEqual(['refuse-offer caller 488']);
     expect(call.feed({ on: 'ended', party: 'b1', why: 'bye' })).not.toContain('release A');
+  });
+
+  describe('an offer that a side asks for', () => {
+    const up = () => {
+      const call = pass(['b1']);
+      call.feed({ on: 'answered', branch: 'b1', sdp: sdp() });
+      return call;
+    };
+    test('is what the other side said last; an answer that is no news goes no further', () => {
+      const call = up();
+      expect(call.feed({ on: 'offer', party: CALLER })).toEqual(['accept-offer caller']);
+      // Meanwhile nobody else may offer.
+      expect(call.feed({ on: 'offer', party: 'b1', sdp: sdp() })).toEqual(['refuse-offer b1 491']);
+      expect(call.feed({ on: 'confirmed', party: CALLER, sdp: sdp() })).toEqual([]);
+      expect(call.feed({ on: 'offer', party: 'b1', sdp: sdp('sendonly') })).toEqual(['reoffer caller']);
+    });
+
+    test('an answer that says something new is told to the other side, whose answer ends it', () => {
+      const call = up();
+      call.feed({ on: 'offer', party: CALLER, sdp: sdp('sendonly') });
+      call.feed({ on: 'reoffered', party: 'b1', ok: true, status: 200, sdp: sdp('recvonly') });
+      expect(call.feed({ on: 'offer', party: CALLER })).toEqual(['accept-offer caller sendrecv']);
+      expect(call.feed({ on: 'confirmed', party: CALLER, sdp: sdp() })).toEqual(['reoffer b1']);
+      expect(call.feed({ on: 'offer', party: CALLER, sdp: sdp() })).toEqual(['refuse-offer caller 491']);
+      expect(call.feed({ on: 'reoffered', party: 'b1', ok: true, status: 200, sdp: sdp() })).toEqual([]);
+      expect(call.feed({ on: 'offer', party: 'b1', sdp: sdp() })).toEqual(['reoffer caller']);
+      expect(call.feed({ on: 'reoffered', party: CALLER, ok: true, status: 200, sdp: sdp() })).toEqual([
+        'accept-offer b1',
+      ]);
+    });
+
+    test('without an answer in the ACK the call is over; what nobody knows any more is not offered', () => {
+      const call = up();
+      call.feed({ on: 'offer', party: 'b1' });
+      expect(call.feed({ on: 'confirmed', party: 'b1' })).toContain('over true no_codec');
+      const callee = { leg: 'B', branch: 'b1', to: 'x' };
+      const again = rig({ state: restoredCall<string>({ callerLeg: 'A', callee, relay: false, owned: true }) });
+      expect(again.feed({ on: 'offer', party: CALLER })).toEqual(['refuse-offer caller 488']);
+    });
   });
 
   test('early sound of forked contacts is not passed: their answers differ', () => {

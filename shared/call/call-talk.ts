@@ -3,7 +3,7 @@
 import { switched, switches, switchMedia, switchOver } from './call-fax.ts';
 import { type Ask, ask, type CallState, finish, legOf, otherOf, type Side } from './call-state.ts';
 import type { CallOutput, Party } from './call-types.ts';
-import { directionOf } from './direction.ts';
+import { type Direction, directionOf, unheld, wishOf } from './direction.ts';
 import { callerStatus, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
@@ -19,36 +19,68 @@ export function offered<T>(state: CallState<T>, party: Party, sdp: string | unde
   if (!state.relay) passOffer(state, party, sdp, out);
   else if (side.busy) out.push({ do: 'refuse-offer', party, status: 491 });
   else if (sdp !== undefined && switches(state, sdp)) switchOver(state, party, sdp, now, out);
-  else if (sdp === undefined) ask(state, leg, { use: 'offer', want: 'offer', party }, now, out);
-  else ask(state, leg, { use: 'answer', want: 'answer', party, sdp }, now, out);
+  else if (sdp === undefined) {
+    // Where the other side holds this one, it stays so.
+    const direction = side.wanted === 'sendrecv' ? {} : { direction: side.wanted };
+    side.told = side.wanted;
+    ask(state, leg, { use: 'offer', want: 'offer', party, ...direction }, now, out);
+  } else ask(state, leg, { use: 'answer', want: 'answer', party, sdp }, now, out);
 }
 
-/** Without relay the offer goes to the other side as it is; one without SDP cannot be passed on. */
+/** Without relay the offer goes to the other side as it is. */
 function passOffer<T>(state: CallState<T>, party: Party, sdp: string | undefined, out: Out<T>): void {
   const peer = otherOf(state, party);
-  const leg = peer === undefined ? undefined : legOf(state, peer);
-  if (sdp === undefined || peer === undefined) out.push({ do: 'refuse-offer', party, status: 488 });
+  if (peer === undefined) out.push({ do: 'refuse-offer', party, status: 488 });
   else if (state.exchange !== undefined) out.push({ do: 'refuse-offer', party, status: 491 });
-  else {
-    state.exchange = party;
-    if (leg !== undefined) leg.sdp = sdp;
-    out.push({ do: 'reoffer', party: peer, sdp });
+  else if (sdp === undefined) offerAgain(state, party, peer, out);
+  else pass(state, party, peer, sdp, out);
+}
+
+function pass<T>(state: CallState<T>, party: Party, peer: Party, sdp: string, out: Out<T>): void {
+  const leg = legOf(state, peer);
+  state.exchange = party;
+  if (leg !== undefined) leg.sdp = sdp;
+  out.push({ do: 'reoffer', party: peer, sdp });
+}
+
+/** A side asks for an offer (RFC 3261 section 14.2): it gets what the other side said last, less what only its own hold had made of it. */
+function offerAgain<T>(state: CallState<T>, party: Party, peer: Party, out: Out<T>): void {
+  const side = state.sides.get(party);
+  const said = legOf(state, peer)?.sdp;
+  const told = legOf(state, party)?.sdp;
+  if (side === undefined || told === undefined) {
+    out.push({ do: 'refuse-offer', party, status: 488 });
+    return;
   }
+  side.late = true;
+  state.exchange = party;
+  const direction = said === undefined ? undefined : unheld(directionOf(told), directionOf(said));
+  out.push({ do: 'accept-offer', party, sdp: told, ...(direction === undefined ? {} : { direction }) });
+}
+
+/** The answer to that: the other side hears of it where it says anything new. */
+function answeredAgain<T>(state: CallState<T>, party: Party, sdp: string, out: Out<T>): void {
+  const peer = otherOf(state, party);
+  state.exchange = undefined;
+  if (peer === undefined || legOf(state, peer)?.sdp === sdp) return;
+  pass(state, party, peer, sdp, out);
+  state.settled = true;
 }
 
 export function reoffered<T>(
   state: CallState<T>,
   party: Party,
-  result: { readonly ok: boolean; readonly status: number; readonly sdp?: string },
+  result: { readonly ok: boolean; readonly status: number; readonly sdp?: string | undefined },
   now: number,
   out: Out<T>,
 ): void {
   const side = state.sides.get(party);
   if (state.at !== 'up' || side === undefined) return;
   if (!state.relay) {
-    const from = state.exchange;
-    delete state.exchange;
-    if (from === undefined || from === party) return;
+    const { exchange: from, settled } = state;
+    state.exchange = undefined;
+    state.settled = undefined;
+    if (from === undefined || from === party || settled === true) return;
     const told = legOf(state, from);
     if (result.ok && told !== undefined && result.sdp !== undefined) told.sdp = result.sdp;
     if (result.ok && result.sdp !== undefined) out.push({ do: 'accept-offer', party: from, sdp: result.sdp });
@@ -77,7 +109,8 @@ export function confirmed<T>(
   if (state.at !== 'up' || side === undefined || leg === undefined || !side.late) return;
   side.late = false;
   if (sdp === undefined) finish(state, { status: 488, reason: 'no_codec' }, out);
-  else ask(state, leg, { use: 'late', want: 'accept', party, sdp }, now, out);
+  else if (state.relay) ask(state, leg, { use: 'late', want: 'accept', party, sdp }, now, out);
+  else answeredAgain(state, party, sdp, out);
 }
 
 /** Media's answers in an established call. */
@@ -93,6 +126,7 @@ export function talkMedia<T>(
   const { party, use } = asked;
   if (use === 'late') {
     if (reply.failed !== undefined) finish(state, { status: 488, reason: reasonOf(reply.failed) }, out);
+    else if (asked.sdp !== undefined) follow(state, party, wishOf(side.told, directionOf(asked.sdp)), now, out);
   } else if (use === 'answer' || use === 'offer') {
     if (reply.failed !== undefined || reply.sdp === undefined) {
       out.push({ do: 'refuse-offer', party, status: reply.failed ?? 500 });
@@ -100,7 +134,7 @@ export function talkMedia<T>(
     }
     if (use === 'offer') side.late = true;
     out.push({ do: 'accept-offer', party, sdp: reply.sdp });
-    if (asked.sdp !== undefined) follow(state, party, asked.sdp, now, out);
+    if (asked.sdp !== undefined) follow(state, party, directionOf(asked.sdp), now, out);
   } else if (use === 'tell') {
     if (reply.sdp === undefined) {
       side.busy = false;
@@ -117,12 +151,12 @@ function renewed<T>(side: Side, party: Party, ok: boolean, out: Out<T>): void {
   out.push({ do: 'renewed', party, ok });
 }
 
-/** What one side said of its direction, the other is told. */
-function follow<T>(state: CallState<T>, party: Party, sdp: string, now: number, out: Out<T>): void {
+/** What one side wants of its direction, the other is told. */
+function follow<T>(state: CallState<T>, party: Party, wanted: Direction | undefined, now: number, out: Out<T>): void {
   const peer = otherOf(state, party);
   const side = peer === undefined ? undefined : state.sides.get(peer);
-  if (peer === undefined || side === undefined) return;
-  side.wanted = directionOf(sdp);
+  if (peer === undefined || side === undefined || wanted === undefined) return;
+  side.wanted = wanted;
   tell(state, peer, side, now, out);
 }
 

@@ -11,20 +11,21 @@ export type EndReason = string;
 /** A callee: its contacts ring in parallel. `to` is the user's own (flow, contact …) and comes back in `invite`. */
 export interface Target<T> {
   readonly leg: LegId;
-  readonly branches: readonly { readonly branch: string; readonly to: T; readonly others?: readonly T[] }[];
+  readonly branches: readonly { readonly branch: string; readonly to: T; readonly others?: readonly T[] | undefined }[];
   /** Without branches: the response that stands for the callee; default 480. */
   readonly otherwise?: number;
   /** Why there are none; default: what `otherwise` says. */
   readonly because?: EndReason;
   /**
    * The contacts are other ways to one callee: the next is invited where one fails in a way that another may not (`isWayOut` of
-   * `outcome.ts`; with `always` in any way), or says nothing at all for `tryFor` ms.
+   * `outcome.ts`; with `always` in any way), or says nothing at all for `tryFor` ms; the last of them for `lastFor` ms, where that is given.
    */
   readonly oneByOne?: OneByOne;
 }
 
 export interface OneByOne {
   readonly tryFor: number;
+  readonly lastFor?: number;
   readonly always?: boolean;
 }
 
@@ -40,7 +41,7 @@ export interface Routed<T> {
 
 export type CallInput<T> =
   /** The caller's INVITE; `sdp` is its offer, if it made one, `breadth` its Max-Breadth (RFC 5393). */
-  | { readonly on: 'invite'; readonly sdp?: string; readonly breadth?: number }
+  | { readonly on: 'invite'; readonly sdp?: string | undefined; readonly breadth?: number | undefined }
   /** Instead of an INVITE: ring these targets for an endpoint that somebody else owns. */
   | { readonly on: 'open'; readonly target: Target<T>; readonly ringFor: number }
   /** Answers of `route`: ring, hold the caller (who hears ringing with `ring`) until `admit`, or refuse. */
@@ -51,8 +52,8 @@ export type CallInput<T> =
   | { readonly on: 'refused'; readonly status: number; readonly reason: EndReason }
   /** The held caller is to be answered with the media endpoint of its leg. */
   | { readonly on: 'admit' }
-  | { readonly on: 'progress'; readonly branch: string; readonly status: number; readonly sdp?: string }
-  | { readonly on: 'answered'; readonly branch: string; readonly sdp?: string }
+  | { readonly on: 'progress'; readonly branch: string; readonly status: number; readonly sdp?: string | undefined }
+  | { readonly on: 'answered'; readonly branch: string; readonly sdp?: string | undefined }
   /** `silent`: no response came at all. */
   | { readonly on: 'failed'; readonly branch: string; readonly status: number; readonly silent?: boolean }
   /** Somebody who calls in with this offer takes the call while it rings; `branch` is its name from now on. */
@@ -60,16 +61,16 @@ export type CallInput<T> =
   /** The other side ended: BYE, CANCEL (caller only), missing ACK, broken flow. */
   | { readonly on: 'ended'; readonly party: Party; readonly why: string }
   /** A new offer inside the dialog; without SDP the side asks for one of ours. */
-  | { readonly on: 'offer'; readonly party: Party; readonly sdp?: string }
+  | { readonly on: 'offer'; readonly party: Party; readonly sdp?: string | undefined }
   | {
       readonly on: 'reoffered';
       readonly party: Party;
       readonly ok: boolean;
       readonly status: number;
-      readonly sdp?: string;
+      readonly sdp?: string | undefined;
     }
   /** ACK of our 2xx; `sdp` answers an offer that stood in it. */
-  | { readonly on: 'confirmed'; readonly party: Party; readonly sdp?: string }
+  | { readonly on: 'confirmed'; readonly party: Party; readonly sdp?: string | undefined }
   /** Answer of `media`. */
   | { readonly on: 'media'; readonly op: number; readonly sdp?: string; readonly failed?: number }
   /** Answer of `report answered`: it is durable, or given up. */
@@ -96,17 +97,18 @@ export type CallOutput<T> =
       readonly leg: LegId;
       readonly to: T;
       readonly sdp: string;
-      readonly breadth?: number;
+      readonly breadth?: number | undefined;
     }
   /** 101..199 to the caller. */
-  | { readonly do: 'progress'; readonly status: number; readonly sdp?: string }
+  | { readonly do: 'progress'; readonly status: number; readonly sdp?: string | undefined }
   /** 200 to the caller, or to who took the call. */
   | { readonly do: 'answer'; readonly party: Party; readonly sdp: string }
   /** 4xx..6xx to the caller, or to who wanted to take the call. */
   | { readonly do: 'reject'; readonly party: Party; readonly status: number; readonly reason: EndReason }
   | { readonly do: 'hangup'; readonly party: Party; readonly reason: EndReason }
   | { readonly do: 'reoffer'; readonly party: Party; readonly sdp: string }
-  | { readonly do: 'accept-offer'; readonly party: Party; readonly sdp: string }
+  /** `direction`: what `sdp` says of it is to be this instead. */
+  | { readonly do: 'accept-offer'; readonly party: Party; readonly sdp: string; readonly direction?: Direction }
   | { readonly do: 'refuse-offer'; readonly party: Party; readonly status: number }
   /**
    * Media of a leg. `offer`: give an SDP offer (with that direction); `answer`: give the answer to `sdp`; `accept`: take
@@ -131,12 +133,12 @@ export type CallOutput<T> =
       readonly do: 'report';
       readonly leg: LegId;
       readonly event: 'ringing' | 'answered' | 'ended';
-      readonly branch?: string;
-      readonly reason?: EndReason;
+      readonly branch?: string | undefined;
+      readonly reason?: EndReason | undefined;
     }
   /** A side took the new offer of its endpoint, or refused it and talks as before. */
   | { readonly do: 'renewed'; readonly party: Party; readonly ok: boolean }
   /** Both sides are joined and the caller has its 2xx: the moment for a snapshot. `branch` is the winner. */
-  | { readonly do: 'up'; readonly branch?: string }
+  | { readonly do: 'up'; readonly branch?: string | undefined }
   /** All is done; forget the state. */
   | { readonly do: 'over'; readonly answered: boolean; readonly reason: EndReason };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { makeOffer } from '../sip/offer-answer.ts';
-import { type Direction, directionOf, revised, versionOf } from './direction.ts';
+import { type Direction, directionOf, revised, unheld, versionOf, wishOf } from './direction.ts';
 
 const offer = (direction?: Direction) =>
   makeOffer({ address: { host: '192.0.2.1', port: 4000 }, sessionId: 7, ...(direction && { direction }) });
@@ -36,5 +36,24 @@ describe('direction', () => {
     expect(revised(before, 2)).toBe(before.replace('o=- 7 1', 'o=- 7 2'));
     expect(revised('junk', 2)).toBe('junk');
     expect([versionOf(after), versionOf('junk')]).toEqual([9, 0]);
+  });
+
+  const all: readonly Direction[] = ['sendrecv', 'sendonly', 'recvonly', 'inactive'];
+  test.each<[Direction, (Direction | undefined)[]]>([
+    ['sendrecv', [undefined, undefined, undefined, undefined]],
+    ['sendonly', [undefined, undefined, undefined, undefined]],
+    ['recvonly', [undefined, 'sendrecv', undefined, undefined]],
+    ['inactive', [undefined, 'sendonly', undefined, 'sendrecv']],
+  ])('who was told %s is offered what its own hold does not narrow', (told, offered) => {
+    expect(all.map((said) => unheld(told, said))).toEqual(offered);
+  });
+
+  test.each<[Direction, (Direction | undefined)[]]>([
+    ['sendrecv', ['sendrecv', 'sendonly', 'recvonly', 'inactive']],
+    ['sendonly', ['sendrecv', 'sendonly', 'sendrecv', 'inactive']],
+    ['recvonly', ['sendrecv', 'sendrecv', 'recvonly', 'inactive']],
+    ['inactive', [undefined, undefined, undefined, undefined]],
+  ])('who was told %s wants by its answer', (told, wanted) => {
+    expect(all.map((answered) => wishOf(told, answered))).toEqual(wanted);
   });
 });

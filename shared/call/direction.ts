@@ -15,9 +15,34 @@ export function directionOf(sdp: string): Direction {
   return direction === 'sendrecv' || direction === 'sendonly' ? 'sendonly' : 'inactive';
 }
 
+/**
+ * What a side is offered that asks for an offer (RFC 3264 section 8.4): it was `told` that direction, and has `said` another itself. A
+ * `recvonly` that only answers its own hold would keep it from resuming. Undefined: as it was told.
+ */
+export function unheld(told: Direction, said: Direction): Direction | undefined {
+  if (told === 'recvonly') return said === 'sendonly' ? 'sendrecv' : undefined;
+  if (told !== 'inactive') return undefined;
+  if (said === 'inactive') return 'sendrecv';
+  return said === 'sendonly' ? 'sendonly' : undefined;
+}
+
+/** What a side wants that was `told` a direction and `answered` so; undefined where the answer cannot say it. */
+export function wishOf(told: Direction, answered: Direction): Direction | undefined {
+  if (told === 'inactive') return undefined;
+  const whole = told === 'sendonly' ? 'recvonly' : told === 'recvonly' ? 'sendonly' : 'sendrecv';
+  return answered === whole ? 'sendrecv' : answered;
+}
+
 /** The version in the `o=` line; 0 where there is none that counts. */
 export function versionOf(sdp: string): number {
-  const version = Number(originOf(sdp)?.split(' ')[2]);
+  return originVersion(originOf(sdp));
+}
+
+/** The version in the value of an `o=` line. */
+export function originVersion(origin: string | undefined): number {
+  if (origin === undefined) return 0;
+  const second = origin.indexOf(' ', origin.indexOf(' ') + 1) + 1;
+  const version = Number(origin.slice(second, origin.indexOf(' ', second)));
   return Number.isSafeInteger(version) ? version : 0;
 }
 
@@ -29,7 +54,13 @@ export function originOf(sdp: string): string | undefined {
   const end = sdp.indexOf('\n', at + 1);
   const line = sdp.slice(at + 3, end < 0 ? sdp.length : end);
   const value = line.endsWith('\r') ? line.slice(0, -1) : line;
-  return value.split(' ').length === 6 ? value : undefined;
+  return spacesIn(value) === 5 ? value : undefined;
+}
+
+function spacesIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(' '); at >= 0; at = text.indexOf(' ', at + 1)) count++;
+  return count;
 }
 
 /**

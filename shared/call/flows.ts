@@ -6,14 +6,10 @@ import { reasonOf } from './outcome.ts';
 /** Milliseconds that a flow may be silent before the next is tried: a connection whose other end vanished says nothing for much longer. */
 export const FLOW_SILENCE = 5_000;
 
-/** What an INVITE of this call says of its breadth. */
-export const breadthOf = <T>({ share }: CallState<T>): { readonly breadth?: number } =>
-  share === undefined ? {} : { breadth: share };
-
 /** An INVITE goes out over a flow; where there are others it may not be silent for long. */
 export function watchFlow<T>(branch: Branch<T>, now: number): void {
   if (branch.others !== undefined && branch.others.length > 0) branch.tryBy = now + FLOW_SILENCE;
-  else delete branch.tryBy;
+  else branch.tryBy = undefined;
 }
 
 /**
@@ -35,7 +31,7 @@ export function nextFlow<T>(
   const next: Branch<T> = { ...branch, to, others };
   watchFlow(next, now);
   state.branches.set(name, next);
-  out.push({ do: 'invite', branch: name, leg: leg.id, to, sdp: leg.sdp, ...breadthOf(state) });
+  out.push({ do: 'invite', branch: name, leg: leg.id, to, sdp: leg.sdp, breadth: state.share });
   return true;
 }
 

@@ -23,6 +23,16 @@ describe('one account', () => {
     expect(guesses.banned('t', 'u1', 1)).toBe(false);
   });
 
+  test('whoever owns an IPv6 network has no more tries than whoever has one address', () => {
+    const guesses = new Guesses();
+    for (let i = 1; i <= GUESS_LIMIT; i++) guesses.wrong(`2001:db8:0:7::${i}`, 'u1', 0);
+    expect(guesses.banned('2001:db8:0:7:ffff::1', 'u1', 1)).toBe(true);
+    expect(guesses.banned('2001:db8:0:8::1', 'u1', 1)).toBe(false);
+    const many = new Guesses();
+    for (let i = 1; i <= GUESS_LIMIT; i++) many.wrong(`2001:db8:0:7::${i}`, `u${i}`, 0);
+    expect(many.banned('2001:db8:0:7::99', undefined, 1)).toBe(true);
+  });
+
   test('each further ban is twice as long, up to an hour', () => {
     const guesses = new Guesses();
     let at = 0;

@@ -4,6 +4,8 @@
  * be read, and what only came late, is no guess. Pure.
  */
 
+import { sourceOf } from './source.ts';
+
 /** Wrong credentials of one account that one source may send in a minute, and for how long it is then refused (doubling up to an hour). */
 export const GUESS_LIMIT = 10;
 export const GUESS_WINDOW = 60_000;
@@ -31,14 +33,18 @@ export class Guesses {
   readonly #pairs = new Map<string, Tries>();
   readonly #sources = new Map<string, SourceTries>();
 
-  /** Whether this source is refused: for everybody, or for this account. `wall` in ms. */
-  banned(source: string, account: string | undefined, wall: number): boolean {
+  /** Whether the source of this address is refused: for everybody, or for this account. `wall` in ms. */
+  banned(address: string, account: string | undefined, wall: number): boolean {
+    // A pair stands for every wrong digest: without one nobody is refused.
+    if (this.#pairs.size === 0) return false;
+    const source = sourceOf(address);
     if ((this.#sources.get(source)?.until ?? 0) > wall) return true;
     return account !== undefined && (this.#pairs.get(pair(source, account))?.until ?? 0) > wall;
   }
 
   /** A wrong digest. */
-  wrong(source: string, account: string, wall: number): void {
+  wrong(address: string, account: string, wall: number): void {
+    const source = sourceOf(address);
     count(known(this.#pairs, pair(source, account), fresh(wall)), wall, true);
     const all = known(this.#sources, source, { ...fresh(wall), accounts: new Set<string>() });
     if (wall - all.since > GUESS_WINDOW) all.accounts.clear();

@@ -13,13 +13,13 @@ export interface Hops {
   /** Its Max-Forwards. */
   readonly left: number;
   /** Its Max-Breadth, where it has one. */
-  readonly breadth?: number;
+  readonly breadth?: number | undefined;
 }
 
 export function hopsOf(message: SipMessage): Hops {
   const said = message.header('Max-Breadth');
   const breadth = said === undefined ? undefined : Math.min(MAX_BREADTH, decimal(said, MAX_BREADTH) ?? MAX_BREADTH);
-  return { left: message.maxForwards ?? MAX_FORWARDS, ...(breadth === undefined ? {} : { breadth }) };
+  return { left: message.maxForwards ?? MAX_FORWARDS, breadth };
 }
 
 /** Branches that ring at once: of ways that are tried one after the other only one does. */
@@ -41,8 +41,8 @@ export function shareOf(breadth: number | undefined, width: number): number | un
 
 /** The headers of the INVITE that follows from one with these hops. */
 export function hopHeaders(hops: Hops | undefined, share: number | undefined): (readonly [string, string])[] {
-  return [
-    ...(hops === undefined ? [] : [['Max-Forwards', String(Math.max(0, hops.left - 1))] as const]),
-    ...(share === undefined ? [] : [['Max-Breadth', String(share)] as const]),
-  ];
+  const headers: (readonly [string, string])[] = [];
+  if (hops !== undefined) headers.push(['Max-Forwards', String(Math.max(0, hops.left - 1))]);
+  if (share !== undefined) headers.push(['Max-Breadth', String(share)]);
+  return headers;
 }

@@ -47,6 +47,16 @@ describe('ways to one callee', () => {
     expect(alive.pass(10_000)).toEqual([]);
   });
 
+  test('the last one may say nothing for longer, where nobody else is left to be tried', () => {
+    const call = rig();
+    call.feed({ on: 'invite', sdp: sdp() });
+    const ways = { ...target('B', 'w1', 'w2'), oneByOne: { tryFor: 2_500, lastFor: 10_000, always: true } };
+    call.feed(routed(ways));
+    expect(call.pass(2_500)).toEqual(['hangup w1 no_answer', 'invite w2']);
+    expect(call.pass(9_999)).toEqual([]);
+    expect(call.pass(1)).toContain('reject 408 no_answer');
+  });
+
   test('an answer of one that was left is not taken', () => {
     const call = calling();
     call.pass(5_000);

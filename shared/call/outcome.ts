@@ -41,6 +41,7 @@ export function isWayOut(status: number): boolean {
 const REASONS: ReadonlyMap<number, string> = new Map([
   [404, 'callee_unknown'],
   [408, 'no_answer'],
+  [433, 'caller_anonymous'],
   [480, 'callee_offline'],
   [484, 'callee_unknown'],
   [486, 'callee_busy'],

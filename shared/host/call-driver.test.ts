@@ -154,3 +154,20 @@ test.each([1, 5])('each description of a dialog has one version more than the la
   expect(heard).toEqual([sdp(version), sdp(version + 1), sdp(version + 2)]);
   world[Symbol.dispose]();
 });
+
+test('a timer that runs before a deadline which has moved on looks again; after the end none is left', async () => {
+  const { world, driver, said, add } = rig();
+  const [a, b] = [add('a'), add('b')];
+  driver.feed(a, { on: 'invite' });
+  driver.feed(b, { on: 'invite' });
+  // Its way was awaited for six seconds.
+  driver.feed(a, { on: 'held', callerLeg: 'leg', limit: 10_000 });
+  await world.run(6_000);
+  expect([a.state.at, b.state.at]).toEqual(['held', 'over']);
+  await world.run(3_999);
+  expect(a.state.at).toBe('held');
+  await world.run(1);
+  expect(said).toEqual(['a route', 'b route', 'b over server_unavailable', 'a leg ended', 'a over timeout']);
+  expect(a.due).toBe(NEVER);
+  world[Symbol.dispose]();
+});

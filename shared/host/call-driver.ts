@@ -4,10 +4,11 @@
  * gateway's edge, so that both switch calls by the same code.
  */
 import { CALLER, type CallInput, type CallOutput, type CallState, callMachine, type Party } from '#shared/call/call.ts';
-import { originOf, revised, versionOf } from '#shared/call/direction.ts';
+import { type Direction, originOf, originVersion, revised, versionOf } from '#shared/call/direction.ts';
 import { reasonHeader } from '#shared/call/outcome.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import { Roster } from '#shared/kernel/roster.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions, SipEndpoint } from '#shared/sip/types.ts';
 
@@ -25,15 +26,18 @@ export interface DrivenCall<T> {
   readonly id: string;
   readonly state: CallState<T>;
   /** The caller's flow; absent where the call was opened from outside. */
-  readonly flow?: Flow;
+  readonly flow?: Flow | undefined;
   /** The flow of who took the call while it rang. */
-  takerFlow?: Flow;
+  takerFlow?: Flow | undefined;
   readonly handles: Map<Party, CallHandle>;
   /** Version of the last description sent to a party (RFC 3264 section 8). */
   readonly versions: Map<Party, number>;
   /** The `o=` line that a party was shown while descriptions passed untouched: it stays when they no longer do. */
-  origins?: Map<Party, string>;
-  timer?: Timer;
+  origins?: Map<Party, string> | undefined;
+  /** Parties that were once shown another version than the other side's own. */
+  ahead?: Set<Party> | undefined;
+  timer?: Timer | undefined;
+  /** When the timer runs; the deadline is then or later. */
   due: number;
 }
 
@@ -44,15 +48,16 @@ export type MediaReply = { readonly sdp?: string } | { readonly failed: number }
 
 export interface CallHooks<T, C extends DrivenCall<T>> {
   /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
-  route(call: C): Promise<void>;
+  route(call: C): Soon<void>;
   /** Looks for another way and feeds `rerouted` or `refused`; absent where calls are never routed `again`. */
   reroute?(call: C, leg: string, reason: string): Promise<void>;
   media(call: C, ask: Media<T>): Promise<MediaReply>;
   connect(call: C, caller: string, leg: string): Promise<void>;
   release(call: C, leg: string): Promise<void>;
   /** For `answered` it resolves once that is recorded. */
-  report(call: C, report: Report<T>): Promise<void>;
-  inviteOptions(call: C, invite: Invite<T>): InviteOptions;
+  report(call: C, report: Report<T>): Soon<unknown>;
+  /** Or the status with which nobody is invited. */
+  inviteOptions(call: C, invite: Invite<T>): InviteOptions | number;
   /** An INVITE is out. */
   invited?(call: C, invite: Invite<T>): void;
   up(call: C): void;
@@ -149,10 +154,12 @@ export class CallDriver<T, C extends DrivenCall<T>> {
 
   /** Inputs that come while outputs are carried out wait for their turn, so that outputs stay in order. */
   feed(call: C, input: CallInput<T> | typeof TICK): void {
-    this.#inputs.push({ call, input });
+    const waits = this.#busy || this.#inputs.length > 0;
+    if (waits) this.#inputs.push({ call, input });
     if (this.#busy) return;
     this.#busy = true;
     try {
+      if (!waits) this.#step(call, input);
       for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift())
         this.#step(next.call, next.input);
     } finally {
@@ -171,18 +178,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   take(output: Extract<EndpointOutput, { call: CallHandle }>): boolean {
     const found = this.#byHandle.get(output.call);
     if (found === undefined) return false;
-    const { call, party } = found;
-    if (output.do === 'progress')
-      this.feed(call, { on: 'progress', branch: party, status: output.status, ...sdpOf(output) });
-    else if (output.do === 'answered') this.feed(call, { on: 'answered', branch: party, ...sdpOf(output) });
-    else if (output.do === 'failed') {
-      const { status, message } = output;
-      this.feed(call, { on: 'failed', branch: party, status, ...(message === undefined ? { silent: true } : {}) });
-    } else if (output.do === 'confirmed') this.feed(call, { on: 'confirmed', party, ...sdpOf(output) });
-    else if (output.do === 'ended') this.feed(call, { on: 'ended', party, why: output.why });
-    else if (output.do === 'offer') this.feed(call, { on: 'offer', party, ...sdpOf(output) });
-    else if (output.do === 'reoffered')
-      this.feed(call, { on: 'reoffered', party, ok: output.ok, status: output.status, ...sdpOf(output) });
+    const input = inputOf<T>(output, found.party);
+    if (input !== undefined) this.feed(found.call, input);
     return true;
   }
 
@@ -198,26 +195,28 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     });
   }
 
+  /** A timer that runs before the deadline stays: most deadlines move on, and it looks again then. */
   #arm(call: C): void {
     const due = this.#machine.due(call.state);
-    if (due === call.due) return;
+    if (due >= call.due) return;
     call.timer?.cancel();
     call.due = due;
-    if (due === NEVER) return;
     call.timer = this.#clock.at(due, () => {
       call.due = NEVER;
-      this.feed(call, TICK);
+      call.timer = undefined;
+      if (this.#machine.due(call.state) <= this.#clock.mono()) this.feed(call, TICK);
+      else this.#arm(call);
     });
   }
 
   #carryOut(call: C, o: CallOutput<T>): void {
     const hooks = this.#hooks;
-    if (o.do === 'route') this.later(hooks.route(call));
+    if (o.do === 'route') this.#soon(hooks.route(call));
     else if (o.do === 'reroute') this.later(hooks.reroute?.(call, o.leg, o.reason) ?? Promise.resolve());
     else if (o.do === 'media') this.later(hooks.media(call, o).then((reply) => this.#answered(call, o, reply)));
     else if (o.do === 'connect') this.later(hooks.connect(call, o.caller, o.leg));
     else if (o.do === 'release') this.later(hooks.release(call, o.leg));
-    else if (o.do === 'report') this.later(hooks.report(call, o).then(() => this.#recorded(call, o)));
+    else if (o.do === 'report') this.#report(call, o);
     else if (o.do === 'over') this.#over(call, o);
     else if (o.do === 'renewed') hooks.renewed?.(call, o.party, o.ok);
     else if (o.do === 'invite') this.#invite(call, o);
@@ -231,8 +230,15 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     this.feed(call, { on: 'media', op: ask.op, ...this.#turned(reply, ask) });
   }
 
-  #recorded(call: C, report: Report<T>): void {
-    if (report.event === 'answered') this.feed(call, { on: 'recorded' });
+  #report(call: C, report: Report<T>): void {
+    const told = this.#hooks.report(call, report);
+    if (report.event !== 'answered') this.#soon(told);
+    else if (told instanceof Promise) this.later(told.then(() => this.feed(call, { on: 'recorded' })));
+    else this.feed(call, { on: 'recorded' });
+  }
+
+  #soon(work: Soon<unknown>): void {
+    if (work instanceof Promise) this.later(work);
   }
 
   /** A description that media gave, with the direction that the call wants in it. */
@@ -252,15 +258,13 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     const party = 'party' in o ? o.party : CALLER;
     const handle = call.handles.get(party);
     if (handle === undefined) return;
-    const flow = party === CALLER ? call.flow : call.takerFlow;
-    const contact = flow === undefined ? {} : { contact: this.#sip.contact(flow) };
     this.#sip.act((endpoint, now, out) => {
       switch (o.do) {
         case 'progress':
-          return endpoint.progress(handle, o.status, { ...contact, ...sdpOf(o) }, now, out);
+          return endpoint.progress(handle, o.status, saying(this.#contact(call, party), o.sdp), now, out);
         case 'answer':
           this.#describes(call, o.party, o.sdp);
-          return endpoint.answer(handle, { contact: '', ...contact, sdp: o.sdp }, now, out);
+          return endpoint.answer(handle, { contact: this.#contact(call, party) ?? '', sdp: o.sdp }, now, out);
         case 'reject':
           return endpoint.reject(handle, o.status, { headers: [['Reason', reasonHeader(o.reason)]] }, now, out);
         case 'hangup':
@@ -268,15 +272,24 @@ export class CallDriver<T, C extends DrivenCall<T>> {
         case 'reoffer':
           return endpoint.reoffer(handle, this.#nextVersion(call, o.party, o.sdp), now, out);
         case 'accept-offer':
-          return endpoint.acceptOffer(handle, this.#nextVersion(call, o.party, o.sdp), now, out);
+          return endpoint.acceptOffer(handle, this.#nextVersion(call, o.party, o.sdp, o.direction), now, out);
         case 'refuse-offer':
           return endpoint.refuseOffer(handle, o.status, now, out);
       }
     });
   }
 
+  #contact(call: C, party: Party): string | undefined {
+    const flow = party === CALLER ? call.flow : call.takerFlow;
+    return flow && this.#sip.contact(flow);
+  }
+
   #invite(call: C, o: Invite<T>): void {
     const options = this.#hooks.inviteOptions(call, o);
+    if (typeof options === 'number') {
+      this.feed(call, { on: 'failed', branch: o.branch, status: options });
+      return;
+    }
     this.#sip.act((endpoint, now, out) => {
       // The handle is known before anything of the call can be heard.
       this.bind(call, o.branch, endpoint.invite(options, now, out));
@@ -287,21 +300,25 @@ export class CallDriver<T, C extends DrivenCall<T>> {
 
   /** The first description that a party gets. */
   #describes(call: C, party: Party, sdp: string): void {
-    call.versions.set(party, versionOf(sdp));
-    const origin = call.state.relay ? undefined : originOf(sdp);
-    if (origin === undefined) return;
+    const origin = originOf(sdp);
+    call.versions.set(party, originVersion(origin));
+    if (origin === undefined || call.state.relay) return;
     call.origins ??= new Map();
     call.origins.set(party, origin);
   }
 
-  #nextVersion(call: C, party: Party, sdp: string): string {
+  #nextVersion(call: C, party: Party, sdp: string, direction?: Direction): string {
     const before = call.origins?.get(party);
     // Versions of one `o=` line grow by one; where the session is ours alone they may also jump.
     const next = (call.versions.get(party) ?? 0) + 1;
     const version = before === undefined || !call.state.relay ? Math.max(versionOf(sdp), next) : next;
     call.versions.set(party, version);
+    if (direction !== undefined) {
+      call.ahead ??= new Set();
+      call.ahead.add(party);
+    }
     // What passes from phone to phone counts its own versions.
-    return call.state.relay ? revised(sdp, version, undefined, before) : sdp;
+    return call.state.relay || call.ahead?.has(party) === true ? revised(sdp, version, direction, before) : sdp;
   }
 
   /** Branches that lost are of no use once a call is up, and their names go. */
@@ -321,6 +338,32 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   }
 }
 
-function sdpOf(from: { readonly sdp?: string }): { readonly sdp?: string } {
-  return from.sdp === undefined ? {} : { sdp: from.sdp };
+/** Options of a provisional response. */
+function saying(contact: string | undefined, sdp: string | undefined): { contact?: string; sdp?: string } {
+  if (contact === undefined) return sdp === undefined ? {} : { sdp };
+  return sdp === undefined ? { contact } : { contact, sdp };
+}
+
+/** What the endpoint's news of a side means to its call. */
+function inputOf<T>(output: Extract<EndpointOutput, { call: CallHandle }>, party: Party): CallInput<T> | undefined {
+  switch (output.do) {
+    case 'progress':
+      return { on: 'progress', branch: party, status: output.status, sdp: output.sdp };
+    case 'answered':
+      return { on: 'answered', branch: party, sdp: output.sdp };
+    case 'failed': {
+      const { status, message } = output;
+      return { on: 'failed', branch: party, status, ...(message === undefined ? { silent: true } : {}) };
+    }
+    case 'confirmed':
+      return { on: 'confirmed', party, sdp: output.sdp };
+    case 'ended':
+      return { on: 'ended', party, why: output.why };
+    case 'offer':
+      return { on: 'offer', party, sdp: output.sdp };
+    case 'reoffered':
+      return { on: 'reoffered', party, ok: output.ok, status: output.status, sdp: output.sdp };
+    default:
+      return undefined;
+  }
 }

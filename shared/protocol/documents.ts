@@ -64,11 +64,14 @@ export const AppletsDocument = request({
 
 /**
  * The features of a home's lines, for the calls that its gateway switches; a line that has none is absent. `brief`: the lists of the line
- * are left out, since the document has no room for them.
+ * are left out, since the document has no room for them; `nameless`: its contacts are.
  */
 export const FeaturesDocument = request({
   lines: Type.Array(
-    request({ line: Id, features: LineFeatures, stamps: FeatureStamps, brief: Type.Optional(Type.Literal(true)) }),
+    request({
+      ...{ line: Id, features: LineFeatures, stamps: FeatureStamps },
+      ...{ brief: Type.Optional(Type.Literal(true)), nameless: Type.Optional(Type.Literal(true)) },
+    }),
     { maxItems: 64 },
   ),
 });

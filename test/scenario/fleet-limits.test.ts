@@ -23,6 +23,10 @@ beforeEach(async () => {
 });
 afterEach(() => operator.stop());
 
+/** What begins in one moment at two processes has not heard of the other. */
+function slowLinks(): void {
+  if (operator.fleet !== undefined) operator.fleet.delay = 3;
+}
 const line = (n: number): Line => lines[n] as Line;
 const abroad = '+442071838750';
 const premium = '+19005550123';
@@ -62,6 +66,7 @@ describe('calls of one line', () => {
   });
 
   test('count a call that is handed on once', async () => {
+    slowLinks();
     const third = await operator.line('home_1', 3);
     const ringing = await operator.ready(third, { ...operator.at(0), manner: 'ring' });
     for (const one of [there, there, there]) await up(await one.dial(line(1).number));
@@ -93,6 +98,7 @@ test('a trunk takes so many calls in all', async () => {
 
 describe('what a home spends', () => {
   test('calls at once are one account, also for two that begin in the same moment', async () => {
+    slowLinks();
     await trunk();
     await operator.ask('outside.limits.set', { costlyAtOnce: 1 });
     const calls = await Promise.all([here.dial(abroad), there.dial(abroad)]);

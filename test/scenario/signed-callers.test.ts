@@ -300,6 +300,17 @@ describe('in', () => {
   });
   const seconds = () => Math.floor(operator.cloud.clock.wall() / 1000);
 
+  test('what was not to be had is asked for anew once the operator says again whom to believe', async () => {
+    await checks('require');
+    web.delete('/chain.pem');
+    const before = await call([await carrierSigner.sign(said())]);
+    await ended(before);
+    expect(before.status).toBe(436);
+    web.set('/chain.pem', carrierSigner.chain);
+    await operator.ask('identity.set', { authorities: root.certificate, hosts: ['c.example'] });
+    await up(await call([await carrierSigner.sign(said())]));
+  });
+
   test('a signature that came once is refused for another call', async () => {
     await checks('require');
     const value = await carrierSigner.sign(said());

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { readIdentity } from '#shared/sip/identity.ts';
-import { readSent, readToken } from '#shared/sip/passport.ts';
+import { readFull, readSent, readToken } from '#shared/sip/passport.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import { type Carrier, carrier, headerIn, requestOf, trunkTo } from '#test/support/carrier.ts';
 import { type Authority, authority, type Signer, signer } from '#test/support/signer.ts';
@@ -105,6 +105,46 @@ test('and by two of them it is checked as a whole where it comes in', async () =
   expect(await comes([values[0] ?? '', values[1] ?? '', other], LATER)).toBe(438);
   expect(await comes(values, LATER)).toBe('up');
   expect(await comes(values, LATER)).toBe(438);
+});
+
+test('where a trunk wants all in one header field, that proves the same', async () => {
+  await trunkTowards(out, { identity: { out: 'sign', sentOn: 'nested' }, prefixes: ['+4420', '+155501090'] });
+  const d = await operator.line('home_1', 4);
+  await sends(d, b.number);
+  await sends(b, LATER);
+  await up(await alice.dial(d.number));
+  const all = signatures();
+  expect(all.map(({ ppt }) => ppt)).toEqual(['div-o']);
+  const [{ value = '' } = {}] = all;
+  const full = readFull(readIdentity(value)?.token ?? '');
+  expect(full?.token?.passport).toMatchObject({
+    attest: 'A',
+    orig: digits(a.number),
+    dest: { tn: [digits(d.number)] },
+  });
+  expect(full?.sentOn.map(({ passport }) => passport.div)).toEqual([digits(d.number), digits(b.number)]);
+  const c = await operator.line('home_1', 8003);
+  await operator.ready(c, { host: '10.1.9.9' });
+  await trunkTowards(came, { identity: { in: 'require' }, prefixes: ['+33'] });
+  const forged = value.replace(/\.(.)([^.;]*);/, (_all, first, rest) => `.${first === 'A' ? 'B' : 'A'}${rest};`);
+  expect(forged).not.toBe(value);
+  expect(await comes([forged], LATER)).toBe(438);
+  expect(await comes([value], LATER)).toBe('up');
+  expect(await comes([value], LATER)).toBe(438);
+});
+
+test('what proved the caller of a call from outside stands in it', async () => {
+  await trunkTowards(out, { identity: { out: 'sign', sentOn: 'nested' }, prefixes: ['+4420'] });
+  await trunkTowards(came, { identity: { in: 'verify' }, prefixes: ['+1'] });
+  const caller = '+33142685300';
+  const proof = await theirs.sign({ orig: digits(caller), dest: { tn: [digits(b.number)] } });
+  await up(await operator.world.settle(came.phone.dial(b.number, headers([proof], caller))));
+  const [one, ...more] = signatures();
+  expect(more).toEqual([]);
+  expect(readFull(readIdentity(one?.value ?? '')?.token ?? '')).toMatchObject({
+    token: readToken(readIdentity(proof)?.token ?? ''),
+    sentOn: [{ passport: { orig: digits(caller), div: digits(b.number), dest: { tn: [digits(far)] } } }],
+  });
 });
 
 test('a line that sends a call on twice, for nobody took it first, signs for whom it came to in the end', async () => {

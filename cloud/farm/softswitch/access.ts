@@ -4,6 +4,7 @@
  */
 import type { LineRow } from '#cloud/store/directory.ts';
 import { type Account, type Door, mayRegister, names, type Verdict } from '#shared/call/register.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { assertedIdentities } from '#shared/sip/asserted.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
@@ -46,18 +47,23 @@ export class Access {
   }
 
   /** The line that sends this INVITE or REGISTER. */
-  async sender(message: SipMessage, flow: Flow): Promise<Sender> {
+  sender(message: SipMessage, flow: Flow): Soon<Sender> {
     if (flow.peer.kind === 'none') return this.#byDigest(message, flow);
-    const gateway = await this.#gateways.of(flow);
-    if (gateway === undefined) return { kind: 'close' };
+    return soon(this.#gateways.of(flow), (gateway) =>
+      gateway === undefined ? { kind: 'close' } : this.#ofGateway(message, gateway),
+    );
+  }
+
+  #ofGateway(message: SipMessage, gateway: GatewayOfFlow): Soon<Sender> {
     const asserted = message.method === 'REGISTER' ? message.to.uri : assertedBy(message);
     const user = parseUri(asserted)?.user;
-    const line = user === undefined ? undefined : await this.#lines.byUser(user);
-    return line?.home === gateway.home ? { kind: 'line', line, gateway } : refuse(403);
+    return soon(user === undefined ? undefined : this.#lines.byUser(user), (line) =>
+      line?.home === gateway.home ? { kind: 'line', line, gateway } : refuse(403),
+    );
   }
 
   /** The gateway whose flow it is, whatever line it speaks for. */
-  gatewayOf(flow: Flow): Promise<GatewayOfFlow | undefined> | GatewayOfFlow | undefined {
+  gatewayOf(flow: Flow): Soon<GatewayOfFlow | undefined> {
     return flow.peer.kind === 'none' ? undefined : this.#gateways.of(flow);
   }
 
@@ -80,9 +86,14 @@ export class Access {
     return verdict.ok ? undefined : refusalBy(verdict);
   }
 
-  async #byDigest(message: SipMessage, flow: Flow): Promise<Sender> {
+  #byDigest(message: SipMessage, flow: Flow): Soon<Sender> {
     const claimed = this.#door.claimed(message);
-    const line = claimed === undefined ? undefined : await this.#lines.byUser(claimed.username);
+    return soon(claimed === undefined ? undefined : this.#lines.byUser(claimed.username), (line) =>
+      this.#judge(message, flow, claimed, line),
+    );
+  }
+
+  #judge(message: SipMessage, flow: Flow, claimed: ReturnType<Door['claimed']>, line: LineRow | undefined): Sender {
     // A credential is made for the username; nobody signs in by number.
     const account = line?.username === claimed?.username ? accountOf(line) : undefined;
     const secure = isSecure(flow);

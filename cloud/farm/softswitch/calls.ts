@@ -6,13 +6,13 @@ import { CALLER } from '#shared/call/call.ts';
 import { hopHeaders } from '#shared/call/hops.ts';
 import { CallDriver, type MediaReply, type SipPort } from '#shared/host/call-driver.ts';
 import { Roster } from '#shared/kernel/roster.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { withoutPin } from '#shared/sip/trace.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions } from '#shared/sip/types.ts';
 import { Circles } from './circles.ts';
 import { LineCounts, type LineCountsOptions } from './line-counts.ts';
-import { addressOf, type Callee, endOf, type Live } from './live.ts';
+import { addressOf, type Callee, calledLine, endOf, type Live } from './live.ts';
 import { askMedia, SELF } from './media.ts';
 import type { Reporter } from './reporter.ts';
 import type { Taking } from './routing.ts';
@@ -29,7 +29,7 @@ export interface CallsOptions extends LineCountsOptions {
   readonly reporter: Reporter;
   readonly snapshots: Snapshots;
   /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
-  readonly route: (live: Live) => Promise<void>;
+  readonly route: (live: Live) => Soon<void>;
   /** Looks for another way and feeds `rerouted` or `refused`. */
   readonly reroute: (live: Live, leg: string, reason: string) => Promise<void>;
   /** It began, rang, was answered or ended, as far as a phone that watches can tell. */
@@ -131,6 +131,15 @@ export class Calls {
   /** Calls of it that this process has. */
   ownOf(line: string): number {
     return this.#counts.own(line);
+  }
+
+  /** See `LineCounts`. */
+  ensure(id: string, limit: number): Promise<void> | undefined {
+    return this.#counts.ensure(id, limit);
+  }
+
+  fits(id: string, limit: number): boolean {
+    return this.#counts.fits(id, limit);
   }
 
   add(live: Live, caller?: CallHandle): void {
@@ -264,41 +273,36 @@ export class Calls {
     await this.#o.bus.request('media.endpoint.release', { session, leg }, SELF);
   }
 
-  async #report(live: Live, o: Extract<Output, { do: 'report' }>): Promise<void> {
+  #report(live: Live, o: Extract<Output, { do: 'report' }>): Soon<unknown> {
     const at = this.#o.clock.wall();
     if (o.event === 'ringing') this.#o.changed?.(live);
     if (o.event === 'answered') live.answeredAt = at;
     if (o.event === 'ended' && live.opened !== undefined) {
       live.opened({ failed: o.reason ?? 'callee_offline' });
-      delete live.opened;
+      live.opened = undefined;
     }
     if (live.autonomous) return;
-    const callId = this.#callIdOf(live, o.leg, o.branch);
-    const reason = o.reason === undefined ? {} : { reason: o.reason };
     const { session } = live;
-    const told = { session, leg: o.leg, event: o.event, at, ...callId, ...reason };
-    if (o.event === 'ended') await this.#tellEnd(live, told);
-    else await this.#o.reporter.leg(told);
+    const { leg, event, reason } = o;
+    if (event === 'ended')
+      return this.#o.reporter.ended(live, { session, leg, event, at, ...(reason === undefined ? {} : { reason }) });
+    const callId = this.#callIdOf(live, leg, o.branch);
+    return this.#o.reporter.leg(
+      callId === undefined ? { session, leg, event, at } : { session, leg, event, at, callId },
+    );
   }
 
-  /** The end of one leg is mostly the end of them all: then the others need not be told. */
-  #tellEnd(live: Live, told: Parameters<Reporter['leg']>[0]): Promise<boolean> {
-    const before = live.told ?? Promise.resolve(false);
-    live.told = before.then((over) => over || this.#o.reporter.leg(told));
-    return live.told;
-  }
-
-  #callIdOf(live: Live, leg: string, branch: string | undefined): { readonly callId?: string } {
+  #callIdOf(live: Live, leg: string, branch: string | undefined): string | undefined {
     const party = leg === live.state.callerLeg?.id ? CALLER : branch;
     const handle = party === undefined ? undefined : live.handles.get(party);
-    const callId = handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId;
-    return callId === undefined ? {} : { callId };
+    return handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId;
   }
 
-  #inviteOptions(live: Live, invite: Extract<Output, { do: 'invite' }>): InviteOptions {
+  #inviteOptions(live: Live, invite: Extract<Output, { do: 'invite' }>): InviteOptions | number {
     const { branch, to, sdp, breadth } = invite;
     const { sip, domain } = this.#o;
-    const { contact, line, trunk, callerName, headers = [] } = to;
+    if (to.most !== undefined && !this.#hasRoom(live, to, to.most)) return to.trunk === undefined ? 486 : 503;
+    const { contact, line, trunk, callerName, headers } = to;
     const hops = hopHeaders(live.hops, breadth);
     if (trunk !== undefined) {
       return trunkInvite(trunk, live, { hops, contact: sip.contact(contact.flow), sdp });
@@ -310,15 +314,21 @@ export class Calls {
     return {
       uri: contact.uri,
       from,
-      to: addressOf({ number: called }, domain),
+      to: addressOf(line === undefined ? { number: called } : calledLine(line), domain),
       flow: contact.flow,
       contact: sip.contact(contact.flow),
       route: contact.path,
-      headers: [...hops, ...told, ...headers],
+      headers: told.length === 0 && headers === undefined ? hops : [...hops, ...told, ...(headers ?? [])],
       sdp,
       // A flow that may be dead is given up for another one, unless it says that it got the INVITE.
       ...(live.state.branches.get(branch)?.others === undefined ? {} : { trying: true }),
     };
+  }
+
+  /** The last place may have gone since the way was looked for. */
+  #hasRoom(live: Live, { line, trunk }: Callee, most: number): boolean {
+    const id = trunk?.trunk.id ?? line?.id;
+    return id === undefined || live.counted.includes(id) || this.fits(id, most);
   }
 
   #invited(live: Live, branch: string, { line, trunk }: Callee): void {
@@ -337,7 +347,7 @@ export class Calls {
     const handle = live.handles.get(branch);
     live.callId = (handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId) ?? '';
     live.opened({ callId: live.callId });
-    delete live.opened;
+    live.opened = undefined;
   }
 
   #sentOut(live: Live, branch: string): void {
@@ -369,28 +379,13 @@ export class Calls {
     this.#up.delete(live.id);
     this.#endpoints.delete(live.id);
     this.#counts.remove(live);
-    if (live.answeredAt !== undefined) this.#driver.later(this.#o.snapshots.remove(live.id));
-    if (live.autonomous) this.#driver.later(this.#tellWhole(live, reason));
+    if (live.answeredAt !== undefined) this.#o.snapshots.remove(live);
+    if (live.autonomous) this.#driver.later(this.#o.reporter.whole(live, reason));
     this.#rest();
   }
 
   #rest(): void {
     if (this.#idle.length === 0 || this.between > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
-  }
-
-  /** A call that the session manager never saw is told as one fact. */
-  async #tellWhole(live: Live, reason: string): Promise<void> {
-    const { answeredAt, callId, line } = live;
-    await this.#o.reporter.call({
-      callId,
-      ...(line === undefined ? {} : { home: line.home }),
-      from: live.caller.number,
-      to: withoutPin(live.dialled),
-      startedAt: live.startedAt,
-      ...(answeredAt === undefined ? {} : { answeredAt }),
-      endedAt: this.#o.clock.wall(),
-      reason,
-    });
   }
 }

@@ -1,15 +1,14 @@
 /** The softswitch's verbs: channels that the session manager opens and closes, and what exists. */
 import type { Handlers } from '#cloud/bus/bus.ts';
-import { CALLER, newCall, type Target } from '#shared/call/call.ts';
+import { CALLER, type Target } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
-import { NEVER } from '#shared/kernel/machine.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { type Fault, type FaultCode, fault, faults } from '#shared/protocol/fault.ts';
 import type { VerbRequest, VerbsOf } from '#shared/protocol/verbs/index.ts';
 import type { Calls } from './calls.ts';
 import type { Lines } from './lines.ts';
-import type { Callee, Live } from './live.ts';
+import { type Callee, type Live, newLive } from './live.ts';
 import type { Location } from './location.ts';
 import type { Refers } from './refers.ts';
 import type { Router } from './routing.ts';
@@ -95,6 +94,7 @@ export class Channels {
     const line = await lines.byId(lineId);
     if (line === undefined) return err(fault('callee_unknown'));
     await this.#o.location.refresh?.(line.id);
+    await router.ensure(line);
     const target = request.join === undefined ? router.target(request.leg, line) : this.#joined(request, request.join);
     if (target === undefined) return err(fault('callee_offline', 'The leg to be joined has no channel at a gateway.'));
     return this.#opened(this.#newLive(request, line.number), target, request.ringFor);
@@ -108,11 +108,9 @@ export class Channels {
   }
 
   #newLive(request: Open, dialled: string): Live {
-    return {
+    return newLive({
       id: this.#o.newId('chn'),
-      state: newCall(),
       session: request.session,
-      autonomous: false,
       caller: {
         number: request.caller.number,
         ...(request.caller.name === undefined ? {} : { name: request.caller.name }),
@@ -121,12 +119,8 @@ export class Channels {
       open: false,
       dialled,
       callId: '',
-      handles: new Map(),
-      versions: new Map(),
-      counted: [],
       startedAt: this.#o.clock.wall(),
-      due: NEVER,
-    };
+    });
   }
 
   /** Resolves once the first INVITE is out, or none will be. */

@@ -24,8 +24,9 @@ export class Circles {
 
   /** Somebody took the call, or it is over. */
   settled({ id, cameBy, caller, dialled }: Turning): void {
+    if (cameBy === undefined) return;
     const key = keyOf(caller.number, dialled);
-    const ids = cameBy === undefined ? undefined : this.#turning.get(key);
+    const ids = this.#turning.get(key);
     if (ids?.delete(id) && ids.size === 0) this.#turning.delete(key);
   }
 

@@ -5,6 +5,7 @@ import { openLocalStore } from '#cloud/store/local.ts';
 import { sql } from '#cloud/store/store.ts';
 import { Door } from '#shared/call/register.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import { newRequest } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow } from '#shared/sip/types.ts';
@@ -61,7 +62,7 @@ async function rig(limits: { most?: number; inSetup?: number }) {
   const calls = new Calls({
     ...{ bus, clock, log, sip, domain: 'x' },
     reporter: new Reporter({ bus, store, clock, log, newId }),
-    snapshots: new Snapshots(store, endpoint),
+    snapshots: new Snapshots(store, endpoint, { clock, log }),
     // Routing waits until it is let go, so that calls stay in set-up.
     reroute: async () => {},
     flowGone() {},
@@ -78,7 +79,8 @@ async function rig(limits: { most?: number; inSetup?: number }) {
     trunks: { of: () => undefined },
     emergency: { maybe: () => false },
   } as unknown as Outside;
-  const router = new Router({ outside, bus, store, clock, crypto, lines, location, countOf: () => 0, newId });
+  const seats = { countOf: () => 0, ensure: () => undefined };
+  const router = new Router({ outside, bus, store, clock, crypto, lines, location, newId, ...seats });
   const incoming = new Incoming({
     ...{
       access,
@@ -112,7 +114,7 @@ async function rig(limits: { most?: number; inSetup?: number }) {
     const out: EndpointOutput[] = [];
     endpoint.receive(write(message), flow, clock.mono(), out);
     sent(out);
-    const taking: Promise<void>[] = [];
+    const taking: Soon<void>[] = [];
     for (const one of out) {
       if (one.do === 'incoming') taking.push(incoming.take(one));
       if (one.do === 'ended') incoming.ended(one.call);

@@ -1,17 +1,16 @@
 /** New calls from phones and gateways: who calls, whether it may, and what it dialled. */
 import type { LineRow } from '#cloud/store/directory.ts';
-import { newCall } from '#shared/call/call.ts';
 import { hopsOf } from '#shared/call/hops.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
-import { NEVER } from '#shared/kernel/machine.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { Refusal } from '#shared/sip/checks.ts';
 import { REFUSED } from '#shared/sip/identity-check.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { privacyOf } from '#shared/sip/privacy.ts';
+import { type Privacy, privacyOf } from '#shared/sip/privacy.ts';
 import { readDialogName } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
-import { parseUri } from '#shared/sip/uri.ts';
+import { parseUri, type SipUri } from '#shared/sip/uri.ts';
 import { write } from '#shared/sip/write.ts';
 import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
@@ -19,14 +18,14 @@ import type { HelpCaller } from './emergency/help.ts';
 import type { Mates } from './fleet/mates.ts';
 import type { Proven } from './fleet/words.ts';
 import type { Lines } from './lines.ts';
-import { type Live, shownLine } from './live.ts';
+import { type Live, newLive, shownLine } from './live.ts';
 import { isOpen } from './location.ts';
 import { rtpHost } from './media.ts';
 import type { Outside } from './outside.ts';
 import { Replaces } from './replaces.ts';
 import { LINE_CALLS, type Router } from './routing.ts';
 import { readArrival } from './trunk/arrival.ts';
-import { TRUNK_CALLS, type Trunk } from './trunk/trunk.ts';
+import { callsOf, type Trunk } from './trunk/trunk.ts';
 
 /** Calls in progress that the softswitch takes on; further ones get 503 with Retry-After. */
 export const CALL_LIMIT = 20_000;
@@ -72,13 +71,12 @@ export class Incoming {
     this.replaces = new Replaces({ calls, endpoint: sip.endpoint, now: () => clock.mono() });
   }
 
-  async take(output: Invite): Promise<void> {
+  take(output: Invite): Soon<void> {
     const proven = this.#o.mates?.proven;
     if (proven !== undefined) return this.#handed(output, proven);
     // Help is asked for before every limit.
     if (!this.#o.outside.emergency.maybe(output.message.uri)) return this.#ordinary(output);
-    const sender = await this.#helped(output);
-    if (sender !== undefined) return this.#ordinary(output, sender);
+    return this.#helped(output).then((sender) => (sender === undefined ? undefined : this.#ordinary(output, sender)));
   }
 
   /** The challenge of an INVITE that needs a credential and brings none; undefined where anything else may be due. */
@@ -98,17 +96,26 @@ export class Incoming {
   }
 
   /** `known`: the sender where it has been asked for already, for a credential is good once. */
-  async #ordinary(output: Invite, known?: Sender): Promise<void> {
-    const { access, calls, closeFlow, trust, outside } = this.#o;
+  #ordinary(output: Invite, known?: Sender): Soon<void> {
+    const { access, calls, outside } = this.#o;
     const { call, message, flow } = output;
     const { most = CALL_LIMIT, inSetup = SETUP_LIMIT } = this.#o;
     if (calls.size >= most || calls.between >= inSetup) return this.#reject(call, 503, [['Retry-After', '10']]);
     const trunk = outside.trunks.of(flow);
     if (trunk !== undefined) return this.#fromTrunk(output, trunk);
+    const sender = known ?? access.sender(message, flow);
+    if (!(sender instanceof Promise)) return this.#sent(output, sender);
     this.#asking.add(call);
-    const sender = known ?? (await access.sender(message, flow));
-    // The caller may have hung up meanwhile.
-    if (!this.#asking.delete(call)) return;
+    return sender.then((found) => {
+      // The caller may have hung up meanwhile.
+      if (this.#asking.delete(call)) return this.#sent(output, found);
+    });
+  }
+
+  /** It is known who calls. */
+  #sent(output: Invite, sender: Sender): Soon<void> {
+    const { closeFlow, trust } = this.#o;
+    const { call, flow } = output;
     if (sender.kind === 'close') {
       this.#reject(call, 403, []);
       return closeFlow(flow);
@@ -145,15 +152,11 @@ export class Incoming {
 
   /** The caller of a call that nobody knows yet went away. */
   ended(call: CallHandle): void {
-    this.#asking.delete(call);
+    if (this.#asking.size > 0) this.#asking.delete(call);
   }
 
   /** `handed`: what another process found out, and that it is to be served here. */
-  async #start(
-    output: Invite,
-    sender: Extract<Sender, { kind: 'line' }>,
-    handed?: Proven['taking'] | 'here',
-  ): Promise<void> {
+  #start(output: Invite, sender: Extract<Sender, { kind: 'line' }>, handed?: Proven['taking'] | 'here'): Soon<void> {
     const { calls, mates } = this.#o;
     const { call, message } = output;
     const { line, gateway } = sender;
@@ -162,13 +165,13 @@ export class Incoming {
       this.#reject(call, 403, []);
       return;
     }
-    const dialled = isOffHook(message.uri, this.#o.isOurs) ? '' : dialledOf(message.uri, this.#o.isOurs);
+    const dialled = dialledBy(message.uri, this.#o.isOurs);
     if (dialled === undefined) {
       this.#reject(call, 404, []);
       return;
     }
-    const { hidden, critical, unknown } = privacyOf(message);
-    if (critical && unknown) return this.#reject(call, 500, [], NO_PRIVACY);
+    const privacy = privacyOf(message);
+    if (privacy.critical && privacy.unknown) return this.#reject(call, 500, [], NO_PRIVACY);
     const replaced = this.replaces.wanted(message, line);
     if (replaced !== undefined && 'refuse' in replaced) {
       if (replaced.refuse === 481 && mates !== undefined && handed === undefined)
@@ -176,50 +179,71 @@ export class Incoming {
       this.#reject(call, replaced.refuse, []);
       return;
     }
-    this.#begin(output, {
+    const facts: Facts = {
       caller: shownLine(line),
       line,
-      ...(replaced === undefined ? {} : { replaces: replaced }),
-      ...(handed === undefined || handed === 'here' ? {} : { taking: handed }),
-      ...(hidden ? { hidden: true } : {}),
+      replaces: replaced,
+      taking: handed === 'here' ? undefined : handed,
+      hidden: privacy.hidden ? true : undefined,
       direct: gateway === undefined,
       open: gateway === undefined && shows(output),
-      ...(gateway === undefined ? {} : { gateway: gateway.gateway }),
+      gateway: gateway?.gateway,
       dialled,
+    };
+    if (line.class === 'standard') return this.#limited(output, privacy, line, facts);
+    this.#begin(output, privacy, facts);
+  }
+
+  /** A line of a limited number of calls begins one where it has a place, which another process may have to give. */
+  #limited(output: Invite, privacy: Privacy, line: LineRow, facts: Facts): Soon<void> {
+    const { calls } = this.#o;
+    const { call } = output;
+    const begin = () =>
+      calls.fits(line.id, LINE_CALLS) ? this.#begin(output, privacy, facts) : this.#reject(call, 403, []);
+    const wait = calls.ensure(line.id, LINE_CALLS);
+    if (wait === undefined) return begin();
+    this.#asking.add(call);
+    return wait.then(() => {
+      // The caller may have hung up meanwhile.
+      if (this.#asking.delete(call)) begin();
     });
   }
 
-  #begin(output: Invite, facts: Facts): Live {
+  #begin(output: Invite, { session, critical }: Privacy, facts: Facts): void {
     const { calls, clock, newId, sip } = this.#o;
     const { call, message, flow, offer } = output;
-    const { session, critical } = privacyOf(message);
     // Help comes before it.
     const keeps = (session || critical) && facts.help === undefined;
-    const live: Live = {
-      ...facts,
-      ...(keeps ? { privacy: { session, critical } } : {}),
-      ...(message.contacts[0] === undefined ? {} : { contact: message.contacts[0].uri }),
-      id: newId('chn'),
-      state: newCall(),
-      session: '',
-      autonomous: false,
-      flow,
+    const hops = hopsOf(message);
+    const live = newLive({
+      caller: facts.caller,
+      line: facts.line,
+      hidden: facts.hidden,
+      privacy: keeps ? { session, critical } : undefined,
+      direct: facts.direct,
+      open: facts.open,
+      gateway: facts.gateway,
+      contact: message.contacts[0]?.uri,
+      dialled: facts.dialled,
+      replaces: facts.replaces,
+      taking: facts.taking,
+      help: facts.help,
+      cameBy: facts.cameBy,
+      callBack: facts.callBack,
+      verstat: facts.verstat,
+      proof: facts.proof,
+      diverted: facts.diverted,
+      hops,
       callId: message.callId.slice(0, 256),
-      hops: hopsOf(message),
-      handles: new Map(),
-      versions: new Map(),
-      counted: [],
       startedAt: clock.wall(),
-      due: NEVER,
-    };
+      flow,
+      id: newId('chn'),
+    });
     sip.act((endpoint, now, out) => endpoint.known(call, now, out));
     calls.add(live, call);
     if (facts.cameBy !== undefined) calls.count(live, facts.cameBy);
-    const { hops: { breadth } = {} } = live;
     // Who needs help is looked for as widely as can be.
-    const wide = breadth === undefined || facts.help !== undefined ? {} : { breadth };
-    calls.feed(live, { on: 'invite', ...(offer === undefined ? {} : { sdp: offer }), ...wide });
-    return live;
+    calls.feed(live, { on: 'invite', sdp: offer, breadth: facts.help === undefined ? hops.breadth : undefined });
   }
 
   /** A call from outside reaches our own numbers alone; one that we sent out ourselves has come round. */
@@ -227,18 +251,19 @@ export class Incoming {
     const { calls, lines, outside } = this.#o;
     const { call, message } = output;
     if (calls.isOwn(message.callId)) return this.#reject(call, 482, []);
-    if (calls.countOf(trunk.id) >= (trunk.settings.maxCalls ?? TRUNK_CALLS)) {
+    if (calls.countOf(trunk.id) >= callsOf(trunk)) {
       return this.#reject(call, 503, [['Retry-After', '10']]);
     }
     // No party of a trunk's has a place here that another could take.
     if (message.header('Replaces') !== undefined) return this.#reject(call, 403, []);
-    const { critical, unknown } = privacyOf(message);
-    if (critical && unknown) return this.#reject(call, 500, [], NO_PRIVACY);
+    const privacy = privacyOf(message);
+    if (privacy.critical && privacy.unknown) return this.#reject(call, 500, [], NO_PRIVACY);
     const arrival = readArrival(trunk, message);
     const { called, caller, hidden, diverted } = arrival;
     this.#asking.add(call);
     let line: LineRow | undefined;
     for (const number of called) line ??= await lines.byUser(number);
+    await calls.ensure(trunk.id, callsOf(trunk));
     const { in: checks = 'ignore' } = trunk.settings.identity ?? {};
     const checked =
       line === undefined || checks === 'ignore' ? undefined : await outside.identity.verify(trunk.id, message, arrival);
@@ -247,7 +272,8 @@ export class Incoming {
     if (calls.circles.closed(caller.number, line.number)) return this.#reject(call, 482, []);
     const callBack = outside.emergency.isCallBack(line.id, trunk.id, message);
     if (checks === 'require' && checked?.fault !== undefined && !callBack) return this.#unproven(call, checked.fault);
-    this.#begin(output, {
+    if (!calls.fits(trunk.id, callsOf(trunk))) return this.#reject(call, 503, [['Retry-After', '10']]);
+    this.#begin(output, privacy, {
       ...{ caller, dialled: line.number, cameBy: trunk.id, direct: true, open: false },
       ...(hidden ? { hidden } : {}),
       ...(callBack ? { callBack } : {}),
@@ -269,9 +295,8 @@ export class Incoming {
     const { call, message, flow } = output;
     this.#asking.add(call);
     // A store that cannot be read proves nobody; what is known without it may still speak for the caller.
-    const sender = await access
-      .sender(message, flow)
-      .catch((): Sender => ({ kind: 'refuse', status: 503, headers: [] }));
+    const unread: Sender = { kind: 'refuse', status: 503, headers: [] };
+    const sender = await Promise.resolve(access.sender(message, flow)).catch(() => unread);
     const who = await this.#helpCaller(sender, flow);
     const read = await outside.emergency.read(message.uri, who.home);
     if (!this.#asking.delete(call)) return undefined;
@@ -282,7 +307,7 @@ export class Incoming {
       return undefined;
     }
     const { line, gateway } = who;
-    this.#begin(output, {
+    this.#begin(output, privacyOf(message), {
       caller: line === undefined ? { number: 'anonymous' } : shownLine(line),
       ...(line === undefined ? {} : { line }),
       ...(gateway === undefined ? {} : { gateway }),
@@ -338,15 +363,19 @@ function shows({ message, flow, offer }: Invite): boolean {
   return isOpen(message.contacts[0]?.uri, flow) && rtpHost(offer) === flow.remote.host;
 }
 
-/** Whether a phone was taken up and nothing dialled: our domain alone. Its line may be a hot one. */
-function isOffHook(text: string, isOurs: (host: string) => boolean): boolean {
+/** As `dialledOf`; empty where a phone was taken up and nothing dialled: our domain alone. Its line may be a hot one. */
+function dialledBy(text: string, isOurs: (host: string) => boolean): string | undefined {
   const uri = parseUri(text);
-  return uri !== undefined && uri.user === undefined && isOurs(uri.host);
+  if (uri !== undefined && uri.user === undefined && isOurs(uri.host)) return '';
+  return dialledIn(uri, isOurs);
 }
 
 /** What the Request-URI asks for: the user of one of our own addresses, else the whole URI without parameters. */
 export function dialledOf(text: string, isOurs: (host: string) => boolean): string | undefined {
-  const uri = parseUri(text);
+  return dialledIn(parseUri(text), isOurs);
+}
+
+function dialledIn(uri: SipUri | undefined, isOurs: (host: string) => boolean): string | undefined {
   if (uri?.user === undefined) return undefined;
   const ours = uri.scheme === 'tel' || isOurs(uri.host);
   const dialled = ours ? uri.user : `sip:${uri.user}@${uri.host}`;

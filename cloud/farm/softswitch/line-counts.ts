@@ -1,5 +1,6 @@
 /** How many calls each line and trunk has, for their limits. */
 import type { LineRow } from '#cloud/store/directory.ts';
+import type { Leases } from './fleet/leases.ts';
 import type { Live } from './live.ts';
 
 export interface LineCountsOptions {
@@ -7,6 +8,8 @@ export interface LineCountsOptions {
   readonly counted?: (id: string) => void;
   /** Its calls at other processes. */
   readonly elsewhere?: (id: string) => number;
+  /** Where several processes share its limit: see `fleet/leases.ts`. */
+  readonly seats?: Pick<Leases, 'ensure' | 'fits'> | undefined;
 }
 
 export class LineCounts {
@@ -27,6 +30,16 @@ export class LineCounts {
   /** At this process. */
   own(id: string): number {
     return this.#own.get(id) ?? 0;
+  }
+
+  /** Sees to it that one more call of a line or trunk can begin here, if it may at all; most often there is nothing to wait for. */
+  ensure(id: string, limit: number): Promise<void> | undefined {
+    return this.#o.seats?.ensure(id, limit);
+  }
+
+  /** Whether one more call fits, if it begins before anything else does. */
+  fits(id: string, limit: number): boolean {
+    return this.#o.seats === undefined ? this.own(id) < limit : this.#o.seats.fits(id, limit);
   }
 
   /** One more call of a line, or of the trunk of that id. */

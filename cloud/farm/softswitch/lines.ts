@@ -2,6 +2,8 @@
 import { gatewayByCertificate, type LineRow, lineById, lineByNumber, lineByUsername } from '#cloud/store/directory.ts';
 import type { Store } from '#cloud/store/store.ts';
 import { readDialled } from '#shared/call/numbers.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
+import { own } from '#shared/sip/params.ts';
 import type { Flow } from '#shared/sip/types.ts';
 
 /** Names kept, known and unknown ones together; the oldest goes for a new one. */
@@ -10,7 +12,9 @@ export const LINE_CACHE = 20_000;
 /** A line by what names it. A change of a home's lines drops what is kept of it, and all that was not found. */
 export class Lines {
   readonly #store: Store;
-  readonly #known = new Map<string, LineRow | undefined>();
+  /** Null: there is none of that name. */
+  readonly #byId = new Map<string, LineRow | null>();
+  readonly #byUser = new Map<string, LineRow | null>();
   readonly #limit: number;
   #generation = 0;
 
@@ -19,45 +23,51 @@ export class Lines {
     this.#limit = limit;
   }
 
-  byId(id: string): Promise<LineRow | undefined> | LineRow | undefined {
-    return this.#get(`id ${id}`, () => lineById(this.#store, id));
+  byId(id: string): Soon<LineRow | undefined> {
+    const known = this.#byId.get(id);
+    return known === undefined ? this.#read(this.#byId, id, lineById(this.#store, id)) : (known ?? undefined);
   }
 
   /** By the user part of a URI: a number in any usual writing, a username, or a line id. */
-  byUser(user: string): Promise<LineRow | undefined> | LineRow | undefined {
-    return this.#get(`user ${user}`, async () => {
-      const dialled = readDialled(user);
-      if (dialled?.kind === 'number') {
-        const line = await lineByNumber(this.#store, dialled.number);
-        if (line !== undefined) return line;
-      }
-      return (await lineByUsername(this.#store, user)) ?? (await lineById(this.#store, user));
-    });
+  byUser(user: string): Soon<LineRow | undefined> {
+    const known = this.#byUser.get(user);
+    return known === undefined ? this.#read(this.#byUser, user, this.#find(user)) : (known ?? undefined);
+  }
+
+  async #find(user: string): Promise<LineRow | undefined> {
+    const dialled = readDialled(user);
+    if (dialled?.kind === 'number') {
+      const line = await lineByNumber(this.#store, dialled.number);
+      if (line !== undefined) return line;
+    }
+    return (await lineByUsername(this.#store, user)) ?? (await lineById(this.#store, user));
   }
 
   /** The lines of a home changed, or with no home any line may have. */
   forget(home?: string): void {
     this.#generation++;
-    for (const [key, line] of this.#known) {
-      if (home === undefined || line === undefined || line.home === home) this.#known.delete(key);
+    for (const known of [this.#byId, this.#byUser]) {
+      for (const [name, line] of known)
+        if (home === undefined || line === null || line.home === home) known.delete(name);
     }
   }
 
-  #get(key: string, read: () => Promise<LineRow | undefined>): Promise<LineRow | undefined> | LineRow | undefined {
-    if (this.#known.has(key)) return this.#known.get(key);
-    return this.#read(key, read);
-  }
-
-  async #read(key: string, read: () => Promise<LineRow | undefined>): Promise<LineRow | undefined> {
+  async #read(
+    known: Map<string, LineRow | null>,
+    name: string,
+    reading: Promise<LineRow | undefined>,
+  ): Promise<LineRow | undefined> {
     const generation = this.#generation;
-    const line = await read();
+    const line = await reading;
     // A change while we read: what was read may be old, so it is used once and not kept.
     if (generation !== this.#generation) return line;
-    if (this.#known.size >= this.#limit) {
-      const oldest = this.#known.keys().next().value;
-      if (oldest !== undefined) this.#known.delete(oldest);
+    if (this.#byId.size + this.#byUser.size >= this.#limit) {
+      const full = known.size > 0 ? known : this.#byId.size > 0 ? this.#byId : this.#byUser;
+      const oldest = full.keys().next().value;
+      if (oldest !== undefined) full.delete(oldest);
     }
-    this.#known.set(key, line);
+    // The name comes out of a message, which it must not keep.
+    known.set(own(name), line ?? null);
     return line;
   }
 }
@@ -77,7 +87,7 @@ export class Gateways {
   }
 
   /** Undefined for a flow without a certificate of a gateway that may come in. */
-  of(flow: Flow): Promise<GatewayOfFlow | undefined> | GatewayOfFlow | undefined {
+  of(flow: Flow): Soon<GatewayOfFlow | undefined> {
     const known = this.#byFlow.get(flow.id);
     return known === undefined ? this.#read(flow) : known.found;
   }

@@ -9,6 +9,9 @@ import { writeHost } from '#shared/sip/uri.ts';
 export class Listeners {
   readonly #net: Net;
   readonly #config: CloudConfig;
+  /** Our Contact on each flow, once all sockets are bound. */
+  readonly #contacts = new WeakMap<Flow, string>();
+  #isBound = false;
 
   constructor(net: Net, config: CloudConfig) {
     this.#net = net;
@@ -48,10 +51,20 @@ export class Listeners {
         bound.wss = (await transport.bind({ ws: { ...wss, tls: open, mayOpen } })).ws[0] ?? wss;
       });
     }
+    this.#isBound = true;
   }
 
   /** The URI of our Contact towards the other end of a flow. */
   contact(flow: Flow): string {
+    const known = this.#contacts.get(flow);
+    if (known !== undefined) return known;
+    const contact = this.#contactOn(flow);
+    // A restored call may want one before all sockets are bound.
+    if (this.#isBound) this.#contacts.set(flow, contact);
+    return contact;
+  }
+
+  #contactOn(flow: Flow): string {
     const { bound, publicHost } = this.#config;
     const { sipUdp: udp, sipTcp: tcp, sips: tls, ws, wss } = bound;
     const port = { udp, tcp, tls, ws, wss }[flow.protocol]?.port ?? flow.local.port;

@@ -21,7 +21,7 @@ export interface Contact {
   /** Route values, topmost first. */
   readonly path: readonly string[];
   /** The gateway behind which the phone is; absent: a direct phone. */
-  readonly gateway?: string;
+  readonly gateway?: string | undefined;
   /** A direct phone that shows the address from which it comes: no NAT is between. */
   readonly open: boolean;
   /** The same phone over its other flows (RFC 5626), the one that was registered last first. */
@@ -62,6 +62,8 @@ export function isOpen(contact: string | undefined, flow: Flow): boolean {
 export class Location {
   readonly #lines = new Map<string, Bindings>();
   readonly #flows = new Map<string, KnownFlow>();
+  /** As each binding was rung last. */
+  readonly #contacts = new WeakMap<Binding, Contact>();
 
   /** Reads anew what other processes know of a line (of all, without one); absent where there is but one process. */
   refresh?: (line?: string) => Promise<void>;
@@ -142,19 +144,32 @@ export class Location {
 
   /** The phones of a line, each with the ways to it. */
   contacts(line: string, now: number): Contact[] {
-    const there = (this.#lines.get(line) ?? []).filter((one) => one.expiresAt > now && this.#flows.has(one.flow));
+    const bindings = this.#lines.get(line);
+    if (bindings === undefined) return [];
+    const [only] = bindings;
+    if (only !== undefined && bindings.length === 1) {
+      const contact = only.expiresAt > now ? this.#contact(only) : undefined;
+      return contact === undefined ? [] : [contact];
+    }
+    const there = bindings.filter((one) => one.expiresAt > now && this.#flows.has(one.flow));
     return byPhone(there).flatMap((ways) => {
       const [first, ...others] = ways.flatMap((way) => this.#contact(way) ?? []);
       return first === undefined ? [] : [others.length === 0 ? first : { ...first, others }];
     });
   }
 
-  #contact({ uri, path, flow: id }: Binding): Contact | undefined {
+  #contact(binding: Binding): Contact | undefined {
+    const { uri, path, flow: id } = binding;
     const known = this.#flows.get(id);
     if (known === undefined) return undefined;
     const { flow, gateway } = known;
+    const before = this.#contacts.get(binding);
+    if (before?.flow === flow && before.uri === uri && before.path === path && before.gateway === gateway)
+      return before;
     const open = gateway === undefined && isOpen(uri, flow);
-    return { uri, flow, path, open, ...(gateway === undefined ? {} : { gateway }) };
+    const contact = { uri, flow, path, open, gateway };
+    this.#contacts.set(binding, contact);
+    return contact;
   }
 
   /** A way to a phone is gone, as whoever kept its flow says (RFC 5626 section 5.3: 430). */
@@ -217,17 +232,20 @@ export class Location {
   list(lines: readonly string[] | undefined, now: number): Registration[] {
     const found: Registration[] = [];
     for (const line of lines ?? this.#lines.keys()) {
-      const contacts = this.contacts(line, now);
-      const gateway = contacts.find((one) => one.gateway !== undefined)?.gateway;
-      if (contacts.length === 0) continue;
-      found.push({
-        line,
-        contacts: contacts.length,
-        direct: contacts.some((one) => one.gateway === undefined),
-        ...(gateway === undefined ? {} : { gateway }),
-      });
+      const one = this.registration(line, now);
+      if (one !== undefined) found.push(one);
     }
     return found;
+  }
+
+  /** Where the phones of a line are; undefined where none is. */
+  registration(line: string, now: number): Registration | undefined {
+    const contacts = this.contacts(line, now);
+    if (contacts.length === 0) return undefined;
+    const gateway = contacts.find((one) => one.gateway !== undefined)?.gateway;
+    const direct = contacts.some((one) => one.gateway === undefined);
+    const count = contacts.length;
+    return gateway === undefined ? { line, contacts: count, direct } : { line, contacts: count, direct, gateway };
   }
 
   /** Lines with at least one binding. */

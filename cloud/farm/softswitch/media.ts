@@ -70,9 +70,22 @@ export function sourceOf(remote: string, gateway: boolean, sdp: string): string 
 
 /** The address at which a description wants its RTP. */
 export function rtpHost(sdp: string | undefined): string | undefined {
-  const session = sdp === undefined ? undefined : parseSdp(sdp);
+  if (sdp === undefined) return undefined;
+  const usual = usualHost(sdp);
+  if (usual !== undefined) return usual;
+  const session = parseSdp(sdp);
   const media = session?.media.find((one) => one.port !== 0);
   return session === undefined || media === undefined ? undefined : session.connectionOf(media);
+}
+
+/** Octets up to which a description is looked at as a usual one. */
+const USUAL_LENGTH = 4_000;
+/** One stream that is wanted, and one address, for the whole session: of a description that `parseSdp` would read so too. */
+const USUAL =
+  /^v=0\r\no=(?:[^ \r\n]+ ){5}[^ \r\n]+\r\n(?:[abd-ln-z]=[^\r\n]*\r\n)*c=IN IP[46] ([^ /\r\n]+)\r\n(?:[abd-ln-z]=[^\r\n]*\r\n)*m=[a-z]+ (?:[1-9]\d{0,3}|[1-5]\d{4}) [^ \r\n]+ [^ \r\n][^\r\n]*\r\n(?:[abd-ln-z]=[^\r\n]*\r\n)*$/;
+
+function usualHost(sdp: string): string | undefined {
+  return sdp.length > USUAL_LENGTH ? undefined : USUAL.exec(sdp)?.[1];
 }
 
 const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';

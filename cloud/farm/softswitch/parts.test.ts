@@ -9,6 +9,7 @@ import { newRequest } from '#shared/sip/message.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { Lines } from './lines.ts';
+import type { Live } from './live.ts';
 import { isOpen, Location } from './location.ts';
 import { rtpHost, sourceOf } from './media.ts';
 import { Reporter } from './reporter.ts';
@@ -169,7 +170,7 @@ describe('facts for the session manager', () => {
       bus.serve('session-manager', {
         'leg.report': async ({ leg, event }: { leg: string; event: string }) => {
           heard.push(`${leg} ${event}`);
-          return ok({});
+          return ok(leg === 'leg_last' ? { over: true } : {});
         },
         'voice.report': async ({ callId }: { callId: string }) => {
           heard.push(callId);
@@ -205,6 +206,19 @@ describe('facts for the session manager', () => {
     expect(heard.at(-1)).toBe('leg_2 ended');
     expect(await store.all('SELECT id FROM spool')).toEqual([]);
     next.stop();
+    world[Symbol.dispose]();
+  });
+
+  test('of the ends of a call’s legs those are told that its session still has, in their order', async () => {
+    const { world, reporter, heard, serve } = await rig();
+    serve();
+    const live = {} as Live;
+    const end = (leg: string) => reporter.ended(live, report(leg, 'ended'));
+    await Promise.all(['leg_1', 'leg_2'].map(end));
+    await end('leg_3');
+    await Promise.all(['leg_last', 'leg_5'].map(end));
+    await end('leg_6');
+    expect(heard).toEqual(['leg_1 ended', 'leg_2 ended', 'leg_3 ended', 'leg_last ended']);
     world[Symbol.dispose]();
   });
 });

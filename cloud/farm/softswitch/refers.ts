@@ -78,7 +78,7 @@ export class Refers {
 
   /** The call ended. */
   ended(call: CallHandle): void {
-    this.#told.delete(call);
+    if (this.#told.size > 0) this.#told.delete(call);
   }
 
   #tell(call: CallHandle, status: number): void {

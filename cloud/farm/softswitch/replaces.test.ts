@@ -81,6 +81,13 @@ test('a dialog that has ended is told as such for half a minute, whoever asks; s
     { refuse: 603 },
     { refuse: 603 },
   ]);
+  for (const other of [
+    'c1;to-tag=o;from-tag=x',
+    'c1;to-tag=x;from-tag=t',
+    'c1o;to-tag=;from-tag=t',
+    'c2;to-tag=o;from-tag=t',
+  ])
+    expect(wanted([other])).not.toEqual({ refuse: 603 });
   pass(32_000);
   expect(wanted(['c1;to-tag=o;from-tag=t'])).toEqual({ refuse: 481 });
   for (let n = 2; n < ENDED_DIALOGS + 2; n++) end(n);

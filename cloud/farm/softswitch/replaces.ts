@@ -4,14 +4,13 @@
  */
 import type { LineRow } from '#cloud/store/directory.ts';
 import { CALLER, type Party } from '#shared/call/call.ts';
-import { Roster } from '#shared/kernel/roster.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { type DialogName, readDialogName } from '#shared/sip/refer.ts';
 import type { SipEndpoint } from '#shared/sip/types.ts';
 import type { Calls } from './calls.ts';
 import { endOf, type Live } from './live.ts';
 
-/** Milliseconds for which a dialog that has ended is answered 603 and not 481, and how many of them are remembered at least (twice as many at most). */
+/** Milliseconds for which a dialog that has ended is answered 603 and not 481, and how many of them are remembered. */
 const REMEMBERED_FOR = 32_000;
 export const ENDED_DIALOGS = 10_000;
 
@@ -27,11 +26,10 @@ export interface ReplacesOptions {
 
 export class Replaces {
   readonly #o: ReplacesOptions;
-  /** Names of established dialogs, by the call that they are of. */
-  readonly #known = new Roster<string, readonly string[]>();
-  /** Dialogs that have ended, and when: the last ones, and the ones before, which go together once these are full. */
-  #ended = new Map<string, number>();
-  #endedBefore = new Map<string, number>();
+  /** Dialogs that have ended, the oldest giving way to a new one: two numbers for each, and when. */
+  readonly #ended = new Int32Array(2 * ENDED_DIALOGS);
+  readonly #endedAt = new Float64Array(ENDED_DIALOGS).fill(Number.NEGATIVE_INFINITY);
+  #next = 0;
 
   constructor(options: ReplacesOptions) {
     this.#o = options;
@@ -46,24 +44,27 @@ export class Replaces {
     return name === undefined ? { refuse: 400 } : this.#find(name, line);
   }
 
-  /** A call changed: the names of its dialogs are remembered while it lives. */
+  /** A call changed: what tells its dialogs is kept with it. */
   changed(live: Live): void {
-    if (live.state.at !== 'up' || this.#known.get(live.id)?.length === live.handles.size) return;
-    const names: string[] = [];
+    if (live.state.at !== 'up' || live.marks?.length === 2 * live.handles.size) return;
+    const marks: number[] = [];
     for (const handle of live.handles.values()) {
       const id = this.#o.endpoint.dialogId(handle);
-      if (id?.remoteTag !== undefined) names.push(nameOf(id.callId, id.localTag, id.remoteTag));
+      if (id?.remoteTag !== undefined) mark(marks, id.callId, id.localTag, id.remoteTag);
     }
-    this.#known.set(live.id, names);
+    live.marks = marks;
   }
 
   /** A call is over. */
-  over(live: Live): void {
-    for (const name of this.#known.get(live.id) ?? []) this.#ended.set(name, this.#o.now());
-    this.#known.delete(live.id);
-    if (this.#ended.size < ENDED_DIALOGS) return;
-    this.#endedBefore = this.#ended;
-    this.#ended = new Map();
+  over({ marks }: Pick<Live, 'marks'>): void {
+    if (marks === undefined) return;
+    const now = this.#o.now();
+    for (let i = 0; i < marks.length; i += 2) {
+      this.#ended[2 * this.#next] = marks[i] ?? 0;
+      this.#ended[2 * this.#next + 1] = marks[i + 1] ?? 0;
+      this.#endedAt[this.#next] = now;
+      this.#next = (this.#next + 1) % ENDED_DIALOGS;
+    }
   }
 
   #find(name: DialogName, line: LineRow): Replaced {
@@ -98,9 +99,34 @@ export class Replaces {
 
   #wasHere({ callId, toTag, fromTag }: DialogName): boolean {
     const since = this.#o.now() - REMEMBERED_FOR;
-    const names = [nameOf(callId, toTag, fromTag), nameOf(callId, fromTag, toTag)];
-    return names.some((name) => (this.#ended.get(name) ?? this.#endedBefore.get(name) ?? since) > since);
+    const marks: number[] = [];
+    mark(marks, callId, toTag, fromTag);
+    mark(marks, callId, fromTag, toTag);
+    const [a, b, c, d] = marks;
+    for (let i = 0; i < ENDED_DIALOGS; i++) {
+      if ((this.#endedAt[i] ?? since) <= since) continue;
+      const [one, other] = [this.#ended[2 * i], this.#ended[2 * i + 1]];
+      if ((one === a && other === b) || (one === c && other === d)) return true;
+    }
+    return false;
   }
 }
 
-const nameOf = (callId: string, localTag: string, remoteTag: string): string => `${callId} ${localTag} ${remoteTag}`;
+/**
+ * What tells a dialog that has ended: 64 bits of its name (FNV-1a, and once more with another factor). Names themselves would be megabytes of
+ * text; one of another dialog with the same bits is answered 603 in place of 481, and nothing else comes of it.
+ */
+function mark(marks: number[], callId: string, localTag: string, remoteTag: string): void {
+  let [a, b] = [0x811c9dc5, 0x01234567];
+  for (const part of [callId, localTag, remoteTag]) {
+    for (let i = 0; i < part.length; i++) {
+      const c = part.charCodeAt(i);
+      a = Math.imul(a ^ c, 0x01000193);
+      b = Math.imul(b ^ c, 0x85ebca6b);
+    }
+    // Where one part ends and the next begins.
+    a = Math.imul(a ^ 0x100, 0x01000193);
+    b = Math.imul(b ^ 0x100, 0x85ebca6b);
+  }
+  marks.push(a | 0, b | 0);
+}

@@ -4,8 +4,11 @@
  */
 import type { Bus } from '#cloud/bus/bus.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { withoutPin } from '#shared/sip/trace.ts';
+import type { Live } from './live.ts';
 import { BUS_LIMIT, SELF } from './media.ts';
 
 type LegReport = VerbRequest<'leg.report'>;
@@ -40,16 +43,51 @@ export class Reporter {
   }
 
   /** Tells what became of a leg; resolves once it is durable with the session manager, or spooled. True: its session is over. */
-  async leg(report: LegReport): Promise<boolean> {
-    if (!this.#behind.has(report.session)) {
-      const told = await this.#o.bus.request('leg.report', report, SELF, BUS_LIMIT);
-      if (told.ok || !isAway(told.fault.code)) return told.ok && told.value.over === true;
-    }
+  leg(report: LegReport): Promise<boolean> {
+    if (this.#behind.has(report.session)) return this.#keep(report);
+    return this.#o.bus
+      .request('leg.report', report, SELF, BUS_LIMIT)
+      .then((told) => (told.ok || !isAway(told.fault.code) ? told.ok && told.value.over === true : this.#keep(report)));
+  }
+
+  async #keep(report: LegReport): Promise<boolean> {
     // A phone that rings is news only while it rings.
     if (report.event === 'ringing') return false;
     this.#behind.add(report.session);
     await this.#spool('leg.report', report);
     return false;
+  }
+
+  /** Tells that a leg ended. The end of one is mostly the end of them all: then the others need not be told. */
+  ended(live: Live, report: LegReport): Soon<void> {
+    if (live.over === true) return;
+    if (live.ends === undefined) return this.#tellEnds(live, report);
+    live.ends.push(report);
+  }
+
+  async #tellEnds(live: Live, first: LegReport): Promise<void> {
+    const ends = [first];
+    live.ends = ends;
+    for (let report = ends[0]; report !== undefined && live.over !== true; report = ends[0]) {
+      live.over = await this.leg(report);
+      ends.shift();
+    }
+    live.ends = undefined;
+  }
+
+  /** Tells of a call that the session manager never saw, as one fact. */
+  async whole(live: Live, reason: string): Promise<void> {
+    const { answeredAt, callId, line } = live;
+    await this.call({
+      callId,
+      ...(line === undefined ? {} : { home: line.home }),
+      from: live.caller.number,
+      to: withoutPin(live.dialled),
+      startedAt: live.startedAt,
+      ...(answeredAt === undefined ? {} : { answeredAt }),
+      endedAt: this.#o.clock.wall(),
+      reason,
+    });
   }
 
   /** Tells of a call that the session manager has not seen. */

@@ -2,12 +2,13 @@
 
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { readInfoDigit } from '#shared/sip/info-digits.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { RegisterOutcome } from '#shared/sip/registrar.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
-import type { Access } from './access.ts';
+import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
 import type { GatewayOfFlow } from './lines.ts';
 import type { Location } from './location.ts';
@@ -62,7 +63,7 @@ export class Requests {
     this.#o = options;
   }
 
-  async take(output: Incoming): Promise<void> {
+  take(output: Incoming): Soon<void> {
     const { message, flow, transaction } = output;
     if (message.method === 'REGISTER') return this.#register(transaction, message, flow);
     if (message.method === 'OPTIONS') return this.#reply(transaction, 200, [['Accept', 'application/sdp']]);
@@ -71,9 +72,13 @@ export class Requests {
     ]);
   }
 
-  async #register(transaction: TransactionHandle, message: SipMessage, flow: Flow): Promise<void> {
-    const { access, location, clock, sip, closeFlow, trust, cameBack, keep } = this.#o;
-    const sender = await access.sender(message, flow);
+  #register(transaction: TransactionHandle, message: SipMessage, flow: Flow): Soon<void> {
+    return soon(this.#o.access.sender(message, flow), (sender) => this.#sent(transaction, message, flow, sender));
+  }
+
+  /** It is known who registers. */
+  #sent(transaction: TransactionHandle, message: SipMessage, flow: Flow, sender: Sender): Soon<void> {
+    const { location, clock, closeFlow, trust } = this.#o;
     if (sender.kind === 'close') return closeFlow(flow);
     if (sender.kind === 'refuse') return this.#reply(transaction, sender.status, sender.headers);
     trust(flow);
@@ -81,7 +86,18 @@ export class Requests {
     const from = { flow, ...(gateway === undefined ? {} : { gateway: gateway.gateway }) };
     const run = () => location.register(line, message, from, clock.mono());
     const { change } = this.#o;
-    const outcome = change === undefined ? run() : await change(line.id, run);
+    return soon(change === undefined ? run() : change(line.id, run), (outcome) =>
+      this.#registered(transaction, flow, sender, outcome),
+    );
+  }
+
+  #registered(
+    transaction: TransactionHandle,
+    flow: Flow,
+    { line, gateway }: Extract<Sender, { kind: 'line' }>,
+    outcome: RegisterOutcome,
+  ): void {
+    const { sip, cameBack, keep } = this.#o;
     const { status, reason, contacts, headers, changed } = outcome;
     if (gateway !== undefined) cameBack(gateway, flow);
     else if (status === 200 && flow.protocol === 'udp') keep(line.id);

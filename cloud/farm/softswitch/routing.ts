@@ -1,5 +1,5 @@
 /** Where a call goes: the session manager says; while it is away the softswitch itself completes what costs nobody money in advance. */
-import type { Bus } from '#cloud/bus/bus.ts';
+import type { Bus, Outcome } from '#cloud/bus/bus.ts';
 import type { LineRow } from '#cloud/store/directory.ts';
 import type { Store } from '#cloud/store/store.ts';
 import type { CallInput, Target } from '#shared/call/call.ts';
@@ -8,6 +8,7 @@ import { readDialled } from '#shared/call/numbers.ts';
 import { reasonOf } from '#shared/call/outcome.ts';
 import { fromLatin1 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock, Crypto } from '#shared/kernel/world.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -19,7 +20,7 @@ import type { Callee, Live } from './live.ts';
 import type { Location } from './location.ts';
 import { BUS_LIMIT, SELF } from './media.ts';
 import type { Outside } from './outside.ts';
-import type { TrunkWay } from './trunk/trunk.ts';
+import { callsOf, type TrunkWay } from './trunk/trunk.ts';
 
 /** Milliseconds that phones ring, and that a held call waits for its instruction. */
 export const RING_FOR = 30_000;
@@ -27,6 +28,9 @@ export const HOLD_FOR = 30_000;
 /** Milliseconds for which a trunk may say nothing at all before the next one is tried; shorter where somebody needs help. */
 export const TRY_FOR = 5_000;
 export const TRY_FOR_HELP = 2_500;
+/** … and the last of them: its answer may lie in our own queue when everybody calls at once. */
+const LAST_FOR_HELP = 10_000;
+const BY_ALL_WAYS = { tryFor: TRY_FOR_HELP, lastFor: LAST_FOR_HELP, always: true };
 /** Milliseconds that those who help may take to answer. */
 export const RING_FOR_HELP = 180_000;
 /** Milliseconds for which the session manager may wait for digits of a warm line; the call machine waits a little longer. */
@@ -42,10 +46,14 @@ export interface RouterOptions {
   readonly lines: Lines;
   readonly location: Location;
   readonly countOf: (line: string) => number;
+  /** A place for one more call of a line or trunk, see `Calls`. */
+  readonly ensure: (id: string, limit: number) => Promise<void> | undefined;
   readonly newId: (prefix: 'chn') => string;
   readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'guard' | 'identity' | 'enum'>;
 }
 
+/** What the session manager is asked. */
+type Asking = { -readonly [K in keyof VerbRequest<'session.route'>]: VerbRequest<'session.route'>[K] };
 type Reroute = Extract<CallInput<Callee>, { on: 'rerouted' | 'refused' }>;
 type Route = Extract<CallInput<Callee>, { on: 'routed' | 'held' | 'refused' }> | Taking;
 
@@ -59,84 +67,96 @@ export interface Taking {
 
 export class Router {
   readonly #o: RouterOptions;
+  /** Branches named so far: of one leg in one process no two have the same name. */
+  #branches = 0;
 
   constructor(options: RouterOptions) {
     this.#o = options;
   }
 
-  async route(live: Live): Promise<Route> {
-    const { bus, clock } = this.#o;
+  route(live: Live): Soon<Route> {
+    const { bus } = this.#o;
     if (live.help !== undefined) return this.#help(live, live.help);
     const { session = false, critical = false } = live.privacy ?? {};
     // Media go from end to end where nobody stands between.
     if (session && critical && !bus.has('media')) return refused(500);
     if (live.taking !== undefined) return { on: 'taking', ...live.taking };
-    const { replaces } = live;
-    const reach = replaces === undefined ? await this.#reach(live.dialled) : undefined;
-    const asked = await bus.request(
-      'session.route',
-      {
-        call: live.id,
-        callId: live.callId,
-        ...(live.line === undefined ? { from: live.caller.number } : { line: live.line.id }),
-        to: live.dialled,
-        at: clock.wall(),
-        direct: live.direct,
-        ...(live.hidden === true ? { hidden: true } : {}),
-        ...(live.callBack === true ? { callBack: true } : {}),
-        ...(live.verstat === undefined ? {} : { verstat: live.verstat }),
-        ...(live.diverted === undefined ? {} : { diversions: timesOf(live.diverted) }),
-        ...(reach === undefined ? {} : { reach }),
-        ...(replaces === undefined ? {} : { replaces }),
-      },
-      SELF,
-      // A warm line waits for digits.
-      live.dialled === '' ? BUS_LIMIT + WARM_LIMIT : BUS_LIMIT,
+    return soon(live.replaces === undefined ? this.#reach(live.dialled) : undefined, (reach) =>
+      soon(this.#ask(live, reach), (asked) => this.#way(live, asked)),
     );
+  }
+
+  #ask(live: Live, reach: Asking['reach']): Soon<Outcome<'session.route'>> {
+    const { bus, clock } = this.#o;
+    const { id: call, callId, line, dialled: to, direct, hidden, callBack, verstat, diverted, replaces } = live;
+    const from = line === undefined ? { from: live.caller.number } : { line: line.id };
+    const request: Asking = { call, callId, ...from, to, at: clock.wall(), direct };
+    if (hidden === true) request.hidden = true;
+    if (callBack === true) request.callBack = true;
+    if (verstat !== undefined) request.verstat = verstat;
+    if (diverted !== undefined) request.diversions = timesOf(diverted);
+    if (reach !== undefined) request.reach = reach;
+    if (replaces !== undefined) request.replaces = replaces;
+    // A warm line waits for digits.
+    return bus.request('session.route', request, SELF, to === '' ? BUS_LIMIT + WARM_LIMIT : BUS_LIMIT);
+  }
+
+  /** What the session manager's word means. */
+  #way(live: Live, asked: Outcome<'session.route'>): Soon<Route> {
     if (!asked.ok) {
       const { code, server = 'session-manager' } = asked.fault;
       const away = (code === 'server_unavailable' || code === 'timeout') && server === 'session-manager';
-      return away && replaces === undefined
+      return away && live.replaces === undefined
         ? this.#alone(live)
         : { on: 'refused', status: sipStatus(code), reason: code };
     }
-    if (asked.value.do === 'take') {
-      const { session, ringing, leg } = asked.value;
+    const { value } = asked;
+    if (value.do === 'take') {
+      const { session, ringing, leg } = value;
       return { on: 'taking', session, ringing, leg };
     }
-    live.session = asked.value.session;
-    if (asked.value.do === 'wait')
-      return { on: 'held', callerLeg: asked.value.leg, limit: HOLD_FOR, ring: asked.value.ring === true };
-    sentOnBy(live, asked.value.diverted);
-    const targets: Target<Callee>[] = [];
-    for (const target of asked.value.targets) targets.push(await this.#targetOf(live, target));
-    const { again = false, ringFor = RING_FOR, hidden } = asked.value;
-    if (hidden === true) live.hidden = true;
-    return {
-      on: 'routed',
-      callerLeg: asked.value.callerLeg,
-      targets,
-      ringFor,
-      again,
+    live.session = value.session;
+    if (value.do === 'wait') return { on: 'held', callerLeg: value.leg, limit: HOLD_FOR, ring: value.ring === true };
+    sentOnBy(live, value.diverted);
+    return soon(this.#targets(live, value.targets), (targets) => {
+      const { callerLeg, again = false, ringFor = RING_FOR, hidden } = value;
+      if (hidden === true) live.hidden = true;
       // Whoever comes next may be behind a gateway.
-      relay: again || this.#relay(live, targets),
-    };
+      return { on: 'routed', callerLeg, targets, ringFor, again, relay: again || this.#relay(live, targets) };
+    });
+  }
+
+  /** One after the other, as each may count. */
+  #targets(live: Live, named: readonly Named[], found: Target<Callee>[] = []): Soon<Target<Callee>[]> {
+    for (let next = named[found.length]; next !== undefined; next = named[found.length]) {
+      const target = this.#targetOf(live, next);
+      if (target instanceof Promise) {
+        return target.then((one) => {
+          found.push(one);
+          return this.#targets(live, named, found);
+        });
+      }
+      found.push(target);
+    }
+    return found;
   }
 
   /** Where the phones are that a number means at first sight: the session manager need not ask back. */
-  async #reach(dialled: string): Promise<VerbRequest<'session.route'>['reach']> {
-    const line = await this.#near(this.#o.lines.byUser(dialled));
-    if (line === undefined) return undefined;
-    const [found] = this.#o.location.list([line.id], this.#o.clock.mono());
-    return found ?? { line: line.id, contacts: 0, direct: false };
+  #reach(dialled: string): Soon<Asking['reach']> {
+    return soon(this.#near(this.#o.lines.byUser(dialled)), (line) => {
+      if (line === undefined) return undefined;
+      return (
+        this.#o.location.registration(line.id, this.#o.clock.mono()) ?? { line: line.id, contacts: 0, direct: false }
+      );
+    });
   }
 
   /** A line that may be rung, with all of its phones: they may have registered with another process. */
-  async #near(asked: Promise<LineRow | undefined> | LineRow | undefined): Promise<LineRow | undefined> {
-    const line = await asked;
+  #near(asked: Soon<LineRow | undefined>): Soon<LineRow | undefined> {
     const { refresh } = this.#o.location;
-    if (line !== undefined && refresh !== undefined) await refresh(line.id);
-    return line;
+    return refresh === undefined
+      ? asked
+      : soon(asked, (line) => (line === undefined ? undefined : refresh(line.id).then(() => line)));
   }
 
   /** Where a call goes that was not taken. */
@@ -152,27 +172,29 @@ export class Router {
   }
 
   /** Whom the session manager means. */
-  async #targetOf(live: Live, { leg, line, number, owner, ...noted }: Named): Promise<Target<Callee>> {
+  #targetOf(live: Live, named: Named): Soon<Target<Callee>> {
     const { lines } = this.#o;
+    const { leg, line, number, owner } = named;
     if (number === undefined) {
-      const to = await this.#near(lines.byId(line ?? ''));
-      return this.#shown(live, noted, this.target(leg, to, live.callBack));
+      return soon(this.#near(lines.byId(line ?? '')), (to) =>
+        soon(this.ensure(to), () => this.#shown(live, named, to, this.target(leg, to, live.callBack))),
+      );
     }
-    const answers = owner === undefined || owner === live.line?.id ? live.line : await lines.byId(owner);
-    return this.outward(leg, number, answers, live);
+    const answers = owner === undefined || owner === live.line?.id ? live.line : lines.byId(owner);
+    return soon(answers, (one) => this.outward(leg, number, one, live));
   }
 
   /** The phones' INVITEs tell how the call shows: the caller's name as the line's owner noted it, and the ring. */
-  #shown(live: Live, { callerName, ring }: Noted, target: Target<Callee>): Target<Callee> {
-    const show = (to: Callee): Callee => {
-      const inside = to.line?.home !== undefined && to.line.home === live.line?.home;
-      const headers = alertInfo({ ring, inside, talking: this.#o.countOf(to.line?.id ?? '') });
-      return {
-        ...to,
-        ...(headers.length === 0 ? {} : { headers }),
-        ...(callerName === undefined ? {} : { callerName }),
-      };
-    };
+  #shown(live: Live, { callerName, ring }: Noted, line: LineRow | undefined, target: Target<Callee>): Target<Callee> {
+    const inside = line !== undefined && line.home === live.line?.home;
+    const talking = line === undefined ? 0 : this.#o.countOf(line.id);
+    if (callerName === undefined && ring === undefined && !inside && talking === 0) return target;
+    const headers = alertInfo({ ring, inside, talking });
+    const show = (to: Callee): Callee => ({
+      ...to,
+      ...(headers.length === 0 ? {} : { headers }),
+      ...(callerName === undefined ? {} : { callerName }),
+    });
     const branches = target.branches.map(({ to, others, ...rest }) => ({
       ...{ ...rest, to: show(to) },
       ...(others === undefined ? {} : { others: others.map(show) }),
@@ -189,8 +211,10 @@ export class Router {
     const { trunks, identity, enum: dns } = this.#o.outside;
     const found = [...(await dns.ways(number, sentOn)), ...(await trunks.ways(number, sentOn))];
     if (found.length === 0 && !trunks.take(number)) return { leg, branches: [], otherwise: 404 };
+    const used = new Map(found.map(({ trunk }) => [trunk.id, callsOf(trunk)]));
+    await Promise.all([...used].map(([id, most]) => this.#o.ensure(id, most)));
     const ways = await identity.signed(found, this.#outgoing(live, number, owner));
-    return { ...this.#byTrunks(leg, ways), otherwise: 503, oneByOne: { tryFor: TRY_FOR } };
+    return { ...this.#byTrunks(leg, ways, true), otherwise: 503, oneByOne: { tryFor: TRY_FOR } };
   }
 
   #outgoing(live: Live, called: string, line: LineRow | undefined): OutgoingCall {
@@ -207,10 +231,12 @@ export class Router {
     };
   }
 
-  #byTrunks(leg: string, ways: readonly TrunkWay[]): Target<Callee> {
+  /** `limited`: only as many calls as the trunks may have. */
+  #byTrunks(leg: string, ways: readonly TrunkWay[], limited = false): Target<Callee> {
     const branches = ways.map((trunk) => {
       const contact = { uri: '', flow: trunk.flow, path: [], open: false };
-      return { branch: this.#o.newId('chn'), to: { contact, trunk } };
+      const most = limited ? { most: callsOf(trunk.trunk) } : {};
+      return { branch: this.#o.newId('chn'), to: { contact, trunk, ...most } };
     });
     return { leg, branches };
   }
@@ -232,10 +258,15 @@ export class Router {
     if (ways.length === 0 && line === undefined) return refused(503);
     const target: Target<Callee> =
       line === undefined
-        ? { ...this.#byTrunks(leg, ways), otherwise: 503, oneByOne: { tryFor: TRY_FOR_HELP, always: true } }
+        ? { ...this.#byTrunks(leg, ways), otherwise: 503, oneByOne: BY_ALL_WAYS }
         : this.target(leg, line, true);
     const relay = this.#relay(live, [target]);
     return { on: 'routed', callerLeg, targets: [target], ringFor: RING_FOR_HELP, relay };
+  }
+
+  /** A place for a call to a line, where its calls are limited. */
+  ensure(line: LineRow | undefined): Promise<void> | undefined {
+    return line?.class === 'standard' ? this.#o.ensure(line.id, LINE_CALLS) : undefined;
   }
 
   /** The phones of a line as the target of a leg; `beyondLimits` where somebody needs help. */
@@ -244,10 +275,11 @@ export class Router {
     if (!beyondLimits && line.class === 'standard' && this.#o.countOf(line.id) >= LINE_CALLS)
       return { leg, branches: [], otherwise: 486 };
     const contacts = this.#o.location.contacts(line.id, this.#o.clock.mono());
-    const branches = contacts.map(({ others = [], ...contact }) => ({
-      branch: this.#o.newId('chn'),
-      to: { contact, line },
-      others: others.map((other) => ({ contact: other, line })),
+    const most = !beyondLimits && line.class === 'standard' ? LINE_CALLS : undefined;
+    const branches = contacts.map((contact) => ({
+      branch: `${leg}-${++this.#branches}`,
+      to: { contact, line, most },
+      others: contact.others?.map((other) => ({ contact: other, line, most })),
     }));
     return { leg, branches };
   }
@@ -274,6 +306,7 @@ export class Router {
     if (dialled === undefined || dialled.kind === 'media') return refused(503);
     if (await this.#prepaid(live.line)) return refused(503);
     const line = await this.#near(this.#o.lines.byUser(dialled.kind === 'name' ? dialled.name : dialled.number));
+    await this.ensure(line);
     const leg = this.#derived('leg', live.callId, 'callee');
     // From outside only our own lines can be reached, or calls could go round.
     const outward = line === undefined && dialled.kind === 'number' && live.cameBy === undefined;

@@ -5,6 +5,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { newId } from '#shared/kernel/ids.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Timer } from '#shared/kernel/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import type { Flow } from '#shared/sip/types.ts';
@@ -16,6 +17,7 @@ import { FleetSide } from './fleet/side.ts';
 import { CALL_LIMIT, Incoming } from './incoming.ts';
 import { type GatewayOfFlow, Gateways, Lines } from './lines.ts';
 import { Listeners } from './listeners.ts';
+import type { Live } from './live.ts';
 import { Location } from './location.ts';
 import { Messages } from './messages.ts';
 import { Outside } from './outside.ts';
@@ -24,7 +26,7 @@ import { Probes } from './probes.ts';
 import { Refers } from './refers.ts';
 import { Reporter } from './reporter.ts';
 import { ALLOW, Requests } from './requests.ts';
-import { Router } from './routing.ts';
+import { Router, type Taking } from './routing.ts';
 import { Screen } from './screen.ts';
 import { Snapshots } from './snapshots.ts';
 import { Sorting } from './sorting.ts';
@@ -125,7 +127,7 @@ class Softswitch implements RunningPart {
     this.#gateways = new Gateways(store);
     this.#reporter = new Reporter({ bus, store, clock, log, newId: () => named('msg') });
     this.#bindings = new BindingStore(store, clock, log);
-    this.#snapshots = new Snapshots(store, endpoint, fleet?.owner);
+    this.#snapshots = new Snapshots(store, endpoint, world, fleet?.owner);
     this.#takeUp = new TakeUp({
       ...{ sip, clock, fleet, calls: () => this.#calls, outside: () => this.#outside },
       flowTo: (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }),
@@ -161,19 +163,19 @@ class Softswitch implements RunningPart {
       location: this.#location,
       outside,
       countOf: (line) => this.#calls.countOf(line),
+      ensure: (id, limit) => this.#calls.ensure(id, limit),
     });
     this.#calls = new Calls({
       ...{ bus, clock, log, sip, domain: config.domain },
       reporter: this.#reporter,
       snapshots: this.#snapshots,
-      route: async (live) => {
+      route: (live) => {
         const from = clock.mono();
-        const way = await router.route(live);
-        this.#overload.routed(clock.mono() - from);
-        const at = way.on === 'taking' ? await fleet?.ringsAt(live, way) : undefined;
-        if (at !== undefined && fleet?.handOver(live, at) === true) return;
-        if (way.on === 'taking') this.#calls.pickUp(live, way, named('chn'));
-        else this.#calls.feed(live, way);
+        return soon(router.route(live), (way) => {
+          this.#overload.routed(clock.mono() - from);
+          if (way.on === 'taking') return this.#taken(live, way, named('chn'));
+          this.#calls.feed(live, way);
+        });
       },
       reroute: async (live, leg, reason) => this.#calls.feed(live, await router.reroute(live, leg, reason)),
       flowGone: ({ line, contact }) => {
@@ -181,8 +183,9 @@ class Softswitch implements RunningPart {
         if (line !== undefined) fleet?.gone(line.id, contact.uri);
       },
       ...(fleet && {
-        counted: (id) => fleet.counts.changed(id),
+        counted: (id) => fleet.counted(id),
         elsewhere: (id) => fleet.counts.elsewhere(id),
+        seats: fleet.seats,
       }),
       trunkHeard: (trunk, works, next) => outside.trunkHeard(trunk, works, next),
       answeredOutside: (call) => outside.guard.answered(call),
@@ -298,9 +301,10 @@ class Softswitch implements RunningPart {
     await Promise.race([this.#calls.settle(), limit]);
     this.#outside.stop();
     this.#overload.stop();
+    this.#fleet?.stop();
     this.#reporter.stop();
     await this.#watch.stop();
-    await Promise.all([this.#bindings.flush(), this.#outside.addresses.flush()]);
+    await Promise.all([this.#bindings.flush(), this.#outside.addresses.flush(), this.#snapshots.flush()]);
     await this.#transport.close();
   }
 
@@ -322,6 +326,13 @@ class Softswitch implements RunningPart {
     await this.#takeUp.start();
     await this.#watch.restore((flow) => this.#takeUp.restorer.flow(flow));
     this.#takeUp.restorer.begin();
+  }
+
+  /** The caller takes a call that rings, perhaps at another process. */
+  async #taken(live: Live, way: Taking, branch: string): Promise<void> {
+    const at = await this.#fleet?.ringsAt(live, way);
+    if (at !== undefined && this.#fleet?.handOver(live, at) === true) return;
+    this.#calls.pickUp(live, way, branch);
   }
 
   /** A call that may not go on. */
@@ -369,8 +380,8 @@ class Softswitch implements RunningPart {
     });
   }
 
-  #later(work: Promise<void>): void {
-    work.catch((error: unknown) => this.#failed(error));
+  #later(work: Soon<void>): void {
+    if (work instanceof Promise) work.catch((error: unknown) => this.#failed(error));
   }
 
   #failed(error: unknown): void {

@@ -4,16 +4,18 @@ import { type Store, sql } from '#cloud/store/store.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import { VirtualWorld } from '#simulator/world.ts';
-import { Snapshots } from './snapshots.ts';
+import type { Live } from './live.ts';
+import { GONE_AT_ONCE, Snapshots } from './snapshots.ts';
 
 let world: VirtualWorld;
 let store: Store;
 let snapshots: Snapshots;
 beforeEach(async () => {
   world = new VirtualWorld({ seed: 1 });
-  const { random, crypto } = world.host('cloud', ['10.0.0.1']);
+  const host = world.host('cloud', ['10.0.0.1']);
+  const { random, crypto } = host;
   store = openLocalStore(':memory:');
-  snapshots = new Snapshots(store, new Endpoint({ random, hash: sipHash(crypto) }));
+  snapshots = new Snapshots(store, new Endpoint({ random, hash: sipHash(crypto) }), host);
   const line =
     "INSERT INTO line (id, home, number, username, name, class, kind, ha1_md5, ha1_sha256, created_at) VALUES (?, 'home_1', ?, ?, NULL, 'standard', 'phone', '', '', 0)";
   await store.commit([sql(line, 'line_1', '+1', 'a'), sql(line, 'line_2', '+2', 'b')]);
@@ -60,4 +62,38 @@ it('comes back without a line that exists no more', async () => {
   const [found] = await snapshots.load();
   expect(found?.live.state.branches.get('b1')?.to).toMatchObject({ contact: { uri: 'sip:leg_2@10.0.0.2' } });
   expect(found?.live.state.branches.get('b1')?.to.line).toBeUndefined();
+});
+
+const rows = () => store.all<{ call: string }>('SELECT call FROM channel ORDER BY call');
+const ended = (id: string, saving?: Promise<void>) => ({ id, saving }) as Live;
+const insert = (id: string) =>
+  store.commit([sql("INSERT INTO channel (session, leg, call, body) VALUES (?, 'leg', ?, '{}')", id, id)]);
+
+it('goes with its rows a moment after its end, together with others, and never before it was written', async () => {
+  await insert('a');
+  const saving = Promise.withResolvers<void>();
+  snapshots.remove(ended('a'));
+  snapshots.remove(ended('b', saving.promise));
+  await world.run(99);
+  expect(await rows()).toEqual([{ call: 'a' }]);
+  await world.run(1);
+  await insert('b');
+  expect(await rows()).toEqual([{ call: 'a' }, { call: 'b' }]);
+  saving.resolve();
+  await world.run(1);
+  expect(await rows()).toEqual([]);
+});
+
+it('goes at once where many end, at a stop, and where its writing failed', async () => {
+  for (let i = 0; i < GONE_AT_ONCE; i++) {
+    await insert(`c${i}`);
+    snapshots.remove(ended(`c${i}`, i === 0 ? Promise.reject(new Error('not written')) : undefined));
+    if (i === GONE_AT_ONCE - 2) expect(await rows()).toHaveLength(GONE_AT_ONCE - 1);
+  }
+  await world.run(1);
+  expect(await rows()).toEqual([]);
+  await insert('d');
+  snapshots.remove(ended('d'));
+  await snapshots.flush();
+  expect(await rows()).toEqual([]);
 });

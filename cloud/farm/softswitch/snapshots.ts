@@ -3,7 +3,8 @@ import { type LineRow, lineById } from '#cloud/store/directory.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { CALLER } from '#shared/call/call.ts';
 import { restoredParts, type SavedSide, savedSide } from '#shared/host/call-restore.ts';
-import type { SipEndpoint } from '#shared/sip/types.ts';
+import type { Timer, World } from '#shared/kernel/world.ts';
+import type { Flow, SipEndpoint } from '#shared/sip/types.ts';
 import type { Help } from './emergency/help.ts';
 import { type Callee, endOf, type Live, type Shown } from './live.ts';
 
@@ -35,25 +36,32 @@ interface Row {
   readonly body: string;
 }
 
+/** Milliseconds for which the rows of calls that ended wait for those of others, and how many go at once. */
+const GONE_AFTER = 100;
+export const GONE_AT_ONCE = 64;
+
 export class Snapshots {
   readonly #store: Store;
   readonly #endpoint: SipEndpoint;
+  readonly #world: Pick<World, 'clock' | 'log'>;
   /** The process whose calls these are; empty where there is but one. */
   readonly #owner: string;
-  /** Saves under way: a removal has to come after its save. */
-  readonly #saving = new Map<string, Promise<void>>();
+  /** Calls that ended and whose rows still stand. */
+  #gone: Live[] = [];
+  #timer: Timer | undefined;
 
-  constructor(store: Store, endpoint: SipEndpoint, owner = '') {
+  constructor(store: Store, endpoint: SipEndpoint, world: Pick<World, 'clock' | 'log'>, owner = '') {
     this.#store = store;
     this.#endpoint = endpoint;
+    this.#world = world;
     this.#owner = owner;
   }
 
   save(live: Live): Promise<void> {
     const rows = this.#rows(live);
     if (rows.length === 0) return Promise.resolve();
-    const saving = this.#write([this.#insert(live, rows)]).finally(() => this.#saving.delete(live.id));
-    this.#saving.set(live.id, saving);
+    const saving = this.#write([this.#insert(live, rows)]);
+    live.saving = saving;
     return saving;
   }
 
@@ -62,9 +70,31 @@ export class Snapshots {
     await this.#write([sql('DELETE FROM channel WHERE session = ? AND leg = ?', session, leg)]);
   }
 
-  async remove(call: string): Promise<void> {
-    await this.#saving.get(call);
-    await this.#write([sql('DELETE FROM channel WHERE call = ?', call)]);
+  /**
+   * The call ended: its rows go a moment later, together with those of others. Found there after a crash, it is asked for at both ends,
+   * which do not know it any more.
+   */
+  remove(live: Live): void {
+    this.#gone.push(live);
+    const { clock } = this.#world;
+    if (this.#gone.length >= GONE_AT_ONCE) this.#sweep();
+    else this.#timer ??= clock.at(clock.mono() + GONE_AFTER, () => this.#sweep());
+  }
+
+  #sweep(): void {
+    this.flush().catch((error: unknown) => this.#world.log.error('softswitch.not-removed', { error: String(error) }));
+  }
+
+  /** Removes what is to be removed, now. */
+  async flush(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const gone = this.#gone;
+    if (gone.length === 0) return;
+    this.#gone = [];
+    // A removal has to come after its save; one that failed left nothing.
+    await Promise.allSettled(gone.flatMap(({ saving }) => saving ?? []));
+    await this.#write([{ sql: removeText(gone.length), params: gone.map(({ id }) => id) }]);
   }
 
   /** The calls that an earlier process left, each with its dialogs by party; of several processes those that are this one's, or those named. */
@@ -102,23 +132,21 @@ export class Snapshots {
   #rows(live: Live): Saved[] {
     const { autonomous, caller, direct, dialled, callId, startedAt, answeredAt = startedAt } = live;
     const { relay, owned } = live.state;
-    const of: Side['call'] = {
-      ...{ autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned },
-      ...outsideOf(live),
-    };
+    const { way, cameBy, help } = live;
+    const of = { autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned, way, cameBy, help };
     const call = JSON.stringify(of);
     const rows: Saved[] = [];
     for (const party of live.handles.keys()) {
       const { flow, gateway, line } = endOf(live, party);
       const saved = savedSide(this.#endpoint, live, party, flow);
       if (saved === undefined) continue;
-      const side: Omit<Side, 'call'> = {
-        ...saved,
-        ...(gateway === undefined ? {} : { gateway }),
-        ...(line === undefined ? {} : { line: line.id }),
-      };
-      const body = `${JSON.stringify(side).slice(0, -1)},"call":${call}}`;
-      rows.push({ leg: saved.leg, callId: saved.dialog.callId, body });
+      const { leg, dialog, version } = saved;
+      const side = JSON.stringify({ party, leg, dialog, version, gateway, line: line?.id });
+      rows.push({
+        leg,
+        callId: dialog.callId,
+        body: `${side.slice(0, -1)},"flow":${flowText(saved.flow)},"call":${call}}`,
+      });
     }
     return rows;
   }
@@ -126,14 +154,34 @@ export class Snapshots {
   /** Of several processes each writes whose a call is, and the Call-ID by which another process finds it. */
   #insert(live: Live, rows: readonly Saved[]): Statement {
     const owned = this.#owner !== '';
-    return {
-      sql: insertText(owned, rows.length),
-      params: rows.flatMap(({ leg, body, callId }) => [
-        ...[live.session, leg, live.id, body],
-        ...(owned ? [this.#owner, callId] : []),
-      ]),
-    };
+    const params: string[] = [];
+    for (const { leg, body, callId } of rows) {
+      params.push(live.session, leg, live.id, body);
+      if (owned) params.push(this.#owner, callId);
+    }
+    return { sql: insertText(owned, rows.length), params };
   }
+}
+
+/** Flows as they are written: most calls go over one that carried others. */
+const flows = new WeakMap<Flow, string>();
+
+function flowText(flow: Flow): string {
+  const known = flows.get(flow);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(flow);
+  flows.set(flow, text);
+  return text;
+}
+
+const removals = new Map<number, string>();
+
+function removeText(count: number): string {
+  const known = removals.get(count);
+  if (known !== undefined) return known;
+  const text = `DELETE FROM channel WHERE call IN (${Array.from({ length: count }, () => '?').join(', ')})`;
+  removals.set(count, text);
+  return text;
 }
 
 const texts = new Map<number, string>();

@@ -1,5 +1,6 @@
 /** Who of the softswitch takes what the endpoint says. */
 import type { UserOutput } from '#shared/host/sip.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import type { Calls } from './calls.ts';
 import type { Incoming } from './incoming.ts';
 import type { Messages } from './messages.ts';
@@ -17,7 +18,7 @@ export interface SortingOptions {
   readonly outside: Outside;
   readonly calls: Calls;
   /** Work that nobody waits for. */
-  readonly later: (work: Promise<void>) => void;
+  readonly later: (work: Soon<void>) => void;
 }
 
 export class Sorting {

@@ -19,7 +19,8 @@ interface Told {
 /** Headers of the INVITE to a phone. A gateway is its owner's: what is withheld is not told to it either (RFC 3325 section 7). */
 export function toldTo(live: Pick<Live, 'hidden' | 'verstat' | 'diverted'>, told: Told): Headers {
   const { called, domain } = told;
-  const history = writeHistory(live.diverted ?? [], { called, domain, trusted: false });
+  if (live.diverted === undefined) return identity(live, told);
+  const history = writeHistory(live.diverted, { called, domain, trusted: false });
   return [...identity(live, told), ...history.map((value) => ['History-Info', value] as const)];
 }
 

@@ -4,14 +4,14 @@
  */
 import type { LineFeatures } from './document.ts';
 import { FORWARD_LIMIT, forwardAlways, onward } from './forwarding.ts';
-import { type Caller, screen } from './screening.ts';
+import { type Caller, type Screened, screen } from './screening.ts';
 
 export type Hop =
   /** The phones of this line ring. */
   | { readonly at: 'here' }
   | { readonly at: 'on'; readonly to: string }
   /** With a fault code. */
-  | { readonly at: 'refused'; readonly reason: 'callee_declined' | 'callee_busy' }
+  | { readonly at: 'refused'; readonly reason: Extract<Screened, { readonly pass: false }>['reason'] }
   | { readonly at: 'circle' };
 
 /** What becomes of a call at a line; `seen`: lines that have sent it on. `talking`: calls that the line has. */

@@ -47,7 +47,7 @@ export interface LineFeatures {
   readonly short?: readonly { readonly code: string; readonly to: string }[];
 }
 
-type Lists = Pick<LineFeatures, 'block' | 'allow' | 'hunt' | 'ringAlso' | 'short' | 'bar'>;
+type Lists = Pick<LineFeatures, 'block' | 'allow' | 'hunt' | 'ringAlso' | 'short' | 'bar' | 'contacts' | 'pin'>;
 
 export interface Contact {
   /** E.164. */
@@ -59,6 +59,8 @@ export interface Contact {
 
 /** Seconds of ringing unless the document says otherwise. */
 export const NO_ANSWER_AFTER = 20;
+/** Seconds that the document may say. */
+export const NO_ANSWER_RANGE = { min: 5, max: 60 } as const;
 
 /** A document with changes; what a change names as undefined is off again. */
 export function withChanges(features: LineFeatures, changes: Changes): LineFeatures {
@@ -81,5 +83,6 @@ export interface Changes extends Lists {
   readonly noWaiting?: boolean;
   readonly hotLine?: string | undefined;
   readonly hotLineAfter?: number | undefined;
+  readonly noAnswerAfter?: number | undefined;
   readonly forward?: { readonly [K in keyof Forwards]: string | undefined };
 }

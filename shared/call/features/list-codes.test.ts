@@ -85,6 +85,10 @@ describe('hot line and warm line', () => {
     [`*52*${two}#`, { hotLine: one, hotLineAfter: 2 }, { hotLine: two }],
     ['#52#', { hotLine: one, hotLineAfter: 2 }, {}],
     ['#53#', { hotLine: one }, {}],
+    [`*53*${one}*2#`, {}, { hotLine: one, hotLineAfter: 2 }],
+    [`*53*${one}*5#`, {}, 'refuse'],
+    [`*53*${one}*2*1#`, {}, 'refuse'],
+    [`*52*${one}*2#`, {}, 'refuse'],
     ['*52*#', {}, 'refuse'],
     [`#52*${one}#`, {}, 'refuse'],
   ])('%s', (dialled, before, expected) => expect(changedBy(before, dialled)).toEqual(expected));
@@ -114,7 +118,51 @@ describe('barring', () => {
     ['*34*2468*7#', { pin }, 'refuse'],
     ['*34*2468#', { pin }, 'refuse'],
     ['#34*2468*4#', { pin }, 'refuse'],
+    ['*35*2468*1357*1357#', { pin }, { pin: '1357' }],
+    ['*35*2468*1357*1357', { pin, bar: ['premium'] }, { pin: '1357', bar: ['premium'] }],
+    ['*35*1111*1357*1357#', { pin }, 'refuse'],
+    ['*35*2468*1357*1375#', { pin }, 'refuse'],
+    ['*35*2468*135*135#', { pin }, 'refuse'],
+    ['*35*2468*123456789*123456789#', { pin }, 'refuse'],
+    ['*35*2468*1357#', { pin }, 'refuse'],
+    ['*35*1357*1357#', {}, 'refuse'],
+    ['*35*2468*1357*1357#', {}, 'refuse'],
+    ['*35*2468*1357*1357*1#', { pin }, 'refuse'],
+    ['#35*2468#', { pin }, 'refuse'],
   ])('%s', (dialled, before, expected) => expect(changedBy(before, dialled)).toEqual(expected));
+});
+
+describe('callers that are known', () => {
+  const [aunt, bob] = [
+    { number: one, name: 'Aunt Mary' },
+    { number: two, name: 'Bob', ring: 'friend' },
+  ] as const;
+  it.each<[string, LineFeatures, LineFeatures | 'refuse']>([
+    ['*44*5550100001*1#', {}, { contacts: [{ number: one, ring: 'family' }] }],
+    [`*44*${one}*2`, { contacts: [aunt] }, { contacts: [{ ...aunt, ring: 'friend' }] }],
+    [`*44*${two}*0#`, { contacts: [bob] }, { contacts: [{ number: two, name: 'Bob' }] }],
+    [`*45*${one}*Aunt_Mary#`, {}, { contacts: [aunt] }],
+    [`*45*${two}*Rob#`, { contacts: [aunt, bob] }, { contacts: [aunt, { ...bob, name: 'Rob' }] }],
+    [`#45*${two}#`, { contacts: [aunt, bob] }, { contacts: [aunt, { number: two, ring: 'friend' }] }],
+    [`#44*${two}#`, { contacts: [aunt, bob] }, { contacts: [aunt, { number: two, name: 'Bob' }] }],
+    [`#45*${one}#`, { contacts: [aunt] }, {}],
+    ['#45#', { contacts: [aunt, bob] }, { contacts: [{ number: two, ring: 'friend' }] }],
+    ['#44#', { contacts: [aunt, bob] }, { contacts: [aunt, { number: two, name: 'Bob' }] }],
+    [`#44*${three}#`, { contacts: [aunt] }, { contacts: [aunt] }],
+    [`*44*${one}*3#`, {}, 'refuse'],
+    [`*44*${one}#`, {}, 'refuse'],
+    [`*44*${one}*1*1#`, {}, 'refuse'],
+    ['*44*kitchen*1#', {}, 'refuse'],
+    [`*45*${one}*${'a'.repeat(65)}#`, {}, 'refuse'],
+    [`#45*${one}*Bob#`, {}, 'refuse'],
+    ['#45*#', { contacts: [aunt] }, 'refuse'],
+  ])('%s', (dialled, before, expected) => expect(changedBy(before, dialled)).toEqual(expected));
+
+  it('are two hundred', () => {
+    const contacts = Array.from({ length: 200 }, (_, n) => ({ number: `+1555020${1000 + n}`, name: 'x' }));
+    expect(changedBy({ contacts }, `*44*${one}*1#`)).toBe('refuse');
+    expect(changedBy({ contacts }, '*44*+15550201000*1#')).toMatchObject({ contacts: { length: 200 } });
+  });
 });
 
 it.each(['*51', '*52', '*53'])('%s alone is a place to park', (dialled) =>

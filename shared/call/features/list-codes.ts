@@ -3,10 +3,12 @@
  * the list; likewise `*68` for the allow list, `*64` for who rings along and `*65` for who rings next. `*51*code*number#` makes a short
  * code, `#51*code#` takes it away, `#51#` all of them. `*52*number#` makes a hot line, `*53*number#` one that waits (ETSI's fixed
  * destination call), `#52#` and `#53#` end both. `*34*PIN*classes#` bars classes (1 local, 2 national, 3 mobile, 4 international,
- * 5 premium, 6 free), `#34*PIN#` none.
+ * 5 premium, 6 free), `#34*PIN#` none; `*35*PIN*new*new#` gives another PIN. `*44*number*ring#` chooses how it rings for a caller (0 as for
+ * anybody, 1 family, 2 friend), `*45*number*name#` the name that is shown (an underline is a blank), `#44*number#` and `#45*number#` forget
+ * either, `#44#` and `#45#` for all.
  */
 import type { DestinationClass } from '../plans.ts';
-import type { Changes, LineFeatures } from './document.ts';
+import type { Changes, Contact, LineFeatures } from './document.ts';
 
 type List = 'block' | 'allow' | 'ringAlso' | 'hunt';
 
@@ -16,8 +18,11 @@ export type Edit =
   | { readonly of: 'short'; readonly how: 'add'; readonly code: string; readonly number: string }
   | { readonly of: 'short'; readonly how: 'remove'; readonly code: string }
   /** Without a number it is off. */
-  | { readonly of: 'hotLine'; readonly number?: string; readonly waits: boolean }
-  | { readonly of: 'bar'; readonly pin: string; readonly classes: readonly DestinationClass[] };
+  | { readonly of: 'hotLine'; readonly number?: string; readonly waits?: number }
+  | { readonly of: 'bar'; readonly pin: string; readonly classes: readonly DestinationClass[] }
+  | { readonly of: 'pin'; readonly pin: string; readonly next: string }
+  /** Without a number of all; `to` nothing: it is taken away. */
+  | { readonly of: 'ring' | 'name'; readonly number?: string; readonly to?: string };
 
 /** Lists by their codes, with the entries that each may have. */
 const LISTS: ReadonlyMap<string, { readonly of: List; readonly most: number }> = new Map([
@@ -30,13 +35,21 @@ const MOST = new Map([...LISTS.values()].map(({ of, most }) => [of, most]));
 /** Short codes of a line. */
 const SHORT_MOST = 100;
 const CLASSES: readonly DestinationClass[] = ['local', 'national', 'mobile', 'international', 'premium', 'free'];
-/** Seconds that a hot line waits which was made by `*53`. */
+const CONTACTS_MOST = 200;
+/** Seconds that a hot line waits which was made by `*53`, unless the code says. */
 export const WARM_AFTER = 4;
+/** Codes of this file besides those of lists. */
+const CODES: ReadonlySet<string> = new Set(['34', '35', '44', '45', '51', '52', '53']);
+/** What a digit says of the ring; nothing: as for anybody. */
+const RINGS: ReadonlyMap<string, Contact['ring']> = new Map([
+  ['0', undefined],
+  ['1', 'family'],
+  ['2', 'friend'],
+]);
 
 /** Reads a code and what follows it; undefined for none of these, `refuse` for one that says nothing that can be done. */
 export function readEdit(code: string, on: boolean, rest: string): Edit | 'refuse' | undefined {
-  const isOurs = LISTS.has(code) || code === '51' || code === '52' || code === '53' || code === '34';
-  if (!isOurs || rest === '' || (on && rest === '#')) return undefined;
+  if (!(LISTS.has(code) || CODES.has(code)) || rest === '' || (on && rest === '#')) return undefined;
   if (!rest.startsWith('*') && rest !== '#') return undefined;
   const words = (rest.endsWith('#') ? rest.slice(0, -1) : rest).split('*').slice(1);
   return editOf(code, on, words) ?? 'refuse';
@@ -46,11 +59,31 @@ function editOf(code: string, on: boolean, words: readonly string[]): Edit | und
   const list = LISTS.get(code);
   if (list !== undefined) return listEdit(list.of, on, words);
   if (code === '34') return barEdit(on, words);
+  if (code === '35') return pinEdit(on, words);
   if (code === '51') return shortEdit(on, words);
-  const waits = code === '53';
-  const [number, ...more] = words;
-  if (!on) return number === undefined ? { of: 'hotLine', waits } : undefined;
-  return more.length === 0 && isNumber(number) ? { of: 'hotLine', number, waits } : undefined;
+  if (code === '44' || code === '45') return contactEdit(code === '44' ? 'ring' : 'name', on, words);
+  return hotLineEdit(code === '53', on, words);
+}
+
+function hotLineEdit(warm: boolean, on: boolean, [number, seconds, ...more]: readonly string[]): Edit | undefined {
+  if (!on) return number === undefined ? { of: 'hotLine' } : undefined;
+  if (more.length > 0 || !isNumber(number)) return undefined;
+  if (!warm) return seconds === undefined ? { of: 'hotLine', number } : undefined;
+  const waits = seconds ?? String(WARM_AFTER);
+  return /^[1-4]$/.test(waits) ? { of: 'hotLine', number, waits: Number(waits) } : undefined;
+}
+
+/** The new one twice, lest a slip of the finger locks its owner out. */
+function pinEdit(on: boolean, [pin, next, again, ...more]: readonly string[]): Edit | undefined {
+  if (!on || pin === undefined || next === undefined || next !== again || more.length > 0) return undefined;
+  return /^[0-9]{4,8}$/.test(next) ? { of: 'pin', pin, next } : undefined;
+}
+
+function contactEdit(of: 'ring' | 'name', on: boolean, [number, to, ...more]: readonly string[]): Edit | undefined {
+  if (more.length > 0 || (number !== undefined && !isNumber(number)) || on === (to === undefined)) return undefined;
+  if (to === undefined) return { of, ...(number === undefined ? {} : { number }) };
+  const fits = of === 'ring' ? RINGS.has(to) : /^[A-Za-z0-9._-]{1,64}$/.test(to);
+  return number !== undefined && fits ? { of, number, to } : undefined;
 }
 
 function listEdit(of: List, on: boolean, [number, ...more]: readonly string[]): Edit | undefined {
@@ -79,10 +112,12 @@ const isNumber = (text: string | undefined): text is string =>
  */
 export function edited(features: LineFeatures, edit: Edit, full: (number: string) => string): Changes | undefined {
   if (edit.of === 'bar') return edit.pin === features.pin ? { bar: edit.classes } : undefined;
+  if (edit.of === 'pin') return edit.pin === features.pin ? { pin: edit.next } : undefined;
   if (edit.of === 'hotLine') {
     if (edit.number === undefined) return { hotLine: undefined, hotLineAfter: undefined };
-    return { hotLine: full(edit.number), hotLineAfter: edit.waits ? WARM_AFTER : undefined };
+    return { hotLine: full(edit.number), hotLineAfter: edit.waits };
   }
+  if (!('how' in edit)) return noted(features, edit, edit.number === undefined ? undefined : full(edit.number));
   if (edit.how === 'empty') return { [edit.of]: [] };
   if (edit.of === 'short') return shortened(features, edit, full);
   return listed(features, edit, full(edit.number));
@@ -109,4 +144,26 @@ function listed(
   const isCaller = of === 'block' || of === 'allow';
   if ((isCaller && !number.startsWith('+')) || others.length >= (MOST.get(of) ?? 0)) return undefined;
   return { [of]: [...others, number] };
+}
+
+/** A contact of which nothing is noted any more goes. */
+function noted(
+  { contacts = [] }: LineFeatures,
+  { of, to }: Extract<Edit, { of: 'ring' | 'name' }>,
+  number: string | undefined,
+): Changes | undefined {
+  if (number !== undefined && !number.startsWith('+')) return undefined;
+  const value = of === 'ring' ? RINGS.get(to ?? '') : to?.replaceAll('_', ' ');
+  const next = contacts.map((one) =>
+    number === undefined || one.number === number ? { ...one, [of]: undefined } : one,
+  );
+  const before = next.find((one) => one.number === number);
+  const others = next.filter((one) => one !== before);
+  const changed = number === undefined ? [] : [{ ...before, number, ...(value === undefined ? {} : { [of]: value }) }];
+  const left = [...others, ...changed].flatMap(({ name, ring, ...one }): Contact[] =>
+    name === undefined && ring === undefined
+      ? []
+      : [{ ...one, ...(name === undefined ? {} : { name }), ...(ring === undefined ? {} : { ring }) }],
+  );
+  return left.length <= CONTACTS_MOST ? { contacts: left } : undefined;
 }

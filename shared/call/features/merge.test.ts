@@ -18,10 +18,11 @@ const set = (before: Stamped, features: LineFeatures, wall: number) => restamped
 
 describe('stamps', () => {
   it('only fields that change get one', () => {
-    const on = set(none, { doNotDisturb: true, contacts: [{ number: '+15550100002' }] }, 100);
-    expect(on.stamps).toEqual({ doNotDisturb: 100 });
-    expect(set(on, { doNotDisturb: true, forward: { busy: '+15550100002' } }, 200).stamps).toEqual({
-      doNotDisturb: 100,
+    const contacts = [{ number: '+15550100002', name: 'Bob' }];
+    const on = set(none, { doNotDisturb: true, contacts }, 100);
+    expect(on.stamps).toEqual({ doNotDisturb: 100, contacts: 100 });
+    expect(set(on, { doNotDisturb: true, contacts, forward: { busy: '+15550100002' } }, 200).stamps).toEqual({
+      ...{ doNotDisturb: 100, contacts: 100 },
       'forward.busy': 200,
     });
   });

@@ -19,9 +19,11 @@ export const BRIEF = [
   'hotLine',
   'hotLineAfter',
   'bar',
+  'pin',
+  'noAnswerAfter',
 ] as const;
 /** What a phone can set by a star code. */
-export const SETTABLE = [...BRIEF, 'block', 'allow', 'hunt', 'ringAlso', 'short'] as const;
+export const SETTABLE = [...BRIEF, 'block', 'allow', 'hunt', 'ringAlso', 'short', 'contacts'] as const;
 export type Settable = (typeof SETTABLE)[number];
 
 /** When each field was changed last, ms; absent: never since it counts. */

@@ -11,7 +11,7 @@ export interface Caller {
 export type Screened =
   | { readonly pass: true }
   /** With a fault code: the word under which the leg ends. */
-  | { readonly pass: false; readonly reason: 'callee_declined' | 'callee_busy' };
+  | { readonly pass: false; readonly reason: 'callee_declined' | 'caller_anonymous' | 'callee_busy' };
 
 const PASS: Screened = { pass: true };
 
@@ -23,7 +23,7 @@ export function screen(features: LineFeatures, caller: Caller, talking: number):
   const known = number !== undefined && allow.includes(number);
   if (allow.length > 0 && !known) return { pass: false, reason: 'callee_declined' };
   if (rejectAnonymous === true && !known && (caller.hidden || number === undefined)) {
-    return { pass: false, reason: 'callee_declined' };
+    return { pass: false, reason: 'caller_anonymous' };
   }
   if (doNotDisturb === true) return { pass: false, reason: 'callee_busy' };
   if (noWaiting === true && talking > 0) return { pass: false, reason: 'callee_busy' };

@@ -9,6 +9,8 @@ describe('star codes', () => {
     ['#21#', { forward: { always: undefined } }],
     ['*67*102#', { forward: { busy: '102' } }],
     ['*61*102#', { forward: { noAnswer: '102' } }],
+    ['*61*102*30#', { forward: { noAnswer: '102' }, noAnswerAfter: 30 }],
+    ['*61*102*5', { forward: { noAnswer: '102' }, noAnswerAfter: 5 }],
     ['*62*102#', { forward: { offline: '102' } }],
     ['#62#', { forward: { offline: undefined } }],
     ['*26#', { doNotDisturb: true }],
@@ -80,6 +82,10 @@ describe('star codes', () => {
     '*21*1#',
     '*21*12#34#',
     '*21*12*34#',
+    '*61*102*4#',
+    '*61*102*61#',
+    '*61*102*#',
+    '*61*102*30*1#',
   ])('%s is refused', (dialled) => expect(readStarCode(dialled)).toEqual({ do: 'refuse' }));
 });
 

@@ -1,10 +1,10 @@
 /**
  * Star codes, as ETSI ETS 300 738 and GSM phones have them: `*SC*number#` sets, `*SC#` switches on, `#SC#` off, `*31#number` and
  * `#31#number` show or withhold the number for one call, `*33*PIN*number` lets one past the bar, `*66` dials the last number again and
- * `*69` calls the last caller back; `*8` takes a call that rings elsewhere in the home, `*8*number#` the one that rings there; `*7` brings the two calls of the line together.
+ * `*69` calls the last caller back; `*61*number*seconds#` also says how long it rings first; `*8` takes a call that rings elsewhere in the home, `*8*number#` the one that rings there; `*7` brings the two calls of the line together.
  * What has several values: `list-codes.ts`.
  */
-import type { Changes, Forwards } from './document.ts';
+import { type Changes, type Forwards, NO_ANSWER_RANGE } from './document.ts';
 import { type Edit, readEdit } from './list-codes.ts';
 
 export type StarCode =
@@ -78,7 +78,11 @@ function pastTheBar(rest: string): StarCode {
 function forwarding(forward: keyof Forwards, on: boolean, rest: string): StarCode | undefined {
   if (!on) return rest === '#' ? { do: 'change', changes: { forward: { [forward]: undefined } } } : undefined;
   if (!rest.startsWith('*')) return undefined;
-  const to = rest.endsWith('#') ? rest.slice(1, -1) : rest.slice(1);
-  if (to.length < 2 || to.includes('#') || to.includes('*')) return { do: 'refuse' };
-  return { do: 'change', changes: { forward: { [forward]: to } } };
+  const [to = '', after, ...more] = (rest.endsWith('#') ? rest.slice(1, -1) : rest.slice(1)).split('*');
+  if (to.length < 2 || to.includes('#') || more.length > 0) return { do: 'refuse' };
+  const changes = { forward: { [forward]: to } };
+  if (after === undefined) return { do: 'change', changes };
+  const seconds = /^[0-9]{1,2}$/.test(after) && forward === 'noAnswer' ? Number(after) : 0;
+  const fits = seconds >= NO_ANSWER_RANGE.min && seconds <= NO_ANSWER_RANGE.max;
+  return fits ? { do: 'change', changes: { ...changes, noAnswerAfter: seconds } } : { do: 'refuse' };
 }

@@ -18,6 +18,14 @@ export const voiceFaults = faultTable({
     http: 409,
     sip: 603,
   },
+  /** RFC 5079. */
+  caller_anonymous: {
+    title: 'The callee takes no calls without a number',
+    next: 'Call again and let the number be shown.',
+    retry: 'never',
+    http: 409,
+    sip: 433,
+  },
   destination_barred: {
     title: 'This line may not call such numbers',
     next: 'Dial *33*PIN*NUMBER, or let the line’s owner change what it may call.',

@@ -55,7 +55,7 @@ const settings = {
    * that leaves here carries our signature over the caller's number (RFC 8224). `in`: the signature of a call that comes in is checked and
    * the result told to the phone (`verify`), or such a call is refused where it does not pass (`require`). `sentOn`: a call that one of our
    * numbers sends on is signed as its own (`own`, default), or goes in the name of who calls, with what proved that and our word for who
-   * sent it on (`chain`, RFC 8946).
+   * sent it on (`chain`, RFC 8946), or with all of that in one header field, each with what came before in it (`nested`, section 5 there).
    */
   identity: Type.Optional(
     request({
@@ -63,7 +63,7 @@ const settings = {
       number: Type.Optional(Digits),
       out: Type.Optional(literals('plain', 'sign')),
       in: Type.Optional(literals('ignore', 'verify', 'require')),
-      sentOn: Type.Optional(literals('own', 'chain')),
+      sentOn: Type.Optional(literals('own', 'chain', 'nested')),
     }),
   ),
   /** Where a call that was sent on says by whom: Diversion (RFC 5806, default), History-Info (RFC 7044), both or nowhere. */

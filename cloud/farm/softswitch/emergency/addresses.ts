@@ -1,6 +1,6 @@
 /** Addresses that held a registration lately: who calls for help from there is let through without a credential. Kept over a restart. */
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
-import { sourceOf } from '#shared/host/sip-guard.ts';
+import { sourceOf } from '#shared/call/source.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 
 /** Milliseconds for which an address is remembered after its last registration. */

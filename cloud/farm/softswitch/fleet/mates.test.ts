@@ -33,6 +33,7 @@ beforeEach(() => {
   claimed = () => ({});
   const fleet: Fleet = {
     ...{ owner: A, index: 0, alive: () => alive, onChange: () => {}, onGiven: () => {}, inherit: async () => {} },
+    ...{ linked: true, lease: async () => 0, gave: () => {}, onRecall: () => {} },
     send: (to, word) => said.push({ to, word }),
     onMessage: (handler) => {
       hear = handler;

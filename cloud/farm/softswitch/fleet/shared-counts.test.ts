@@ -22,6 +22,7 @@ beforeEach(() => {
   fleet = {
     ...{ owner: A, index: 0, alive: () => alive, inherit: async () => {}, onGiven: () => {}, onMessage: () => {} },
     ...{ claim: async () => ({}), where: async () => ({}) },
+    ...{ linked: true, lease: async () => 0, gave: () => {}, onRecall: () => {} },
     send: (to, word) => said.push(`${to} ${JSON.stringify(word)}`),
     onChange: (handler) => handlers.push(handler),
   };

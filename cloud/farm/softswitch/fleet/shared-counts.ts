@@ -1,6 +1,6 @@
 /**
- * How many calls a line or trunk has at all softswitch processes together: each tells the others whenever its own number changes, so that
- * a limit is one limit. Two calls that begin at two processes within the same few milliseconds may both be let in.
+ * How many calls a line or trunk has at all softswitch processes together, as far as they have told each other: each does whenever its own
+ * number changes. What two begin in one moment has not been told yet; that limits hold is the business of `leases.ts`.
  */
 import type { Fleet } from '#cloud/bus/fleet.ts';
 import type { Word } from './words.ts';

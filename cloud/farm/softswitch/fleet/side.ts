@@ -16,6 +16,7 @@ import type { Location } from '../location.ts';
 import type { Taking } from '../routing.ts';
 import type { Watch } from '../watch.ts';
 import { type FarLeg, farLeg } from './dialogs.ts';
+import { Leases } from './leases.ts';
 import { Mates } from './mates.ts';
 import { SharedBindings } from './shared-bindings.ts';
 import { SharedCounts } from './shared-counts.ts';
@@ -46,6 +47,7 @@ export interface Ringing {
 export class FleetSide {
   readonly mates: Mates;
   readonly counts: SharedCounts;
+  readonly seats: Leases;
   readonly lamps: SharedLamps;
   readonly owner: string;
   readonly #store: Store;
@@ -66,6 +68,11 @@ export class FleetSide {
     const heard = (from: string, word: Other) => this.#heard(from, word, clock.wall());
     this.mates = new Mates({ fleet, store, log, transport, restore, cameBack, changed, heard });
     this.counts = new SharedCounts({ fleet, own: (id) => options.calls().ownOf(id) });
+    this.seats = new Leases({
+      ...{ fleet, clock },
+      own: (id) => options.calls().ownOf(id),
+      elsewhere: (id) => this.counts.elsewhere(id),
+    });
     this.lamps = new SharedLamps({
       fleet,
       own: (line) => options.watch().dialogs(line),
@@ -119,6 +126,16 @@ export class FleetSide {
 
   begin(): Promise<void> {
     return this.#shared.begin();
+  }
+
+  stop(): void {
+    this.seats.stop();
+  }
+
+  /** The own number of calls of a line or trunk changed. */
+  counted(id: string): void {
+    this.counts.changed(id);
+    this.seats.changed(id);
   }
 
   change(line: string, run: () => RegisterOutcome): Promise<RegisterOutcome> {

@@ -3,12 +3,15 @@ import type { LineRow } from '#cloud/store/directory.ts';
 import { identityOf } from '#shared/call/trunk.ts';
 import { fromLatin1, hex, utf8 } from '#shared/kernel/bytes.ts';
 import type { Crypto } from '#shared/kernel/world.ts';
-import { writeIdentity } from '#shared/sip/identity.ts';
+import { readIdentity, writeIdentity } from '#shared/sip/identity.ts';
 import {
   type Attestation,
   canonicalNumber,
   divInput,
   type Passport,
+  readFull,
+  readSent,
+  readToken,
   type Sent,
   signingInput,
   tokenOf,
@@ -50,8 +53,8 @@ export async function signedWay(
   tools: SignTools,
 ): Promise<TrunkWay> {
   const { sentOn = 'own', number } = way.trunk.settings.identity ?? {};
-  if (sentOn === 'chain' && number === undefined) {
-    const chained = await chainedWay(way, call, signer, tools);
+  if (sentOn !== 'own' && number === undefined) {
+    const chained = await chainedWay(way, call, signer, tools, sentOn);
     if (chained !== undefined) return chained;
   }
   const orig = canonicalNumber(namedOn(way, call.caller));
@@ -62,13 +65,14 @@ export async function signedWay(
 
 /**
  * The way of a call that was sent on, in the name of who calls: what proved the caller when it came (or our own word for it), and a
- * signature of each who sent it on. Undefined where there is nothing to chain.
+ * signature of each who sent it on; `nested`: in one. Undefined where there is nothing to chain.
  */
 async function chainedWay(
   { owner: _owner, ...way }: TrunkWay,
   call: OutgoingCall,
   signer: Signer,
   tools: SignTools,
+  form: 'chain' | 'nested',
 ): Promise<TrunkWay | undefined> {
   const by = (call.sentOnBy ?? []).flatMap((one) => canonicalNumber(one) ?? []);
   const [orig, called, first] = [canonicalNumber(call.caller), canonicalNumber(call.called), by[0]];
@@ -76,9 +80,38 @@ async function chainedWay(
   const { line: _line, from, ...rest } = call;
   const original = { ...rest, ...(from === undefined ? {} : { line: from }), by: way.trunk.id };
   const proof = call.proof ?? [await callerSigned(orig, { tn: [first] }, original, signer, tools)];
-  const sent = by.map((div, i) => sentSigned({ orig, div, dest: { tn: [by[i + 1] ?? called] } }, call, signer, tools));
+  const said = by.map((div, i) => ({ orig, div, dest: { tn: [by[i + 1] ?? called] } }));
+  if (form === 'nested') return { ...way, signed: await nested(proof, said, call, signer, tools) };
+  const sent = said.map((one) => sentSigned(one, call, signer, tools));
   return { ...way, signed: [...proof, ...(await Promise.all(sent))] };
 }
+
+/**
+ * Each who sent the call on in the full form (RFC 8946 section 5), the one before in it, and what proved the caller innermost. Where that
+ * was a chain already it stands beside, for only the last of it fits.
+ */
+async function nested(
+  proof: readonly string[],
+  said: readonly Pick<Sent, 'orig' | 'div' | 'dest'>[],
+  call: OutgoingCall,
+  signer: Signer,
+  tools: SignTools,
+): Promise<string[]> {
+  const tokens = proof.flatMap((value) => readIdentity(value)?.token ?? []);
+  const first = said[0]?.div ?? '';
+  const leadsHere = (token: string) => destOf(token)?.includes(first) === true;
+  let value = '';
+  let opt = tokens.find(leadsHere);
+  if (opt === undefined) return [...proof];
+  for (const one of said) {
+    value = await sentSigned(one, call, signer, tools, opt);
+    opt = readIdentity(value)?.token;
+  }
+  return [...(tokens.length > 1 ? proof : []), value];
+}
+
+const destOf = (token: string): readonly string[] | undefined =>
+  (readToken(token) ?? readSent(token) ?? readFull(token)?.sentOn.at(-1))?.passport.dest.tn;
 
 async function callerSigned(
   orig: string,
@@ -99,12 +132,13 @@ async function sentSigned(
   { wall }: OutgoingCall,
   { x5u, key }: Signer,
   { crypto }: SignTools,
+  opt?: string,
 ): Promise<string> {
-  const input = divInput({ ...said, x5u, iat: Math.floor(wall / 1000) });
-  return identityOver('div', input, x5u, await crypto.sign(key, fromLatin1(input)));
+  const input = divInput({ ...said, x5u, iat: Math.floor(wall / 1000) }, opt);
+  return identityOver(opt === undefined ? 'div' : 'div-o', input, x5u, await crypto.sign(key, fromLatin1(input)));
 }
 
-const identityOver = (ppt: 'shaken' | 'div', input: string, info: string, signature: Uint8Array): string =>
+const identityOver = (ppt: 'shaken' | 'div' | 'div-o', input: string, info: string, signature: Uint8Array): string =>
   writeIdentity({ token: tokenOf(input, signature), info, alg: 'ES256', ppt });
 
 /** The number that this trunk is given for the caller: the asserted one where there is any. */

@@ -8,9 +8,12 @@ import { LOOK_EVERY, look, newOverload, QUEUE_TARGET, turnsAway, waited } from '
 /** New calls within a second from which the waits are measured, and milliseconds without so many after which that ends. */
 export const BUSY = 25;
 const CALM_AFTER = 5_000;
-/** Milliseconds between two questions, and after which one counts as answered that late. */
+/** Milliseconds between two questions while calls wait, and while they hardly do; after which one counts as answered that late. */
 const ASK_EVERY = 20;
+const ASK_SELDOM = LOOK_EVERY;
 const LOST_AFTER = 400;
+/** Milliseconds of waiting from which it is asked often. */
+const WAITS = QUEUE_TARGET / 4;
 
 export interface OverloadGuardOptions {
   readonly world: World;
@@ -28,6 +31,8 @@ export class OverloadGuard {
   #socket: UdpSocket | undefined;
   #timers: Timer[] = [];
   #askedAt: number | undefined;
+  /** The last question had to wait. */
+  #waits = false;
   #turnedAway = 0;
   #running = false;
 
@@ -78,11 +83,15 @@ export class OverloadGuard {
     const { world } = this.#o;
     this.#running = true;
     this.#measure().catch((error: unknown) => world.log.warn('softswitch.wait-not-measured', { error: String(error) }));
-    this.#repeat(world.clock, LOOK_EVERY, () => {
-      look(this.#state);
-      const calm = world.clock.mono() > this.#busyUntil && this.#state.share === 0;
-      if (calm) this.stop();
-    });
+    this.#repeat(
+      world.clock,
+      () => LOOK_EVERY,
+      () => {
+        look(this.#state);
+        const calm = world.clock.mono() > this.#busyUntil && this.#state.share === 0;
+        if (calm) this.stop();
+      },
+    );
   }
 
   async #measure(): Promise<void> {
@@ -96,7 +105,8 @@ export class OverloadGuard {
     this.#socket = socket;
     this.#askedAt = undefined;
     trust(host);
-    this.#repeat(world.clock, ASK_EVERY, () => this.#ask(socket, { host, port: bound.port }));
+    const pace = () => (this.#often ? ASK_EVERY : ASK_SELDOM);
+    this.#repeat(world.clock, pace, () => this.#ask(socket, { host, port: bound.port }));
   }
 
   #ask(socket: UdpSocket, to: Address): void {
@@ -104,7 +114,8 @@ export class OverloadGuard {
     if (this.#askedAt !== undefined) {
       const late = now - this.#askedAt;
       // What has waited so long already counts now, not only when it is answered.
-      if (late > QUEUE_TARGET) waited(this.#state, 'queue', late);
+      if (this.#often && late > QUEUE_TARGET) waited(this.#state, 'queue', late);
+      this.#waits = true;
       if (late < LOST_AFTER) return;
     }
     this.#askedAt = now;
@@ -115,20 +126,27 @@ export class OverloadGuard {
     }
   }
 
+  get #often(): boolean {
+    return this.#state.share > 0 || this.#waits;
+  }
+
   #answered(): void {
     if (this.#askedAt === undefined) return;
-    waited(this.#state, 'queue', this.#o.world.clock.mono() - this.#askedAt);
+    const late = this.#o.world.clock.mono() - this.#askedAt;
+    // One that waited while it was asked seldom is no proof: it is asked again, often.
+    if (this.#often) waited(this.#state, 'queue', late);
+    this.#waits = late > WAITS;
     this.#askedAt = undefined;
   }
 
-  #repeat(clock: Clock, every: number, run: () => void): void {
+  #repeat(clock: Clock, every: () => number, run: () => void): void {
     const slot = this.#timers.length;
     const again = () => {
       if (!this.#running) return;
       run();
-      if (this.#running) this.#timers[slot] = clock.at(clock.mono() + every, again);
+      if (this.#running) this.#timers[slot] = clock.at(clock.mono() + every(), again);
     };
-    this.#timers[slot] = clock.at(clock.mono() + every, again);
+    this.#timers[slot] = clock.at(clock.mono() + every(), again);
   }
 }
 

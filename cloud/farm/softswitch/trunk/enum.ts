@@ -121,8 +121,8 @@ export class Enum {
   }
 
   #trunkTo({ host }: SipUri): Trunk {
-    const { identity = {} } = this.#settings;
-    const settings = { name: 'ENUM', host, mode: 'address' as const, identity };
+    const { identity = {}, maxCalls = TRUNK_CALLS } = this.#settings;
+    const settings = { name: 'ENUM', host, mode: 'address' as const, identity, maxCalls };
     return { id: ENUM_ID, settings, domain: this.#o.domain, port: 5060 };
   }
 

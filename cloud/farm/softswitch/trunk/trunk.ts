@@ -21,6 +21,9 @@ export interface Trunk {
   readonly credentials?: Credentials;
 }
 
+/** Calls that a trunk may have at once. */
+export const callsOf = ({ settings }: Trunk): number => settings.maxCalls ?? TRUNK_CALLS;
+
 /** One way of a call to the outside: a trunk, the flow to it, and what is called there. */
 export interface TrunkWay {
   readonly trunk: Trunk;
@@ -44,8 +47,8 @@ export function domainOf({ domain, host }: TrunkSettings): string {
 }
 
 export function choiceOf(trunk: Trunk, calls: number, down: boolean): TrunkChoice & { readonly trunk: Trunk } {
-  const { priority = 100, weight = 1, prefixes = [], maxCalls = TRUNK_CALLS } = trunk.settings;
-  return { id: trunk.id, trunk, priority, weight, prefixes, maxCalls, calls, down };
+  const { priority = 100, weight = 1, prefixes = [] } = trunk.settings;
+  return { id: trunk.id, trunk, priority, weight, prefixes, maxCalls: callsOf(trunk), calls, down };
 }
 
 /** What the carrier is to call for an E.164 number. */
@@ -56,11 +59,11 @@ export function calledAt(trunk: Trunk, number: string): string {
 /** What a call says of its caller. */
 interface Calling {
   readonly caller: { readonly number: string; readonly name?: string };
-  readonly hidden?: boolean;
+  readonly hidden?: boolean | undefined;
   /** `critical`: rather no call than one that shows the number. */
-  readonly privacy?: { readonly critical: boolean };
+  readonly privacy?: { readonly critical: boolean } | undefined;
   /** Who sent the call on, the oldest first. */
-  readonly diverted?: readonly Diverted[];
+  readonly diverted?: readonly Diverted[] | undefined;
 }
 
 interface Outgoing {
