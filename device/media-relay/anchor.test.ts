@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { EngineError } from '#shared/media-engine/engine.ts';
 import { localEngine } from '#shared/media-engine/local.ts';
 import { makeAnswer, makeOffer, readRemote } from '#shared/sip/offer-answer.ts';
 import { VirtualWorld } from '#simulator/world.ts';
+import { farEngine } from '#test/support/far-engine.ts';
 import { Anchor, type Anchored, type AnchorReply } from './anchor.ts';
 
 describe('anchored media', () => {
@@ -73,5 +75,17 @@ describe('anchored media', () => {
     const releasing = anchor.release('c1', 'caller');
     await world.settle(Promise.all([answering, releasing]));
     expect(await world.settle(engine.list())).toEqual([]);
+  });
+
+  it('joins two ends of any calls; that one has just gone is nothing, that the engine is gone is told', async () => {
+    const far = farEngine(world.host('far', ['10.0.0.1']), 5);
+    const other = { ...end, call: 'c2' };
+    const over = new Anchor(far.engine, world.host('far', ['10.0.0.1']).random);
+    await world.settle(over.offer(end));
+    await world.settle(over.join(end, other));
+    await world.settle(over.offer(other));
+    const [joining] = [over.join(end, other).catch((error: EngineError) => error.code), far.die()];
+    expect(await world.settle(joining)).toBe('gone');
+    await world.settle(far.engine.close(true));
   });
 });

@@ -93,14 +93,18 @@ export class Anchor {
     return this.#link(nodeOf(call, from), nodeOf(call, to));
   }
 
-  /** Lets two ends hear each other, of whatever calls they are; one that has just gone hears nobody. */
+  /** Lets both sides of a call hear each other; asked for in one go, so that no release can come between. Rejects with an EngineError. */
+  async pair(call: string, a: string, b: string): Promise<void> {
+    await Promise.all([this.connect(call, a, b), this.connect(call, b, a)]);
+  }
+
+  /** Lets two ends hear each other, of whatever calls they are; one that has just gone hears nobody. Rejects with an EngineError. */
   async join(a: Pick<Anchored, 'call' | 'leg'>, b: Pick<Anchored, 'call' | 'leg'>): Promise<void> {
     const [one, other] = [nodeOf(a.call, a.leg), nodeOf(b.call, b.leg)];
     try {
-      await this.#link(one, other);
-      await this.#link(other, one);
+      await Promise.all([this.#link(one, other), this.#link(other, one)]);
     } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
+      if (!(error instanceof EngineError) || error.code !== 'unknown_node') throw error;
     }
   }
 
@@ -108,12 +112,14 @@ export class Anchor {
     return this.#engine.connect(from, to, true);
   }
 
-  /** Plays a tone to an end, over and over, under a name of its own in the call, until that is released. */
-  async play(call: string, name: string, tone: ToneName, to: string): Promise<void> {
+  /**
+   * Plays a tone to an end, over and over, under a name of its own in the call, until that is released. `still`: whether it is wanted
+   * once it could begin; whoever no longer wants it has released both.
+   */
+  async play(call: string, name: string, tone: ToneName, to: string, still: () => boolean): Promise<void> {
     const id = nodeOf(call, name);
     await this.#engine.player({ id, owner: `${call}/${name}`, group: GROUP, source: { tone }, loop: true, gain: 1 });
-    await this.connect(call, name, to);
-    await this.#engine.start(id);
+    if (still()) await Promise.all([this.connect(call, name, to), this.#engine.start(id)]);
   }
 
   /** Frees an end. Where the engine itself is gone there is nothing left to free. */

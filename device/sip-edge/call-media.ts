@@ -25,6 +25,8 @@ export class CallMedia {
   }
 
   #end(call: EdgeCall, { leg, party }: { readonly leg: string; readonly party: Party }): Anchored | undefined {
+    // Who has left a call that goes on is told nothing, and needs no end.
+    if (call.state.at === 'up' && !call.handles.has(party)) return undefined;
     if (leg === CALLER_LEG) return anchored(call, leg, call.flow, call.from !== undefined);
     const branch = call.state.branches.get(party) ?? [...call.state.branches.values()].find(({ at }) => at !== 'gone');
     if (branch === undefined) return undefined;

@@ -6,6 +6,7 @@ import { CALLER, type Party } from '#shared/call/call.ts';
 import { CallDriver, type CallHooks, type SipPort } from '#shared/host/call-driver.ts';
 import { type Answer, isTaken } from '#shared/host/sip-messaging.ts';
 import type { World } from '#shared/kernel/world.ts';
+import { EngineError } from '#shared/media-engine/engine.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
@@ -74,10 +75,7 @@ export class EdgeCalls implements HouseSwitch {
       route: async (call) => (call.help === undefined ? this.#route(call) : this.#help(call)),
       reroute: async (call, _leg, reason) => options.inside().reroute(call, reason),
       media: (call, ask) => media.give(call, ask),
-      connect: async (call, a, b) => {
-        await options.anchor.connect(call.id, a, b);
-        await options.anchor.connect(call.id, b, a);
-      },
+      connect: (call, a, b) => this.sound(call, a, b),
       release: (call, leg) => options.anchor.release(call.id, leg),
       report: async (call, report) => {
         if (report.event === 'ringing') options.changed(call);
@@ -107,6 +105,7 @@ export class EdgeCalls implements HouseSwitch {
       readonly help?: Help;
       readonly passed?: readonly (readonly [string, string])[];
       readonly hidden?: boolean;
+      readonly privacy?: readonly string[];
       readonly hops?: NonNullable<EdgeCall['hops']>;
       readonly contact?: string;
       readonly replaces?: string;
@@ -208,6 +207,23 @@ export class EdgeCalls implements HouseSwitch {
       });
       this.driver.feed(call, { on: 'renew', party });
     });
+  }
+
+  /** Sound between both sides. A call that cannot have it ends, unless it has ended meanwhile and freed its ends. */
+  async sound(call: EdgeCall, a: string, b: string): Promise<void> {
+    try {
+      await this.#o.anchor.pair(call.id, a, b);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      this.driver.feed(call, MEDIA_LOST);
+    }
+  }
+
+  /** The media engine has lost an end of a call, by its owner: who hears nobody any more hears the end. */
+  mediaLost(owner: string): void {
+    const [id = '', leg = ''] = owner.split('/');
+    const call = leg === CALLER_LEG || leg === CALLEE_LEG ? this.driver.get(id) : undefined;
+    if (call !== undefined) this.driver.feed(call, MEDIA_LOST);
   }
 
   /** Somebody else is in the call: it is kept anew. */
@@ -321,6 +337,7 @@ export class EdgeCalls implements HouseSwitch {
   }
 }
 
+const MEDIA_LOST = { on: 'close', reason: 'media_lost', status: 503 } as const;
 const AWAY = { status: 503, reason: 'server_unavailable' } as const;
 
 /** A phone that rings, over the flow that it registered last; its others stand by. */

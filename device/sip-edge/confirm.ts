@@ -34,7 +34,7 @@ export class Confirmations {
     const tone = this.#open.get(call);
     if (tone === undefined) return;
     const { driver } = this.#calls();
-    driver.later(this.#play(call, tone));
+    driver.later(this.#anchor.play(call.id, TONE, tone, CALLER_LEG, () => this.#open.has(call)));
     this.#clock.at(this.#clock.mono() + CONFIRM_FOR, () => driver.feed(call, { on: 'close', reason: 'hangup' }));
   }
 
@@ -42,11 +42,5 @@ export class Confirmations {
     if (!this.#open.delete(call)) return;
     void this.#anchor.release(call.id, TONE);
     void this.#anchor.release(call.id, CALLER_LEG);
-  }
-
-  async #play(call: EdgeCall, tone: 'dial' | 'busy'): Promise<void> {
-    await this.#anchor.play(call.id, TONE, tone, CALLER_LEG);
-    // It may have ended meanwhile.
-    if (!this.#open.has(call)) await this.#anchor.release(call.id, TONE);
   }
 }

@@ -14,6 +14,7 @@ import type { HouseWatch, KeptWatches } from './house-watch.ts';
 import type { Joins } from './join.ts';
 import { Kept } from './kept.ts';
 import { LEGS, restoreCall, type SavedCall, saveCall } from './saved-call.ts';
+import type { ThreeWay } from './three-way.ts';
 
 export interface ContinuityOptions {
   readonly world: World;
@@ -24,6 +25,7 @@ export interface ContinuityOptions {
   readonly house: House;
   readonly calls: () => EdgeCalls;
   readonly joins: () => Joins;
+  readonly threeWay: () => ThreeWay;
   readonly inside: () => HouseCalls;
   readonly watch: () => HouseWatch;
   /** The flow over UDP to an address. */
@@ -55,6 +57,7 @@ export class Continuity {
       for (const phone of phones)
         house.restore(phone, await this.#restorer.flow(phone.flow), world.clock.mono(), world.clock.wall());
       for (const saved of calls) await this.#takeUp(saved, alive);
+      this.#o.threeWay().begin();
       this.#restorer.begin();
       await this.#o.watch().restore(watches, (flow) => this.#restorer.flow(flow));
     };
@@ -70,8 +73,10 @@ export class Continuity {
       anchor.restore({ call: call.id, leg: side.leg }, side.origin);
       driver.bind(call, side.party, await this.#restorer.add(side));
     }
+    if (saved.talk !== undefined) this.#o.threeWay().restore(call, saved.talk);
     for (const channel of saved.channels) joins().restore(call, channel, await this.#restorer.add(channel));
-    if (LEGS.every((leg) => alive.has(nodeOf(call.id, leg)))) return;
+    const legs = saved.talk === undefined ? LEGS : saved.sides.map(({ leg }) => leg);
+    if (legs.every((leg) => alive.has(nodeOf(call.id, leg)))) return;
     // Nobody knows when it ended; that it was answered is sure.
     call.lastedUntil = call.answeredAt ?? call.startedAt;
     driver.feed(call, { on: 'close', reason: 'lost' });
@@ -80,8 +85,10 @@ export class Continuity {
   /** A call is up, or its channels changed. */
   keep(call: EdgeCall): void {
     if (call.state.at !== 'up') return;
-    const { sip, anchor, joins } = this.#o;
-    const saved = saveCall(call, sip.endpoint, anchor, joins().saved(call));
+    const { sip, anchor, joins, threeWay } = this.#o;
+    const talk = threeWay().nameOf(call);
+    const kept = { channels: joins().saved(call), ...(talk === undefined ? {} : { talk }) };
+    const saved = saveCall(call, sip.endpoint, anchor, kept);
     if (saved !== undefined) this.#kept.call(saved);
   }
 

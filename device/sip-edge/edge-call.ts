@@ -5,7 +5,7 @@ import { type Hops, hopsOf } from '#shared/call/hops.ts';
 import type { DrivenCall } from '#shared/host/call-driver.ts';
 import { NEVER } from '#shared/kernel/machine.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { wantsPrivacy } from '#shared/sip/privacy.ts';
+import { privacyToPass, wantsPrivacy } from '#shared/sip/privacy.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { Help } from './emergency.ts';
@@ -53,6 +53,8 @@ export interface EdgeCall extends DrivenCall<Ring> {
   ringFor?: number;
   /** The caller's number is withheld. */
   hidden?: boolean;
+  /** What the caller asked for besides (priv-values, RFC 3323 section 4.2), for the softswitch. */
+  readonly privacy?: readonly string[];
   /** Max-Forwards and Max-Breadth of the caller's INVITE. */
   readonly hops?: Hops;
   /** Contact of the caller's INVITE. */
@@ -76,6 +78,7 @@ export function newEdgeCall(
     readonly passed?: readonly (readonly [string, string])[];
     readonly help?: Help;
     readonly hidden?: boolean;
+    readonly privacy?: readonly string[];
     readonly hops?: Hops;
     readonly contact?: string;
     readonly replaces?: string;
@@ -86,9 +89,12 @@ export function newEdgeCall(
 }
 
 /** What an INVITE says of its call, whoever sends it. */
-export function saidIn(message: SipMessage): Pick<EdgeCall, 'dialled' | 'callId'> & { hidden: boolean; hops: Hops } {
+export function saidIn(
+  message: SipMessage,
+): Pick<EdgeCall, 'dialled' | 'callId' | 'privacy'> & { hidden: boolean; hops: Hops } {
   const dialled = parseUri(message.uri)?.user ?? '';
-  return { dialled, callId: message.callId, hidden: wantsPrivacy(message), hops: hopsOf(message) };
+  const [hidden, privacy] = [wantsPrivacy(message), privacyToPass(message)];
+  return { dialled, callId: message.callId, hidden, privacy, hops: hopsOf(message) };
 }
 
 /** Values of one header field that go on to a phone, and their characters. */

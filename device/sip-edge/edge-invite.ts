@@ -46,12 +46,18 @@ export function edgeInvite(
     headers: [
       ...hops,
       ['P-Asserted-Identity', shown],
-      ...(call.hidden === true ? [['Privacy', 'id'] as const] : []),
+      ...privacyHeader(call),
       ...(call.replaces === undefined ? [] : [['Replaces', call.replaces] as const]),
     ],
     sdp,
     ...(help === undefined ? {} : { trying: true }),
   };
+}
+
+/** What the caller asked for goes on to who can do it; that its number is withheld also by a code. */
+function privacyHeader({ hidden, privacy = [] }: EdgeCall): (readonly [string, string])[] {
+  const values = new Set(hidden === true ? ['id', ...privacy.filter((value) => value !== 'none')] : privacy);
+  return values.size === 0 ? [] : [['Privacy', [...values].join(';')]];
 }
 
 function toPhone(

@@ -62,12 +62,16 @@ function octetsOf(host: string): readonly number[] | undefined {
   return found.length === 16 ? found : undefined;
 }
 
+/** The line that has a phone at this address. */
+export function lineAt(house: House, host: string, now: number): HouseLine | undefined {
+  return house.lines.find(({ id }) => house.phones(id, now).some((phone) => phone.flow.remote.host === host));
+}
+
 /** The line that is called back: the one whose phone is there, the one that From names, or the first of the house. */
 export function lineOfHelp(house: House, message: SipMessage, flow: Flow, now: number): HouseLine | undefined {
-  const there = house.lines.find(({ id }) =>
-    house.phones(id, now).some((phone) => phone.flow.remote.host === flow.remote.host),
+  return (
+    lineAt(house, flow.remote.host, now) ?? house.dialled(parseUri(message.from.uri)?.user ?? '') ?? house.lines[0]
   );
-  return there ?? house.dialled(parseUri(message.from.uri)?.user ?? '') ?? house.lines[0];
 }
 
 /** The INVITE to the modem on this machine. */

@@ -19,6 +19,10 @@ export const otherEnd = ({ call, party }: End): End => ({
   party: party === CALLER ? (call.state.winner ?? '') : CALLER,
 });
 
+/** True where somebody is at both sides: none of them is parked, or talks with others. */
+export const isWhole = (call: EdgeCall): boolean =>
+  call.handles.has(CALLER) && call.handles.has(call.state.winner ?? '');
+
 /** The line of the house at that end; undefined for the softswitch. */
 export function lineOf({ call, party }: End): NamedLine | undefined {
   if (party === CALLER) return call.from;

@@ -151,7 +151,8 @@ export class HouseCalls {
   shown(call: EdgeCall, line: NamedLine): { readonly from: string; readonly headers: (readonly [string, string])[] } {
     const hidden = call.hidden === true;
     const { name, ring } = known(this.#policy.of(line.id), call.from?.number, hidden);
-    const history = writeHistory(call.diverted ?? [], { called: line.number, domain: domainOf(call), trusted: false });
+    const told = call.privacy?.includes('history') === true ? [] : (call.diverted ?? []);
+    const history = writeHistory(told, { called: line.number, domain: domainOf(call), trusted: false });
     const headers = [
       ...alertInfo({ ring, inside: true, talking: this.#talking(line.id, call) }),
       ...history.map((value) => ['History-Info', value] as const),

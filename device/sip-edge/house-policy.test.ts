@@ -38,8 +38,11 @@ describe('features in the house', () => {
     policy.apply(brief);
     expect(policy.mayChange(line.id, { block: ['+15550100009'] })).toBe(false);
     expect(policy.mayChange(line.id, { doNotDisturb: true, hotLine: '+15550100009' })).toBe(true);
-    policy.apply(told({}));
+    policy.apply({ lines: [{ line: line.id, features: {}, stamps: {}, nameless: true as const }] });
+    expect(policy.mayChange(line.id, { contacts: [] })).toBe(false);
     expect(policy.mayChange(line.id, { block: ['+15550100009'] })).toBe(true);
+    policy.apply(told({}));
+    expect(policy.mayChange(line.id, { block: ['+15550100009'], contacts: [] })).toBe(true);
   });
 
   it('tells what was set and nothing else', () => {

@@ -31,8 +31,9 @@ const NONE: Stamped = { features: {}, stamps: {} };
 
 export class HousePolicy {
   #told: ReadonlyMap<string, Stamped> = new Map();
-  /** Lines whose lists are the cloud's alone. */
+  /** Lines whose lists are the cloud's alone, and those whose contacts are. */
   #brief: ReadonlySet<string> = new Set();
+  #nameless: ReadonlySet<string> = new Set();
   readonly #own = new Map<string, Stamped>();
   /** Both together. */
   readonly #now = new Map<string, Stamped>();
@@ -40,6 +41,7 @@ export class HousePolicy {
   /** Takes a new document; what it knows of the house's own changes is no longer kept here. */
   apply({ lines }: FeaturesDocument): void {
     this.#brief = new Set(lines.flatMap(({ line, brief }) => (brief === true ? [line] : [])));
+    this.#nameless = new Set(lines.flatMap(({ line, nameless }) => (nameless === true ? [line] : [])));
     this.#told = new Map(lines.map(({ line, features, stamps }) => [line, { features, stamps }]));
     for (const [line, { features, stamps }] of this.#own) {
       const left = only(stamps, later(this.#of(line).stamps, stamps));
@@ -61,7 +63,9 @@ export class HousePolicy {
 
   /** Whether these changes can be made here: of a list that nobody told us we know no other entries. */
   mayChange(line: string, changes: Changes): boolean {
-    return !this.#brief.has(line) || fieldsOf(changes).every((field) => BRIEF.some((one) => one === field));
+    const fields = fieldsOf(changes);
+    if (this.#nameless.has(line) && fields.includes('contacts')) return false;
+    return !this.#brief.has(line) || fields.every((field) => BRIEF.some((one) => one === field));
   }
 
   /** A star code; gives what is to be told. */

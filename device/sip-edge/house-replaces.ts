@@ -43,27 +43,29 @@ export class HouseReplaces {
     const end = this.#find(name);
     const up = end?.call.state.at === 'up';
     // An early dialog can be taken only from who is called (section 3); from the softswitch nothing can.
-    if (end === undefined || lineOf(end) === undefined || (!up && end.party === CALLER))
-      return void this.#refuse(taker, 481);
+    const early = end?.call.state.at === 'ringing' && end.party !== CALLER;
+    if (end === undefined || lineOf(end) === undefined || !(up || early)) return void this.#refuse(taker, 481);
     if (up && name.earlyOnly) return void this.#refuse(taker, 486);
-    await this.#enter(taker, end, up, () => end.call.handles.has(end.party));
+    await this.#enter(taker, end);
   }
 
   /** This phone sits down at a side of a call that nobody has; false where it cannot, and it is refused. */
   sitDown(taker: Taker, end: End): Promise<boolean> {
-    return this.#enter(taker, end, true, () => !end.call.handles.has(end.party));
+    return this.#enter(taker, end);
   }
 
-  /** `still`: whether the side is as it was. */
-  async #enter(taker: Taker, end: End, up: boolean, still: () => boolean): Promise<boolean> {
+  /** False too where the call went on, or somebody else took the side, while media were asked. */
+  async #enter(taker: Taker, end: End): Promise<boolean> {
+    const { state, handles } = end.call;
+    const [at, there] = [state.at, handles.get(end.party)];
     if (taker.offer === undefined || taker.flow.local.host !== flowOf(end).local.host) return this.#refuse(taker, 488);
     const media = { call: end.call.id, leg: legAt(end), host: taker.flow.local.host, source: taker.flow.remote.host };
     const reply = await this.#anchor.answer(media, taker.offer);
     const sdp = 'failed' in reply ? undefined : reply.sdp;
     if (sdp === undefined) return this.#refuse(taker, 488);
-    if (!still() || (end.call.state.at === 'up') !== up) return this.#refuse(taker, 481);
+    if (state.at !== at || handles.get(end.party) !== there) return this.#refuse(taker, 481);
     const to: Ring = { kind: 'phone', phone: { uri: taker.uri, flow: taker.flow, path: [] }, line: taker.line };
-    if (up) this.#sit(end, taker, to, sdp);
+    if (at === 'up') this.#sit(end, taker, to, sdp);
     else this.#pick(end, taker, to);
     const contact = this.#sip.contact(taker.flow);
     this.#sip.act((endpoint, now, out) => endpoint.answer(taker.handle, { sdp, contact }, now, out));

@@ -88,6 +88,10 @@ describe('what the called line wants', () => {
     ['time for an answer', with2({ hunt: ['l3'], noAnswerAfter: 7 }), rings(two, { again: true, ringFor: 7_000 })],
   ])('%s', (_what, given, outcome) => expect(way(two.number, given)).toEqual(outcome));
 
+  it('no caller that withholds its number', () => {
+    expect(way(two.number, with2({ rejectAnonymous: true }), true)).toEqual(no(433, 'caller_anonymous'));
+  });
+
   it('a circle ends', () => {
     const features = { l2: { forward: { always: 'l3' } }, l3: { forward: { always: 'l2' } } };
     expect(way(two.number, { features })).toEqual(no(404, 'callee_unknown'));

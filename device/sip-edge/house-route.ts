@@ -60,7 +60,7 @@ export type Way =
   | { readonly do: 'wait'; readonly ms: number; readonly to: string };
 
 const AWAY: Way = { do: 'refuse', status: 503, reason: 'server_unavailable' };
-const STATUS = { callee_declined: 603, callee_busy: 486 } as const;
+const STATUS = { callee_declined: 603, caller_anonymous: 433, callee_busy: 486 } as const;
 
 export function wayOf(view: HouseView, { from, dialled, hidden }: Dialling): Way {
   const own = view.features(from.id);

@@ -15,7 +15,7 @@ import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine } from './edge-call.ts';
-import { type End, flowOf, legAt, lineOf, otherEnd, ringOf, seat } from './end.ts';
+import { type End, flowOf, isWhole, legAt, lineOf, otherEnd, ringOf, seat } from './end.ts';
 import type { HouseReplaces } from './house-replaces.ts';
 import { Parking } from './parking.ts';
 
@@ -71,11 +71,11 @@ export class HouseTransfers {
     if (outside && (far === undefined || lineOf(otherEnd(far)) === undefined)) return undefined;
     if (asked.replaces !== undefined && (far === undefined || far.call === call)) return 481;
     if (far !== undefined && lineOf(far)?.id !== lineOf(from)?.id) return 403;
-    if (this.#pending.has(handle) || !partable(call.state)) return 491;
+    if (this.#pending.has(handle) || !mayMove(call)) return 491;
     const { silent } = asked;
     const pending: Pending = { moved, referrer: handle, silent, gone: false };
     if (far === undefined) return this.#blind(pending, asked.uri, from);
-    if (!partable(far.call.state)) return 491;
+    if (!mayMove(far.call)) return 491;
     this.#begin(pending, () => this.#join(pending, far));
     return 202;
   }
@@ -180,8 +180,7 @@ export class HouseTransfers {
   }
 
   async #done(pending: Pending, far: End, old: CallHandle | undefined): Promise<void> {
-    await this.#anchor.connect(far.call.id, CALLER_LEG, CALLEE_LEG);
-    await this.#anchor.connect(far.call.id, CALLEE_LEG, CALLER_LEG);
+    await this.#calls.sound(far.call, CALLER_LEG, CALLEE_LEG);
     this.#calls.joined(far.call);
     this.#tell(pending, 200);
     this.#pending.delete(pending.referrer);
@@ -222,3 +221,6 @@ export class HouseTransfers {
     return undefined;
   }
 }
+
+/** Nothing of the call is under way, and both its sides are there: who talks with two others is not replaced by anybody. */
+const mayMove = (call: EdgeCall): boolean => partable(call.state) && isWhole(call);

@@ -42,6 +42,8 @@ export class InCall {
     const other = party === CALLER ? (call.state.winner ?? '') : CALLER;
     const peer = call.handles.get(other);
     if (message.method === 'INFO') return this.#info(call, peer, message);
+    // Whose other side has left (parked, or one of three) keeps its dialog, which 481 would end, and stays where it is.
+    if (message.method === 'REFER' && peer === undefined && call.state.at === 'up') return 491;
     if (peer === undefined || call.state.at !== 'up') return 481;
     if (message.method === 'NOTIFY') return this.#ask(peer, message, 'NOTIFY', headersOf(message));
     if (message.method !== 'REFER') return 501;

@@ -147,17 +147,19 @@ test('a phone that merely registers again, or a call that goes on, costs no writ
   expect((await virtual.settle(kept().load())).phones).toEqual([]);
 });
 
-test.each(['', '{', 'null', '[]', '{"v":1,"id":"x"}', '{"v":2,"id":"x","sides":[1,2],"channels":[]}'])(
-  'a damaged file counts as none and goes: %s',
-  async (content) => {
-    await virtual.settle(host.disk.write('/state/sip/calls/x.json', utf8(content)));
-    await virtual.settle(host.disk.write('/state/sip/phones.json', utf8(content)));
-    const one = kept();
-    expect(await virtual.settle(one.load())).toEqual({ phones: [], calls: [], facts: [], ...NONE });
-    await virtual.settle(one.settled());
-    expect(await virtual.settle(host.disk.list('/state/sip/calls'))).toEqual([]);
-  },
-);
+test.each([
+  ...['', '{', 'null', '[]', '{"v":1,"id":"x"}', '{"v":2,"id":"x","sides":[1,2],"channels":[]}'],
+  // One side alone is kept of a talk of three, two of any other call.
+  '{"v":1,"id":"x","sides":[1],"channels":[]}',
+  '{"v":1,"id":"x","talk":"y","sides":[1,2],"channels":[]}',
+])('a damaged file counts as none and goes: %s', async (content) => {
+  await virtual.settle(host.disk.write('/state/sip/calls/x.json', utf8(content)));
+  await virtual.settle(host.disk.write('/state/sip/phones.json', utf8(content)));
+  const one = kept();
+  expect(await virtual.settle(one.load())).toEqual({ phones: [], calls: [], facts: [], ...NONE });
+  await virtual.settle(one.settled());
+  expect(await virtual.settle(host.disk.list('/state/sip/calls'))).toEqual([]);
+});
 
 test('a disk that fails is told to the log, and later changes are written', async () => {
   const { write } = disk;

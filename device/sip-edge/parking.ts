@@ -105,8 +105,7 @@ export class Parking {
     const left = driver().loosen(call, parked.end.party);
     if (left !== undefined) sip.act((endpoint, now, out) => endpoint.hangup(left, '', now, out));
     parked.timer = clock.at(clock.mono() + PARKED_FOR, () => this.#back(parked));
-    await anchor.play(call.id, TONE, 'ringback', legAt(otherEnd(parked.end)));
-    if (this.#parked.get(call) !== parked) await anchor.release(call.id, TONE);
+    await anchor.play(call.id, TONE, 'ringback', legAt(otherEnd(parked.end)), () => this.#parked.get(call) === parked);
   }
 
   #back(parked: Parked): void {

@@ -8,11 +8,12 @@ import type { World } from '#shared/kernel/world.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import type { Refusal } from '#shared/sip/checks.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import type { Flow } from '#shared/sip/types.ts';
+import { privacyOf } from '#shared/sip/privacy.ts';
+import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { writeNameAddr } from '#shared/sip/uri.ts';
 import type { EdgeCalls } from './calls.ts';
 import { type NamedLine, passedOn, saidIn } from './edge-call.ts';
-import { isOnLan, lineOfHelp, readHelp } from './emergency.ts';
+import { isOnLan, lineAt, lineOfHelp, readHelp } from './emergency.ts';
 import type { House } from './house.ts';
 import type { HouseReplaces } from './house-replaces.ts';
 import type { HouseWatch } from './house-watch.ts';
@@ -61,6 +62,16 @@ export class Reception {
     return 'line' in sender ? undefined : sender;
   }
 
+  /**
+   * A call for help is taken from any address of the LAN, though nobody has proved to be there: unless a phone is, it is sent no 100,
+   * and its refusal (where there is no way out) once.
+   */
+  isUnproven(message: SipMessage, flow: Flow): boolean {
+    const { house, world } = this.#o;
+    if (flow.protocol !== 'udp' || !this.#isForHelp(message, flow)) return false;
+    return lineAt(house, flow.remote.host, world.clock.mono()) === undefined;
+  }
+
   #isForHelp(message: SipMessage, flow: Flow): boolean {
     const help = readHelp(message, this.#o.document()?.emergency);
     return help !== undefined && isOnLan(flow.remote.host, this.#o.world.net.addresses());
@@ -86,6 +97,8 @@ export class Reception {
       );
       return;
     }
+    const { critical, unknown } = privacyOf(message);
+    if (help === undefined && critical && unknown) return void this.#noPrivacy(call);
     const replaces = message.header('replaces');
     const uri = message.contacts[0]?.uri ?? '';
     const elsewhere = replaces !== undefined && this.#o.watch.isElsewhere(replaces) ? { replaces } : {};
@@ -98,6 +111,12 @@ export class Reception {
     });
     const asked = help === undefined ? {} : { help, dialled: help.asked };
     this.#o.calls.start(call, { ...facts, from: sender.line, contact: uri, shown, ...asked, ...elsewhere });
+  }
+
+  /** Privacy of a kind that nobody here knows was asked for, or else no call (RFC 3323 section 5). */
+  #noPrivacy(call: CallHandle): void {
+    const reason = 'Privacy Not Possible';
+    this.#o.sip.act((endpoint, now, out) => endpoint.reject(call, 500, { reason }, now, out));
   }
 
   /** Who calls for help from the house, as those who help are to call back. */

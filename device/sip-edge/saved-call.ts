@@ -23,29 +23,31 @@ export interface SavedCall
   /** The line of the house that was called; absent: the softswitch was, or with `fallback` the trunk of emergency calls. */
   readonly called?: NamedLine;
   readonly fallback?: true;
+  /** The talk of three that it is part of, with one side. */
+  readonly talk?: string;
   readonly sides: readonly SavedEnd[];
   readonly channels: readonly SavedChannel[];
 }
 
 const named = ({ id, number }: NamedLine): NamedLine => ({ id, number });
 
-/** The call as it is to be kept; undefined where a side of it has no dialog (any more). */
+/** The call as it is to be kept; undefined where a side of it has no dialog (any more), and it is not of the talk of that name. */
 export function saveCall(
   call: EdgeCall,
   endpoint: SipEndpoint,
   anchor: Anchor,
-  channels: readonly SavedChannel[],
+  { channels, talk }: { readonly channels: readonly SavedChannel[]; readonly talk?: string },
 ): SavedCall | undefined {
   const { id, flow, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, state } = call;
   const winner = state.winner ?? '';
   const to = state.branches.get(winner)?.to;
   // What goes over the modem ends with this process, which has its serial line.
-  if (to === undefined || to.kind === 'modem') return undefined;
-  const calledFlow = to.kind === 'phone' ? to.phone.flow : to.flow;
+  if (to?.kind === 'modem' || (to === undefined && talk === undefined)) return undefined;
+  const calledFlow = to?.kind === 'phone' ? to.phone.flow : to?.flow;
   const sides = [savedSide(endpoint, call, CALLER, flow), savedSide(endpoint, call, winner, calledFlow)].flatMap(
     (side) => (side === undefined ? [] : [{ ...side, origin: anchor.idOf({ call: id, leg: side.leg }) }]),
   );
-  if (sides.length < 2) return undefined;
+  if (sides.length < (talk === undefined ? 2 : 1)) return undefined;
   return {
     v: 1,
     ...{ id, shown, dialled, callId, startedAt, sides, channels },
@@ -53,39 +55,43 @@ export function saveCall(
     ...(from === undefined ? {} : { from: named(from) }),
     ...(inside === undefined ? {} : { inside: named(inside) }),
     ...(rung === undefined ? {} : { rung }),
-    ...(to.kind === 'phone' ? { called: named(to.line) } : {}),
-    ...(to.kind === 'fallback' ? { fallback: true } : {}),
+    ...(to?.kind === 'phone' ? { called: named(to.line) } : {}),
+    ...(to?.kind === 'fallback' ? { fallback: true } : {}),
+    ...(talk === undefined ? {} : { talk }),
   };
 }
 
 /** Whether this is a record that `saveCall` made; a file may be of another version, or damaged. */
 export function isSavedCall(value: unknown): value is SavedCall {
   if (typeof value !== 'object' || value === null) return false;
-  const { v, id, sides, channels } = value as Partial<Record<keyof SavedCall, unknown>>;
-  return v === 1 && typeof id === 'string' && Array.isArray(sides) && sides.length === 2 && Array.isArray(channels);
+  const { v, id, sides, channels, talk } = value as Partial<Record<keyof SavedCall, unknown>>;
+  if (v !== 1 || typeof id !== 'string' || !Array.isArray(sides) || !Array.isArray(channels)) return false;
+  return sides.length === (talk === undefined ? 2 : 1);
 }
 
 /** The call, up, with no dialog bound yet. */
 export function restoreCall(saved: SavedCall): EdgeCall {
-  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, called, fallback, sides } = saved;
-  const [caller, callee] = sides;
-  if (caller === undefined || callee === undefined) throw new Error('a kept call has two sides');
-  const { flow } = callee;
-  const to: Ring =
-    called === undefined
-      ? fallback === true
-        ? { kind: 'fallback', flow }
-        : { kind: 'softswitch', dialled, flow }
-      : { kind: 'phone', phone: { uri: callee.dialog.remoteTarget, flow, path: [] }, line: called };
+  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, sides } = saved;
+  const [first] = sides;
+  if (first === undefined) throw new Error('a kept call has a side');
+  const caller = sides.find(({ party }) => party === CALLER);
+  const callee = sides.find(({ party }) => party !== CALLER);
+  const shape = { relay: true, owned: true };
   return {
-    ...{ id, shown, dialled, callId, startedAt, flow: caller.flow },
-    ...restoredParts<Ring>(sides, { relay: true, owned: true }, to),
+    ...{ id, shown, dialled, callId, startedAt, flow: (caller ?? first).flow },
+    ...restoredParts<Ring>(sides, shape, callee === undefined ? undefined : calledOf(saved, callee)),
     ...(answeredAt === undefined ? {} : { answeredAt }),
     ...(from === undefined ? {} : { from }),
     ...(inside === undefined ? {} : { inside }),
     ...(rung === undefined ? {} : { rung }),
     joined: new Set(),
   };
+}
+
+/** Whom the side that was called is. */
+function calledOf({ called, fallback, dialled }: SavedCall, { flow, dialog }: SavedEnd): Ring {
+  if (called !== undefined) return { kind: 'phone', phone: { uri: dialog.remoteTarget, flow, path: [] }, line: called };
+  return fallback === true ? { kind: 'fallback', flow } : { kind: 'softswitch', dialled, flow };
 }
 
 /** Both sides' ends of media, as the anchor names them. */

@@ -124,6 +124,7 @@ class Edge implements SipEdge {
       hash: sipHash(world.crypto),
       supported: ['join', 'replaces'],
       screen: (message, flow) => this.#reception.screen(message, flow),
+      quiet: (message, flow) => this.#reception.isUnproven(message, flow),
       backToBack: true,
       sessionExpires: SESSION_EXPIRES,
       reliable: true,
@@ -144,6 +145,7 @@ class Edge implements SipEdge {
       ...{ world, state: options.state, sip: this.#port, anchor, house: this.#house, report: options.report },
       calls: () => this.#calls,
       joins: () => this.#joins,
+      threeWay: () => this.#threeWay,
       inside: () => this.#inside,
       watch: () => this.#watch,
       datagrams: (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }),
@@ -195,7 +197,10 @@ class Edge implements SipEdge {
       },
     });
     const cloud = () => this.#upstream.flow !== undefined;
-    this.#threeWay = new ThreeWay({ sip: this.#port, driver: () => this.#calls.driver, anchor, cloud });
+    this.#threeWay = new ThreeWay({
+      ...{ sip: this.#port, driver: () => this.#calls.driver, anchor, cloud },
+      keep: (call) => this.#continuity.keep(call),
+    });
     this.#watch = new HouseWatch({
       ...common,
       calls: () => this.#calls,
@@ -217,6 +222,9 @@ class Edge implements SipEdge {
       ...{ watch: this.#watch, messages: this.#messages, document: () => this.#document },
       trust: (host) => this.#transport.trust(host),
       registered: () => this.#sweep(),
+    });
+    options.engine.onEvent((event) => {
+      if (event.on === 'lost' && !this.#stopping) this.#calls.mediaLost(event.owner);
     });
     this.#stopSweep = every(world.clock, SWEEP, () => this.#sweep());
     this.#stopAsking = every(world.clock, ASK_EVERY, () => askPhones(this.#port, this.#calls.driver.all()));
@@ -283,7 +291,6 @@ class Edge implements SipEdge {
     const { driver } = this.#calls;
     for (const call of [...driver.all()])
       if (call.state.at !== 'up') driver.feed(call, { on: 'close', reason: 'server_unavailable', status: 503 });
-    this.#threeWay.stop();
     await this.#upstream.stop();
     driver.rest();
     await this.#continuity.stop();

@@ -45,3 +45,24 @@ it.each([
   expect(answers.join('').length).toBeLessThanOrEqual(text.length * 1.5);
   await socket.close();
 });
+
+it.each([
+  ['with the cloud, which knows no way', false, 500],
+  ['with the WAN cut and no other way', true, 503],
+])('a call for help of whoever is on the LAN, %s', async (_name, cut, status) => {
+  const host = `${elm.address.split('.').slice(0, 3).join('.')}.20${++asked}`;
+  if (cut) world.partition(['elm', `guest${asked}`]);
+  await world.run(cut ? 120_000 : 500);
+  const { net } = world.host(`guest${asked}`, [host]);
+  const answers: string[] = [];
+  const socket = await world.settle(
+    net.udp({ host, port: 5060 }, (data) => answers.push(Buffer.from(data).toString('latin1'))),
+  );
+  const sdp = `v=0\r\no=- 1 1 IN IP4 ${host}\r\ns=-\r\nc=IN IP4 ${host}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8\r\n`;
+  const text = `INVITE urn:service:sos SIP/2.0\r\nVia: SIP/2.0/UDP ${host};branch=z9hG4bK${asked};rport\r\nMax-Forwards: 70\r\nFrom: <sip:x@x.test>;tag=a\r\nTo: <urn:service:sos>\r\nCall-ID: ${asked}\r\nCSeq: 1 INVITE\r\nContact: <sip:a@${host}>\r\nContent-Type: application/sdp\r\nContent-Length: ${sdp.length}\r\n\r\n${sdp}`;
+  socket.send(new TextEncoder().encode(text), elm.gateway.status().sip.udp);
+  await world.run(40_000);
+  expect(answers.map((one) => Number(one.slice(8, 11)))).toEqual([status]);
+  expect(answers.join('').length).toBeLessThanOrEqual(text.length * 1.5);
+  await socket.close();
+});

@@ -5,7 +5,7 @@ import { sql } from '#cloud/store/store.ts';
 import { ok } from '#shared/kernel/result.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import { type Carrier, carrier, headerIn, requestOf, trunkTo } from '#test/support/carrier.ts';
-import { type Line, Operator } from './operator.ts';
+import { DOMAIN, type Line, Operator } from './operator.ts';
 
 let operator: Operator;
 let a: Line;
@@ -232,6 +232,12 @@ describe('a path exists', () => {
     const call = await (await operator.ready(a)).dial('112');
     await up(call);
   });
+
+  test('the only way answers late, as from a long queue', async () => {
+    operator.world.link({ from: `carrier-${psap.host}`, to: 'cloud', delay: 1_000 });
+    const call = await (await operator.ready(a)).dial('112');
+    await operator.world.until(() => call.state === 'up', 9_000, `the answer: ${call.status}`);
+  });
 });
 
 describe('what is conveyed', () => {
@@ -317,6 +323,11 @@ describe('strangers', () => {
     const call = await phone.dial('112');
     await ended(call);
     expect(call.status).toBe(403);
+    // A credential that proves nothing makes it no better.
+    const made = `Digest username="${a.username}", realm="${DOMAIN}", nonce="00", uri="sip:112@${DOMAIN}", response="${'0'.repeat(32)}", cnonce="0", nc=00000001, qop=auth`;
+    const signed = await phone.dial('112', [['Authorization', made]]);
+    await ended(signed);
+    expect(signed.status).toBe(403);
   });
 
   test('a code of another country is an ordinary number', async () => {

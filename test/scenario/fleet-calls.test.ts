@@ -2,14 +2,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import { tone } from '#simulator/voice.ts';
+import { fourPhones, operatorWords, replacing, THIRD } from './four-phones.ts';
 import { type Line, Operator } from './operator.ts';
 import { expectHears, TONES } from './two-homes.ts';
-
-const THIRD = 910;
+import { last } from './words.ts';
 
 let operator: Operator;
-let lines: Line[];
-/** A phone of home_1 at process 0; two of home_2, bob at process 0 and carol at process 1; one of home_3 at process 1. */
+let line: (n: number) => Line;
+/** Alice and Bob are at process 0, Carol and Dave at process 1. */
 let alice: Phone;
 let bob: Phone;
 let carol: Phone;
@@ -17,33 +17,11 @@ let dave: Phone;
 
 beforeEach(async () => {
   operator = await Operator.start(193, undefined, undefined, 2);
-  const homes = [await operator.home('home_1'), await operator.home('home_2'), await operator.home('home_3')] as const;
-  lines = [];
-  for (const [i, home] of ([homes[0], homes[1], homes[1], homes[2]] as const).entries())
-    lines.push(await operator.line(home, i + 1));
-  alice = await operator.ready(line(0), { ...operator.at(0), voice: tone(TONES.a, 1) });
-  bob = await operator.ready(line(1), { ...operator.at(0), voice: tone(TONES.b, 1), answerAfter: 200 });
-  carol = await operator.ready(line(2), { ...operator.at(1), voice: tone(THIRD, 1) });
-  dave = await operator.ready(line(3), operator.at(1));
+  ({ alice, bob, carol, dave, line } = await fourPhones(operator, (n) => operator.at(n < 2 ? 0 : 1)));
 });
 afterEach(() => operator.stop());
 
-const line = (n: number): Line => lines[n] as Line;
-const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-const until = (condition: () => boolean, what: string) => operator.world.until(condition, 20_000, what);
-
-async function talk(from: Phone, to: Line): Promise<PhoneCall> {
-  const call = await from.dial(to.number);
-  await until(() => call.state === 'up', `the answer: ${call.status}`);
-  await operator.world.run(500);
-  return call;
-}
-
-/** Replaces with a dialog as the phone has it: to-tag is the tag of whoever gets the INVITE. */
-function replacing(phone: Phone, call: PhoneCall): readonly (readonly [string, string])[] {
-  const { callId, localTag, remoteTag } = phone.dialogOf(call);
-  return [['Replaces', `${callId};to-tag=${remoteTag};from-tag=${localTag}`]];
-}
+const { until, talk } = operatorWords(() => operator);
 
 /** Every leg has ended and has its record; `n` legs in all. */
 async function allOver(n: number): Promise<void> {

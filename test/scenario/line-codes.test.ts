@@ -1,11 +1,10 @@
 /** Lists, short codes, hot and warm lines by star code: through the cloud, and in a house that is cut off, which tells of it afterwards. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { levelOf } from '#shared/rtp/measure.ts';
 import type { Phone } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
-import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
+import { threePhones } from './two-homes.ts';
 import { last, number, wordsOf } from './words.ts';
 
 let stage: Stage;
@@ -18,23 +17,12 @@ let c: Phone;
 beforeEach(async () => {
   ({ stage, world } = await virtualStage({ seed: 71 }));
   elm = await stage.home('elm');
-  const phone = (hertz: number) => elm.phone({ manner: 'answer', answerAfter: 200, voice: tone(hertz, 1) });
-  [a, b, c] = [await phone(443), await phone(617), await phone(881)];
+  [a, b, c] = await threePhones(elm, [443, 617, 881]);
 });
 afterEach(() => stage[Symbol.asyncDispose]());
 
-const { until, dial, setFeatures } = wordsOf(() => stage);
+const { until, dial, code, cutOff, setFeatures } = wordsOf(() => stage);
 const featuresOf = (line: number) => stage.api('line.features.get', { home: elm.id, line: elm.lines[line]?.id ?? '' });
-
-/** True where the phone hears that its code was taken. */
-async function code(phone: Phone, digits: string): Promise<boolean> {
-  const call = await dial(phone, digits);
-  expect(call.state).toBe('up');
-  await world.run(1_500);
-  const heard = call.heard().subarray(-4_000);
-  await until(() => call.state === 'ended', 'the end of the tone');
-  return levelOf(heard, 350) > levelOf(heard, 620);
-}
 
 /** How a call ends, or begins. */
 async function outcome(phone: Phone, to: string): Promise<number | 'up'> {
@@ -47,7 +35,7 @@ async function outcome(phone: Phone, to: string): Promise<number | 'up'> {
 
 async function cut(): Promise<void> {
   world.partition(['elm', 'elm-phone1', 'elm-phone2', 'elm-phone3']);
-  await until(() => elm.gateway.status().voice.flow === 'down', 'the flow to be given up', 120_000);
+  await cutOff(elm);
 }
 
 describe.each([
@@ -77,10 +65,17 @@ describe.each([
     expect(await code(c, `*65*${number(elm, 1)}#`)).toBe(true);
     expect(await code(a, '*34*2468*45#')).toBe(true);
     expect(await code(a, '*34*1111*1#')).toBe(false);
+    expect(await code(a, '*35*2468*1357*1357#')).toBe(true);
+    expect(await code(a, '*34*2468*1#')).toBe(false);
+    expect(await code(a, `*44*${number(elm, 1)}*1#`)).toBe(true);
+    expect(await code(a, `*45*${number(elm, 1)}*Aunt_Mary#`)).toBe(true);
+    expect(await code(a, `*61*${number(elm, 2)}*15#`)).toBe(true);
     if (isCut) world.heal();
-    await until(async () => (await featuresOf(0)).bar !== undefined, 'the cloud to hear of it', 180_000);
+    await until(async () => (await featuresOf(0)).noAnswerAfter !== undefined, 'the cloud to hear of it', 180_000);
     expect(await featuresOf(0)).toEqual({
-      ...{ pin: '2468', bar: ['international', 'premium'], short: [{ code: '7', to: number(elm, 2) }] },
+      ...{ pin: '1357', bar: ['international', 'premium'], short: [{ code: '7', to: number(elm, 2) }] },
+      contacts: [{ number: number(elm, 1), name: 'Aunt Mary', ring: 'family' }],
+      ...{ forward: { noAnswer: number(elm, 2) }, noAnswerAfter: 15 },
     });
     expect(await featuresOf(1)).toEqual({});
     expect(await featuresOf(2)).toEqual({ ringAlso: [number(elm, 0)], hunt: [number(elm, 1)] });

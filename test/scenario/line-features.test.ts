@@ -103,7 +103,7 @@ describe('the features of a line', () => {
     await set(oak, { block: [number(elm)] });
     expect((await dial(a, number(oak))).status).toBe(603);
     await set(oak, { rejectAnonymous: true });
-    expect((await dial(a, `#31#${number(oak)}`)).status).toBe(603);
+    expect((await dial(a, `#31#${number(oak)}`)).status).toBe(433);
     const shown = await dial(a, number(oak));
     expect(shown.state).toBe('up');
     a.hangup(shown);

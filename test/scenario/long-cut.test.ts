@@ -1,14 +1,12 @@
 /** A house whose WAN is cut for a week: its phones go on by the same rules, and afterwards the cloud knows it all, once. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
-import { levelOf } from '#shared/rtp/measure.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
-import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { isLong } from '../peers.ts';
-import { expectHears } from './two-homes.ts';
+import { expectHears, phoneWith, threePhones } from './two-homes.ts';
+import { type Features, last, number as numberOf, wordsOf } from './words.ts';
 
 const [A, B, C, D] = [443, 617, 881, 1_203];
 const [HOUR, DAY] = [3_600_000, 86_400_000];
@@ -27,42 +25,26 @@ describe('a house that is cut off', () => {
   beforeEach(async () => {
     ({ stage, world } = await virtualStage({ seed: 53 }));
     elm = await stage.home('elm');
-    const phone = (hz: number) => elm.phone({ manner: 'answer', answerAfter: 200, voice: tone(hz, 1) });
-    [a, b, c, d] = [await phone(A), await phone(B), await phone(C), await phone(D)];
+    [a, b, c] = await threePhones(elm, [A, B, C]);
+    d = await phoneWith(elm, D);
   });
   afterEach(() => stage?.[Symbol.asyncDispose]());
 
-  const number = (n: number) => elm.lines[n]?.number ?? '';
-  const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-  const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
-    stage.ground.until(condition, limit, what);
-  async function set(n: number, features: VerbRequest<'line.features.set'>['features']): Promise<void> {
-    await stage.api('line.features.set', { home: elm.id, line: elm.lines[n]?.id ?? '', features });
+  const { until, dial, code, cutOff, setFeatures } = wordsOf(() => stage);
+  const number = (n: number) => numberOf(elm, n);
+  async function set(n: number, features: Features): Promise<void> {
+    await setFeatures(elm, features, n);
     // The gateway hears of it.
     await world.run(500);
   }
   const get = (n: number) => stage.api('line.features.get', { home: elm.id, line: elm.lines[n]?.id ?? '' });
-  async function dial(phone: Phone, to: string, limit = 20_000): Promise<PhoneCall> {
-    const call = await world.settle(phone.dial(to));
-    await until(() => call.state === 'up' || call.state === 'ended', 'an outcome', limit);
-    return call;
-  }
   async function over(phone: Phone, call: PhoneCall): Promise<void> {
     phone.hangup(call);
     await world.run(500);
   }
-  /** A star code, by the level of the tone that is heard: `dial` has 440 Hz and 350 Hz, `busy` 480 Hz and 620 Hz. */
-  async function code(phone: Phone, digits: string): Promise<boolean> {
-    const call = await dial(phone, digits);
-    await world.run(1_500);
-    expect(call.state).toBe('up');
-    const heard = call.heard().subarray(-4_000);
-    await until(() => call.state === 'ended', 'the end of the tone');
-    return levelOf(heard, 440) > levelOf(heard, 620) + 10;
-  }
   async function cut(): Promise<void> {
     world.partition(['cloud']);
-    await until(() => elm.gateway.status().voice.flow === 'down', 'the flow to be given up', 200_000);
+    await cutOff(elm);
   }
   async function heal(): Promise<void> {
     world.heal();

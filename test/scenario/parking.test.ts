@@ -5,9 +5,9 @@ import { levelOf } from '#shared/rtp/measure.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
-import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
-import { expectHears } from './two-homes.ts';
+import { expectHears, expectNothingLeft, phoneWith, threePhones } from './two-homes.ts';
+import { last, number, wordsOf } from './words.ts';
 
 const [DESK, HALL, ATTIC, AFAR] = [443, 617, 881, 1_203];
 
@@ -23,32 +23,18 @@ let afar: Phone;
 beforeEach(async () => {
   ({ stage, world } = await virtualStage({ seed: 59 }));
   [elm, oak] = [await stage.home('elm'), await stage.home('oak')];
-  const phone = (home: StageHome, hz: number) => home.phone({ manner: 'answer', answerAfter: 200, voice: tone(hz, 1) });
-  [desk, hall, attic] = [await phone(elm, DESK), await phone(elm, HALL), await phone(elm, ATTIC)];
-  afar = await phone(oak, AFAR);
+  [desk, hall, attic] = await threePhones(elm, [DESK, HALL, ATTIC]);
+  afar = await phoneWith(oak, AFAR);
 });
 afterEach(async ({ task }) => {
   try {
-    if (task.result?.state === 'fail') return;
-    await world.run(3_000);
-    for (const one of stage.phones) for (const call of one.calls) expect(call.state).toBe('ended');
-    for (const home of stage.homes) {
-      expect(await world.settle(home.engine.list())).toEqual([]);
-      expect(home.gateway.status().voice.calls).toBe(0);
-    }
+    if (task.result?.state !== 'fail') await expectNothingLeft(stage);
   } finally {
     await stage[Symbol.asyncDispose]();
   }
 });
 
-const number = (home: StageHome, n: number) => home.lines[n]?.number ?? '';
-const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-const until = (condition: () => boolean, what: string, limit = 20_000) => stage.ground.until(condition, limit, what);
-async function dial(phone: Phone, to: string): Promise<PhoneCall> {
-  const call = await world.settle(phone.dial(to));
-  await until(() => call.state === 'up' || call.state === 'ended', 'an outcome');
-  return call;
-}
+const { until, dial, cutOff } = wordsOf(() => stage);
 /** The phone parks the other side of its call, and is out. */
 async function park(phone: Phone, call: PhoneCall, place: string): Promise<void> {
   expect(await world.settle(phone.refer(call, place))).toBe(202);
@@ -67,7 +53,7 @@ describe.each([
   beforeEach(async () => {
     if (!cut) return;
     world.partition(['cloud']);
-    await until(() => elm.gateway.status().voice.flow === 'down', 'the flow to be given up', 200_000);
+    await cutOff(elm);
   });
 
   it.each(['caller', 'callee'])('who parked was the %s; another phone fetches the call', async (role) => {

@@ -1,7 +1,7 @@
 /**
  * Random calls of up to four parties (two phones behind one gateway, one behind another, one straight at the softswitch) over networks that
- * lose, delay, reorder and double, with features set and used, while the WAN is cut, gateways start again and the cloud is killed; and what
- * has to hold whatever happens. One seed is one story.
+ * lose, delay, reorder and double, with features set and used and help called, while the WAN is cut (for moments or hours), gateways start
+ * again and the cloud is killed; and what has to hold whatever happens. One seed is one story.
  */
 import type { Principal } from '#cloud/bus/bus.ts';
 import { Phone, type PhoneCall } from '#simulator/phone.ts';
@@ -10,6 +10,7 @@ import { Seeded, streamOf } from '#simulator/random.ts';
 import type { Stage, StageHome, StageLine } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
+import { type Carrier, carrier, trunkTo } from '#test/support/carrier.ts';
 
 const STEPS = 40;
 /** Milliseconds longer than any ringing, retransmission and question, twice; and than a session lives of which one side is dead (RFC 4028). */
@@ -77,6 +78,8 @@ export class Parties {
   readonly #dice: Seeded;
   readonly #parties: Party[] = [];
   readonly #ledgers: Ledger[] = [];
+  /** Those who help: behind the operator's trunk, and behind the one that gateways fall back to. */
+  readonly #helpers: Carrier[] = [];
   /** What was done, for whoever looks for a fault. */
   readonly story: string[] = [];
 
@@ -94,7 +97,20 @@ export class Parties {
     await parties.#join(elm, elm, '10.8.0.2');
     await parties.#join(oak, oak, '10.8.1.1');
     await parties.#join(oak, undefined, '10.8.2.1');
+    await parties.#helped();
     return parties;
+  }
+
+  async #helped(): Promise<void> {
+    const { stage, world } = this;
+    for (const host of ['10.6.0.1', '10.6.0.2'])
+      this.#helpers.push(await carrier(world, host, { answerAfter: 100 }, stage.ground.sip(stage.cloud)));
+    const [psap, other] = this.#helpers as [Carrier, Carrier];
+    stage.phones.push(psap.phone, other.phone);
+    const { id: trunk } = await stage.api('trunk.create', trunkTo(psap, { probeEvery: 0 }));
+    const fallback = { host: other.host, port: other.phone.address.port, transport: 'udp' } as const;
+    await stage.api('emergency.policy.set', { country: 'US', routes: [{ trunk }], fallback });
+    await world.run(1_000);
   }
 
   /** Plays the story and brings it to its end; what did not hold, in words. */
@@ -109,7 +125,7 @@ export class Parties {
     }
     world.heal();
     world.link({ loss: 0, delay: 1, jitter: 0, duplicate: 0 });
-    for (const { phone } of this.#parties) phone.manner = 'decline';
+    for (const { phone } of [...this.#parties, ...this.#helpers]) phone.manner = 'decline';
     for (const quiet of QUIET) {
       for (const call of this.#all()) call.hangup();
       await world.run(quiet);
@@ -153,14 +169,14 @@ export class Parties {
   }
 
   #all(): PhoneCall[] {
-    return this.#parties.flatMap(({ phone }) => phone.calls);
+    return [...this.#parties, ...this.#helpers].flatMap(({ phone }) => phone.calls);
   }
 
   async #act(): Promise<void> {
     const act = this.#pick([
       ...['dial', 'dial', 'dial', 'dial', 'answer', 'answer', 'hangup', 'hold', 'hold', 'glare', 'blind', 'attended'],
       ...['cross', 'pickup', 'park', 'fetch', 'manner', 'manner', 'crash', 'code', 'code', 'code', 'three', 'three'],
-      ...['cut', 'heal', 'heal', 'restart', 'kill'],
+      ...['cut', 'heal', 'heal', 'restart', 'kill', 'help', 'hours'],
     ] as const);
     const party = this.#pick(this.#parties);
     const { phone } = party;
@@ -183,7 +199,9 @@ export class Parties {
     else if (act === 'fetch') await this.world.settle(phone.dial('*5'));
     else if (act === 'code') await this.world.settle(phone.dial(this.#code(target)));
     else if (act === 'three') await this.#three(phone);
-    else if (act === 'cut') this.world.partition(['elm', ...behind(this.#parties, 'elm')]);
+    else if (act === 'cut') this.#cut();
+    else if (act === 'help') await this.world.settle(phone.dial('911'));
+    else if (act === 'hours' && this.#dice.fraction() < 0.2) await this.#hours();
     else if (act === 'heal') this.world.heal();
     else if (act === 'restart' && this.#dice.fraction() < 0.4) await this.#restart(this.#pick(this.stage.homes));
     else if (act === 'kill' && this.#dice.fraction() < 0.4) await this.#kill();
@@ -195,10 +213,21 @@ export class Parties {
     }
   }
 
+  /** The house reaches nobody but those who help. */
+  #cut(): void {
+    this.world.partition(['elm', ...behind(this.#parties, 'elm'), `carrier-${this.#helpers[1]?.host}`]);
+  }
+
+  async #hours(): Promise<void> {
+    this.#cut();
+    await this.world.run(this.#roll(7_200_000));
+  }
+
   /** A star code: a feature on or off, for this number where it takes one. */
   #code(target: string): string {
     return this.#pick([
       ...['*26#', '#26#', '#26#', '*43#', '#43#', '*31#', '#31#', '*30#', '#30#', '*66', '*69', '*7', `*8*${target}#`],
+      ...[`*65*${target}#`, '#65#', '#65#', `*64*${target}#`, '#64#', `*60*${target}#`, '#60#', `*44*${target}*1#`],
       ...[`*21*${target}#`, '#21#', '#21#', `*67*${target}#`, '#67#', `*61*${target}#`, '#61#', `*62*${target}#`],
     ]);
   }
@@ -242,6 +271,8 @@ export class Parties {
     const none = (what: string, count: number) => count > 0 && leaks.push(`${count} ${what} left`);
     for (const party of this.#parties)
       none(`calls of ${party.name}`, party.phone.calls.filter(({ state }) => state !== 'ended').length);
+    for (const { host, phone } of this.#helpers)
+      none(`calls of ${host}`, phone.calls.filter(({ state }) => state !== 'ended').length);
     for (const home of stage.homes) {
       none(`calls in ${home.name}`, home.gateway.status().voice.calls);
       none(`media nodes in ${home.name}`, (await world.settle(home.engine.list())).length);

@@ -1,16 +1,14 @@
 /** Phones that take a call over or up by INVITE with Replaces (RFC 3891), straight at the softswitch. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Phone, PhoneCall } from '#simulator/phone.ts';
-import { tone } from '#simulator/voice.ts';
+import type { Phone } from '#simulator/phone.ts';
 import { carrier, trunkTo } from '#test/support/carrier.ts';
+import { fourPhones, operatorWords, replacing, THIRD } from './four-phones.ts';
 import { DOMAIN, type Line, Operator } from './operator.ts';
 import { expectHears, TONES } from './two-homes.ts';
-
-const THIRD = 910;
+import { last } from './words.ts';
 
 let operator: Operator;
-let lines: Line[];
-/** A phone of home_1; two of home_2, whose lines are b and c; one of home_3. */
+let line: (n: number) => Line;
 let alice: Phone;
 let bob: Phone;
 let carol: Phone;
@@ -18,33 +16,11 @@ let dave: Phone;
 
 beforeEach(async () => {
   operator = await Operator.start(93);
-  const homes = [await operator.home('home_1'), await operator.home('home_2'), await operator.home('home_3')] as const;
-  lines = [];
-  for (const [i, home] of ([homes[0], homes[1], homes[1], homes[2]] as const).entries())
-    lines.push(await operator.line(home, i + 1));
-  alice = await operator.ready(line(0), { voice: tone(TONES.a, 1) });
-  bob = await operator.ready(line(1), { voice: tone(TONES.b, 1), answerAfter: 200 });
-  carol = await operator.ready(line(2), { voice: tone(THIRD, 1) });
-  dave = await operator.ready(line(3));
+  ({ alice, bob, carol, dave, line } = await fourPhones(operator));
 });
 afterEach(() => operator.stop());
 
-const line = (n: number): Line => lines[n] as Line;
-const last = (phone: Phone) => phone.calls.at(-1) as PhoneCall;
-const until = (condition: () => boolean, what: string) => operator.world.until(condition, 20_000, what);
-
-/** Replaces with a dialog as the phone has it: to-tag is the tag of whoever gets the INVITE. */
-function replacing(phone: Phone, call: PhoneCall, more = ''): readonly (readonly [string, string])[] {
-  const { callId, localTag, remoteTag } = phone.dialogOf(call);
-  return [['Replaces', `${callId};to-tag=${remoteTag};from-tag=${localTag}${more}`]];
-}
-
-async function talk(from: Phone, to: Line): Promise<PhoneCall> {
-  const call = await from.dial(to.number);
-  await until(() => call.state === 'up', 'the answer');
-  await operator.world.run(500);
-  return call;
-}
+const { until, talk } = operatorWords(() => operator);
 
 async function refused(phone: Phone, headers: readonly (readonly [string, string])[]): Promise<number> {
   const call = await phone.dial(line(1).number, headers);

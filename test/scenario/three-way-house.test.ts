@@ -3,9 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
-import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
-import { expectHears, TONES, twoHomes } from './two-homes.ts';
+import { expectHears, expectNothingLeft, phoneWith, TONES, twoHomes } from './two-homes.ts';
 import { last, level, number, wordsOf } from './words.ts';
 
 const [HALL, ATTIC] = [910, 1450];
@@ -23,27 +22,20 @@ let b: Phone;
 beforeEach(async () => {
   ({ stage, world } = await virtualStage({ seed: 59 }));
   ({ elm, oak, a: desk, b } = await twoHomes(stage));
-  hall = await elm.phone({ manner: 'answer', answerAfter: 200, voice: tone(HALL, 1) });
-  attic = await elm.phone({ manner: 'answer', answerAfter: 200, voice: tone(ATTIC, 1) });
+  [hall, attic] = [await phoneWith(elm, HALL), await phoneWith(elm, ATTIC)];
 });
 afterEach(async ({ task }) => {
   try {
-    if (task.result?.state !== 'fail') await nothingLeft();
+    for (const phone of stage.phones) for (const call of phone.calls) phone.hangup(call);
+    if (task.result?.state !== 'fail') await expectNothingLeft(stage);
   } finally {
     await stage[Symbol.asyncDispose]();
   }
 });
 
-async function nothingLeft(): Promise<void> {
-  for (const phone of stage.phones) for (const call of phone.calls) phone.hangup(call);
-  await world.run(3_000);
-  expect(await world.settle(elm.engine.list())).toEqual([]);
-  expect(elm.gateway.status().voice.calls).toBe(0);
-}
-
-const { until, dial } = wordsOf(() => stage);
+const { until, dial, cutOff } = wordsOf(() => stage);
 const records = async () => (await stage.api('cdr.list', {})).items;
-const gone = () => until(() => elm.gateway.status().voice.flow === 'down', 'the flow to be given up', 120_000);
+const gone = () => cutOff(elm);
 
 /** `desk` talks to this one, and has put it on hold. */
 async function held(to: string): Promise<PhoneCall> {
@@ -175,15 +167,44 @@ describe('one call inside the house and one through the cloud', () => {
     desk.hangup(room);
   });
 
-  it('end for all where the gateway starts again', async () => {
+  it('go on where the gateway starts again, again and again, with their sound; each ends as it would have', async () => {
     await held(number(elm, 1));
     await held(number(oak));
     const room = await dial(desk, '*7');
     await world.run(1_000);
     await elm.restart();
     await world.run(2_000);
-    expect([room.state, last(hall).state, last(b).state]).toEqual(['ended', 'ended', 'ended']);
+    const all = [
+      [room, TONES.a],
+      [last(hall), HALL],
+      [last(b), TONES.b],
+    ] as const;
+    await expectAll(all);
+    expect(all.map(([call]) => call.state)).toEqual(['up', 'up', 'up']);
+    expect(await world.settle(elm.engine.list())).toHaveLength(3);
+    desk.hangup(room);
+    await world.run(1_500);
+    await elm.restart();
+    await world.run(70_000);
+    expectHears(last(b).heard(), HALL, TONES.b);
+    expectHears(last(hall).heard(), TONES.b, HALL);
+    b.hangup(last(b));
+    await until(() => last(hall).state === 'ended', 'the end');
     await until(async () => (await records()).length === 4, 'the records', 60_000);
+    expect((await records()).map(({ reason }) => reason)).toEqual(['hangup', 'hangup', 'hangup', 'hangup']);
+    expect(await world.settle(elm.world.disk.list(`${stage.ground.folder('elm')}/sip/calls`))).toEqual([]);
+  });
+
+  it('end for those who are left where a restart finds the sound of the others gone', async () => {
+    await held(number(elm, 1));
+    await held(number(elm, 2));
+    const room = await dial(desk, '*7');
+    await world.run(1_000);
+    await world.settle(elm.gateway.stop());
+    const [one, other] = (await world.settle(elm.engine.list())).map(({ id }) => id);
+    for (const id of [one, other]) await world.settle(elm.engine.release(id ?? ''));
+    await elm.restart();
+    await until(() => [room, last(hall), last(attic)].every(({ state }) => state === 'ended'), 'the end');
   });
 
   it('leave two that are parked or in another talk of three alone', async () => {
@@ -196,6 +217,38 @@ describe('one call inside the house and one through the cloud', () => {
     expect((await dial(hall, '*7')).status).toBe(491);
     more.hangup();
     expect(room.state).toBe('up');
+  });
+
+  it('hear a hold of one of them and its end, which costs no further end of media', async () => {
+    await held(number(elm, 1));
+    await held(number(oak));
+    const room = await dial(desk, '*7');
+    await world.run(1_000);
+    for (const on of [true, false]) {
+      last(b).hold(on);
+      await world.run(500);
+      expect((await world.settle(elm.engine.list())).map(({ kind }) => kind)).toEqual([
+        'endpoint',
+        'endpoint',
+        'endpoint',
+      ]);
+    }
+    await expectAll([
+      [room, TONES.a],
+      [last(hall), HALL],
+      [last(b), TONES.b],
+    ]);
+  });
+
+  it('nobody sends another into its place, for then nobody of the house might be left in it', async () => {
+    await held(number(elm, 1));
+    await held(number(oak));
+    const room = await dial(desk, '*7');
+    const seat = last(hall);
+    const other = await dial(hall, number(oak));
+    expect(await world.settle(hall.refer(other, seat))).toBe(491);
+    expect(await world.settle(hall.refer(seat, other))).toBe(491);
+    expect([room.state, seat.state, other.state]).toEqual(['up', 'up', 'up']);
   });
 
   it('two calls through the cloud need it', async () => {

@@ -1,7 +1,8 @@
 /** The main job as a scenario: two homes are paired, their phones call each other, and each hears the other and not itself. */
 import { expect } from 'vitest';
 import { levelOf } from '#shared/rtp/measure.ts';
-import type { Stage } from '#simulator/stage.ts';
+import type { Phone } from '#simulator/phone.ts';
+import type { Stage, StageHome } from '#simulator/stage.ts';
 import { tone } from '#simulator/voice.ts';
 
 export const TONES = { a: 443, b: 617 } as const;
@@ -14,11 +15,31 @@ export function expectHears(samples: Int16Array, other: number, own: number): vo
   expect(ours).toBeLessThan(theirs - 25);
 }
 
+/** A phone of the home that answers soon and says a tone of its own (Hz). */
+export const phoneWith = (home: StageHome, hertz: number): Promise<Phone> =>
+  home.phone({ manner: 'answer', answerAfter: 200, voice: tone(hertz, 1) });
+
+/** Three phones of a home. */
+export async function threePhones(home: StageHome, tones: readonly [number, number, number]) {
+  const [one, two, three] = tones;
+  return [await phoneWith(home, one), await phoneWith(home, two), await phoneWith(home, three)] as const;
+}
+
+/** Every call has ended, and no gateway holds anything of one. */
+export async function expectNothingLeft(stage: Stage): Promise<void> {
+  await stage.ground.pass(3_000);
+  for (const phone of stage.phones) for (const call of phone.calls) expect(call.state).toBe('ended');
+  for (const home of stage.homes) {
+    expect(await stage.ground.settle(home.engine.list())).toEqual([]);
+    expect(home.gateway.status().voice.calls).toBe(0);
+  }
+}
+
 export async function twoHomes(stage: Stage) {
   const elm = await stage.home('elm');
   const oak = await stage.home('oak');
-  const a = await elm.phone({ manner: 'answer', answerAfter: 200, voice: tone(TONES.a, 1) });
-  const b = await oak.phone({ manner: 'answer', answerAfter: 200, voice: tone(TONES.b, 1) });
+  const a = await phoneWith(elm, TONES.a);
+  const b = await phoneWith(oak, TONES.b);
   return { elm, oak, a, b };
 }
 

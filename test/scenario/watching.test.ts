@@ -77,6 +77,9 @@ describe('the calls of another line of the home', () => {
     expect(await watch(outside, 'dialog', { ...b, number: '+15550999999' })).toBe(404);
     expect(await watch(outside, 'presence', c)).toBe(489);
     expect(await watch(outside, 'message-summary', a)).toBe(404);
+    // Nobody has the subscription that this would refresh, not even for the own line.
+    expect(await operator.world.settle(outside.watches.start('dialog', c.number, 600, 'none'))).toBe(481);
+    expect(outside.watches.notified).toEqual([]);
   });
 
   test('are no longer shown once the line is gone, and after the connection of who watched', async () => {

@@ -23,6 +23,11 @@ export type Features = VerbRequest<'line.features.set'>['features'];
 export function wordsOf(stage: () => Stage) {
   const until = (condition: () => boolean | Promise<boolean>, what: string, limit = 20_000) =>
     stage().ground.until(condition, limit, what);
+  const dial = async (phone: Phone, to: string, limit?: number): Promise<PhoneCall> => {
+    const call = await stage().ground.settle(phone.dial(to));
+    await until(() => call.state === 'up' || call.state === 'ended', 'an outcome', limit);
+    return call;
+  };
   const session = (id: string) => stage().api('session.get', { session: id });
   return {
     until,
@@ -36,10 +41,18 @@ export function wordsOf(stage: () => Stage) {
     setFeatures: (home: StageHome, features: Features, line = 0) =>
       stage().api('line.features.set', { home: home.id, line: home.lines[line]?.id ?? '', features }),
     /** Dials and waits for what comes of it. */
-    async dial(phone: Phone, to: string, limit?: number): Promise<PhoneCall> {
-      const call = await stage().ground.settle(phone.dial(to));
-      await until(() => call.state === 'up' || call.state === 'ended', 'an outcome', limit);
-      return call;
+    dial,
+    /** A star code; true where the phone hears that it was taken: `dial` has 350 Hz and 440 Hz, `busy` 480 Hz and 620 Hz. */
+    async code(phone: Phone, digits: string): Promise<boolean> {
+      const call = await dial(phone, digits);
+      if (call.state !== 'up') throw new Error(`${digits} was answered with ${call.status}`);
+      await stage().ground.pass(1_500);
+      const heard = call.heard().subarray(-RECENT);
+      await until(() => call.state === 'ended', 'the end of the tone');
+      return levelOf(heard, 440) > levelOf(heard, 620) + 10;
     },
+    /** The home's gateway has noticed that the cloud is gone. */
+    cutOff: (home: StageHome) =>
+      until(() => home.gateway.status().voice.flow === 'down', 'the flow to be given up', 200_000),
   };
 }

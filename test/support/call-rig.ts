@@ -27,8 +27,9 @@ export function rig(options: { media?: boolean; record?: boolean; state?: Return
       case 'refuse-offer':
         return `refuse-offer ${o.party} ${o.status}`;
       case 'accept-offer':
+        return `accept-offer ${o.party}${o.direction === undefined ? '' : ` ${o.direction}`}`;
       case 'reoffer':
-        return `${o.do} ${o.party}`;
+        return `reoffer ${o.party}`;
       case 'media':
         return `media ${o.want} ${o.leg}${o.direction === undefined ? '' : ` ${o.direction}`}`;
       case 'report':

@@ -88,19 +88,13 @@ function Elsewhere({ was }: Was) {
       <Text name="always" value={forward.always} label="Always to" hint="*21*number#, off with #21#" />
       <Text name="busy" value={forward.busy} label="When busy to" hint="*67*number#" />
       <Text name="noAnswer" value={forward.noAnswer} label="When nobody answers to" hint="*61*number#" />
-      <Field label="Seconds until then">
-        {(key) => (
-          <input
-            id={key}
-            name="noAnswerAfter"
-            type="number"
-            min={5}
-            max={60}
-            value={was.noAnswerAfter ?? ''}
-            placeholder="20"
-          />
-        )}
-      </Field>
+      <Count
+        name="noAnswerAfter"
+        value={was.noAnswerAfter}
+        range={[5, 60]}
+        label="Seconds until then"
+        hint="20 unless you say; *61*number*seconds#"
+      />
       <Text name="offline" value={forward.offline} label="While no phone is on to" hint="*62*number#" />
       <Area
         name="ringAlso"
@@ -142,7 +136,7 @@ function Outgoing({ was }: Was) {
         name="pin"
         value={was.pin}
         label="PIN past the bar"
-        hint="4 to 8 digits; *33*PIN*number, or *34*PIN*classes# to bar and #34*PIN# to lift"
+        hint="4 to 8 digits; *33*PIN*number, *34*PIN*classes# bars, #34*PIN# lifts, *35*PIN*new*new# changes it"
         pattern="[0-9]{4,8}"
       />
       <Text
@@ -151,19 +145,13 @@ function Outgoing({ was }: Was) {
         label="Hot line"
         hint="Whatever is dialled, this is called; help always works. *52*number#, off #52#"
       />
-      <Field label="Seconds to dial before" hint="A warm line, *53*number#: called where nothing is dialled">
-        {(key, about) => (
-          <input
-            id={key}
-            aria-describedby={about}
-            name="hotLineAfter"
-            type="number"
-            min={1}
-            max={4}
-            value={was.hotLineAfter ?? ''}
-          />
-        )}
-      </Field>
+      <Count
+        name="hotLineAfter"
+        value={was.hotLineAfter}
+        range={[1, 4]}
+        label="Seconds to dial before"
+        hint="A warm line, *53*number#: called where nothing is dialled"
+      />
       <Area
         name="short"
         value={shortText(was.short)}
@@ -186,7 +174,7 @@ function Known({ was }: Was) {
         name="contacts"
         value={contactsText(was.contacts)}
         label="Callers"
-        hint="Number, name, and family or friend for a ring of its own: +15550100123, Grandmother, family"
+        hint="Number, name, and family or friend for a ring of its own: +15550100123, Grandmother, family. *45*number*name#, *44*number*ring#"
       />
     </Card>
   );
@@ -220,6 +208,27 @@ function Text({ name, value, label, hint, pattern }: Words & { pattern?: string 
           maxLength={64}
           pattern={pattern}
         />
+      )}
+    </Field>
+  );
+}
+
+function Count({
+  name,
+  value,
+  range: [min, max],
+  ...said
+}: {
+  name: string;
+  value: number | undefined;
+  range: readonly [number, number];
+  label: string;
+  hint: string;
+}) {
+  return (
+    <Field {...said}>
+      {(key, about) => (
+        <input id={key} aria-describedby={about} name={name} type="number" min={min} max={max} value={value ?? ''} />
       )}
     </Field>
   );
