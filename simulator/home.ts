@@ -11,7 +11,9 @@ import type { Phone, PhoneOptions } from './phone.ts';
 import { Trouble } from './trouble.ts';
 import { troubled } from './troubled.ts';
 
-export type HomePhoneOptions = Partial<Pick<PhoneOptions, 'manner' | 'answerAfter' | 'voice' | 'protocol' | 'fax'>> & {
+export type HomePhoneOptions = Partial<
+  Pick<PhoneOptions, 'manner' | 'answerAfter' | 'voice' | 'protocol' | 'fax' | 'refuses' | 'refusalHeaders'>
+> & {
   readonly kind?: 'phone' | 'appliance';
 };
 

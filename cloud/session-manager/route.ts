@@ -331,18 +331,17 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
   return {
     'session.route': route,
 
-    async 'session.reroute'({ session, leg, reason, diversions = 0 }, { principal }) {
+    async 'session.reroute'({ session, leg, reason, diversions = 0, to }, { principal }) {
       if (principal.kind !== 'part') return err(fault('forbidden'));
       const live = runtime.lives.get(session);
       const old = live === undefined ? undefined : findLeg(live.state, leg);
       if (live === undefined || old === undefined || old.state === 'ended') return err(fault('not_found'));
-      const governs = old.governedBy ?? old.line ?? '';
+      // What a phone says it says for its own line.
+      const governs = (to === undefined ? old.governedBy : undefined) ?? old.line ?? '';
       const own = await features.of(governs);
-      const way = await nextLine(
-        own,
-        reason,
-        live.state.legs.flatMap((one) => one.line ?? []),
-      );
+      const rang = live.state.legs.flatMap((one) => one.line ?? []);
+      const names = to === undefined ? onward(own, reason) : await sentTo(governs, own, to);
+      const way = await nextLine(names, rang);
       const times = Math.max(diversions, live.state.legs.filter((one) => one.replaces !== undefined).length);
       if (way === undefined || times >= FORWARD_LIMIT) return err(fault('callee_offline'));
       const forwarder = await resolver.party(governs);
@@ -367,13 +366,16 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     },
   };
 
+  /** What a phone of the line means by what it dials for the caller: no code, nor anything else but a number. */
+  async function sentTo(line: string, own: LineFeatures, to: string): Promise<string[]> {
+    const { line: row } = await resolver.party(line);
+    const meant = row === undefined ? undefined : meaning(own, to, false, row.number);
+    return meant?.do === 'call' ? [meant.to] : [];
+  }
+
   /** The next line that has not rung in this call. */
-  async function nextLine(
-    own: LineFeatures,
-    reason: string,
-    lines: readonly string[],
-  ): Promise<PartyFacts | undefined> {
-    for (const name of onward(own, reason)) {
+  async function nextLine(names: readonly string[], lines: readonly string[]): Promise<PartyFacts | undefined> {
+    for (const name of names) {
       const party = await resolver.party(name);
       if (party.outside !== undefined || (party.line !== undefined && !lines.includes(party.line.id))) return party;
     }

@@ -73,7 +73,7 @@ export class EdgeCalls implements HouseSwitch {
     const media = new CallMedia(options.anchor, options.upstream);
     const hooks: CallHooks<Ring, EdgeCall> = {
       route: async (call) => (call.help === undefined ? this.#route(call) : this.#help(call)),
-      reroute: async (call, _leg, reason) => options.inside().reroute(call, reason),
+      reroute: async (call, _leg, reason, moved) => options.inside().reroute(call, reason, moved),
       media: (call, ask) => media.give(call, ask),
       connect: (call, a, b) => this.sound(call, a, b),
       release: (call, leg) => options.anchor.release(call.id, leg),

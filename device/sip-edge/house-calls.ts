@@ -37,6 +37,7 @@ export interface HouseCallsOptions {
   readonly world: World;
   readonly house: House;
   readonly calls: () => HouseSwitch;
+  readonly domain: () => string;
   readonly confirmations: Confirmations;
   /** There is a way to the softswitch. */
   readonly cloud: () => boolean;
@@ -103,20 +104,20 @@ export class HouseCalls {
     return way.do === 'cloud' ? 'cloud' : undefined;
   }
 
-  /** A call that nobody took: whom it rings next. */
-  reroute(call: EdgeCall, reason: string): void {
-    const { calls, world } = this.#o;
+  /** A call that nobody took: whom it rings next. `moved`: the URI to which its phone sends it; for who called from outside the softswitch sees to that. */
+  reroute(call: EdgeCall, reason: string, moved?: string): void {
+    const { calls, world, domain } = this.#o;
     const { driver } = calls();
     const round = call.round ?? 0;
-    const rung = new Set((call.rung ?? []).map(({ line }) => line));
-    const next =
-      call.governs === undefined || round >= FORWARD_LIMIT
-        ? undefined
-        : nextLine(this.#view(call), call.governs, reason, rung);
+    const sentTo = moved === undefined ? undefined : this.#dialledIn(moved);
+    if (call.from === undefined && sentTo !== undefined)
+      return void driver.feed(call, { on: 'refused', status: 302, reason, moved: `sip:${sentTo}@${domain()}` });
+    const by = moved === undefined ? call.governs : call.inside?.id;
+    const next = by === undefined || round >= FORWARD_LIMIT ? undefined : this.#next(call, by, reason, moved, sentTo);
     if (next === undefined || call.from === undefined)
       return void driver.feed(call, { on: 'refused', status: 480, reason });
     call.round = round + 1;
-    const governs = this.#o.house.byId(call.governs ?? '');
+    const governs = this.#o.house.byId(by ?? '');
     if (governs !== undefined) {
       const sent = sentOnBy(governs.number, this.#policy.of(governs.id), divertedAfter(reason));
       call.diverted = [...(call.diverted ?? []), sent];
@@ -126,6 +127,24 @@ export class HouseCalls {
     this.#past({ to: call.dialled, rung: [{ line: next.id, from: this.#named(call, call.from) }] });
     const target = { leg: CALLEE_LEG, branches: calls().branches(call, [next], `r${call.round}`) };
     driver.feed(call, { on: 'rerouted', target, ringFor: call.ringFor ?? 0, again: true });
+  }
+
+  /** The line that rings next: the one that a phone of the line wants, or by the line's own wishes. */
+  #next(call: EdgeCall, by: string, reason: string, moved?: string, sentTo?: string): NamedLine | undefined {
+    const rung = new Set((call.rung ?? []).map(({ line }) => line));
+    const view = this.#view(call);
+    if (moved === undefined) return nextLine(view, by, reason, rung);
+    const owner = this.#o.house.byId(by);
+    const lines = sentTo === undefined || owner === undefined ? [] : this.linesTo(sentTo, owner);
+    return Array.isArray(lines) ? lines.find(({ id }) => !rung.has(id) && view.hasPhone(id)) : undefined;
+  }
+
+  /** The user of an address of ours. */
+  #dialledIn(text: string): string | undefined {
+    const { domain, world } = this.#o;
+    const uri = parseUri(text);
+    const own = (host: string) => host === domain() || world.net.addresses().some((one) => one.host === host);
+    return uri !== undefined && (uri.scheme === 'tel' || own(uri.host)) ? uri.user : undefined;
   }
 
   /** Somebody outside calls a line of the house. */

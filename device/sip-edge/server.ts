@@ -166,7 +166,8 @@ class Edge implements SipEdge {
       onFlow: (flow) => this.#flowChanged(flow),
     });
     this.#inside = new HouseCalls({
-      ...{ world, house: this.#house, calls: () => this.#calls, tell: options.features ?? (() => {}) },
+      ...{ world, house: this.#house, calls: () => this.#calls, domain: () => this.#domain() },
+      tell: options.features ?? (() => {}),
       confirmations: new Confirmations(anchor, world.clock, () => this.#calls),
       cloud: () => this.#upstream.flow !== undefined,
       fetch: (call, from) => this.#transfers.parking.fetch(call, from),

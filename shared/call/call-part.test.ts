@@ -126,6 +126,40 @@ describe('a call that goes on to somebody else', () => {
     expect(late.feed({ on: 'rerouted', target: target('C', 'c1'), ringFor: 1, again: false })).toEqual([]);
   });
 
+  describe('a phone that sends it on', () => {
+    const moved = 'sip:c@a.test';
+    const sent = (...branches: string[]) => {
+      const call = rig();
+      call.feed({ on: 'invite', sdp: sdp() });
+      call.feed(routed(target('B', ...branches)));
+      return { call, out: call.feed({ on: 'failed', branch: 'b1', status: 302, moved }) };
+    };
+
+    test('is heard though the line has no other way', () => {
+      const { call, out } = sent('b1');
+      expect(out).toEqual(['reroute']);
+      expect(call.feed({ on: 'rerouted', target: target('C', 'c1'), ringFor: 1_000, again: false })).toContain(
+        'report B ended moved',
+      );
+      // What the first one said is over: nobody is asked again.
+      expect(call.feed({ on: 'failed', branch: 'c1', status: 486 })).toContain('reject 486 callee_busy');
+    });
+
+    test('waits for the others of its line', () => {
+      const { call, out } = sent('b1', 'b2');
+      expect(out).toEqual([]);
+      expect(call.feed({ on: 'failed', branch: 'b2', status: 486 })).toEqual(['reroute']);
+    });
+
+    test.each([
+      [{ status: 480, reason: 'callee_offline' }, 'reject 480 callee_offline'],
+      [{ status: 302, reason: 'moved', moved }, 'reject 302 moved'],
+    ])('and where it is not followed, %j', (no, told) => {
+      const { call } = sent('b1');
+      expect(call.feed({ on: 'refused', ...no })).toContain(told);
+    });
+  });
+
   test('a refusal for everybody, and a call that may not go on, end at once', () => {
     expect(ringing().feed({ on: 'failed', branch: 'b1', status: 603 })).toContain('reject 603 callee_declined');
     const call = rig();

@@ -19,10 +19,10 @@ import {
 } from './call-state.ts';
 import { bothReady, takerMedia } from './call-taken.ts';
 import { talkMedia } from './call-talk.ts';
-import type { CallInput, CallOutput, EndReason, LegId, Routed, Target } from './call-types.ts';
+import type { CallInput, CallOutput, LegId, Refused, Routed, Target } from './call-types.ts';
 import { watchFlow } from './flows.ts';
 import { shareOf, widthOf } from './hops.ts';
-import { better, callerStatus, isWayOut, reasonOf } from './outcome.ts';
+import { better, callerStatus, isWayOut, MOVED, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
 
@@ -100,8 +100,9 @@ export function rerouted<T>(
     endLeg(state, leg, state.reason, out);
     return;
   }
-  const reason = state.lostBy?.reason ?? 'no_answer';
+  const reason = state.moved === undefined ? (state.lostBy?.reason ?? 'no_answer') : MOVED;
   state.again = input.again;
+  state.moved = undefined;
   state.lostBy = undefined;
   state.best = undefined;
   state.early = undefined;
@@ -112,11 +113,11 @@ export function rerouted<T>(
   ring(state, [input.target], input.ringFor, now, out);
 }
 
-export function routeRefused<T>(state: CallState<T>, status: number, reason: EndReason, out: Out<T>): void {
-  if (state.at === 'rerouting') finish(state, state.lostBy ?? { status, reason }, out);
+export function routeRefused<T>(state: CallState<T>, no: Refused, out: Out<T>): void {
+  if (state.at === 'rerouting') finish(state, no.moved === undefined ? (state.lostBy ?? no) : no, out);
   if (!state.routing) return;
   state.routing = false;
-  if (state.at === 'routing') finish(state, { status, reason }, out);
+  if (state.at === 'routing') finish(state, no, out);
 }
 
 function ring<T>(state: CallState<T>, wanted: Routed<T>['targets'], ringFor: number, now: number, out: Out<T>): void {
@@ -270,8 +271,9 @@ function passUp<T>(
 
 export function fail<T>(state: CallState<T>, name: string, status: number, now: number, out: Out<T>): void {
   const branch = state.branches.get(name);
-  if (state.at !== 'ringing' || branch?.at !== 'ringing') return;
+  if ((state.at !== 'ringing' && state.at !== 'rerouting') || branch?.at !== 'ringing') return;
   branch.at = 'gone';
+  if (state.at === 'rerouting') return;
   state.best = better(state.best, status);
   if (nextWay(state, name, status, now, out)) return;
   const reason = reasonOf(status);

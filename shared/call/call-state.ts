@@ -1,8 +1,8 @@
 /** State of a call and what every phase shares: asking for media, ending legs, closing down. See `call.ts`. */
 import { NEVER } from '../kernel/machine.ts';
-import type { CallOutput, EndReason, LegId, OneByOne, Party } from './call-types.ts';
+import type { CallOutput, EndReason, LegId, OneByOne, Party, Refused } from './call-types.ts';
 import type { Direction } from './direction.ts';
-import { callerStatus, ELSEWHERE, reasonOfEnd } from './outcome.ts';
+import { callerStatus, ELSEWHERE, MOVED, reasonOfEnd } from './outcome.ts';
 
 /** Name of the caller among the parties. */
 export const CALLER: Party = 'caller';
@@ -66,6 +66,8 @@ export interface CallState<T> {
   /** Whoever does not take the call is asked about again, and how the call would end. */
   again: boolean;
   lostBy?: { readonly status: number; readonly reason: EndReason } | undefined;
+  /** Where a phone of the called line sends the call. */
+  moved?: string | undefined;
   /** Max-Breadth of the caller's INVITE, and of those that ring now. */
   breadth?: number | undefined;
   share?: number | undefined;
@@ -116,6 +118,7 @@ export function newCall<T>(): CallState<T> {
     deadline: NEVER,
     again: false,
     lostBy: undefined,
+    moved: undefined,
     breadth: undefined,
     share: undefined,
     routing: false,
@@ -247,14 +250,14 @@ export function endLeg<T>(state: CallState<T>, leg: Leg, reason: EndReason, out:
 }
 
 /** Ends the whole call. `status` is for a caller without a final answer. */
-export function finish<T>(
-  state: CallState<T>,
-  cause: { readonly status: number; readonly reason: EndReason },
-  out: CallOutput<T>[],
-): void {
+export function finish<T>(state: CallState<T>, { status, reason, moved }: Refused, out: CallOutput<T>[]): void {
   if (state.at === 'ending' || state.at === 'over') return;
-  const reason = cause.reason;
-  if (state.caller === 'waiting') out.push({ do: 'reject', party: CALLER, status: cause.status, reason });
+  if (state.caller === 'waiting')
+    out.push(
+      moved === undefined
+        ? { do: 'reject', party: CALLER, status, reason }
+        : { do: 'reject', party: CALLER, status, reason, moved },
+    );
   else if (state.caller === 'up') out.push({ do: 'hangup', party: CALLER, reason });
   if (state.caller !== 'none') state.caller = 'gone';
   for (const leg of state.legs.values()) endLeg(state, leg, reason, out);
@@ -321,12 +324,17 @@ export function reroute<T>(
   out: CallOutput<T>[],
 ): boolean {
   const last = [...state.legs.values()].findLast((leg) => leg.at !== 'ended');
-  if (!state.again || state.caller !== 'waiting' || last === undefined) return false;
+  const { moved } = state;
+  if ((!state.again && moved === undefined) || state.caller !== 'waiting' || last === undefined) return false;
   state.at = 'rerouting';
   state.lostBy = cause;
   // The step that brought us here sets it.
   state.deadline = NEVER;
-  out.push({ do: 'reroute', leg: last.id, reason: cause.reason });
+  out.push(
+    moved === undefined
+      ? { do: 'reroute', leg: last.id, reason: cause.reason }
+      : { do: 'reroute', leg: last.id, reason: MOVED, moved },
+  );
   return true;
 }
 

@@ -39,6 +39,13 @@ export interface Routed<T> {
   readonly again?: boolean;
 }
 
+/** How a call is refused; `moved`: with the URI to which it has moved (RFC 3261 section 21.3). */
+export interface Refused {
+  readonly status: number;
+  readonly reason: EndReason;
+  readonly moved?: string | undefined;
+}
+
 export type CallInput<T> =
   /** The caller's INVITE; `sdp` is its offer, if it made one, `breadth` its Max-Breadth (RFC 5393). */
   | { readonly on: 'invite'; readonly sdp?: string | undefined; readonly breadth?: number | undefined }
@@ -47,15 +54,21 @@ export type CallInput<T> =
   /** Answers of `route`: ring, hold the caller (who hears ringing with `ring`) until `admit`, or refuse. */
   | ({ readonly on: 'routed' } & Routed<T>)
   | { readonly on: 'held'; readonly callerLeg: LegId; readonly limit: number; readonly ring?: boolean }
-  /** Answer of `reroute`: ring this one; `refused` ends the call as it was left. */
+  /** Answer of `reroute`: ring this one; `refused` ends the call as it was left, or as one that has moved. */
   | { readonly on: 'rerouted'; readonly target: Target<T>; readonly ringFor: number; readonly again: boolean }
-  | { readonly on: 'refused'; readonly status: number; readonly reason: EndReason }
+  | ({ readonly on: 'refused' } & Refused)
   /** The held caller is to be answered with the media endpoint of its leg. */
   | { readonly on: 'admit' }
   | { readonly on: 'progress'; readonly branch: string; readonly status: number; readonly sdp?: string | undefined }
   | { readonly on: 'answered'; readonly branch: string; readonly sdp?: string | undefined }
-  /** `silent`: no response came at all. */
-  | { readonly on: 'failed'; readonly branch: string; readonly status: number; readonly silent?: boolean }
+  /** `silent`: no response came at all; `moved`: a redirection to this URI (RFC 3261 section 21.3). */
+  | {
+      readonly on: 'failed';
+      readonly branch: string;
+      readonly status: number;
+      readonly silent?: boolean;
+      readonly moved?: string | undefined;
+    }
   /** Somebody who calls in with this offer takes the call while it rings; `branch` is its name from now on. */
   | { readonly on: 'taken'; readonly branch: string; readonly leg: LegId; readonly to: T; readonly sdp: string }
   /** The other side ended: BYE, CANCEL (caller only), missing ACK, broken flow. */
@@ -88,8 +101,8 @@ export type CallInput<T> =
 
 export type CallOutput<T> =
   | { readonly do: 'route' }
-  /** This leg was not taken, for this reason: is there another way? */
-  | { readonly do: 'reroute'; readonly leg: LegId; readonly reason: EndReason }
+  /** This leg was not taken, for this reason: is there another way? `moved`: where a phone of the leg sends the call. */
+  | { readonly do: 'reroute'; readonly leg: LegId; readonly reason: EndReason; readonly moved?: string | undefined }
   /** `breadth`: how many branches it may have in its turn, where the call says so. */
   | {
       readonly do: 'invite';
@@ -104,7 +117,7 @@ export type CallOutput<T> =
   /** 200 to the caller, or to who took the call. */
   | { readonly do: 'answer'; readonly party: Party; readonly sdp: string }
   /** 4xx..6xx to the caller, or to who wanted to take the call. */
-  | { readonly do: 'reject'; readonly party: Party; readonly status: number; readonly reason: EndReason }
+  | ({ readonly do: 'reject'; readonly party: Party } & Refused)
   | { readonly do: 'hangup'; readonly party: Party; readonly reason: EndReason }
   | { readonly do: 'reoffer'; readonly party: Party; readonly sdp: string }
   /** `direction`: what `sdp` says of it is to be this instead. */

@@ -59,7 +59,7 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
       rerouted(state, input, now, out);
       break;
     case 'refused':
-      routeRefused(state, input.status, input.reason, out);
+      routeRefused(state, input, out);
       break;
     case 'admit':
       admit(state, now, out);
@@ -74,6 +74,7 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
       taken(state, input, now, out);
       break;
     case 'failed':
+      state.moved = input.moved ?? state.moved;
       if (!nextFlow(state, input, now, out)) fail(state, input.branch, input.status, now, out);
       break;
     case 'ended':
@@ -122,11 +123,11 @@ function expire<T>(state: CallState<T>, now: number, out: CallOutput<T>[]): void
   giveUpSilentFlows(state, now, out);
   if (state.deadline > now) return;
   state.deadline = NEVER;
-  if (state.at === 'routing') routeRefused(state, 503, 'server_unavailable', out);
+  if (state.at === 'routing') routeRefused(state, { status: 503, reason: 'server_unavailable' }, out);
   else if (state.at === 'ringing') {
     const cause = { status: 480, reason: 'no_answer' };
     if (!reroute(state, cause, out)) finish(state, cause, out);
-  } else if (state.at === 'rerouting') routeRefused(state, 480, 'no_answer', out);
+  } else if (state.at === 'rerouting') routeRefused(state, { status: 480, reason: 'no_answer' }, out);
   else if (state.at === 'held') finish(state, { status: 480, reason: 'timeout' }, out);
   else if (state.at === 'answering') media(state, { on: 'recorded' }, now, out);
   else if (state.at === 'ending') state.routing = false;

@@ -59,10 +59,11 @@ export function reasonOf(status: number): string {
   return REASONS.get(status) ?? (status >= 500 && status < 600 ? 'internal' : 'callee_offline');
 }
 
-/** Reasons beside the fault codes: `hangup` (a side ended it), `cancelled` (the caller gave up), `answered_elsewhere`. */
+/** Reasons beside the fault codes: `hangup` (a side ended it), `cancelled` (the caller gave up), `answered_elsewhere`, `moved` (a phone sent it on). */
 export const HANGUP = 'hangup';
 export const CANCELLED = 'cancelled';
 export const ELSEWHERE = 'answered_elsewhere';
+export const MOVED = 'moved';
 
 /** The reason for which a party went away by itself; `why` as the endpoint says it. */
 export function reasonOfEnd(why: string): string {

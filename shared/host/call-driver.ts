@@ -3,14 +3,24 @@
  * comes from them. What a call means to its owner (way, media, records) are the owner's hooks. Used by the softswitch and by the
  * gateway's edge, so that both switch calls by the same code.
  */
-import { CALLER, type CallInput, type CallOutput, type CallState, callMachine, type Party } from '#shared/call/call.ts';
+import {
+  CALLER,
+  type CallInput,
+  type CallOutput,
+  type CallState,
+  callMachine,
+  type Party,
+  type Refused,
+} from '#shared/call/call.ts';
 import { type Direction, originOf, originVersion, revised, versionOf } from '#shared/call/direction.ts';
 import { reasonHeader } from '#shared/call/outcome.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import { Roster } from '#shared/kernel/roster.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
-import type { CallHandle, EndpointOutput, Flow, InviteOptions, SipEndpoint } from '#shared/sip/types.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
+import type { CallHandle, EndpointOutput, Flow, InviteOptions, ReplyOptions, SipEndpoint } from '#shared/sip/types.ts';
+import type { NameAddr } from '#shared/sip/uri.ts';
 
 /** The SIP side as calls see it. */
 export interface SipPort {
@@ -49,8 +59,8 @@ export type MediaReply = { readonly sdp?: string } | { readonly failed: number }
 export interface CallHooks<T, C extends DrivenCall<T>> {
   /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
   route(call: C): Soon<void>;
-  /** Looks for another way and feeds `rerouted` or `refused`; absent where calls are never routed `again`. */
-  reroute?(call: C, leg: string, reason: string): Promise<void>;
+  /** Looks for another way and feeds `rerouted` or `refused`; `moved`: the URI to which a phone sends the call. */
+  reroute(call: C, leg: string, reason: string, moved?: string): Promise<void>;
   media(call: C, ask: Media<T>): Promise<MediaReply>;
   connect(call: C, caller: string, leg: string): Promise<void>;
   release(call: C, leg: string): Promise<void>;
@@ -212,7 +222,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   #carryOut(call: C, o: CallOutput<T>): void {
     const hooks = this.#hooks;
     if (o.do === 'route') this.#soon(hooks.route(call));
-    else if (o.do === 'reroute') this.later(hooks.reroute?.(call, o.leg, o.reason) ?? Promise.resolve());
+    else if (o.do === 'reroute') this.later(hooks.reroute(call, o.leg, o.reason, o.moved));
     else if (o.do === 'media') this.later(hooks.media(call, o).then((reply) => this.#answered(call, o, reply)));
     else if (o.do === 'connect') this.later(hooks.connect(call, o.caller, o.leg));
     else if (o.do === 'release') this.later(hooks.release(call, o.leg));
@@ -266,7 +276,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
           this.#describes(call, o.party, o.sdp);
           return endpoint.answer(handle, { contact: this.#contact(call, party) ?? '', sdp: o.sdp }, now, out);
         case 'reject':
-          return endpoint.reject(handle, o.status, { headers: [['Reason', reasonHeader(o.reason)]] }, now, out);
+          return endpoint.reject(handle, o.status, refusing(o), now, out);
         case 'hangup':
           return endpoint.hangup(handle, reasonHeader(o.reason), now, out);
         case 'reoffer':
@@ -344,6 +354,19 @@ function saying(contact: string | undefined, sdp: string | undefined): { contact
   return sdp === undefined ? { contact } : { contact, sdp };
 }
 
+/** Options of a refusal. */
+function refusing({ reason, moved }: Refused): ReplyOptions {
+  const headers: [string, string][] = [['Reason', reasonHeader(reason)]];
+  return moved === undefined ? { headers } : { headers, contact: moved };
+}
+
+/** Where a redirection leads (RFC 3261 section 8.1.3.4): the Contact that is wanted most, the first of equal ones. */
+function movedTo({ status, contacts }: SipMessage): string | undefined {
+  if (status < 300 || status > 399) return undefined;
+  const wanted = ({ params }: NameAddr) => Number(params.get('q') ?? 1);
+  return contacts.toSorted((a, b) => wanted(b) - wanted(a))[0]?.uri;
+}
+
 /** What the endpoint's news of a side means to its call. */
 function inputOf<T>(output: Extract<EndpointOutput, { call: CallHandle }>, party: Party): CallInput<T> | undefined {
   switch (output.do) {
@@ -353,7 +376,8 @@ function inputOf<T>(output: Extract<EndpointOutput, { call: CallHandle }>, party
       return { on: 'answered', branch: party, sdp: output.sdp };
     case 'failed': {
       const { status, message } = output;
-      return { on: 'failed', branch: party, status, ...(message === undefined ? { silent: true } : {}) };
+      if (message === undefined) return { on: 'failed', branch: party, status, silent: true };
+      return { on: 'failed', branch: party, status, moved: movedTo(message) };
     }
     case 'confirmed':
       return { on: 'confirmed', party, sdp: output.sdp };

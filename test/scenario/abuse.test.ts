@@ -149,11 +149,12 @@ describe('nobody acts in another’s name', () => {
 });
 
 describe('a phone sends no caller to where its owner may not call', () => {
-  test('302 is no way: nothing leaves, whoever it names', async () => {
+  test('302 to a barred number: nothing leaves, nor by what a carrier names', async () => {
     const outside = await carrier(operator.world, '10.5.0.1');
     await operator.ask('trunk.create', trunkTo(outside));
     const alice = await operator.ready(a);
     const to = (target: string) => [['Contact', `<sip:${target}@operator.test>`]] as const;
+    await operator.ask('line.features.set', { home: 'home_2', line: b.id, features: { bar: ['premium'] } });
     const bob = await operator.ready(b, { refuses: 302, refusalHeaders: to(premium) });
     const call = await alice.dial(b.number);
     await ended(call);

@@ -31,7 +31,7 @@ export interface CallsOptions extends LineCountsOptions {
   /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
   readonly route: (live: Live) => Soon<void>;
   /** Looks for another way and feeds `rerouted` or `refused`. */
-  readonly reroute: (live: Live, leg: string, reason: string) => Promise<void>;
+  readonly reroute: (live: Live, leg: string, reason: string, moved?: string) => Promise<void>;
   /** It began, rang, was answered or ended, as far as a phone that watches can tell. */
   readonly changed?: (live: Live) => void;
   /** The way to this phone leads nowhere any more. */

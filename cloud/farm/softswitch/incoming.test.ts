@@ -79,7 +79,7 @@ async function rig(limits: { most?: number; inSetup?: number }) {
     trunks: { of: () => undefined },
     emergency: { maybe: () => false },
   } as unknown as Outside;
-  const seats = { countOf: () => 0, ensure: () => undefined };
+  const seats = { countOf: () => 0, ensure: () => undefined, isOurs: () => true };
   const router = new Router({ outside, bus, store, clock, crypto, lines, location, newId, ...seats });
   const incoming = new Incoming({
     ...{

@@ -10,10 +10,10 @@ import type { SipMessage } from '#shared/sip/message.ts';
 import { type Privacy, privacyOf } from '#shared/sip/privacy.ts';
 import { readDialogName } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
-import { parseUri, type SipUri } from '#shared/sip/uri.ts';
 import { write } from '#shared/sip/write.ts';
 import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
+import { dialledBy } from './dialled.ts';
 import type { HelpCaller } from './emergency/help.ts';
 import type { Mates } from './fleet/mates.ts';
 import type { Proven } from './fleet/words.ts';
@@ -33,8 +33,6 @@ export const CALL_LIMIT = 20_000;
 export const SETUP_LIMIT = 3_000;
 /** Why there is no call: privacy of a kind that nobody here knows was asked for, or else none (RFC 3323 section 5). */
 const NO_PRIVACY = 'Privacy Not Possible';
-/** Characters of what was dialled. */
-const DIALLED_LIMIT = 256;
 
 export interface IncomingOptions {
   readonly access: Access;
@@ -361,23 +359,4 @@ type Facts = Pick<Live, 'caller' | 'direct' | 'open' | 'dialled'> &
 /** A direct phone shows where it truly is. */
 function shows({ message, flow, offer }: Invite): boolean {
   return isOpen(message.contacts[0]?.uri, flow) && rtpHost(offer) === flow.remote.host;
-}
-
-/** As `dialledOf`; empty where a phone was taken up and nothing dialled: our domain alone. Its line may be a hot one. */
-function dialledBy(text: string, isOurs: (host: string) => boolean): string | undefined {
-  const uri = parseUri(text);
-  if (uri !== undefined && uri.user === undefined && isOurs(uri.host)) return '';
-  return dialledIn(uri, isOurs);
-}
-
-/** What the Request-URI asks for: the user of one of our own addresses, else the whole URI without parameters. */
-export function dialledOf(text: string, isOurs: (host: string) => boolean): string | undefined {
-  return dialledIn(parseUri(text), isOurs);
-}
-
-function dialledIn(uri: SipUri | undefined, isOurs: (host: string) => boolean): string | undefined {
-  if (uri?.user === undefined) return undefined;
-  const ours = uri.scheme === 'tel' || isOurs(uri.host);
-  const dialled = ours ? uri.user : `sip:${uri.user}@${uri.host}`;
-  return dialled.length > DIALLED_LIMIT ? undefined : dialled;
 }

@@ -17,7 +17,7 @@ import { parseUri, writeUri } from '#shared/sip/uri.ts';
 import { write } from '#shared/sip/write.ts';
 import type { Access } from './access.ts';
 import type { Calls } from './calls.ts';
-import { dialledOf } from './incoming.ts';
+import { dialledOf } from './dialled.ts';
 import type { Lines } from './lines.ts';
 import { addressOf, endOf } from './live.ts';
 import type { Contact, Location } from './location.ts';

@@ -5,8 +5,8 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import { type DialogName, readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
-import { parseUri } from '#shared/sip/uri.ts';
 import type { Calls } from './calls.ts';
+import { dialledOf } from './dialled.ts';
 import type { FarLeg } from './fleet/dialogs.ts';
 import { endOf } from './live.ts';
 import { SELF } from './media.ts';
@@ -51,7 +51,7 @@ export class Refers {
     if (asked.replaces !== undefined && other === undefined) return refuse(481);
     // Somebody else's call is not one's own to give away (RFC 3891 section 6).
     if (other !== undefined && other.home !== endOf(found.call, found.party).line?.home) return refuse(403);
-    const to = this.#dialled(asked.uri);
+    const to = dialledOf(asked.uri, this.#o.isOurs);
     if (to === undefined) return refuse(404);
     const accepted = asked.silent ? { headers: [['Refer-Sub', 'false'] as const] } : {};
     sip.act((endpoint, now, out) => endpoint.reply(transaction, 202, accepted, now, out));
@@ -111,12 +111,5 @@ export class Refers {
       }
     }
     return undefined;
-  }
-
-  #dialled(text: string): string | undefined {
-    const uri = parseUri(text);
-    if (uri?.user === undefined) return undefined;
-    const dialled = uri.scheme === 'tel' || this.#o.isOurs(uri.host) ? uri.user : `sip:${uri.user}@${uri.host}`;
-    return dialled.length > 256 ? undefined : dialled;
   }
 }

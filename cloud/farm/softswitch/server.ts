@@ -164,6 +164,7 @@ class Softswitch implements RunningPart {
       outside,
       countOf: (line) => this.#calls.countOf(line),
       ensure: (id, limit) => this.#calls.ensure(id, limit),
+      isOurs: (host) => this.#listeners.isOurs(host),
     });
     this.#calls = new Calls({
       ...{ bus, clock, log, sip, domain: config.domain },
@@ -177,7 +178,8 @@ class Softswitch implements RunningPart {
           this.#calls.feed(live, way);
         });
       },
-      reroute: async (live, leg, reason) => this.#calls.feed(live, await router.reroute(live, leg, reason)),
+      reroute: async (live, leg, reason, moved) =>
+        this.#calls.feed(live, await router.reroute(live, leg, reason, moved)),
       flowGone: ({ line, contact }) => {
         if (line !== undefined) this.#location.gone(line.id, contact);
         if (line !== undefined) fleet?.gone(line.id, contact.uri);

@@ -1,12 +1,13 @@
 /** Why a line sends a call on, in the words of RFC 5806: what carriers and phones are told of it. */
 import type { DiversionReason } from '../../sip/diversion.ts';
+import { MOVED } from '../outcome.ts';
 import type { LineFeatures } from './document.ts';
 import { forwardAlways } from './forwarding.ts';
 
 /** Reasons that lines of ours have. */
 export type OwnReason = Extract<
   DiversionReason,
-  'unconditional' | 'user-busy' | 'no-answer' | 'unavailable' | 'do-not-disturb' | 'unknown'
+  'unconditional' | 'user-busy' | 'no-answer' | 'unavailable' | 'do-not-disturb' | 'deflection' | 'unknown'
 >;
 
 /** One time that a call was sent on: by whom, and why. */
@@ -36,6 +37,8 @@ export function divertedAfter(reason: string): OwnReason {
       return 'no-answer';
     case 'callee_offline':
       return 'unavailable';
+    case MOVED:
+      return 'deflection';
     default:
       return 'unknown';
   }

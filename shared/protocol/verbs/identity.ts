@@ -9,7 +9,15 @@ export const Verstat = literals('TN-Validation-Passed', 'TN-Validation-Failed', 
 export const Diverted = Type.Array(
   Type.Object({
     number: Type.String(),
-    reason: literals('unconditional', 'user-busy', 'no-answer', 'unavailable', 'do-not-disturb', 'unknown'),
+    reason: literals(
+      'unconditional',
+      'user-busy',
+      'no-answer',
+      'unavailable',
+      'do-not-disturb',
+      'deflection',
+      'unknown',
+    ),
     hidden: Type.Optional(Type.Boolean()),
   }),
 );

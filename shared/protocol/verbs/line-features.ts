@@ -123,11 +123,13 @@ export const lineFeatureVerbs = verbTable({
     family: 'narrowband',
     orientation: 'voice',
     server: 'session-manager',
-    about: 'The softswitch asks where a call goes that this leg did not take: forwarding, or the next line of a hunt.',
-    /** `diversions`: times that the call was sent on so far. */
+    about:
+      'The softswitch asks where a call goes that this leg did not take: forwarding, the next line of a hunt, or where its phone sends it (SIP 302).',
+    /** `diversions`: times that the call was sent on so far; `to`: what the phone dials for it. */
     request: request({
       ...{ session: Id, leg: Id, reason: Type.String({ maxLength: 64 }), at: At },
       diversions: Type.Optional(Type.Integer({ minimum: 0 })),
+      to: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
     }),
     /** With `number` the leg goes outside; `owner` is the line that answers for it. */
     reply: Type.Object({
