@@ -76,6 +76,29 @@ describe('a phone at the softswitch', () => {
     expect(await operator.store.all('SELECT payer FROM cdr WHERE party_to = ?', [far])).toEqual([{ payer: 'home_2' }]);
   });
 
+  test('speaks for its own line, also where another line sent the call there', async () => {
+    const outside = await carrier(operator.world, '10.5.0.1');
+    await operator.ask('trunk.create', trunkTo(outside));
+    await operator.ask('line.features.set', {
+      ...{ home: lines[1].home, line: lines[1].id },
+      features: { hunt: [lines[2].number], bar: ['national', 'international'] },
+    });
+    await operator.ready(lines[1], { manner: 'busy' });
+    await operator.ready(lines[2], sending(far));
+    expect((await outcome()).status).toBe(200);
+    expect(headerIn(requestOf(outside, 'INVITE'), 'P-Asserted-Identity')).toContain(lines[2].number);
+  });
+
+  test('may use the short codes of its line', async () => {
+    await operator.ask('line.features.set', {
+      ...{ home: lines[1].home, line: lines[1].id },
+      features: { short: [{ code: '7', to: lines[2].number }] },
+    });
+    await operator.ready(lines[1], sending('7'));
+    await operator.ready(lines[2]);
+    expect((await outcome()).status).toBe(200);
+  });
+
   test('waits for the other phones of its line', async () => {
     await operator.ready(lines[1], sending(lines[2].number));
     const bob = await operator.ready(lines[1], { answerAfter: 3_000 });
