@@ -339,7 +339,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       // What a phone says it says for its own line.
       const governs = (to === undefined ? old.governedBy : undefined) ?? old.line ?? '';
       const own = await features.of(governs);
-      const rang = live.state.legs.flatMap((one) => one.line ?? []);
+      const rang = live.state.legs.map((one) => one.line ?? one.to);
       const names = to === undefined ? onward(own, reason) : await sentTo(governs, own, to);
       const way = await nextLine(names, rang);
       const times = Math.max(diversions, live.state.legs.filter((one) => one.replaces !== undefined).length);
@@ -373,11 +373,12 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     return meant?.do === 'call' ? [meant.to] : [];
   }
 
-  /** The next line that has not rung in this call. */
-  async function nextLine(names: readonly string[], lines: readonly string[]): Promise<PartyFacts | undefined> {
+  /** The next line, or number outside, that has not rung in this call. */
+  async function nextLine(names: readonly string[], rang: readonly string[]): Promise<PartyFacts | undefined> {
     for (const name of names) {
       const party = await resolver.party(name);
-      if (party.outside !== undefined || (party.line !== undefined && !lines.includes(party.line.id))) return party;
+      const id = party.outside ?? party.line?.id;
+      if (id !== undefined && !rang.includes(id)) return party;
     }
     return undefined;
   }

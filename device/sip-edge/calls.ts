@@ -73,6 +73,8 @@ export class EdgeCalls implements HouseSwitch {
     const media = new CallMedia(options.anchor, options.upstream);
     const hooks: CallHooks<Ring, EdgeCall> = {
       route: async (call) => (call.help === undefined ? this.#route(call) : this.#help(call)),
+      moved: ({ state }, party, uri) =>
+        state.branches.get(party)?.to.kind === 'phone' ? options.inside().dialledIn(uri) : undefined,
       reroute: async (call, _leg, reason, moved) => options.inside().reroute(call, reason, moved),
       media: (call, ask) => media.give(call, ask),
       connect: (call, a, b) => this.sound(call, a, b),

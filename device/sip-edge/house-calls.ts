@@ -104,16 +104,15 @@ export class HouseCalls {
     return way.do === 'cloud' ? 'cloud' : undefined;
   }
 
-  /** A call that nobody took: whom it rings next. `moved`: the URI to which its phone sends it; for who called from outside the softswitch sees to that. */
+  /** A call that nobody took: whom it rings next. `moved`: what its phone dials for the caller; for who called from outside the softswitch sees to that. */
   reroute(call: EdgeCall, reason: string, moved?: string): void {
     const { calls, world, domain } = this.#o;
     const { driver } = calls();
     const round = call.round ?? 0;
-    const sentTo = moved === undefined ? undefined : this.#dialledIn(moved);
-    if (call.from === undefined && sentTo !== undefined)
-      return void driver.feed(call, { on: 'refused', status: 302, reason, moved: `sip:${sentTo}@${domain()}` });
+    if (call.from === undefined && moved !== undefined)
+      return void driver.feed(call, { on: 'refused', status: 302, reason, moved: `sip:${moved}@${domain()}` });
     const by = moved === undefined ? call.governs : call.inside?.id;
-    const next = by === undefined || round >= FORWARD_LIMIT ? undefined : this.#next(call, by, reason, moved, sentTo);
+    const next = by === undefined || round >= FORWARD_LIMIT ? undefined : this.#next(call, by, reason, moved);
     if (next === undefined || call.from === undefined)
       return void driver.feed(call, { on: 'refused', status: 480, reason });
     call.round = round + 1;
@@ -130,17 +129,17 @@ export class HouseCalls {
   }
 
   /** The line that rings next: the one that a phone of the line wants, or by the line's own wishes. */
-  #next(call: EdgeCall, by: string, reason: string, moved?: string, sentTo?: string): NamedLine | undefined {
+  #next(call: EdgeCall, by: string, reason: string, moved?: string): NamedLine | undefined {
     const rung = new Set((call.rung ?? []).map(({ line }) => line));
     const view = this.#view(call);
     if (moved === undefined) return nextLine(view, by, reason, rung);
     const owner = this.#o.house.byId(by);
-    const lines = sentTo === undefined || owner === undefined ? [] : this.linesTo(sentTo, owner);
+    const lines = owner === undefined ? undefined : this.linesTo(moved, owner);
     return Array.isArray(lines) ? lines.find(({ id }) => !rung.has(id) && view.hasPhone(id)) : undefined;
   }
 
   /** The user of an address of ours. */
-  #dialledIn(text: string): string | undefined {
+  dialledIn(text: string): string | undefined {
     const { domain, world } = this.#o;
     const uri = parseUri(text);
     const own = (host: string) => host === domain() || world.net.addresses().some((one) => one.host === host);

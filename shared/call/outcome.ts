@@ -1,4 +1,6 @@
 /** What a failed attempt means: the best of several responses (RFC 3261 section 16.7), and the word under which a leg ends. */
+import type { SipMessage } from '../sip/message.ts';
+import type { NameAddr } from '../sip/uri.ts';
 
 /** Statuses of class 4xx that say how to do better come first (RFC 3261 16.7 step 6); then what tells the caller most. */
 const RANK: ReadonlyMap<number, number> = new Map([
@@ -31,6 +33,13 @@ export function better(a: number | undefined, b: number): number {
 export function callerStatus(status: number): number {
   if (status < 400 || status === 401 || status === 407 || status === 487 || status === 481) return 480;
   return status === 503 ? 500 : status;
+}
+
+/** Where a redirection leads (RFC 3261 section 8.1.3.4): the Contact that is wanted most, the first of equal ones. */
+export function movedTo({ status, contacts }: SipMessage): string | undefined {
+  if (status < 300 || status > 399) return undefined;
+  const wanted = ({ params }: NameAddr) => Number(params.get('q') ?? 1);
+  return contacts.toSorted((a, b) => wanted(b) - wanted(a))[0]?.uri;
 }
 
 /** True for a failure of the way and not of the callee: another way may lead there. */

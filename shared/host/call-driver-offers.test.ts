@@ -41,6 +41,7 @@ async function talk() {
         const targets = [{ leg: 'B', branches: [{ branch: 'b', to }] }];
         driver.feed(call, { on: 'routed', callerLeg: 'A', targets, ringFor: 60_000, relay: false });
       },
+      moved: () => undefined,
       reroute: async () => {},
       media: async () => ({ failed: 503 }),
       connect: async () => {},

@@ -23,6 +23,7 @@ function rig(changed: Partial<CallHooks<string, DrivenCall<string>>> = {}, faile
     ...(failed === undefined ? {} : { failed }),
     hooks: {
       route: async ({ id }) => void said.push(`${id} route`),
+      moved: () => undefined,
       reroute: async () => {},
       media: async () => ({ failed: 503 }),
       connect: async () => {},
@@ -106,6 +107,7 @@ async function ringing(version: number) {
     log: own.log,
     hooks: {
       route: async () => {},
+      moved: () => undefined,
       reroute: async () => {},
       media: async (_call, { want }) => (want === 'accept' ? {} : { sdp: sdp(version) }),
       connect: async () => {},

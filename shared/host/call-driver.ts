@@ -13,14 +13,12 @@ import {
   type Refused,
 } from '#shared/call/call.ts';
 import { type Direction, originOf, originVersion, revised, versionOf } from '#shared/call/direction.ts';
-import { reasonHeader } from '#shared/call/outcome.ts';
+import { movedTo, reasonHeader } from '#shared/call/outcome.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import { Roster } from '#shared/kernel/roster.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
-import type { SipMessage } from '#shared/sip/message.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions, ReplyOptions, SipEndpoint } from '#shared/sip/types.ts';
-import type { NameAddr } from '#shared/sip/uri.ts';
 
 /** The SIP side as calls see it. */
 export interface SipPort {
@@ -59,7 +57,9 @@ export type MediaReply = { readonly sdp?: string } | { readonly failed: number }
 export interface CallHooks<T, C extends DrivenCall<T>> {
   /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
   route(call: C): Soon<void>;
-  /** Looks for another way and feeds `rerouted` or `refused`; `moved`: the URI to which a phone sends the call. */
+  /** What a side means by the URI to which it sends the call; undefined: that is not followed, and the side just did not take the call. */
+  moved(call: C, party: Party, uri: string): string | undefined;
+  /** Looks for another way and feeds `rerouted` or `refused`; `moved`: where a side sends the call, as that hook read it. */
   reroute(call: C, leg: string, reason: string, moved?: string): Promise<void>;
   media(call: C, ask: Media<T>): Promise<MediaReply>;
   connect(call: C, caller: string, leg: string): Promise<void>;
@@ -188,9 +188,21 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   take(output: Extract<EndpointOutput, { call: CallHandle }>): boolean {
     const found = this.#byHandle.get(output.call);
     if (found === undefined) return false;
-    const input = inputOf<T>(output, found.party);
+    const input =
+      output.do === 'failed' ? this.#lost(found.call, found.party, output) : inputOf<T>(output, found.party);
     if (input !== undefined) this.feed(found.call, input);
     return true;
+  }
+
+  #lost(call: C, branch: Party, { status, message }: Extract<EndpointOutput, { do: 'failed' }>): CallInput<T> {
+    if (message === undefined) return { on: 'failed', branch, status, silent: true };
+    const uri = movedTo(message);
+    return {
+      on: 'failed',
+      branch,
+      status,
+      moved: uri === undefined ? undefined : this.#hooks.moved(call, branch, uri),
+    };
   }
 
   /** Lets go of timers; the calls themselves are left as they are. */
@@ -360,13 +372,6 @@ function refusing({ reason, moved }: Refused): ReplyOptions {
   return moved === undefined ? { headers } : { headers, contact: moved };
 }
 
-/** Where a redirection leads (RFC 3261 section 8.1.3.4): the Contact that is wanted most, the first of equal ones. */
-function movedTo({ status, contacts }: SipMessage): string | undefined {
-  if (status < 300 || status > 399) return undefined;
-  const wanted = ({ params }: NameAddr) => Number(params.get('q') ?? 1);
-  return contacts.toSorted((a, b) => wanted(b) - wanted(a))[0]?.uri;
-}
-
 /** What the endpoint's news of a side means to its call. */
 function inputOf<T>(output: Extract<EndpointOutput, { call: CallHandle }>, party: Party): CallInput<T> | undefined {
   switch (output.do) {
@@ -374,11 +379,6 @@ function inputOf<T>(output: Extract<EndpointOutput, { call: CallHandle }>, party
       return { on: 'progress', branch: party, status: output.status, sdp: output.sdp };
     case 'answered':
       return { on: 'answered', branch: party, sdp: output.sdp };
-    case 'failed': {
-      const { status, message } = output;
-      if (message === undefined) return { on: 'failed', branch: party, status, silent: true };
-      return { on: 'failed', branch: party, status, moved: movedTo(message) };
-    }
     case 'confirmed':
       return { on: 'confirmed', party, sdp: output.sdp };
     case 'ended':

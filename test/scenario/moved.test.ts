@@ -131,6 +131,20 @@ describe('a phone at the softswitch', () => {
     expect((await operator.ask('channel.list', {})).items).toEqual([]);
   });
 
+  test('that names nobody of ours leaves its line’s own wishes as they are, and so does a carrier', async () => {
+    const sends = await carrier(operator.world, '10.5.0.1', sending(lines[0].number));
+    await operator.ask('trunk.create', trunkTo(sends));
+    await operator.ask('line.features.set', {
+      ...{ home: lines[1].home, line: lines[1].id },
+      features: { hunt: [far, lines[2].number] },
+    });
+    await operator.ready(lines[1], sending(far, 'elsewhere.test'));
+    const carol = await operator.ready(lines[2]);
+    expect((await outcome()).status).toBe(200);
+    expect(requestOf(sends, 'INVITE')).toContain(far);
+    expect(carol.calls).toHaveLength(1);
+  });
+
   test('is not followed where its owner may not call', async () => {
     const outside = await carrier(operator.world, '10.5.0.1');
     await operator.ask('trunk.create', trunkTo(outside));

@@ -11,6 +11,7 @@ import type { Clock, Log } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions } from '#shared/sip/types.ts';
 import { Circles } from './circles.ts';
+import { redirectionOf } from './dialled.ts';
 import { LineCounts, type LineCountsOptions } from './line-counts.ts';
 import { addressOf, type Callee, calledLine, endOf, type Live } from './live.ts';
 import { askMedia, SELF } from './media.ts';
@@ -26,6 +27,7 @@ export interface CallsOptions extends LineCountsOptions {
   readonly log: Log;
   readonly sip: SipPort;
   readonly domain: string;
+  readonly isOurs: (host: string) => boolean;
   readonly reporter: Reporter;
   readonly snapshots: Snapshots;
   /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
@@ -71,6 +73,9 @@ export class Calls {
       ...{ sip, clock, log, failed: 'softswitch.call-failed' },
       hooks: {
         route,
+        // A carrier's word is not followed.
+        moved: ({ state }, party, uri) =>
+          state.branches.get(party)?.to.line === undefined ? undefined : redirectionOf(uri, options.isOurs),
         reroute: options.reroute,
         media: (live, ask) => this.#media(live, ask),
         connect: (live, caller, leg) => this.#connect(live, caller, leg),

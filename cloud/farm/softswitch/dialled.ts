@@ -16,9 +16,17 @@ export function dialledOf(text: string, isOurs: (host: string) => boolean): stri
   return dialledIn(parseUri(text), isOurs);
 }
 
+/** Whom a redirection names (RFC 3261 section 21.3): the user of one of our own addresses; nobody else's is followed. */
+export function redirectionOf(text: string, isOurs: (host: string) => boolean): string | undefined {
+  const uri = parseUri(text);
+  return uri !== undefined && isOwn(uri, isOurs) ? dialledIn(uri, isOurs) : undefined;
+}
+
+const isOwn = ({ scheme, host }: SipUri, isOurs: (host: string) => boolean): boolean =>
+  scheme === 'tel' || isOurs(host);
+
 function dialledIn(uri: SipUri | undefined, isOurs: (host: string) => boolean): string | undefined {
   if (uri?.user === undefined) return undefined;
-  const ours = uri.scheme === 'tel' || isOurs(uri.host);
-  const dialled = ours ? uri.user : `sip:${uri.user}@${uri.host}`;
+  const dialled = isOwn(uri, isOurs) ? uri.user : `sip:${uri.user}@${uri.host}`;
   return dialled.length > DIALLED_LIMIT ? undefined : dialled;
 }

@@ -61,6 +61,7 @@ async function rig(limits: { most?: number; inSetup?: number }) {
   const routing: (() => void)[] = [];
   const calls = new Calls({
     ...{ bus, clock, log, sip, domain: 'x' },
+    isOurs: () => true,
     reporter: new Reporter({ bus, store, clock, log, newId }),
     snapshots: new Snapshots(store, endpoint, { clock, log }),
     // Routing waits until it is let go, so that calls stay in set-up.
@@ -79,7 +80,7 @@ async function rig(limits: { most?: number; inSetup?: number }) {
     trunks: { of: () => undefined },
     emergency: { maybe: () => false },
   } as unknown as Outside;
-  const seats = { countOf: () => 0, ensure: () => undefined, isOurs: () => true };
+  const seats = { countOf: () => 0, ensure: () => undefined };
   const router = new Router({ outside, bus, store, clock, crypto, lines, location, newId, ...seats });
   const incoming = new Incoming({
     ...{

@@ -13,7 +13,6 @@ import type { Clock, Crypto } from '#shared/kernel/world.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { timesOf } from '#shared/sip/diversion.ts';
-import { dialledOf } from './dialled.ts';
 import type { Help } from './emergency/help.ts';
 import type { OutgoingCall } from './identity/sign.ts';
 import type { Lines } from './lines.ts';
@@ -50,8 +49,6 @@ export interface RouterOptions {
   /** A place for one more call of a line or trunk, see `Calls`. */
   readonly ensure: (id: string, limit: number) => Promise<void> | undefined;
   readonly newId: (prefix: 'chn') => string;
-  /** Whether an address is one of ours. */
-  readonly isOurs: (host: string) => boolean;
   readonly outside: Pick<Outside, 'trunks' | 'emergency' | 'guard' | 'identity' | 'enum'>;
 }
 
@@ -162,14 +159,9 @@ export class Router {
       : soon(asked, (line) => (line === undefined ? undefined : refresh(line.id).then(() => line)));
   }
 
-  /** Where a call goes that was not taken; `moved`: as a phone of the leg says. A carrier's word is not followed. */
-  async reroute(live: Live, leg: string, reason: string, moved?: string): Promise<Reroute> {
-    const { bus, clock, isOurs } = this.#o;
-    const to = moved === undefined ? undefined : dialledOf(moved, isOurs);
-    const outside = [...live.state.branches.values()].some(
-      (branch) => branch.leg === leg && branch.to.line === undefined,
-    );
-    if (moved !== undefined && (to === undefined || outside)) return { on: 'refused', status: 480, reason };
+  /** Where a call goes that was not taken; `to`: what a phone of the leg dials for the caller. */
+  async reroute(live: Live, leg: string, reason: string, to?: string): Promise<Reroute> {
+    const { bus, clock } = this.#o;
     const diversions = timesOf(live.diverted ?? []);
     const request = {
       session: live.session,

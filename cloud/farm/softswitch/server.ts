@@ -164,10 +164,10 @@ class Softswitch implements RunningPart {
       outside,
       countOf: (line) => this.#calls.countOf(line),
       ensure: (id, limit) => this.#calls.ensure(id, limit),
-      isOurs: (host) => this.#listeners.isOurs(host),
     });
     this.#calls = new Calls({
       ...{ bus, clock, log, sip, domain: config.domain },
+      isOurs: (host) => this.#listeners.isOurs(host),
       reporter: this.#reporter,
       snapshots: this.#snapshots,
       route: (live) => {
