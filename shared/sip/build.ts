@@ -1,5 +1,5 @@
 /** Messages that the stack makes by itself, and the small parts of others. */
-import { makeField } from './fields.ts';
+import { type Header, steadyField } from './fields.ts';
 import { newRequest, newResponse, type SipMessage } from './message.ts';
 import { partOf, readMultipart } from './multipart.ts';
 import type { Flow } from './types.ts';
@@ -10,7 +10,9 @@ export type HeaderLine = readonly [name: string, value: string];
 
 /** RFC 3261 section 8.1.1.6. */
 export const MAX_FORWARDS = '70';
-export const SEVENTY_HOPS = makeField('Max-Forwards', MAX_FORWARDS);
+export const SEVENTY_HOPS = steadyField('Max-Forwards', MAX_FORWARDS);
+/** Of a session description. */
+export const SESSION_TYPE = steadyField('Content-Type', 'application/sdp');
 
 /** The Via of a request that leaves over `flow`; asks for rport (RFC 3581) everywhere. */
 export function viaValue(flow: Flow, branch: string): string {
@@ -88,7 +90,7 @@ export function tagged(
   request: SipMessage,
   status: number,
   tag: string,
-  headers?: readonly HeaderLine[],
+  headers?: readonly Header[],
   reason?: string,
 ): SipMessage {
   return newResponse(request, status, reason, headers, request.hasToTag ? undefined : tag);

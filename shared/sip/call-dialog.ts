@@ -1,14 +1,15 @@
 /** Requests inside a dialog (RFC 3261 section 12.2), and what flows and time do to a call. */
 import { NEVER } from '../kernel/machine.ts';
-import { tagged } from './build.ts';
+import { sdpOf, tagged } from './build.ts';
 import type { Call, CallHooks } from './call.ts';
-import { ended, refuse, refusePending, sendCancel } from './call-end.ts';
+import { earlyHindrance, takeEarlyOffer } from './call-early.ts';
+import { ended, refuse, refusePending, retryLater, sendCancel } from './call-end.ts';
 import { acked, REPEAT_PROVISIONAL, repeatOk } from './call-in.ts';
-import { refuseOffer, takeOffer, tryReoffer, wishOffer } from './call-offer.ts';
+import { refreshOnly, refuseOffer, takeOffer, tryReoffer, wishOffer } from './call-offer.ts';
 import { giveUp } from './call-out.ts';
 import { repeatReliable, servePrack } from './call-reliable.ts';
 import { keepSession } from './call-session.ts';
-import type { Dialog } from './dialog.ts';
+import { type Dialog, refreshTarget } from './dialog.ts';
 import type { SipMessage } from './message.ts';
 import type { Failure, ServerTransaction } from './transaction.ts';
 import type { EndpointOutput, Flow } from './types.ts';
@@ -43,7 +44,7 @@ export function serveInDialog(
       takeOffer(call, transaction, message, now, out);
       return true;
     case 'UPDATE':
-      takeOffer(call, transaction, message, now, out);
+      serveUpdate(call, transaction, message, now, out);
       return true;
     case 'PRACK':
       servePrack(call, transaction, message, now, out);
@@ -51,6 +52,30 @@ export function serveInDialog(
     default:
       return false;
   }
+}
+
+/** RFC 3311 section 5.2. */
+function serveUpdate(
+  call: Call,
+  transaction: ServerTransaction,
+  message: SipMessage,
+  now: number,
+  out: EndpointOutput[],
+): void {
+  const dialog = call.at === 'ringing' ? dialogFor(call, message) : undefined;
+  if (dialog === undefined) {
+    takeOffer(call, transaction, message, now, out);
+    return;
+  }
+  const sdp = sdpOf(message);
+  const hindrance = sdp === undefined ? undefined : earlyHindrance(call, dialog);
+  if (hindrance !== undefined) {
+    refuse(call, transaction, hindrance, now, out, retryLater(call, hindrance));
+    return;
+  }
+  refreshTarget(dialog, message);
+  if (sdp === undefined) refreshOnly(call, transaction, message, now, out);
+  else takeEarlyOffer(call, transaction, sdp, now, out);
 }
 
 function serveBye(
@@ -110,7 +135,7 @@ function tick(call: Call, now: number, out: EndpointOutput[]): void {
   }
   if (now >= call.offerBy) {
     call.offerBy = NEVER;
-    if (call.outgoing && call.at === 'answered') giveUp(call, now, out);
+    if (call.owedAck !== undefined) giveUp(call, now, out);
     else refuseOffer(call, 500, now, out);
   }
   if (now >= call.retryAt) {
@@ -143,6 +168,7 @@ function serverFailed(
   now: number,
   out: EndpointOutput[],
 ): void {
+  if (call.early?.server === transaction) call.early.server = undefined;
   if (call.server !== transaction) return;
   call.server = undefined;
   call.offerBy = NEVER;

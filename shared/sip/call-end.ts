@@ -1,8 +1,10 @@
 /** How calls end: BYE (RFC 3261 section 15), CANCEL (section 9) and refusal. */
+import { NEVER } from '../kernel/machine.ts';
 import { retryWithCredentials } from './auth.ts';
 import { cancelOf, type HeaderLine, tagged } from './build.ts';
 import type { Call, Core } from './call.ts';
 import { type Dialog, dialogRequest } from './dialog.ts';
+import type { Header } from './fields.ts';
 import type { SipMessage } from './message.ts';
 import type { ClientTransaction, ClientUser, ServerTransaction } from './transaction.ts';
 import type { Credentials, EndpointOutput, Flow } from './types.ts';
@@ -52,11 +54,27 @@ export function refusePending(
   status: number,
   now: number,
   out: EndpointOutput[],
-  headers?: readonly HeaderLine[],
+  headers?: readonly Header[],
 ): void {
   const transaction = call.server;
   call.server = undefined;
   if (transaction) refuse(call, transaction, status, now, out, headers);
+  refuseEarly(call, status, now, out);
+}
+
+/** The same of an UPDATE in an early dialog (RFC 3311); false where none is pending. */
+export function refuseEarly(call: Call, status: number, now: number, out: EndpointOutput[]): boolean {
+  const transaction = call.early?.server;
+  if (call.early === undefined || transaction === undefined) return false;
+  call.early.server = undefined;
+  call.offerBy = NEVER;
+  refuse(call, transaction, status, now, out, retryLater(call, status));
+  return true;
+}
+
+/** Section 14.2, RFC 3311 section 5.2: a 500 to an offer says when it may be made again. */
+export function retryLater(call: Call, status: number): HeaderLine[] {
+  return status === 500 ? [['Retry-After', String(Math.floor(call.core.tokens.fraction() * 10))]] : [];
 }
 
 /** Refuses one request of the call's dialog. */
@@ -66,7 +84,7 @@ export function refuse(
   status: number,
   now: number,
   out: EndpointOutput[],
-  headers?: readonly HeaderLine[],
+  headers?: readonly Header[],
 ): void {
   if (!transaction.request || !transaction.pending) return;
   const response = tagged(transaction.request, status, call.localTag, headers);
@@ -110,7 +128,9 @@ export function hangup(call: Call, headers: readonly HeaderLine[], now: number, 
       return;
     case 'confirmed':
       // Nor while a 2xx to a re-INVITE has no ACK: with the dialog gone nobody would repeat it, and its INVITE had no final answer.
-      if (call.unacked === undefined) byeAndForget(call, now, out);
+      if (call.unacked !== undefined) return;
+      call.owedAck?.(undefined, now, out);
+      byeAndForget(call, now, out);
       return;
     case 'over':
       return;

@@ -1,13 +1,14 @@
 /** Calls that come in: ringing, 2xx until ACK, refusal (RFC 3261 section 13.3). */
 import { NEVER } from '../kernel/machine.ts';
-import { contactValue, type HeaderLine, sdpOf, tagged } from './build.ts';
+import { contactValue, type HeaderLine, SESSION_TYPE, sdpOf, tagged } from './build.ts';
 import { Call, type Core } from './call.ts';
-import { byeAndForget, ended, refusePending } from './call-end.ts';
+import { byeAndForget, ended, refuseEarly, refusePending } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
 import { RING_LIMIT } from './call-out.ts';
 import { awaitPrack, isReliable, mayFollow, reliableHeaders } from './call-reliable.ts';
 import { answerWithTimer } from './call-session.ts';
 import { dialogOfInvite } from './dialog.ts';
+import type { Header } from './fields.ts';
 import { newResponse, type SipMessage } from './message.ts';
 import { nameAt, placeOf } from './places.ts';
 import { nextGap, T1, TRY_TIME } from './timers.ts';
@@ -17,6 +18,8 @@ import { writeHost } from './uri.ts';
 
 /** A provisional response is repeated so often, ms, so that proxies keep the call (section 13.3.1.1). */
 export const REPEAT_PROVISIONAL = 60_000;
+
+const SDP = 'application/sdp';
 
 /** Takes a new INVITE: 100 at once, or once the sender is known, then the user is asked. */
 export function takeCall(
@@ -62,11 +65,13 @@ export function sendProgress(
 ): void {
   if (call.outgoing || call.at !== 'ringing' || status <= 100 || status >= 200) return;
   const body = options.sdp ?? options.body;
-  const type = options.sdp === undefined ? options.contentType : 'application/sdp';
+  const type = options.sdp === undefined ? options.contentType : SDP;
   const reliable = isReliable(call, body !== undefined);
   // One reliable response at a time (RFC 3262 section 3).
   if (reliable && !mayFollow(call, (later, list) => sendProgress(call, status, options, later, list))) return;
-  const headers = reliable ? [...(options.headers ?? []), ...reliableHeaders(call)] : options.headers;
+  // It says whether UPDATE is known (RFC 3311 section 5.1).
+  const known = reliable ? [...reliableHeaders(call), ...call.core.capabilities] : [];
+  const headers = reliable ? [...(options.headers ?? []), ...known] : options.headers;
   const response = answerTo(call, status, { ...options, ...(headers && { headers }), body, type });
   if (!response || !call.server) return;
   call.core.transactions.reply(call.server, response, now, out);
@@ -78,7 +83,7 @@ export function sendProgress(
 interface AnswerParts {
   readonly reason?: string;
   readonly contact?: string;
-  readonly headers?: readonly HeaderLine[];
+  readonly headers?: readonly Header[];
   readonly body: string | undefined;
   readonly type: string | undefined;
 }
@@ -89,10 +94,11 @@ export function answerTo(call: Call, status: number, parts: AnswerParts): SipMes
   if (!request || !call.server) return undefined;
   if (parts.contact !== undefined) call.contact = parts.contact;
   const { flow } = call.server;
-  const headers: HeaderLine[] = [];
+  const headers: Header[] = [];
   if (status < 300) headers.push(['Contact', contactValue(call.contact, flow)]);
   if (status >= 200) headers.push(...call.core.capabilities);
-  if (parts.body !== undefined) headers.push(['Content-Type', parts.type ?? 'text/plain']);
+  if (parts.body !== undefined)
+    headers.push(parts.type === SDP ? SESSION_TYPE : ['Content-Type', parts.type ?? 'text/plain']);
   headers.push(...(parts.headers ?? []));
   const response = tagged(request, status, call.localTag, headers, parts.reason);
   if (parts.body !== undefined) response.body = parts.body;
@@ -113,8 +119,10 @@ export function sendOk(
   const seq = transaction?.request?.cseq.n ?? 0;
   const timer = transaction?.request ? answerWithTimer(call, transaction.request, now) : [];
   const headers = [...(parts.headers ?? []), ...timer];
-  const response = answerTo(call, 200, { ...parts, headers, body: sdp, type: 'application/sdp' });
-  call.described = sdp;
+  // What was agreed by UPDATE since stands; the answer to the INVITE is old (RFC 6337 section 3.1.1).
+  const body = call.at === 'ringing' && call.early?.changed === true ? undefined : sdp;
+  const response = answerTo(call, 200, { ...parts, headers, body, type: SDP });
+  call.described = body ?? call.described;
   if (!transaction || !response) return;
   call.server = undefined;
   call.offerBy = NEVER;
@@ -150,6 +158,7 @@ export function rejectCall(
   if (call.outgoing || call.at !== 'ringing' || !call.server || status < 300 || status > 699) return;
   const parts = { ...options, body: options.body, type: options.contentType };
   const response = answerTo(call, status, parts);
+  refuseEarly(call, 487, now, out);
   const transaction = call.server;
   call.server = undefined;
   call.forget(now);
@@ -166,6 +175,7 @@ export function acked(call: Call, message: SipMessage | undefined, now: number, 
   call.unacked = undefined;
   // It stays to absorb copies of the INVITE for half a minute, but the call is not to stay with it.
   unacked.transaction.user = undefined;
+  call.core.transactions.settle(unacked.transaction, now);
   if (unacked.initial) call.at = 'confirmed';
   if (call.silent) {
     byeAndForget(call, now, out);

@@ -1,11 +1,13 @@
 /** Changing a session: re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311), both roles, with glare. */
 import { NEVER } from '../kernel/machine.ts';
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, type HeaderLine, sdpOf, tagged } from './build.ts';
+import { contactValue, type HeaderLine, SESSION_TYPE, sdpOf, tagged } from './build.ts';
 import type { Call } from './call.ts';
-import { byeAndForget, ended, refuse } from './call-end.ts';
+import { isUpdating } from './call-early.ts';
+import { byeAndForget, ended, refuse, refuseEarly, retryLater } from './call-end.ts';
 import { answerWithTimer, offerWithTimer, takeTimer } from './call-session.ts';
-import { dialogRequest, refreshTarget } from './dialog.ts';
+import { type Dialog, dialogRequest, refreshTarget } from './dialog.ts';
+import type { Header } from './fields.ts';
 import { newResponse, type SipMessage } from './message.ts';
 import { TRY_TIME } from './timers.ts';
 import {
@@ -22,7 +24,7 @@ export const GLARE_LIMIT = 5;
 /** A re-INVITE of ours without a final response is cancelled after this, ms. */
 export const REOFFER_LIMIT = 180_000;
 
-/** The user wants another session description; while one is in flight the newest waits, and only it. */
+/** The user wants another session description, or with an empty one an offer of the other side; while one is in flight the newest waits, and only it. */
 export function wishOffer(call: Call, sdp: string, now: number, out: EndpointOutput[]): void {
   if (call.silent || call.at === 'over') return;
   if (!call.reoffer) call.reoffer = { sdp, glares: 0, next: undefined };
@@ -36,29 +38,36 @@ export function wishOffer(call: Call, sdp: string, now: number, out: EndpointOut
 export function tryReoffer(call: Call, now: number, out: EndpointOutput[]): void {
   const { reoffer, dialog, core } = call;
   if (!reoffer || !dialog || call.at !== 'confirmed' || call.silent) return;
-  if (call.client || call.server || call.unacked) return;
+  if (call.client || call.server || call.unacked || call.owedAck || isUpdating(call)) return;
   if (call.retryAt !== NEVER && call.retryAt > now) return;
   call.retryAt = NEVER;
-  const headers: HeaderLine[] = [
+  const headers: Header[] = [
     ['Contact', contactValue(call.contact, call.flow)],
     ...core.capabilities,
     ...offerWithTimer(call),
-    ['Content-Type', 'application/sdp'],
   ];
-  call.described = reoffer.sdp;
+  const asks = reoffer.sdp === '';
+  if (!asks) {
+    headers.push(SESSION_TYPE);
+    call.described = reoffer.sdp;
+  }
   const request = dialogRequest(dialog, 'INVITE', headers, reoffer.sdp);
-  call.client = core.transactions.start(request, call.flow, new Reinvite(call), now, out);
+  call.client = core.transactions.start(request, call.flow, new Reinvite(call, asks), now, out);
   call.ringBy = now + REOFFER_LIMIT;
 }
 
 /** Hears the responses to one re-INVITE of ours. */
 class Reinvite implements ClientUser {
   readonly #call: Call;
+  /** It asked for an offer, and the ACK waits for our answer to that. */
+  readonly #asks: boolean;
+  #owes = false;
   #ack: string | undefined;
   #challenged = false;
 
-  constructor(call: Call) {
+  constructor(call: Call, asks: boolean) {
     this.#call = call;
+    this.#asks = asks;
   }
 
   onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -85,16 +94,37 @@ class Reinvite implements ClientUser {
 
   #success(message: SipMessage, now: number, out: EndpointOutput[]): void {
     const call = this.#call;
-    const { dialog, core, flow } = call;
+    const { dialog, flow } = call;
     if (this.#ack) sendAgain(flow, this.#ack, out);
-    if (this.#ack || !dialog) return;
+    if (this.#ack || this.#owes || !dialog) return;
     refreshTarget(dialog, message);
-    const ack = dialogRequest(dialog, 'ACK', [], undefined, message.cseq.n);
-    this.#ack = core.transactions.sendAck(ack, flow, out);
+    const sdp = sdpOf(message);
+    if (this.#asks && sdp !== undefined && !call.silent) this.#owe(dialog, message.cseq.n, now);
+    else this.#acknowledge(dialog, message.cseq.n, undefined, out);
     if (call.at === 'over') return;
     call.client = undefined;
     takeTimer(call, message, now);
-    this.#settle(true, message.status, sdpOf(message), now, out);
+    this.#settle(true, message.status, sdp, now, out);
+  }
+
+  /** The 2xx brought the offer that was asked for: the user's answer goes into the ACK (section 13.2.2.4). */
+  #owe(dialog: Dialog, seq: number, now: number): void {
+    const call = this.#call;
+    this.#owes = true;
+    call.offerBy = now + TRY_TIME;
+    call.owedAck = (answer, when, out) => {
+      call.owedAck = undefined;
+      call.offerBy = NEVER;
+      call.described = answer ?? call.described;
+      this.#acknowledge(dialog, seq, answer, out);
+      tryReoffer(call, when, out);
+    };
+  }
+
+  #acknowledge(dialog: Dialog, seq: number, answer: string | undefined, out: EndpointOutput[]): void {
+    const { core, flow } = this.#call;
+    const headers: HeaderLine[] = answer === undefined ? [] : [['Content-Type', 'application/sdp']];
+    this.#ack = core.transactions.sendAck(dialogRequest(dialog, 'ACK', headers, answer, seq), flow, out);
   }
 
   #failure(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -148,8 +178,7 @@ export function takeOffer(
   const sdp = sdpOf(message);
   const hindrance = invite || sdp !== undefined ? hindranceOf(call) : undefined;
   if (hindrance !== undefined) {
-    const wait = String(Math.floor(call.core.tokens.fraction() * 10));
-    refuse(call, transaction, hindrance, now, out, hindrance === 500 ? [['Retry-After', wait]] : []);
+    refuse(call, transaction, hindrance, now, out, retryLater(call, hindrance));
     return;
   }
   if (call.dialog) refreshTarget(call.dialog, message);
@@ -173,12 +202,13 @@ export function takeOffer(
 /** Why an offer cannot be taken now: 491 where ours is open, 500 where theirs is (section 14.2, RFC 3311 section 5.2). */
 function hindranceOf(call: Call): 491 | 500 | undefined {
   if (call.client && call.at === 'confirmed') return 491;
-  if (call.unacked?.late || call.owedAck) return 491;
-  if (call.server || call.at !== 'confirmed') return 500;
+  if (call.unacked?.late || call.owedAck || call.early?.client) return 491;
+  if (call.server || call.early?.server || call.at !== 'confirmed') return 500;
   return undefined;
 }
 
-function refreshOnly(
+/** An UPDATE without an offer renews the target, and in an established call the session timer. */
+export function refreshOnly(
   call: Call,
   transaction: ServerTransaction,
   message: SipMessage,
@@ -186,14 +216,15 @@ function refreshOnly(
   out: EndpointOutput[],
 ): void {
   const contact: HeaderLine = ['Contact', contactValue(call.contact, transaction.flow)];
-  const timer = answerWithTimer(call, message, now);
+  // Before the call is answered no timer runs.
+  const timer = call.at === 'ringing' ? [] : answerWithTimer(call, message, now);
   const response = tagged(message, 200, call.localTag, [contact, ...call.core.capabilities, ...timer]);
   call.core.transactions.reply(transaction, response, now, out);
 }
 
 /** The user refuses the other side's offer; the session stays as it was. */
 export function refuseOffer(call: Call, status: number, now: number, out: EndpointOutput[]): void {
-  if (!call.server || call.at === 'ringing') return;
+  if (refuseEarly(call, status, now, out) || !call.server || call.at === 'ringing') return;
   const transaction = call.server;
   call.server = undefined;
   call.offerBy = NEVER;

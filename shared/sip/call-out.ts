@@ -1,29 +1,35 @@
 /** Calls that we make: INVITE, forks, 2xx and its ACK (RFC 3261 section 13.2). */
 import { NEVER } from '../kernel/machine.ts';
+import { FORK_LIMIT } from './answered-invite.ts';
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, type HeaderLine, SEVENTY_HOPS, sdpOf } from './build.ts';
+import { contactValue, SESSION_TYPE, SEVENTY_HOPS, sdpOf } from './build.ts';
 import { Call, type Core } from './call.ts';
-import { byeAndForget, ended, sendBye, sendCancel } from './call-end.ts';
+import { byeAndForget, ended, refuseEarly, sendBye, sendCancel } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
 import { takeReliable } from './call-reliable.ts';
 import { offerWithTimer, takeTimer } from './call-session.ts';
 import { addRoutes, type Dialog, type DialogSeed, dialogOfResponse, dialogRequest } from './dialog.ts';
-import { type Field, knownField, makeField, oneLine } from './fields.ts';
-import { CALL_ID, CONTENT_TYPE, CSEQ, headerKind, MAX_FORWARDS } from './headers.ts';
+import { type Field, makeField, oneLine, steadyField } from './fields.ts';
+import { CALL_ID, headerKind, MAX_FORWARDS } from './headers.ts';
 import { SipMessage } from './message.ts';
 import { writeMultipart } from './multipart.ts';
 import { own } from './params.ts';
+import { parse } from './parse.ts';
 import { nameAt, placeOf } from './places.ts';
 import { neededInterval, offerTimer } from './session-timer.ts';
 import { TRY_TIME } from './timers.ts';
-import { type ClientTransaction, type ClientUser, type Failure, sendAgain } from './transaction.ts';
-import type { CallHandle, EndpointOutput, InviteOptions } from './types.ts';
+import {
+  type Acked,
+  type ClientTransaction,
+  type ClientUser,
+  type Failure,
+  type LateUser,
+  sendAgain,
+} from './transaction.ts';
+import type { CallHandle, Credentials, EndpointOutput, Flow, InviteOptions } from './types.ts';
 
 /** Longest time between provisional responses, and of ringing without one, ms: ours for timer C (RFC 3261 section 16.6). */
 export const RING_LIMIT = 600_000;
-/** Early dialogs, and further 2xx, that one INVITE of ours may bring by forking; more are dropped. */
-export const FORK_LIMIT = 16;
-
 /** Starts a call. */
 export function startCall(
   core: Core,
@@ -60,7 +66,7 @@ function inviteOf(core: Core, options: InviteOptions, names: { callId: string; l
     makeField('Contact', contactValue(options.contact, options.flow)),
   ];
   const uri = addRoutes(fields, options.route ?? [], options.uri);
-  for (const [name, value] of core.capabilities) fields.push(makeField(name, value));
+  fields.push(...core.capabilities);
   for (const [name, value] of options.headers ?? []) {
     const field = makeField(name, value);
     if (field.id === MAX_FORWARDS) fields[0] = field;
@@ -71,19 +77,12 @@ function inviteOf(core: Core, options: InviteOptions, names: { callId: string; l
     const whole = writeMultipart([{ type: SDP, body: sdp }, ...parts], core.tokens.next(16));
     body = whole.body;
     fields.push(makeField('Content-Type', whole.type));
-  } else if (sdp !== undefined) fields.push(SESSION);
+  } else if (sdp !== undefined) fields.push(SESSION_TYPE);
   return new SipMessage('request', 'INVITE', oneLine(uri), 0, '', fields, body);
 }
 
 const SDP = 'application/sdp';
-const SESSION = knownField(CONTENT_TYPE, SDP);
-const FIRST_INVITE = knownField(CSEQ, '1 INVITE');
-
-/** Who answered, and our ACK as sent. */
-interface Acked {
-  readonly tag: string;
-  readonly ack: string | undefined;
-}
+const FIRST_INVITE = steadyField('CSeq', '1 INVITE');
 
 /** Most calls have one answer: what is kept of it half a minute long is to be small. */
 const NOBODY: readonly Acked[] = [];
@@ -178,6 +177,7 @@ class OutgoingInvite implements ClientUser {
     const same = early.find((one) => one.remoteTag === dialog.remoteTag);
     dialog.remoteSeq = same?.remoteSeq ?? -1;
     dialog.localSeq = Math.max(dialog.localSeq, same?.localSeq ?? 0);
+    if (same?.said !== undefined) dialog.said = same.said;
     call.dialog = dialog;
     call.forks = undefined;
     call.client = undefined;
@@ -186,8 +186,13 @@ class OutgoingInvite implements ClientUser {
 
   #answered(dialog: Dialog, message: SipMessage, now: number, out: EndpointOutput[]): void {
     const call = this.#call;
-    const sdp = sdpOf(message);
+    const { early } = call;
+    // A reliable provisional response said it before, and an UPDATE may have changed it since (RFC 3262 section 5, RFC 3311).
+    const isOld = early?.changed === true && early.tag === dialog.remoteTag;
+    const sdp = (isOld ? undefined : sdpOf(message)) ?? dialog.said;
+    if (dialog.said !== undefined) dialog.said = undefined;
     const seq = message.cseq.n;
+    if (early !== undefined && early.tag !== dialog.remoteTag) refuseEarly(call, 481, now, out);
     takeTimer(call, message, now);
     if (this.#offered || sdp === undefined) {
       this.#ack(dialog, undefined, out, seq);
@@ -208,12 +213,10 @@ class OutgoingInvite implements ClientUser {
     tryReoffer(call, now, out);
   }
 
-  #ack(dialog: Dialog, answer: string | undefined, out: EndpointOutput[], seq = dialog.localSeq): void {
-    const headers: HeaderLine[] = answer === undefined ? [] : [['Content-Type', 'application/sdp']];
-    const ack = dialogRequest(dialog, 'ACK', headers, answer, seq);
-    const text = this.#call.core.transactions.sendAck(ack, this.#call.flow, out);
-    const others = this.#acks.filter((one) => one.tag !== dialog.remoteTag);
-    this.#acks = [...others, { tag: own(dialog.remoteTag), ack: text }];
+  #ack(dialog: Dialog, answer: string | undefined, out: EndpointOutput[], seq?: number): void {
+    const { core, flow } = this.#call;
+    const acked = acknowledge(core, dialog, flow, out, answer, seq);
+    this.#acks = this.#acks.length === 0 ? [acked] : [...this.#acks.filter(({ tag }) => tag !== acked.tag), acked];
   }
 
   /** A 2xx of another fork: acknowledged, then ended. */
@@ -221,6 +224,12 @@ class OutgoingInvite implements ClientUser {
     this.#ack(dialog, undefined, out);
     const over = { flow: transaction.flow, headers: this.#call.farewell, credentials: this.#call.credentials };
     sendBye(this.#call.core, dialog, over, now, out);
+  }
+
+  answered(): { readonly acked: Acked; readonly user: LateUser } | undefined {
+    const [acked, further] = this.#acks;
+    if (acked?.ack === undefined || further !== undefined) return undefined;
+    return { acked, user: new Latecomers(this.#call.core, this.#call.credentials) };
   }
 
   #failure(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -262,7 +271,41 @@ class OutgoingInvite implements ClientUser {
     if (call.at === 'over') return;
     if (!call.silent) out.push({ do: 'failed', call: call.handle, status, ...(message && { message }) });
     call.client = undefined;
+    refuseEarly(call, 487, now, out);
     call.forget(now);
+  }
+}
+
+/** Sends the ACK of a 2xx (section 13.2.2.4), with the answer to the offer that it brought. */
+function acknowledge(
+  core: Core,
+  dialog: Dialog,
+  flow: Flow,
+  out: EndpointOutput[],
+  answer?: string,
+  seq = dialog.localSeq,
+): Acked {
+  const ack = dialogRequest(dialog, 'ACK', answer === undefined ? [] : [SESSION_TYPE], answer, seq);
+  return { tag: own(dialog.remoteTag), ack: core.transactions.sendAck(ack, flow, out) };
+}
+
+/** Ends forks of an INVITE that answer after its call is up, or over. */
+class Latecomers implements LateUser {
+  readonly #core: Core;
+  readonly #credentials: Credentials | undefined;
+
+  constructor(core: Core, credentials: Credentials | undefined) {
+    this.#core = core;
+    this.#credentials = credentials;
+  }
+
+  forked(first: string, flow: Flow, message: SipMessage, now: number, out: EndpointOutput[]): Acked {
+    const { message: sent } = parse(first);
+    const { callId = '', fromTag: localTag = '', uri = '' } = sent ?? {};
+    const dialog = dialogOfResponse({ callId, localTag, local: sent?.header('From') ?? '', uri }, message);
+    const acked = acknowledge(this.#core, dialog, flow, out);
+    sendBye(this.#core, dialog, { flow, headers: [], credentials: this.#credentials }, now, out);
+    return acked;
   }
 }
 
@@ -281,9 +324,9 @@ export function refuseLateOffer(call: Call, now: number, out: EndpointOutput[]):
 
 /** The user let the answer to a late offer, or the ringing, wait too long. */
 export function giveUp(call: Call, now: number, out: EndpointOutput[]): void {
-  if (call.at === 'answered') {
+  if (call.owedAck !== undefined) {
     ended(call, 'timeout', out);
-    call.owedAck?.(undefined, now, out);
+    call.owedAck(undefined, now, out);
     byeAndForget(call, now, out);
     return;
   }

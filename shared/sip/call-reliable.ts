@@ -1,5 +1,5 @@
 /** Reliable provisional responses (RFC 3262): sent until PRACK, one at a time; those of others acknowledged once and in order. */
-import { type HeaderLine, tagged } from './build.ts';
+import { type HeaderLine, sdpOf, tagged } from './build.ts';
 import type { Call } from './call.ts';
 import { refusePending } from './call-end.ts';
 import { type Dialog, dialogRequest } from './dialog.ts';
@@ -42,6 +42,9 @@ export function awaitPrack(call: Call, response: SipMessage, now: number): void 
   const { rseq } = call.rel;
   const seq = response.cseq.n;
   call.rel.unpracked = { rseq, seq, response, resendAt: now + T1, gap: T1, endAt: now + TRY_TIME };
+  const request = call.server?.request;
+  if (request !== undefined && !call.asked && sdpOf(response) !== undefined)
+    agreed(call, call.dialog?.remoteTag ?? '', request);
 }
 
 /** Repeats a response without PRACK, at growing gaps; after 64*T1 the INVITE is refused with 504. */
@@ -98,7 +101,18 @@ export function takeReliable(
   dialog.rseq = rseq;
   const rack: HeaderLine = ['RAck', `${rseq} ${message.cseq.n} INVITE`];
   call.core.transactions.start(dialogRequest(dialog, 'PRACK', [rack]), call.flow, SILENT, now, out);
+  const sdp = call.described === undefined ? undefined : sdpOf(message);
+  if (sdp !== undefined) {
+    dialog.said ??= sdp;
+    agreed(call, dialog.remoteTag, message);
+  }
   return true;
+}
+
+/** The first offer is answered in this dialog; `by` says what the other end allows. */
+function agreed(call: Call, tag: string, by: SipMessage): void {
+  const takesUpdate = by.headerAll('Allow').some((method) => method.trim() === 'UPDATE');
+  call.early ??= { tag, takesUpdate, changed: false, server: undefined, client: undefined };
 }
 
 /** Nobody waits for the answer to a PRACK: without one the other side repeats, or gives up the call. */

@@ -4,6 +4,7 @@ import type { HeaderLine } from './build.ts';
 import type { Call } from './call.ts';
 import { byeAndForget, ended } from './call-end.ts';
 import { dialogRequest } from './dialog.ts';
+import type { Header } from './fields.ts';
 import type { SipMessage } from './message.ts';
 import { agreedTimer, answerTimer, expireIn, offerTimer, refreshIn } from './session-timer.ts';
 import type { ClientTransaction, ClientUser, Failure } from './transaction.ts';
@@ -54,7 +55,7 @@ export function keepSession(call: Call, now: number, out: EndpointOutput[], rein
 function refresh(call: Call, now: number, out: EndpointOutput[]): void {
   const { dialog, core, flow, session } = call;
   if (dialog === undefined || session === undefined) return;
-  const headers: HeaderLine[] = [
+  const headers: Header[] = [
     ['Contact', `<${call.contact}>`],
     ...core.capabilities,
     ...offerTimer(session.interval / 1000, session),

@@ -6,6 +6,7 @@ import type { Abilities, Refusal } from './checks.ts';
 import type { Timed } from './deadlines.ts';
 import type { Dialog } from './dialog.ts';
 import type { DigestHash } from './digest.ts';
+import type { Field } from './fields.ts';
 import type { SipMessage } from './message.ts';
 import { nameAt, Places, placeOf } from './places.ts';
 import type { Tokens } from './tokens.ts';
@@ -31,7 +32,7 @@ export interface Core {
   readonly elsewhere: ((message: SipMessage, flow: Flow, text: string) => boolean) | undefined;
   readonly limits: EndpointLimits;
   /** Allow and Supported, on messages that make or refresh a dialog. */
-  readonly capabilities: readonly HeaderLine[];
+  readonly capabilities: readonly Field[];
   readonly hash: DigestHash;
   /** Seconds between refreshes of a call (RFC 4028); undefined: no session timers. */
   readonly sessionExpires: number | undefined;
@@ -98,6 +99,19 @@ export interface ReliableState {
   readonly waiting: ((now: number, out: EndpointOutput[]) => void)[];
 }
 
+/** The session of an early dialog whose first offer was answered by a reliable provisional response (RFC 3262 section 5). */
+export interface EarlySession {
+  /** The other end's tag: of several forks the one that answered first. */
+  readonly tag: string;
+  /** The other end knows UPDATE. */
+  readonly takesUpdate: boolean;
+  /** An UPDATE changed it: what a later response to the INVITE says of it is old. */
+  changed: boolean;
+  /** The other side's UPDATE, and ours, without a final response. */
+  server: ServerTransaction | undefined;
+  client: ClientTransaction | undefined;
+}
+
 /** How a call's deadlines and transactions reach the code that knows what to do. */
 export interface CallHooks {
   tick(call: Call, now: number, out: EndpointOutput[]): void;
@@ -127,6 +141,7 @@ export interface Unacked {
 
 /** Our wish to change the session: sent, or waiting for its turn. */
 export interface Reoffer {
+  /** Empty: the other side is asked for an offer. */
   sdp: string;
   /** 491 answers so far. */
   glares: number;
@@ -172,6 +187,7 @@ export class Call implements Timed, OnFlow, ServerUser {
   /** Our last description, to refresh with. */
   described: string | undefined;
   rel: ReliableState | undefined;
+  early: EarlySession | undefined;
   readonly handle: CallHandle;
   /** Where it lies among the calls of its endpoint; handle and tag end in it. */
   readonly place: number;
@@ -240,6 +256,7 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.forks = undefined;
     this.described = undefined;
     this.session = undefined;
+    this.early = undefined;
     this.plan();
   }
 

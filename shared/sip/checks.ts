@@ -48,6 +48,7 @@ function checkUri(message: SipMessage): Refusal | undefined {
 
 /** Sections 8.2.2.3 and 16.3: `Proxy-Require` counts too, for we stand where a proxy would. */
 function checkRequire(message: SipMessage, abilities: Abilities): Refusal | undefined {
+  if (message.header('Require') === undefined && message.header('Proxy-Require') === undefined) return undefined;
   // Whoever stands between two calls tells nothing of the one to the other but what it means to (RFC 3323 section 5).
   const passing = message
     .headerAll('Proxy-Require')

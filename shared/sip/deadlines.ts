@@ -58,6 +58,11 @@ export class Deadlines {
     if (at !== NEVER) this.#enter(at, item);
   }
 
+  /** Lets go of `item`, whatever its deadline. */
+  forget(item: Timed): void {
+    if (item.planned !== undefined) this.#let(item.planned);
+  }
+
   /** The earliest deadline of all; NEVER if none. */
   next(): number {
     for (;;) {

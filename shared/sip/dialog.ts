@@ -1,6 +1,6 @@
 /** Dialogs (RFC 3261 section 12): what both ends remember, as plain data, and the requests built from it. */
-import { type HeaderLine, SEVENTY_HOPS } from './build.ts';
-import { type Field, knownField, makeField, oneLine } from './fields.ts';
+import { SEVENTY_HOPS } from './build.ts';
+import { asField, type Field, type Header, knownField, makeField, oneLine } from './fields.ts';
 import { CALL_ID, CONTACT, CSEQ, FROM, TO } from './headers.ts';
 import { SipMessage } from './message.ts';
 import type { CallSnapshot } from './types.ts';
@@ -24,8 +24,9 @@ export interface Dialog {
   /** The highest that the other end used; -1 before its first. */
   remoteSeq: number;
   readonly secure: boolean;
-  /** Of the last reliable provisional response that the other end sent (RFC 3262). */
+  /** Of the last reliable provisional response that the other end sent (RFC 3262), and what such a one said of the session. */
   rseq?: number;
+  said?: string | undefined;
 }
 
 /** What a caller's dialogs have in common, whatever fork answers. */
@@ -110,7 +111,7 @@ export function refreshTarget(dialog: Dialog, message: SipMessage): void {
 export function dialogRequest(
   dialog: Dialog,
   method: string,
-  headers: readonly HeaderLine[],
+  headers: readonly Header[],
   body?: string,
   seq?: number,
 ): SipMessage {
@@ -123,7 +124,7 @@ export function dialogRequest(
     knownField(CSEQ, `${seq ?? dialog.localSeq} ${method}`),
   ];
   const uri = addRoutes(fields, dialog.routeSet, dialog.remoteTarget);
-  for (const [name, value] of headers) fields.push(makeField(name, value));
+  for (const header of headers) fields.push(asField(header));
   return new SipMessage('request', oneLine(method), uri, 0, '', fields, body ?? '');
 }
 

@@ -2,8 +2,7 @@
  * Digest access authentication (RFC 7616, RFC 8760, RFC 3261 section 22), both roles, with MD5 and SHA-256 and qop `auth`.
  * The server keeps nothing per challenge: a nonce carries its time and our signature. Hashes come in as functions.
  */
-import { fromHex } from '../kernel/bytes.ts';
-import { endOfQuoted, endOfToken, isToken, own, quote, skipSpace, unquote } from './params.ts';
+import { endOfQuoted, endOfToken, isToken, quote, skipSpace, unquote } from './params.ts';
 import type { Credentials } from './types.ts';
 import { parseUri, sameUri } from './uri.ts';
 
@@ -172,13 +171,25 @@ export function parseCredentials(header: string): DigestCredentials | undefined 
   const auth = parseAuth(header);
   if (auth?.scheme !== 'digest') return undefined;
   const algorithm = algorithmOf(auth.get('algorithm'));
-  const [username, realm, nonce] = [auth.get('username'), auth.get('realm'), auth.get('nonce')];
-  const [uri, response] = [auth.get('uri'), auth.get('response')];
-  const [nc, cnonce] = [auth.get('nc'), auth.get('cnonce')];
+  const username = auth.get('username');
+  const realm = auth.get('realm');
+  const nonce = auth.get('nonce');
+  const uri = auth.get('uri');
+  const response = auth.get('response');
+  const nc = auth.get('nc');
+  const cnonce = auth.get('cnonce');
   if (username === undefined || realm === undefined || nonce === undefined || uri === undefined) return undefined;
   if (response === undefined || nc === undefined || cnonce === undefined || algorithm === undefined) return undefined;
-  if (auth.get('qop')?.toLowerCase() !== 'auth' || nc.length !== 8 || fromHex(nc) === undefined) return undefined;
+  if (auth.get('qop')?.toLowerCase() !== 'auth' || nc.length !== 8 || !isHex(nc)) return undefined;
   return { username, realm, nonce, uri, response, algorithm, nc, cnonce, qop: 'auth' };
+}
+
+function isHex(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i) | 32;
+    if (!((code >= 48 && code <= 57) || (code >= 97 && code <= 102)) || text.charCodeAt(i) < 48) return false;
+  }
+  return true;
 }
 
 /** H(username:realm:password), what a server stores instead of the password. */
@@ -234,7 +245,7 @@ export class NonceCounts {
     this.#limit = limit;
   }
 
-  /** Takes note of a verified use of a nonce of ours; `replay` where that count was used, or is too old to tell. */
+  /** Takes note of a verified use of a nonce of ours, which is kept as it is; `replay` where that count was used, or is too old to tell. */
   take(nonce: string, nc: string): 'ok' | 'stale' | 'replay' {
     const count = Number.parseInt(nc, 16);
     const entry = this.#used.get(nonce);
@@ -259,16 +270,15 @@ export class NonceCounts {
 
   #first(nonce: string, count: number): 'ok' | 'stale' {
     if (nonceTime(nonce) <= this.#floor) return 'stale';
-    const kept = own(nonce);
-    if (this.#order.length < this.#limit) this.#order.push(kept);
+    if (this.#order.length < this.#limit) this.#order.push(nonce);
     else {
       const oldest = this.#order[this.#oldest] ?? '';
       this.#used.delete(oldest);
       this.#floor = Math.max(this.#floor, nonceTime(oldest));
-      this.#order[this.#oldest] = kept;
+      this.#order[this.#oldest] = nonce;
       this.#oldest = (this.#oldest + 1) % this.#limit;
     }
-    this.#used.set(kept, { high: count, window: 0 });
+    this.#used.set(nonce, { high: count, window: 0 });
     return 'ok';
   }
 }

@@ -1,5 +1,7 @@
 /** DNS messages (RFC 1035) as far as finding a SIP server needs them: one question, and the records that answer it. */
 
+import { plainAddress } from '../kernel/address.ts';
+
 /** Types of records by their names. */
 export const DNS_TYPES = { A: 1, CNAME: 5, AAAA: 28, SRV: 33, NAPTR: 35 } as const;
 export type DnsType = 'A' | 'AAAA' | 'SRV' | 'NAPTR';
@@ -135,7 +137,7 @@ function pick(all: readonly Found[], asked: string, type: number): DnsAnswer {
 function colons(octets: readonly number[]): string {
   const groups: string[] = [];
   for (let i = 0; i < 16; i += 2) groups.push(((octets[i] ?? 0) * 256 + (octets[i + 1] ?? 0)).toString(16));
-  return groups.join(':');
+  return plainAddress(groups.join(':'));
 }
 
 class Reader {

@@ -1,7 +1,7 @@
 /** One past each limit of the endpoint. */
 import { describe, expect, it } from 'vitest';
 import { Duo, lineOf, obliging } from '#test/support/sip-duo.ts';
-import { FORK_LIMIT } from './call-out.ts';
+import { FORK_LIMIT } from './answered-invite.ts';
 import { ENDPOINT_LIMITS } from './endpoint.ts';
 import { MESSAGE_LIMIT } from './parse.ts';
 import type { EndpointOutput } from './types.ts';

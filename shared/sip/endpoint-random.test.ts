@@ -35,7 +35,7 @@ function hangup(side: Side, watch: Watch, call: string): void {
 function misbehave(side: Side, watch: Watch, call: string, draw: Draw): void {
   if (watch.over.has(call)) return;
   side.act((e, now, out) => {
-    switch (draw(9)) {
+    switch (draw(10)) {
       case 0:
         return e.progress(call, 183, { sdp: 'early' }, now, out);
       case 1:
@@ -48,7 +48,7 @@ function misbehave(side: Side, watch: Watch, call: string, draw: Draw): void {
         if (e.dialogId(call) === undefined) watch.end(call);
         return;
       case 4:
-        return e.reoffer(call, `offer ${draw(1000)}`, now, out);
+        return e.reoffer(call, draw(4) === 0 ? undefined : `offer ${draw(1000)}`, now, out);
       case 5:
         return e.acceptOffer(call, 'accepted', now, out);
       case 6:
@@ -56,6 +56,8 @@ function misbehave(side: Side, watch: Watch, call: string, draw: Draw): void {
       case 7:
         e.requestInDialog(call, ['INFO', 'UPDATE', 'OPTIONS'][draw(3)] ?? 'INFO', {}, now, out);
         return;
+      case 8:
+        return e.offerEarly(call, `early ${draw(1000)}`, now, out);
     }
   });
   if (draw(12) === 0) hangup(side, watch, call);
@@ -65,7 +67,8 @@ function play(seed: number): Record<string, number> {
   const random = seeded(seed + 77);
   const draw: Draw = (of) => Math.floor(random.fraction() * of);
   const protocol: SipProtocol = draw(3) === 0 ? 'tcp' : 'udp';
-  const duo = new Duo({ seed, protocol });
+  const one = { reliable: draw(2) === 0 };
+  const duo = new Duo({ seed, protocol, a: one, b: one });
   const loss = protocol === 'udp' ? draw(4) * 10 : 0;
   const slow = [1, 20, 300][draw(3)] ?? 1;
   const told: Record<string, number> = {};

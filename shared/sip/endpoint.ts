@@ -3,6 +3,7 @@ import type { Random } from '../kernel/world.ts';
 import { type HeaderLine, reasonHeader } from './build.ts';
 import { Call, Calls, type Core, type EndpointLimits } from './call.ts';
 import { callHooks } from './call-dialog.ts';
+import { acceptEarly, offerEarly } from './call-early.ts';
 import { hangup } from './call-end.ts';
 import { rejectCall, senderKnown, sendOk, sendProgress } from './call-in.ts';
 import { refuseOffer, wishOffer } from './call-offer.ts';
@@ -11,6 +12,7 @@ import { runTimer } from './call-session.ts';
 import type { Abilities, Refusal } from './checks.ts';
 import { dialogFromSnapshot, dialogToSnapshot } from './dialog.ts';
 import type { DigestHash } from './digest.ts';
+import { steadyField } from './fields.ts';
 import { Inbound } from './inbound.ts';
 import type { SipMessage } from './message.ts';
 import { PlainRequests } from './plain-requests.ts';
@@ -100,8 +102,8 @@ export class Endpoint implements SipEndpoint {
       supported,
       backToBack: options.backToBack ?? false,
     };
-    const capabilities: HeaderLine[] = [['Allow', abilities.allow.join(', ')]];
-    if (abilities.supported.length > 0) capabilities.push(['Supported', abilities.supported.join(', ')]);
+    const capabilities = [steadyField('Allow', abilities.allow.join(', '))];
+    if (abilities.supported.length > 0) capabilities.push(steadyField('Supported', abilities.supported.join(', ')));
     const tokens = new Tokens(options.random, options.mark);
     this.#core = {
       transactions: new Transactions(tokens),
@@ -132,11 +134,11 @@ export class Endpoint implements SipEndpoint {
   }
 
   tick(now: number, out: EndpointOutput[]): void {
-    this.#core.transactions.deadlines.run(now, out);
+    this.#core.transactions.run(now, out);
   }
 
   due(): number {
-    return this.#core.transactions.deadlines.next();
+    return this.#core.transactions.due();
   }
 
   request(
@@ -212,13 +214,19 @@ export class Endpoint implements SipEndpoint {
     if (found) hangup(found, reasonHeader(reason), now, out);
   }
 
-  reoffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void {
+  reoffer(call: CallHandle, sdp: string | undefined, now: number, out: EndpointOutput[]): void {
     const found = this.#core.calls.get(call);
-    if (found) wishOffer(found, sdp, now, out);
+    if (found) wishOffer(found, sdp ?? '', now, out);
+  }
+
+  offerEarly(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found) offerEarly(found, sdp, now, out);
   }
 
   acceptOffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void {
     const found = this.#core.calls.get(call);
+    if (found && acceptEarly(found, sdp, now, out)) return;
     if (found?.owedAck) found.owedAck(sdp, now, out);
     else if (found?.at === 'confirmed') sendOk(found, sdp, {}, now, out);
   }
@@ -226,7 +234,7 @@ export class Endpoint implements SipEndpoint {
   refuseOffer(call: CallHandle, status: number, now: number, out: EndpointOutput[]): void {
     const found = this.#core.calls.get(call);
     if (found?.owedAck) refuseLateOffer(found, now, out);
-    else if (found?.at === 'confirmed') refuseOffer(found, status, now, out);
+    else if (found) refuseOffer(found, status, now, out);
   }
 
   requestInDialog(
@@ -237,6 +245,10 @@ export class Endpoint implements SipEndpoint {
     out: EndpointOutput[],
   ): TransactionHandle {
     return this.#plain.sendInDialog(this.#core.calls.get(call), method, options, now, out);
+  }
+
+  flowOf(call: CallHandle): Flow | undefined {
+    return this.#core.calls.get(call)?.flow;
   }
 
   moveCall(call: CallHandle, flow: Flow): boolean {

@@ -13,6 +13,11 @@ export interface Field {
   readonly text: string;
   readonly start: number;
   readonly end: number;
+  /**
+   * Where the whole line begins in `text`, where it stands there as it is written (name, colon, one space, value, line break); else -1.
+   * Lines that stand so one behind the other are written as one piece.
+   */
+  readonly line: number;
 }
 
 /** Is this field of that kind, or, where there is none, of that name in lower case? */
@@ -28,8 +33,13 @@ export function sameName(a: Field, b: Field): boolean {
 export function makeField(name: string, value: string): Field {
   const kind = headerKind(name);
   const text = oneLine(value);
-  return { id: kind?.id ?? 0, name: kind?.name ?? oneLine(name), text, start: 0, end: text.length };
+  return { id: kind?.id ?? 0, name: kind?.name ?? oneLine(name), text, start: 0, end: text.length, line: -1 };
 }
+
+/** A header field line to be made, or one that is made already. */
+export type Header = readonly [name: string, value: string] | Field;
+
+export const asField = (header: Header): Field => ('text' in header ? header : makeField(header[0], header[1]));
 
 /** A line of a known header whose value was read from a message, or made of what cannot end a line: nothing is looked at again. */
 export const knownField = (id: number, value: string): Field => ({
@@ -38,7 +48,15 @@ export const knownField = (id: number, value: string): Field => ({
   text: value,
   start: 0,
   end: value.length,
+  line: -1,
 });
+
+/** A header field line that many messages carry: made once, and written as one piece. */
+export function steadyField(name: string, value: string): Field {
+  const { id, name: spelled, text: said } = makeField(name, value);
+  const text = `${spelled}: ${said}\r\n`;
+  return { id, name: spelled, text, start: spelled.length + 2, end: text.length - 2, line: 0 };
+}
 
 /**
  * Trimmed text without CR, LF and NUL, one character per octet: text that holds a character above 255 is no octets yet and

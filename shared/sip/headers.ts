@@ -138,7 +138,6 @@ export const CSEQ = idOf('cseq');
 export const MAX_FORWARDS = idOf('max-forwards');
 export const CONTACT = idOf('contact');
 export const CONTENT_LENGTH = idOf('content-length');
-export const CONTENT_TYPE = idOf('content-type');
 export const ROUTE = idOf('route');
 export const RECORD_ROUTE = idOf('record-route');
 export const EXPIRES = idOf('expires');

@@ -9,6 +9,7 @@ import { MESSAGE_LIMIT, parse } from './parse.ts';
 import type { PlainRequests } from './plain-requests.ts';
 import { MIN_SE, tooShort } from './session-timer.ts';
 import type { ServerPlace, ServerTransaction } from './transaction.ts';
+import { isCopy } from './transactions.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 import { validate } from './validate.ts';
 import { write } from './write.ts';
@@ -40,15 +41,16 @@ export class Inbound {
     const known = transactions.find(message, message.method === 'ACK' ? 'INVITE' : message.method);
     if (message.method === 'ACK') {
       if (known) transactions.ack(known, message, now, out);
+      else if (transactions.isSettled(message, 'INVITE', text.length, now, out)) return;
       else if (!this.#ack(message, now, out)) this.#core.stray?.(message, flow, text);
       return;
     }
     if (known) {
-      // A copy is as long as its request: what is much shorter wants our answer sent at the price of a few octets.
-      if (text.length * 2 >= known.size) known.repeated(now, out);
+      if (isCopy(text.length, known.size)) known.repeated(now, out);
       transactions.deadlines.plan(known);
       return;
     }
+    if (transactions.isSettled(message, message.method, text.length, now, out)) return;
     const begins = message.toTag === undefined;
     if (begins && this.#core.elsewhere?.(message, flow, text)) return;
     const place = { flow, back: responseFlow(flow, message.topVia), size: text.length };
@@ -70,7 +72,7 @@ export class Inbound {
       return;
     }
     if (!refusal && tag !== undefined && this.#isStray(tag, message) && this.#core.stray?.(message, flow, text)) return;
-    const late = refusal ?? this.#lateRefusal(message, begins) ?? this.#withoutDialog(message, tag);
+    const late = refusal ?? this.#lateRefusal(message, begins, now) ?? this.#withoutDialog(message, tag);
     if (late && !this.#hasDialog(message, tag)) {
       // Whoever has no part in anything here is answered once: repeated, the answer would be much more than what was sent.
       this.#refuseUnserved(message, flow, late, out);
@@ -106,9 +108,9 @@ export class Inbound {
   }
 
   /** What speaks against a request that is to be kept: it came along another way already, or there are too many. */
-  #lateRefusal(message: SipMessage, begins: boolean): Refusal | undefined {
+  #lateRefusal(message: SipMessage, begins: boolean, now: number): Refusal | undefined {
     if (!begins) return undefined;
-    if (this.#core.transactions.isMerged(message)) return { status: 482, headers: [] };
+    if (this.#core.transactions.isMerged(message, now)) return { status: 482, headers: [] };
     if (message.method === 'INVITE' && this.#core.calls.size >= this.#core.limits.calls) {
       return { status: 503, headers: [['Retry-After', '10']] };
     }
@@ -186,10 +188,11 @@ export class Inbound {
     const { transactions } = this.#core;
     // The pending INVITE that it means (section 9.2).
     const invite = transactions.find(message, 'INVITE');
+    const isOver = invite === undefined && transactions.isSettled(message, 'INVITE', 0, now, out);
     const transaction = transactions.open(message, !message.hasToTag, place, now);
     const call = invite?.user instanceof Call ? invite.user : undefined;
     const tag = call?.localTag ?? this.#core.tokens.next(8);
-    const response = tagged(message, invite ? 200 : 481, tag);
+    const response = tagged(message, invite || isOver ? 200 : 481, tag);
     transactions.reply(transaction, response, now, out);
     if (invite?.pending && call?.server === invite) cancelled(call, message, now, out);
   }

@@ -18,6 +18,15 @@ export function deviceOf({ uri, params }: Pick<Binding, 'uri' | 'params'>, sha25
   return `c_${sha256(`${user} ${host.toLowerCase()} ${port}`).slice(0, 24)}`;
 }
 
+/** Whether both are one phone: by its instance where both name one, else by user, host and port of the contact. */
+export function sameContact(a: Pick<Binding, 'uri' | 'params'>, b: Pick<Binding, 'uri' | 'params'>): boolean {
+  const [one, other] = [a.params.get('+sip.instance'), b.params.get('+sip.instance')];
+  if (one !== undefined && other !== undefined) return one === other;
+  const [x, y] = [parseUri(a.uri), parseUri(b.uri)];
+  if (x === undefined || y === undefined) return false;
+  return x.user === y.user && x.host.toLowerCase() === y.host.toLowerCase() && x.port === y.port;
+}
+
 /** True for a name that outlives a registration. */
 export const isInstance = (device: string): boolean => device.startsWith('i_');
 

@@ -68,20 +68,14 @@ describe('the servers of a URI (RFC 3263 section 4)', () => {
     [
       'a name: NAPTR in its order, then SRV by priority',
       'sip:x@example.com',
-      [
-        'tls 192.0.2.3 5071',
-        'tcp 192.0.2.1 5060',
-        'tcp 192.0.2.2 5060',
-        'tcp 2001:db8:0:0:0:0:0:1 5060',
-        'udp 192.0.2.1 5080',
-      ],
+      ['tls 192.0.2.3 5071', 'tcp 192.0.2.1 5060', 'tcp 192.0.2.2 5060', 'tcp 2001:db8::1 5060', 'udp 192.0.2.1 5080'],
     ],
     ['sips: nothing but TLS', 'sips:x@example.com', ['tls 192.0.2.3 5071']],
     ['a transport: its SRV at once', 'sip:x@example.com;transport=udp', ['udp 192.0.2.1 5080']],
     ['sips with tcp is TLS', 'sips:x@example.com;transport=tcp', ['tls 192.0.2.3 5071']],
     ['no NAPTR: SRV of what we speak', 'sip:x@srv.example', ['tcp 192.0.2.1 5062']],
-    ['no NAPTR, no SRV: addresses', 'sip:x@plain.example', ['udp 192.0.2.5 5060', 'udp 2001:db8:0:0:0:0:0:5 5060']],
-    ['the same with sips', 'sips:x@plain.example', ['tls 192.0.2.5 5061', 'tls 2001:db8:0:0:0:0:0:5 5061']],
+    ['no NAPTR, no SRV: addresses', 'sip:x@plain.example', ['udp 192.0.2.5 5060', 'udp 2001:db8::5 5060']],
+    ['the same with sips', 'sips:x@plain.example', ['tls 192.0.2.5 5061', 'tls 2001:db8::5 5061']],
     ['a service that is decidedly not there', 'sip:x@away.example', []],
     ['a name that nobody knows', 'sip:x@nowhere.example', []],
     ['a transport that nobody speaks', 'sip:x@example.com;transport=sctp', []],
@@ -94,7 +88,7 @@ describe('the servers of a URI (RFC 3263 section 4)', () => {
     expect(await find('sip:x@example.com', { protocols: ['udp'] })).toEqual(['udp 192.0.2.1 5080']);
     expect(await find('sip:x@example.com;transport=tcp', { protocols: ['udp'] })).toEqual([]);
     expect(await find('sips:x@plain.example', { protocols: ['udp', 'tcp'] })).toEqual([]);
-    expect(await find('sip:x@plain.example', { families: [6] })).toEqual(['udp 2001:db8:0:0:0:0:0:5 5060']);
+    expect(await find('sip:x@plain.example', { families: [6] })).toEqual(['udp 2001:db8::5 5060']);
   });
 
   it('keeps the name that a certificate must hold (RFC 5922)', async () => {
@@ -122,6 +116,16 @@ describe('weights (RFC 2782)', () => {
     expect(first.a).toBeLessThan(1200);
     expect(first.b).toBeGreaterThan(5700);
     expect(first.c).toBeGreaterThan(2800);
+  });
+
+  it.each([
+    [1, 1, 500],
+    [1, 3, 250],
+    [0, 99, 10],
+  ])('%i beside %i comes first as often as it should', (one, other, expected) => {
+    const all = [record('a', one), record('b', other)];
+    const firsts = Array.from({ length: 1_000 }, (_, i) => ordered(all, () => i / 1_000)[0]?.target);
+    expect(firsts.filter((target) => target === 'a')).toHaveLength(expected);
   });
 
   it('order loses nothing and keeps priorities, whatever the weights', () => {

@@ -111,7 +111,9 @@ export function ordered(records: readonly SrvRecord[], fraction: () => number): 
       .sort((a, b) => Number(a.weight > 0) - Number(b.weight > 0));
     while (left.length > 0) {
       const sum = left.reduce((total, { weight }) => total + weight, 0);
-      const mark = Math.floor(fraction() * (sum + 1));
+      // 0 is drawn for those alone: else whoever stands first would have it too, which is a third of all between two of weight 1.
+      const least = left[0]?.weight === 0 ? 0 : 1;
+      const mark = least + Math.floor(fraction() * (sum + 1 - least));
       let running = 0;
       const at = left.findIndex(({ weight }) => {
         running += weight;

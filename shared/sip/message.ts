@@ -3,7 +3,7 @@
  * reads values when they are asked for; a changed field becomes a text of its own, the others stay slices of the original.
  */
 import { FieldList } from './field-list.ts';
-import { type Field, knownField, makeField, oneLine } from './fields.ts';
+import { asField, type Field, type Header, knownField, makeField, oneLine } from './fields.ts';
 import { CALL_ID, CONTACT, CSEQ, EXPIRES, FROM, MAX_FORWARDS, RECORD_ROUTE, ROUTE, TO, VIA } from './headers.ts';
 import { decimal, splitList } from './params.ts';
 import { deltaSeconds, parseCSeq } from './scalars.ts';
@@ -283,7 +283,7 @@ export function newResponse(
   request: SipMessage,
   status: number,
   reason: string = reasonPhrase(status),
-  headers: readonly (readonly [string, string])[] = [],
+  headers: readonly Header[] = [],
   tag?: string,
 ): SipMessage {
   const routed = status > 100 && status < 300 && DIALOG_FORMING.has(request.method);
@@ -300,7 +300,7 @@ export function newResponse(
     } else if (id === RECORD_ROUTE && routed) fields.push(field);
     else if (status === 100 && field.name === 'Timestamp') fields.push(field);
   }
-  for (const [name, value] of headers) fields.push(makeField(name, value));
+  for (const header of headers) fields.push(asField(header));
   return new SipMessage('response', '', '', status, oneLine(reason), fields, '');
 }
 

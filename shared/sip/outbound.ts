@@ -15,6 +15,7 @@ export function flowName(params: Params): { readonly instance: string; readonly 
 
 /** What a REGISTER asks of outbound: nothing (`reg-id` is then ignored), its use, or what the first hop cannot give (439). */
 export function outboundOf(request: SipMessage): 'none' | 'used' | 'first-hop-lacks-it' {
+  if (request.header('Supported') === undefined) return 'none';
   const supported = request.headerAll('Supported').some((option) => option.toLowerCase() === 'outbound');
   if (!supported || !request.contacts.some(({ params }) => flowName(params) !== undefined)) return 'none';
   if (request.vias.length === 1) return 'used';

@@ -174,11 +174,10 @@ class HeaderReader {
     let to = folded === undefined ? end : folded.length;
     while (from < to && isBlank(source.charCodeAt(from))) from++;
     while (to > from && isBlank(source.charCodeAt(to - 1))) to--;
-    const field =
-      kind === undefined
-        ? { id: 0, name: spelled, text: source, start: from, end: to }
-        : { id: kind.id, name: kind.name, text: source, start: from, end: to };
-    this.#fields.push(field);
+    // Written again, it is the same where it is spelled so and nothing but one space stands around the value.
+    const steady = spelled === '' && folded === undefined && from === colon + 2 && to === end;
+    const line = steady && text.charCodeAt(colon + 1) === 32 ? start : -1;
+    this.#fields.push({ id: kind?.id ?? 0, name: kind?.name ?? spelled, text: source, start: from, end: to, line });
     return undefined;
   }
 

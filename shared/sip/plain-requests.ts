@@ -1,26 +1,48 @@
 /** Requests other than INVITE, both ways, inside and outside of dialogs, as their user sees them (RFC 3261 section 8). */
-import { Roster } from '../kernel/roster.ts';
 import { retryWithCredentials } from './auth.ts';
 import { contactValue, type HeaderLine, MAX_FORWARDS, tagged } from './build.ts';
 import type { Call, Core } from './call.ts';
 import { byeAndForget, ended } from './call-end.ts';
 import { isStale } from './call-out.ts';
 import { dialogRequest } from './dialog.ts';
+import { steadyField } from './fields.ts';
 import { newResponse, type SipMessage } from './message.ts';
+import { nameAt, Places, placeOf } from './places.ts';
 import type { ClientTransaction, ClientUser, Failure, ServerTransaction, ServerUser } from './transaction.ts';
 import type { Credentials, EndpointOutput, Flow, ReplyOptions, TransactionHandle } from './types.ts';
 
+const ACCEPT = steadyField('Accept', 'application/sdp');
+
 /** A request that waits for the user's reply. */
-interface Waiting {
+class Waiting implements ServerUser {
   readonly transaction: ServerTransaction;
+  readonly handle: TransactionHandle;
   readonly tag: string;
-  readonly call: Call | undefined;
+  readonly #all: Places<Waiting>;
+
+  constructor(transaction: ServerTransaction, handle: TransactionHandle, tag: string, all: Places<Waiting>) {
+    this.transaction = transaction;
+    this.handle = handle;
+    this.tag = tag;
+    this.#all = all;
+    all.put(placeOf(handle), this);
+  }
+
+  onAck(): void {}
+
+  onFailure(): void {
+    this.drop();
+  }
+
+  drop(): void {
+    if (this.#all.of(this.handle) === this) this.#all.free(placeOf(this.handle));
+  }
 }
 
-export class PlainRequests implements ServerUser {
+export class PlainRequests {
   readonly #core: Core;
-  readonly #waiting = new Roster<TransactionHandle, Waiting>();
-  readonly #handles = new Map<ServerTransaction, TransactionHandle>();
+  /** Their handles end in the place of each. */
+  readonly #waiting = new Places<Waiting>();
   #last = 0;
 
   constructor(core: Core) {
@@ -35,10 +57,8 @@ export class PlainRequests implements ServerUser {
   /** Hands a request to the user; OPTIONS inside a dialog is answered here. */
   incoming(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[], call?: Call): void {
     const tag = call?.localTag ?? this.#core.tokens.next(8);
-    const handle = this.#newHandle();
-    transaction.user = this;
-    this.#waiting.set(handle, { transaction, tag, call });
-    this.#handles.set(transaction, handle);
+    const handle = nameAt(`${this.#newHandle()}-`, this.#waiting.take());
+    transaction.user = new Waiting(transaction, handle, tag, this.#waiting);
     if (!call) out.push({ do: 'request', transaction: handle, message, flow: transaction.flow });
     else if (message.method === 'OPTIONS') this.reply(handle, 200, {}, now, out);
     else if (call.silent) this.reply(handle, 481, {}, now, out);
@@ -46,9 +66,9 @@ export class PlainRequests implements ServerUser {
   }
 
   reply(handle: TransactionHandle, status: number, options: ReplyOptions, now: number, out: EndpointOutput[]): void {
-    const waiting = this.#waiting.get(handle);
+    const waiting = this.#waiting.of(handle);
     const request = waiting?.transaction.request;
-    if (!waiting || !request) return;
+    if (waiting?.handle !== handle || !request) return;
     const { transaction } = waiting;
     const { reason, tag = waiting.tag } = options;
     const response = status > 100 ? tagged(request, status, tag, [], reason) : newResponse(request, status, reason);
@@ -59,27 +79,15 @@ export class PlainRequests implements ServerUser {
       response.body = options.body;
       response.set('Content-Type', options.contentType ?? 'text/plain');
     }
-    if (status >= 200) this.#drop(transaction);
+    if (status >= 200) waiting.drop();
     this.#core.transactions.reply(transaction, response, now, out);
   }
 
   /** Section 11.2. */
   #describe(response: SipMessage, options: ReplyOptions): void {
     const given = new Set(options.headers?.map(([name]) => name.toLowerCase()));
-    const lines: HeaderLine[] = [...this.#core.capabilities, ['Accept', 'application/sdp']];
-    for (const [name, value] of lines) if (!given.has(name.toLowerCase())) response.add(name, value);
-  }
-
-  onAck(): void {}
-
-  onFailure(transaction: ServerTransaction): void {
-    this.#drop(transaction);
-  }
-
-  #drop(transaction: ServerTransaction): void {
-    const handle = this.#handles.get(transaction);
-    this.#handles.delete(transaction);
-    if (handle !== undefined) this.#waiting.delete(handle);
+    for (const field of [...this.#core.capabilities, ACCEPT])
+      if (!given.has(field.name.toLowerCase())) response.fields.push(field);
   }
 
   /** Sends a request outside dialogs, completing its headers. */
@@ -156,13 +164,13 @@ class Asker implements ClientUser {
       return;
     }
     out.push({ do: 'response', transaction: this.#handle, message });
-    if (message.status === 481 || message.status === 408) this.#lost(now, out);
+    if (message.status === 481 || message.status === 408) this.#lost(transaction, now, out);
   }
 
-  /** The other side does not know the dialog, or is silent: it ends (RFC 3261 section 12.2.1.2). */
-  #lost(now: number, out: EndpointOutput[]): void {
+  /** The other side does not know the dialog, or is silent: it ends (RFC 3261 section 12.2.1.2); a NOTIFY speaks of its subscription alone (RFC 5057 section 5.1). */
+  #lost({ method }: ClientTransaction, now: number, out: EndpointOutput[]): void {
     const call = this.#call;
-    if (call?.at !== 'confirmed') return;
+    if (call?.at !== 'confirmed' || method === 'NOTIFY') return;
     ended(call, 'timeout', out);
     byeAndForget(call, now, out);
   }
@@ -176,8 +184,8 @@ class Asker implements ClientUser {
     return again;
   }
 
-  onFailure(_transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void {
+  onFailure(transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void {
     out.push({ do: 'no-response', transaction: this.#handle, why });
-    if (why === 'timeout') this.#lost(now, out);
+    if (why === 'timeout') this.#lost(transaction, now, out);
   }
 }

@@ -79,13 +79,15 @@ export function register(
   if (scheme !== 'sip' && scheme !== 'sips') return refuse(400, 'Address Of Record Is No SIP URI');
   const outbound = outboundOf(request);
   if (outbound === 'first-hop-lacks-it') return refuse(439, 'First Hop Lacks Outbound Support');
-  const before = bindings.filter((one) => one.expiresAt > now);
+  const before = bindings.every((one) => one.expiresAt > now)
+    ? bindings
+    : bindings.filter((one) => one.expiresAt > now);
   const change: Change = { request, now, options, named: outbound === 'used' };
   const after = request.contactStar ? removeAll(before, request) : applyContacts(before, change);
   if (!Array.isArray(after)) return after;
   const changed = after.length !== bindings.length || after.some((one) => !bindings.some((old) => isSame(old, one)));
   bindings.splice(0, bindings.length, ...after);
-  const headers: [string, string][] = request.headerAll('path').map((value) => ['Path', value]);
+  const headers: [string, string][] = request.headerAll('Path').map((value) => ['Path', value]);
   if (outbound === 'used') {
     headers.push(['Require', 'outbound']);
     if (options.flowTimer !== undefined) headers.push(['Flow-Timer', String(options.flowTimer)]);
@@ -120,8 +122,11 @@ function retain(bindings: Bindings, keep: (one: Binding) => boolean): boolean {
   return removed;
 }
 
-const isSame = (a: Binding, b: Binding): boolean =>
-  a.uri === b.uri && a.flow === b.flow && a.path.join() === b.path.join();
+const isSame = (a: Binding, b: Binding): boolean => a.uri === b.uri && a.flow === b.flow && isSamePath(a.path, b.path);
+
+/** The same Path values in the same order. */
+export const isSamePath = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((value, at) => value === b[at]);
 
 function refuse(status: RegisterOutcome['status'], reason: string, headers: [string, string][] = []): RegisterOutcome {
   return { status, reason, contacts: [], headers, changed: false };
@@ -172,6 +177,8 @@ function applyContacts(before: Bindings, change: Change): Bindings | RegisterOut
   return after;
 }
 
+const NO_PATH: readonly string[] = [];
+
 /** A refresh keeps the text that is kept already. */
 function bind(contact: NameAddr, change: Change, expiresAt: number, old: Binding | undefined): Binding {
   const { request, options, named } = change;
@@ -181,7 +188,7 @@ function bind(contact: NameAddr, change: Change, expiresAt: number, old: Binding
     if (name !== 'expires' && (named || name !== 'reg-id'))
       params.set(own(name), value === undefined ? undefined : own(value));
   }
-  const path = request.headerAll('path').map(own);
+  const path = request.header('Path') === undefined ? NO_PATH : request.headerAll('Path').map(own);
   const uri = old?.uri === contact.uri ? old.uri : own(contact.uri);
   return { uri, params, callId: own(request.callId), cseq: request.cseq.n, expiresAt, flow, path };
 }

@@ -20,9 +20,18 @@ interface Notify {
   readonly state?: string;
   readonly body?: string;
   readonly callId?: string;
+  readonly event?: string;
 }
 
-const notify = ({ n, tag = 'theirs', to = 'ours', state = 'active;expires=600', body = 'b', callId = 'c1' }: Notify) =>
+const notify = ({
+  n,
+  tag = 'theirs',
+  to = 'ours',
+  state = 'active;expires=600',
+  body = 'b',
+  callId = 'c1',
+  event = 'message-summary',
+}: Notify) =>
   newRequest(
     'NOTIFY',
     WATCHED.contact,
@@ -32,8 +41,8 @@ const notify = ({ n, tag = 'theirs', to = 'ours', state = 'active;expires=600', 
       ['Call-ID', callId],
       ['CSeq', `${n} NOTIFY`],
       ['Contact', '<sip:switch@10.0.0.1>'],
-      ['Event', 'message-summary'],
-      ['Subscription-State', state],
+      ['Event', event],
+      ...(state === '' ? [] : [['Subscription-State', state] as const]),
     ],
     body,
   );
@@ -88,6 +97,15 @@ describe('a subscription of ours', () => {
     expect(one.due).toBe(5_000 + SUBSCRIBE_AGAIN);
     const next = one.request(WATCHED);
     expect([next.header('To'), next.cseq.n]).toEqual([atOnce ? '<sip:1@h>' : '<sip:1@h>;tag=theirs', 3]);
+  });
+
+  test('is not changed by a NOTIFY of another package, or that does not say how it stands', () => {
+    const one = make();
+    one.answered(answer(one.request(WATCHED), 200, 600), 0);
+    expect(one.notified(notify({ n: 5, event: 'dialog' }), 0)).toEqual({ status: 489 });
+    expect(one.notified(notify({ n: 5, state: '' }), 0)).toEqual({ status: 400 });
+    expect(one.request(WATCHED).header('To')).toBe('<sip:1@h>');
+    expect(one.notified(notify({ n: 1 }), 0)).toEqual({ status: 200, body: 'b' });
   });
 
   test('that is ended by the notifier is wanted at once, and may have another dialog', () => {

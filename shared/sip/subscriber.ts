@@ -6,6 +6,7 @@ import { NEVER } from '../kernel/machine.ts';
 import type { HeaderLine } from './build.ts';
 import { type Dialog, dialogOfInvite, dialogRequest } from './dialog.ts';
 import { newRequest, type SipMessage } from './message.ts';
+import { refuseNotify } from './stray-notify.ts';
 
 /** Milliseconds until a refused or unanswered SUBSCRIBE is tried again. */
 export const SUBSCRIBE_AGAIN = 60_000;
@@ -76,18 +77,20 @@ export class Subscriber {
   }
 
   /**
-   * A NOTIFY: its status, and the body where it is news. The first one makes the dialog (RFC 6665 section 4.4.1): a notifier whose NOTIFY
+   * A NOTIFY: its status, and the body where it is news. One of another package, or that does not say how the subscription stands, changes
+   * nothing. The first one makes the dialog (RFC 6665 section 4.4.1): a notifier whose NOTIFY
    * overtakes its 200 is heard all the same.
    */
   notified(message: SipMessage, now: number): { readonly status: number; readonly body?: string } {
     const own = message.callId === this.callId && message.to.params.get('tag') === this.#tag;
     const remoteTag = message.from.params.get('tag');
     const known = this.#dialog === undefined || this.#dialog.remoteTag === remoteTag;
-    if (!own || remoteTag === undefined || !known) return { status: 481 };
+    const { status } = refuseNotify(message, [this.#o.event]);
+    if (status !== 481 || !own || remoteTag === undefined || !known) return { status };
     if (message.cseq.n <= this.#lastNotify) return { status: 500 };
     this.#lastNotify = message.cseq.n;
-    const state = message.header('Subscription-State')?.trim().toLowerCase() ?? 'active';
-    if (state.startsWith('terminated')) {
+    const state = message.header('Subscription-State')?.trim().toLowerCase();
+    if (state?.startsWith('terminated') === true) {
       this.forget();
       this.due = now;
     } else this.#learn(message);

@@ -18,6 +18,15 @@ export class Tokens {
 
   /** `octets` random octets as lower-case hex; 8 suffice for a tag or branch (RFC 3261 section 19.3 asks for 32 bits). */
   next(octets: number): string {
+    return this.#mark + this.#draw(octets);
+  }
+
+  /** 32 random bits that no message shows. */
+  secret(): number {
+    return Number.parseInt(this.#draw(4), 16);
+  }
+
+  #draw(octets: number): string {
     const length = 2 * octets;
     if (this.#at + length > this.#pool.length) {
       this.#pool = hex(this.#random.bytes(PORTION));
@@ -25,7 +34,7 @@ export class Tokens {
     }
     const token = this.#pool.slice(this.#at, this.#at + length);
     this.#at += length;
-    return this.#mark + token;
+    return token;
   }
 
   /** A number in [0, 1), for jitter. */

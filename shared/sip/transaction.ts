@@ -30,6 +30,7 @@ import {
   type RequestServerState,
   requestServer,
 } from './request-server.ts';
+import type { Answer } from './settled.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 import { isReliable } from './types.ts';
 import { write } from './write.ts';
@@ -41,6 +42,19 @@ export interface ClientUser {
   onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void;
   /** No final response came, or none can come any more. */
   onFailure(transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void;
+  /** Of an INVITE that was answered: what is left to do, where that is but to repeat its ACK. */
+  answered?(): { readonly acked: Acked; readonly user: LateUser } | undefined;
+}
+
+/** Who answered, and our ACK as sent; undefined while the user owes the answer to a late offer. */
+export interface Acked {
+  readonly tag: string;
+  readonly ack: string | undefined;
+}
+
+/** Hears of a 2xx of another fork, acknowledges it and ends it. `ack`: that of the first, as sent. */
+export interface LateUser {
+  forked(ack: string, flow: Flow, message: SipMessage, now: number, out: EndpointOutput[]): Acked;
 }
 
 /** The user of a server transaction. */
@@ -102,6 +116,11 @@ export class ClientTransaction implements Timed {
   /** True once a provisional response came and while no final one has: the time for CANCEL. */
   get proceeding(): boolean {
     return (this.#invite?.at ?? this.#other?.at) === 'proceeding';
+  }
+
+  /** The final response came, and there is no more to do than to wait for copies of it. */
+  get completed(): boolean {
+    return this.#invite === undefined ? this.#other?.at === 'completed' : this.#invite.at === 'accepted';
   }
 
   due(): number {
@@ -239,6 +258,16 @@ export class ServerTransaction implements Timed {
     return at === 'trying' || at === 'proceeding';
   }
 
+  /** The final response went, a 2xx was acknowledged, and there is no more to do than to wait for copies of the request. */
+  get completed(): boolean {
+    return this.#invite === undefined ? this.#other?.at === 'completed' : this.#invite.at === 'accepted' && !this.user;
+  }
+
+  /** What a copy of the request gets; undefined: nothing. */
+  get answer(): Answer | undefined {
+    return this.#response === undefined ? undefined : { flow: this.#back, text: this.#response };
+  }
+
   due(): number {
     if (this.#invite) return inviteServer.due(this.#invite);
     return this.#other ? requestServer.due(this.#other) : NEVER;
@@ -305,7 +334,7 @@ export class ServerTransaction implements Timed {
   }
 
   #reply(message: SipMessage, out: EndpointOutput[]): void {
-    const text = own(write(message));
+    const text = write(message);
     // The 2xx of an INVITE is repeated by its user alone (RFC 6026 section 8.7).
     this.#response = this.#invite?.at === 'accepted' ? undefined : text;
     if (message.status >= 200) this.request = undefined;

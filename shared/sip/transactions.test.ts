@@ -72,3 +72,39 @@ it('a CANCEL is answered although its INVITE is over before it', () => {
   duo.run(100);
   expect(duo.a.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
 });
+
+const invite = (branch: string, method: string, seq: number, more: readonly string[] = []) =>
+  [
+    `${method} sip:b@10.0.0.2 SIP/2.0`,
+    `Via: SIP/2.0/UDP 10.0.0.1:5060;branch=${branch}`,
+    ...['Max-Forwards: 70', 'From: <sip:a@10.0.0.1>;tag=a', 'Contact: <sip:a@10.0.0.1:5060>', 'Call-ID: one'],
+    ...[`CSeq: ${seq} ${method}`, ...more, '', ''],
+  ].join('\r\n');
+
+it('an answered and acknowledged INVITE leaves what absorbs its copies, and what CANCEL asks for', () => {
+  const duo = new Duo();
+  const side = duo.b;
+  const to = 'To: <sip:b@10.0.0.2>';
+  duo.deliver(side, invite('z9hG4bKi', 'INVITE', 1, [to]));
+  const { call } = side.last('incoming');
+  side.act((endpoint, now, out) => endpoint.answer(call, { sdp: 'v=0\r\n', contact: 'sip:b@10.0.0.2' }, now, out));
+  const tag = side.endpoint.dialogId(call)?.localTag ?? '';
+  duo.deliver(side, invite('z9hG4bKa', 'ACK', 1, [`${to};tag=${tag}`]));
+  expect(side.endpoint.counts()).toEqual({ transactions: 1, calls: 1 });
+  const [told, sent] = [side.told.length, side.lines.length];
+  duo.deliver(side, invite('z9hG4bKi', 'INVITE', 1, [to]));
+  duo.deliver(side, invite('z9hG4bKi', 'ACK', 1, [`${to};tag=${tag}`]));
+  expect([side.told.length, side.lines.length]).toEqual([told, sent]);
+  duo.deliver(side, invite('z9hG4bKi', 'CANCEL', 1, [to]));
+  expect(side.lines.at(-1)).toBe('200 CANCEL');
+  // The same along another way.
+  duo.deliver(side, invite('z9hG4bKother', 'INVITE', 1, [to]));
+  expect(side.lines.at(-1)).toBe('482 INVITE');
+  duo.deliver(side, invite('z9hG4bKb', 'BYE', 2, [`${to};tag=${tag}`]));
+  expect(side.lines.at(-1)).toBe('200 BYE');
+  const answers = side.lines.length;
+  duo.deliver(side, invite('z9hG4bKb', 'BYE', 2, [`${to};tag=${tag}`]));
+  expect(side.lines.slice(answers)).toEqual(['200 BYE']);
+  duo.run(33_000);
+  expect(side.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
+});

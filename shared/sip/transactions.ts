@@ -1,10 +1,14 @@
 /** The transaction layer: RFC 3261 section 17 with RFC 6026, matching by section 17.1.3 and 17.2.3. */
+import { NEVER } from '../kernel/machine.ts';
 import { Roster } from '../kernel/roster.ts';
+import { AnsweredInvite } from './answered-invite.ts';
 import { ackFailure, viaValue } from './build.ts';
 import { Deadlines } from './deadlines.ts';
 import type { SipMessage } from './message.ts';
 import { own } from './params.ts';
 import { nameAt, Places } from './places.ts';
+import { type Name, Settled } from './settled.ts';
+import { TRY_TIME } from './timers.ts';
 import type { Tokens } from './tokens.ts';
 import {
   ClientTransaction,
@@ -13,6 +17,7 @@ import {
   type SameCall,
   type ServerPlace,
   ServerTransaction,
+  sendAgain,
 } from './transaction.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 import { isReliable } from './types.ts';
@@ -31,7 +36,14 @@ export class Transactions implements Holder {
   readonly deadlines = new Deadlines();
   readonly #tokens: Tokens;
   /** A CANCEL hangs on its INVITE, whose branch it has. */
-  readonly #clients = new Places<ClientTransaction>();
+  readonly #clients = new Places<ClientTransaction | AnsweredInvite>();
+  /** Those that were answered, in the order of their ends. */
+  #answered: { first: AnsweredInvite | undefined; last: AnsweredInvite | undefined; count: number } = {
+    ...{ first: undefined, last: undefined, count: 0 },
+  };
+  /** Server transactions that only wait for copies; what copies along another way are known by. */
+  readonly #settled: Settled;
+  readonly #begun: Settled;
   readonly #servers = new Map<string, SameCall>();
   /** The Call-ID that was looked for last, and what there was. */
   #asked = '';
@@ -46,10 +58,34 @@ export class Transactions implements Holder {
 
   constructor(tokens: Tokens) {
     this.#tokens = tokens;
+    this.#settled = new Settled(() => tokens.secret());
+    this.#begun = new Settled(() => tokens.secret());
   }
 
   get count(): number {
-    return this.#count;
+    return this.#count + this.#answered.count + this.#settled.size;
+  }
+
+  /** When something is to be done next; NEVER where nothing waits. */
+  due(): number {
+    const { first } = this.#answered;
+    return Math.min(this.deadlines.next(), first?.endAt ?? NEVER, this.#settled.next() ?? NEVER);
+  }
+
+  /** Ticks what is due, and forgets what is over. */
+  run(now: number, out: EndpointOutput[]): void {
+    this.deadlines.run(now, out);
+    this.#settled.run(now);
+    this.#begun.run(now);
+    const answered = this.#answered;
+    for (let { first } = answered; first !== undefined && first.endAt <= now; { first } = answered) {
+      answered.first = first.next;
+      // What is over must not lead to what is not.
+      first.next = undefined;
+      answered.count--;
+      this.#clients.free(first.place);
+    }
+    if (answered.first === undefined) answered.last = undefined;
   }
 
   /** Puts a Via on `request` and sends it. */
@@ -77,7 +113,7 @@ export class Transactions implements Holder {
   /** Sends a request that has no transaction, the ACK for a 2xx (section 13.2.2.4), and gives its wire form. */
   sendAck(ack: SipMessage, flow: Flow, out: EndpointOutput[]): string {
     ack.pushVia(viaValue(flow, `${COOKIE}${this.#tokens.next(10)}`));
-    const text = own(write(ack));
+    const text = write(ack);
     out.push({ do: 'send', flow, message: ack, text });
     return text;
   }
@@ -96,11 +132,35 @@ export class Transactions implements Holder {
     // With a further Via it is another element's (section 8.1.3.3).
     if (branch === undefined || message.hasFurtherVia) return false;
     const first = this.#clients.of(branch);
+    if (first instanceof AnsweredInvite) return first.branch === branch && late(first, message, now, out);
     if (first === undefined || first.named.branch !== branch) return false;
     const transaction = first.method === message.method ? first : first.cancel;
     if (transaction === undefined || transaction.gone || transaction.method !== message.method) return false;
     transaction.respond(message, now, out);
-    this.deadlines.plan(transaction);
+    if (transaction !== first || !this.#lessen(transaction, now)) this.deadlines.plan(transaction);
+    return true;
+  }
+
+  /** Lets go of a transaction that waits for no more than copies of its response; false where it may not. */
+  #lessen(transaction: ClientTransaction, now: number): boolean {
+    const { flow, user, named, cancel } = transaction;
+    if (!transaction.completed || transaction.gone || cancel !== undefined || isReliable(flow)) return false;
+    const left = transaction.method === 'INVITE' ? user.answered?.() : undefined;
+    if (transaction.method === 'INVITE' && left === undefined) return false;
+    transaction.gone = true;
+    this.#count--;
+    this.deadlines.forget(transaction);
+    // A response without its transaction is dropped, which is all that timer K waits for.
+    if (left === undefined) {
+      this.#clients.free(named.place);
+      return true;
+    }
+    const answered = new AnsweredInvite(named.branch, flow, left.acked, left.user, now + TRY_TIME);
+    this.#clients.put(named.place, answered);
+    if (this.#answered.last === undefined) this.#answered.first = answered;
+    else this.#answered.last.next = answered;
+    this.#answered.last = answered;
+    this.#answered.count++;
     return true;
   }
 
@@ -115,11 +175,24 @@ export class Transactions implements Holder {
     return this.#others.size === 0 ? undefined : this.#others.get(serverKey(request, method));
   }
 
+  /** True where it belongs to a server transaction that only waits for copies: a copy of the request gets its answer again. */
+  isSettled(request: SipMessage, method: string, octets: number, now: number, out: EndpointOutput[]): boolean {
+    this.#settled.run(now);
+    const { branch = '', host, port = -1 } = request.topVia ?? NO_VIA;
+    const found = this.#settled.find([request.callId, branch, host, method, port]);
+    if (found === undefined) return false;
+    const answer = request.method === method ? this.#settled.answerOf(found) : undefined;
+    if (answer !== undefined && isCopy(octets, this.#settled.octetsOf(found))) sendAgain(answer.flow, answer.text, out);
+    return true;
+  }
+
   /** True where the same request outside a dialog is being served already, having come another way (section 8.2.2.2). */
-  isMerged(request: SipMessage): boolean {
+  isMerged(request: SipMessage, now: number): boolean {
     const { callId, method, cseq, fromTag } = request;
     for (let one = this.#ofCall(callId)?.first; one !== undefined; one = one.next)
       if (one.begins && one.seq === cseq.n && one.method === method && one.fromTag === fromTag) return true;
+    this.#begun.run(now);
+    if (this.#begun.find(begunName(callId, fromTag, method, cseq.n)) !== undefined) return true;
     return this.#merged.size > 0 && this.#merged.has(mergeKeyOf(request));
   }
 
@@ -167,7 +240,27 @@ export class Transactions implements Holder {
   /** Steps a server transaction and keeps its deadline in view. */
   reply(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
     transaction.reply(message, now, out);
-    this.deadlines.plan(transaction);
+    if (!this.settle(transaction, now)) this.deadlines.plan(transaction);
+  }
+
+  /** Makes a number of a server transaction that waits for no more than copies of its request; false where it may not. */
+  settle(transaction: ServerTransaction, now: number): boolean {
+    const { completed, gone, same, flow, method, begins, branch, host, port, fromTag, seq, answer } = transaction;
+    if (!completed || gone || same === undefined || isReliable(flow)) return false;
+    const { callId } = same;
+    const endAt = now + TRY_TIME;
+    if (begins && !this.#begun.keep(begunName(callId, fromTag, method, seq), 0, undefined, endAt)) return false;
+    if (!this.#settled.keep([callId, branch, host, method, port ?? -1], transaction.size, answer, endAt)) return false;
+    this.#forgotten(transaction);
+    this.#leave(same, transaction);
+    return true;
+  }
+
+  #forgotten(transaction: ServerTransaction): void {
+    transaction.gone = true;
+    this.#count--;
+    this.deadlines.forget(transaction);
+    this.unhang(transaction.flow, transaction);
   }
 
   ack(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -183,15 +276,12 @@ export class Transactions implements Holder {
     this.unhang(transaction.flow, transaction);
     const { place } = transaction.named;
     const first = this.#clients.at(place);
-    if (first?.gone === true && first.cancel?.gone !== false) this.#clients.free(place);
+    if (first instanceof ClientTransaction && first.gone && first.cancel?.gone !== false) this.#clients.free(place);
   }
 
   forgetServer(transaction: ServerTransaction): void {
     if (transaction.gone) return;
-    transaction.gone = true;
-    this.#count--;
-    this.deadlines.plan(transaction);
-    this.unhang(transaction.flow, transaction);
+    this.#forgotten(transaction);
     const { same, apart } = transaction;
     if (same !== undefined) this.#leave(same, transaction);
     if (apart === undefined) return;
@@ -235,6 +325,23 @@ export class Transactions implements Holder {
     for (const item of set) item.broken(now, out);
   }
 }
+
+const NO_VIA = { branch: '', host: '', port: -1 };
+
+/** A copy is as long as its request: what is much shorter wants our answer sent at the price of a few octets. */
+export const isCopy = (octets: number, size: number): boolean => octets * 2 >= size;
+
+/** A 2xx of an INVITE that was answered; any other response changes nothing. */
+function late(invite: AnsweredInvite, message: SipMessage, now: number, out: EndpointOutput[]): boolean {
+  if (message.method === 'INVITE' && message.status >= 200 && message.status < 300) invite.respond(message, now, out);
+  return true;
+}
+
+/** What the copies of a request outside a dialog share, whatever way they come (section 8.2.2.2). */
+const begunName = (callId: string, fromTag: string | undefined, method: string, seq: number): Name => [
+  ...([callId, fromTag ?? '', fromTag === undefined ? '-' : '', method] as const),
+  seq,
+];
 
 /**
  * Names the server transaction that a request belongs to: branch, sent-by and method (section 17.2.3; for ACK the method is its

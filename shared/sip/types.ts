@@ -119,7 +119,7 @@ export type EndpointOutput =
       readonly why: 'bye' | 'cancel' | 'no-ack' | 'transport' | 'timeout';
       readonly message?: SipMessage;
     }
-  /** The other side offers anew (re-INVITE or UPDATE; absent SDP: it asks for an offer): `acceptOffer` or `refuseOffer`. */
+  /** The other side offers anew (re-INVITE, or UPDATE, which may come before the answer; absent SDP: it asks for an offer): `acceptOffer` or `refuseOffer`. */
   | { readonly do: 'offer'; readonly call: CallHandle; readonly sdp?: string }
   /** What became of our re-INVITE. */
   | {
@@ -223,11 +223,16 @@ export interface SipEndpoint {
   release(call: CallHandle, now: number): SipMessage | undefined;
   /** Ends a call as its state demands: CANCEL, refusal 487/603 or BYE. `reason` goes into a Reason header (RFC 3326). */
   hangup(call: CallHandle, reason: string, now: number, out: EndpointOutput[]): void;
-  /** Offers anew inside the dialog; 491 glare is retried by the endpoint as RFC 3261 section 14.1 says. */
-  reoffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void;
+  /**
+   * Offers anew inside the dialog; 491 glare is retried by the endpoint as RFC 3261 section 14.1 says. Without SDP the other side is
+   * asked for an offer (RFC 3261 section 14.1): it comes in `reoffered`, and the answer is given by `acceptOffer`.
+   */
+  reoffer(call: CallHandle, sdp: string | undefined, now: number, out: EndpointOutput[]): void;
+  /** Offers anew before the call is answered, by UPDATE (RFC 3311), whose outcome is `reoffered`: 488 where the other side cannot take it, 491 by glare. */
+  offerEarly(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void;
   acceptOffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void;
   refuseOffer(call: CallHandle, status: number, now: number, out: EndpointOutput[]): void;
-  /** Sends a request inside the dialog; 481, 408 or silence ends the call (RFC 3261 section 12.2.1.2). */
+  /** Sends a request inside the dialog; 481, 408 or silence ends the call (RFC 3261 section 12.2.1.2), unless it was a NOTIFY. */
   requestInDialog(
     call: CallHandle,
     method: string,
@@ -236,6 +241,8 @@ export interface SipEndpoint {
     out: EndpointOutput[],
   ): TransactionHandle;
 
+  /** The flow that a call uses; undefined for one that is over. */
+  flowOf(call: CallHandle): Flow | undefined;
   /** The flow that an established call uses from now on (the gateway reconnected); true where it used another one before. */
   moveCall(call: CallHandle, flow: Flow): boolean;
   /**

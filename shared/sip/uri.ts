@@ -62,6 +62,20 @@ export function parseUri(text: string): SipUri | undefined {
   return { scheme, host: '', params: new Map(), opaque: text.slice(colon + 1) };
 }
 
+/** The user, and the host, of a URI that may be a usual one: then nothing more is made of it. */
+export function userOf(text: string): string | undefined {
+  const host = usualHost(text, 0, text.length);
+  if (host < 0 || endOfHost(text, host, text.length) !== text.length) return parseUri(text)?.user;
+  return host === 4 ? undefined : text.slice(4, host - 1);
+}
+
+export function hostOf(text: string): string | undefined {
+  const host = usualHost(text, 0, text.length);
+  if (host < 0 || endOfHost(text, host, text.length) !== text.length) return parseUri(text)?.host;
+  const colon = text.indexOf(':', host);
+  return (colon < 0 ? text.slice(host) : text.slice(host, colon)).toLowerCase();
+}
+
 /** A usual URI without parameters, whose host begins at `host`. */
 function usualSip(text: string, host: number): SipUri {
   const colon = text.indexOf(':', host);
