@@ -7,6 +7,7 @@
  * subscriber harms no other and is logged.
  */
 import type { Result } from '#shared/kernel/result.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import type { BusEventName, BusEvents } from '#shared/protocol/events.ts';
 import type { Fault } from '#shared/protocol/fault.ts';
 import type { ServerName } from '#shared/protocol/servers.ts';
@@ -48,7 +49,8 @@ export interface Context {
 }
 
 export type Outcome<V extends VerbName> = Result<VerbReply<V>, Fault>;
-export type Handler<V extends VerbName> = (request: VerbRequest<V>, context: Context) => Promise<Outcome<V>>;
+/** What a handler knows at once it may say at once. */
+export type Handler<V extends VerbName> = (request: VerbRequest<V>, context: Context) => Soon<Outcome<V>>;
 /** One handler for every verb of a part: a missing one does not compile. */
 export type Handlers<S extends ServerName> = { readonly [V in VerbsOf<S>]: Handler<V> };
 
@@ -61,6 +63,8 @@ export interface Bus {
     context: Context,
     timeout?: number,
   ): Promise<Outcome<V>>;
+  /** The same, with the reply at once where the part is in this process and has it. */
+  ask<V extends VerbName>(verb: V, request: VerbRequest<V>, context: Context, timeout?: number): Soon<Outcome<V>>;
   publish<E extends BusEventName>(event: E, data: BusEvents[E]): void;
   subscribe<E extends BusEventName>(event: E, handler: (data: BusEvents[E]) => void): () => void;
   /** True while some part serves the verbs of `part`. */

@@ -58,6 +58,32 @@ describe('requests', () => {
     expect(await ask()).toMatchObject(gone);
   });
 
+  it('are answered at once where the part knows at once and who asks can take it', async () => {
+    const asked = () => bus.ask('qos.list', {}, SELF);
+    expect(asked()).toMatchObject({ ok: false, fault: { code: 'server_unavailable' } });
+    let list: Handlers<'qos'>['qos.list'] = () => ok({ items: [] });
+    bus.serve(
+      'qos',
+      qosWith((request, context) => list(request, context)),
+    );
+    expect(asked()).toEqual(ok({ items: [] }));
+    expect(await ask()).toEqual(ok({ items: [] }));
+    list = () => {
+      throw new Error('broken');
+    };
+    expect(asked()).toMatchObject({ ok: false, fault: { code: 'internal' } });
+    list = async () => ok({ items: [] });
+    const later = asked();
+    expect(later).toBeInstanceOf(Promise);
+    expect(await later).toEqual(ok({ items: [] }));
+    const counts = bus.counts().map(({ outcome, count }) => [outcome, count]);
+    expect(counts).toEqual([
+      ['ok', 3],
+      ['server_unavailable', 1],
+      ['internal', 1],
+    ]);
+  });
+
   it('can be changed by neither side, nor can their replies', async () => {
     const items = [{ session: 's', leg: 'l', home: 'h', kbits: 1 }];
     const got: object[] = [];

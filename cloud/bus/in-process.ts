@@ -8,6 +8,7 @@
  */
 
 import { err, type Result } from '#shared/kernel/result.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import type { BusEventName, BusEvents } from '#shared/protocol/events.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
@@ -35,7 +36,7 @@ export interface InProcessBus extends Bus {
 }
 
 type Answer = Result<unknown, Fault>;
-type AnyHandler = (request: unknown, context: Context) => Promise<Answer>;
+type AnyHandler = (request: unknown, context: Context) => Soon<Answer>;
 interface Subscriber {
   readonly hear: (data: unknown) => void;
   there: boolean;
@@ -60,7 +61,7 @@ interface Served {
 
 /** A handler of which neither what it gets nor what it says can be changed by anybody. */
 function checked(handler: AnyHandler): AnyHandler {
-  return async (request, context) => frozen(await handler(frozen(request), frozen(context)));
+  return (request, context) => soon(handler(frozen(request), frozen(context)), frozen);
 }
 
 /** Makes a bus; `log` gets what handlers and subscribers throw, `clock` drives the timeouts, `trusting` leaves what passes unfrozen. */
@@ -94,10 +95,33 @@ export function createBus(
     return err(fault('internal', `The part that serves ${verb} failed.`));
   }
 
-  /** Runs a handler and settles by what it says, or by its lateness. */
-  function ask(verb: VerbName, to: Served, request: unknown, context: Context, timeout: number): Promise<Answer> {
+  /** Runs a handler, which may answer at once. */
+  function run(verb: VerbName, { handler }: Served, request: unknown, context: Context): Soon<Answer> {
+    try {
+      return handler(request, context);
+    } catch (error) {
+      return broken(verb, error);
+    }
+  }
+
+  function ask(verb: VerbName, request: unknown, context: Context, timeout: number): Soon<Answer> {
+    const since = clock.mono();
+    const to = served.get(verb);
+    if (to === undefined) {
+      const { server } = verbs[verb];
+      const away = err(fault('server_unavailable', `The ${server} server is not running.`, { server }));
+      count(countersOf(verb), away, since);
+      return away;
+    }
+    const said = run(verb, to, request, context);
+    if (said instanceof Promise) return settled(verb, to, said, since, timeout);
+    count(to.counters, said, since);
+    return said;
+  }
+
+  /** What a handler says later, or what is said of its lateness. */
+  function settled(verb: VerbName, to: Served, said: Promise<Answer>, since: number, timeout: number): Promise<Answer> {
     return new Promise((resolve) => {
-      const since = clock.mono();
       const settle = (outcome: Answer): void => {
         if (!limits.end(wait)) return;
         count(to.counters, outcome, since);
@@ -109,11 +133,7 @@ export function createBus(
         count(to.counters, late, since);
         resolve(late);
       });
-      try {
-        to.handler(request, context).then(settle, (error: unknown) => settle(broken(verb, error)));
-      } catch (error) {
-        settle(broken(verb, error));
-      }
+      said.then(settle, (error: unknown) => settle(broken(verb, error)));
     });
   }
 
@@ -141,13 +161,17 @@ export function createBus(
       };
     },
 
-    request<V extends VerbName>(verb: V, request: VerbRequest<V>, context: Context, timeout = REQUEST_TIMEOUT) {
-      const to = served.get(verb);
-      if (to !== undefined) return ask(verb, to, request, context, timeout) as Promise<Outcome<V>>;
-      const { server } = verbs[verb];
-      const away = err(fault('server_unavailable', `The ${server} server is not running.`, { server }));
-      count(countersOf(verb), away, clock.mono());
-      return Promise.resolve(away);
+    async request<V extends VerbName>(
+      verb: V,
+      request: VerbRequest<V>,
+      context: Context,
+      timeout = REQUEST_TIMEOUT,
+    ): Promise<Outcome<V>> {
+      return (await ask(verb, request, context, timeout)) as Outcome<V>;
+    },
+
+    ask<V extends VerbName>(verb: V, request: VerbRequest<V>, context: Context, timeout = REQUEST_TIMEOUT) {
+      return ask(verb, request, context, timeout) as Soon<Outcome<V>>;
     },
 
     publish(event, data) {

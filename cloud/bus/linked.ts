@@ -1,5 +1,6 @@
 /** The bus of a part in a process of its own, and the main process's end of it: the same promises over a link (`link.ts`). */
 import { err, type Result } from '#shared/kernel/result.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import type { BusEventName, BusEvents } from '#shared/protocol/events.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
@@ -104,10 +105,19 @@ export class LinkedBus implements Bus {
     verb: V,
     request: VerbRequest<V>,
     context: Context,
-    timeout = REQUEST_TIMEOUT,
+    timeout?: number,
   ): Promise<Outcome<V>> {
-    if (this.#local.has(verbs[verb].server)) return this.#local.request(verb, request, context, timeout);
-    return (await this.#asker.ask(verb, request, context, timeout)) as Outcome<V>;
+    return this.ask(verb, request, context, timeout);
+  }
+
+  ask<V extends VerbName>(
+    verb: V,
+    request: VerbRequest<V>,
+    context: Context,
+    timeout = REQUEST_TIMEOUT,
+  ): Soon<Outcome<V>> {
+    if (this.#local.has(verbs[verb].server)) return this.#local.ask(verb, request, context, timeout);
+    return this.#asker.ask(verb, request, context, timeout) as Promise<Outcome<V>>;
   }
 
   /** It comes back over the link where somebody here listens, in the order of all. */

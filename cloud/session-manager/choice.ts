@@ -69,7 +69,8 @@ const losers = new Map<Candidate, string>();
 /** The last answer of each: a server's state is the same for very many legs. */
 const chosen = new Map<Candidate, { readonly state: string; readonly choice: Result<Choice, never> }>();
 
-interface Choice {
+/** A server, and why it. */
+export interface Choice {
   readonly server: FarmServerName;
   readonly orientation: Orientation;
   readonly why: string;
@@ -115,19 +116,31 @@ export function firstMissing(needed: readonly FarmServerName[], facts: Facts): F
   return fault('server_unavailable', `The ${server} server is not running; this request needs it.`, { server });
 }
 
+interface Quality {
+  readonly reserve: readonly ReserveStep[];
+  readonly gateway?: string;
+  readonly dscp?: string;
+}
+
 /** What of quality of service a leg gets: a reservation, or the reason why not. */
-export function quality(
-  party: PartyFacts,
-  facts: Facts,
-): { readonly reserve: readonly ReserveStep[]; readonly gateway?: string; readonly dscp?: string } {
-  const not = (why: string) => ({ reserve: [], dscp: `not marked: ${why}` });
-  if (party.line === undefined) return not('the leg goes to no home of ours');
-  if (!party.line.metered) return not('the line is unmetered');
-  if (facts.servers.get('qos')?.running !== true) return not('the qos server is not running');
-  if (party.direct) return not('the phone is registered at the softswitch itself, no gateway of the home carries it');
-  if (party.gateway === undefined) return not('no gateway of the home is connected');
+export function quality(party: PartyFacts, facts: Facts): Quality {
+  if (party.line === undefined) return UNMARKED.stranger;
+  if (!party.line.metered) return UNMARKED.unmetered;
+  if (facts.servers.get('qos')?.running !== true) return UNMARKED.away;
+  if (party.direct) return UNMARKED.direct;
+  if (party.gateway === undefined) return UNMARKED.alone;
   return { reserve: ['qos'], gateway: party.gateway };
 }
+
+const not = (why: string): Quality => ({ reserve: [], dscp: `not marked: ${why}` });
+
+const UNMARKED = {
+  stranger: not('the leg goes to no home of ours'),
+  unmetered: not('the line is unmetered'),
+  away: not('the qos server is not running'),
+  direct: not('the phone is registered at the softswitch itself, no gateway of the home carries it'),
+  alone: not('no gateway of the home is connected'),
+} as const;
 
 /** The parts of a leg that follow from its party alone. */
 export function partyOf(party: PartyFacts): Pick<LegPlan, 'party' | 'home' | 'line'> {
@@ -144,5 +157,7 @@ export function unknownParty(parties: readonly PartyFacts[]): Fault | undefined 
 
 /** The homes of the parties, each once, in order. */
 export function homesOf(parties: readonly PartyFacts[]): string[] {
-  return [...new Set(parties.flatMap((party) => (party.line === undefined ? [] : [party.line.home])))];
+  const homes: string[] = [];
+  for (const { line } of parties) if (line !== undefined && !homes.includes(line.home)) homes.push(line.home);
+  return homes;
 }

@@ -8,6 +8,7 @@ import { type Statement, sql } from '#cloud/store/store.ts';
 import type { LineFeatures } from '#shared/call/features/document.ts';
 import { BRIEF, only, restamped, type Stamped, withFields } from '#shared/call/features/merge.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 
 /** Octets of a home's document `features`: beside the other documents it has to fit into one answer to a gateway's hello. */
 export const FEATURES_OCTETS = 24 * 1024;
@@ -24,6 +25,9 @@ interface Row {
   readonly stamps: string | null;
 }
 
+/** What is known of a line's wishes. */
+export type FeaturesOf = (line: string | undefined) => LineFeatures;
+
 export class Features {
   readonly #context: Pick<PartContext, 'store' | 'bus'>;
   /** In memory, since every call asks. */
@@ -37,12 +41,16 @@ export class Features {
     this.#context = context;
   }
 
-  /** At once, once the documents are read. */
-  of(line: string | undefined): LineFeatures | Promise<LineFeatures> {
-    if (line === undefined) return NONE.features;
-    if (this.#read !== undefined) return (this.#read.get(line) ?? NONE).features;
-    return this.#stamped(line).then(({ features }) => features);
+  of(line: string | undefined): Soon<LineFeatures> {
+    return soon(this.known(), (of) => of(line));
   }
+
+  /** All documents, as they are whenever one is looked at; at once, once they are read. */
+  known(): Soon<FeaturesOf> {
+    return this.#read === undefined ? this.#all().then(() => this.#of) : this.#of;
+  }
+
+  readonly #of: FeaturesOf = (line) => ((line === undefined ? undefined : this.#read?.get(line)) ?? NONE).features;
 
   /** Writes a document, together with what else belongs to it. */
   set(line: LineRow, features: LineFeatures, wall: number, also: readonly Statement[] = []): Promise<void> {

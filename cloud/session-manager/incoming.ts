@@ -8,6 +8,7 @@ import { type Store, sql, sqlOne } from '#cloud/store/store.ts';
 import { readDialled } from '#shared/call/numbers.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { choose, type Facts, homesOf, type PartyFacts, partyOf, quality } from './choice.ts';
@@ -112,11 +113,18 @@ function normal(dialled: string): string | undefined {
   return read.kind === 'number' ? read.number : read.name;
 }
 
+/** The application that answers a number, and the home that it does it for. */
+export interface Answering {
+  readonly application: string;
+  readonly home: string;
+}
+
 /** The routes as calls look them up. */
 export class CallRoutes {
   readonly #store: Store;
   /** All that applications answer, so that an ordinary call need not ask the store. */
-  #matches: Promise<ReadonlySet<string>> | undefined;
+  #matches: ReadonlySet<string> | undefined;
+  #changes = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -124,17 +132,20 @@ export class CallRoutes {
 
   /** A route came or went. */
   changed(): void {
+    this.#changes++;
     this.#matches = undefined;
   }
 
   /** The application that answers what a phone dialled: one of the caller's home, or of the home that has the number. */
-  async find(
-    dialled: string,
-    caller: PartyFacts,
-  ): Promise<{ readonly application: string; readonly home: string } | undefined> {
+  find(dialled: string, caller: PartyFacts): Soon<Answering | undefined> {
     const match = normal(dialled);
-    this.#matches ??= this.#read();
-    if (match === undefined || !(await this.#matches).has(match)) return undefined;
+    if (match === undefined) return undefined;
+    return soon(this.#matches ?? this.#read(), (matches) =>
+      matches.has(match) ? this.#answering(match, caller) : undefined,
+    );
+  }
+
+  async #answering(match: string, caller: PartyFacts): Promise<Answering | undefined> {
     const row = await this.#store.one<Row>(
       'SELECT * FROM call_route WHERE match = ? AND (home = ? OR home = (SELECT home FROM line WHERE number = ?))',
       [match, caller.line?.home ?? '', match],
@@ -143,8 +154,12 @@ export class CallRoutes {
   }
 
   async #read(): Promise<ReadonlySet<string>> {
+    const changes = this.#changes;
     const rows = await this.#store.all<{ match: string }>('SELECT DISTINCT match FROM call_route');
-    return new Set(rows.map(({ match }) => match));
+    const matches = new Set(rows.map(({ match }) => match));
+    // A change while we read: what was read may be old.
+    if (changes === this.#changes) this.#matches = matches;
+    return matches;
   }
 }
 

@@ -6,6 +6,7 @@
  * one: it says again what the rows say, and would cost more than everything else of a call. Who reads a state takes the document, as
  * old as it is, and folds the rows behind it.
  */
+import { insertRows, readSessionRows } from '#cloud/store/journal-row.ts';
 import { type SqlValue, type Statement, type Store, sql } from '#cloud/store/store.ts';
 import type { BusEvents } from '#shared/protocol/events.ts';
 import type { LegRecord } from '#shared/protocol/leg-record.ts';
@@ -83,33 +84,6 @@ function endedIn(rows: readonly JournalRow[], first: number, after: number): End
   }
   return ended;
 }
-
-/** Rows that one statement writes, so that few texts of SQL are prepared. */
-const ROWS_TO_INSERT = 4;
-
-/** The rows at these positions, several by one statement. */
-function insertRows(rows: readonly JournalRow[], first: number): Statement[] {
-  const statements: Statement[] = [];
-  for (let at = 0; at < rows.length; at += ROWS_TO_INSERT) {
-    const end = Math.min(rows.length, at + ROWS_TO_INSERT);
-    const params: SqlValue[] = [];
-    for (let n = at; n < end; n++) {
-      const row = rows[n];
-      if (row === undefined) break;
-      params.push(row.session, row.seq, first + n, row.at, row.type, row.leg ?? null, row.cause ?? null);
-      params.push(JSON.stringify(row.data));
-    }
-    statements.push({ sql: INSERT_ROWS[end - at] ?? '', params });
-  }
-  return statements;
-}
-
-/** The statement's text by the number of rows. */
-const INSERT_ROWS: readonly string[] = Array.from(
-  { length: ROWS_TO_INSERT + 1 },
-  (_none, n) =>
-    `INSERT INTO journal (session, seq, position, at, type, leg, cause, data) VALUES ${marks(n, '(?, ?, ?, ?, ?, ?, ?, ?)')}`,
-);
 
 function marks(count: number, row: string): string {
   return Array.from({ length: count }, () => row).join(', ');
@@ -220,30 +194,12 @@ export async function readSession(store: Store, id: string): Promise<SessionStat
   return row === undefined ? undefined : stateOf(store, row);
 }
 
-interface RawRow {
-  readonly session: string;
-  readonly seq: number;
-  readonly at: number;
-  readonly type: string;
-  readonly leg: string | null;
-  readonly cause: string | null;
-  readonly data: string;
-}
-
 /** The rows of a session after `after`, oldest first, at most `limit`. */
 export async function readRows(store: Store, session: string, after: number, limit: number): Promise<JournalRow[]> {
-  const rows = await store.all<RawRow>(
-    'SELECT session, seq, at, type, leg, cause, data FROM journal WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?',
-    [session, after, limit],
-  );
-  return rows.map((row) => {
-    const { leg, cause, data, ...rest } = row;
-    return {
-      ...rest,
-      ...(leg === null ? {} : { leg }),
-      ...(cause === null ? {} : { cause }),
-      data: JSON.parse(data),
-    } as JournalRow;
+  const rows = await readSessionRows(store, session, after, limit);
+  return rows.slice(0, limit).map(({ position: _, leg, cause, ...rest }) => {
+    const named = { ...(leg === null ? {} : { leg }), ...(cause === null ? {} : { cause }) };
+    return { ...rest, ...named } as JournalRow;
   });
 }
 

@@ -10,6 +10,7 @@ import { command, enterCommands, joinCommands, markCommand, openCommand, RING_FO
 import { endLeg, endSession, finish, type Out, record, settle, tellReferrer } from './endings.ts';
 import type { Command } from './events.ts';
 import type { Input, Live, Output, Purpose, Report, Reservations } from './live.ts';
+import { standIn } from './moved.ts';
 import { findLeg, type LegState, liveLegs, type SessionState } from './session.ts';
 import { soundCommands, soundPlan } from './sound.ts';
 import { settleCommands, steer, steeringDue, steeringTick } from './steering.ts';
@@ -219,7 +220,7 @@ function advance(live: Live, to: Out): void {
   const { state } = live;
   for (const leg of state.legs) {
     if (leg.state !== 'reserved') continue;
-    const after = leg.after === undefined ? undefined : findLeg(state, leg.after);
+    const after = leg.after === undefined ? undefined : standIn(state, leg.after);
     if (leg.after !== undefined && after?.state !== 'up') {
       // What it waits for is gone: so is the leg.
       if (after === undefined || after.state === 'ended') endLeg(live, to, leg, after?.reason ?? 'lost', true);

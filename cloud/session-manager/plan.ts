@@ -5,6 +5,7 @@
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import {
+  type Choice,
   choose,
   type Facts,
   firstMissing,
@@ -44,33 +45,52 @@ export function planRoute(
   const server = choose('two parties', facts);
   if (!server.ok) return server;
   const caller = from ?? { asked: 'anonymous', direct: true };
-  const label = { from: caller.line?.number ?? caller.asked, to: to.line?.number ?? to.outside ?? to.asked };
-  const callerQuality = quality(caller, facts);
-  const calleeQuality = quality(to, facts);
-  const billed = !emergency && caller.line?.metered === true && facts.servers.get('billing')?.running === true;
-  const common = {
+  const shows = caller.line?.number ?? caller.asked;
+  const called = to.line?.number ?? to.outside ?? to.asked;
+  const first = switched(server.value, caller, { role: 'caller', from: shows, to: called }, facts);
+  const second = switched(server.value, to, { role: 'callee', from: shows, to: called }, facts);
+  if (emergency) {
+    first.emergency = true;
+    second.emergency = true;
+  } else if (caller.line !== undefined) {
+    second.payer = caller.line.home;
+    const billed = caller.line.metered && facts.servers.get('billing')?.running === true;
+    if (billed) second.reserve = ['billing', ...second.reserve];
+  }
+  return ok({ kind: 'call', homes: homesOf([caller, to]), legs: [first, second] });
+}
+
+type Drawn = { -readonly [K in keyof LegPlan]: LegPlan[K] };
+
+/** A leg of a call that the softswitch switches by itself. Calls are many: the fields are given one by one, all of them in the same order. */
+function switched(
+  { server, orientation, why }: Choice,
+  party: PartyFacts,
+  { role, from, to }: Pick<LegPlan, 'role' | 'from' | 'to'>,
+  facts: Facts,
+): Drawn {
+  const { reserve, gateway, dscp } = quality(party, facts);
+  const { line } = party;
+  const leg: Drawn = {
+    id: facts.legId(),
     kind: 'voice',
     channel: 'switched',
-    ...server.value,
-    ...label,
-    ...(emergency ? { emergency } : {}),
-  } as const;
-  return ok({
-    kind: 'call',
-    homes: homesOf([caller, to]),
-    legs: [
-      { id: facts.legId(), ...common, role: 'caller', ...partyOf(caller), ...callerQuality },
-      {
-        id: facts.legId(),
-        ...common,
-        role: 'callee',
-        ...partyOf(to),
-        ...calleeQuality,
-        ...(caller.line === undefined || emergency ? {} : { payer: caller.line.home }),
-        reserve: [...(billed ? (['billing'] as const) : []), ...calleeQuality.reserve],
-      },
-    ],
-  });
+    server,
+    orientation,
+    why,
+    from,
+    to,
+    role,
+    party: line?.number ?? party.asked,
+    reserve,
+  };
+  if (line !== undefined) {
+    leg.home = line.home;
+    leg.line = line.id;
+  }
+  if (gateway !== undefined) leg.gateway = gateway;
+  if (dscp !== undefined) leg.dscp = dscp;
+  return leg;
 }
 
 /** The API calls two parties: `from` rings first, then `to`; each gets a media endpoint, and both are joined (RFC 3725). */

@@ -21,7 +21,7 @@ type Route = VerbRequest<'session.route'>;
 export interface ReplacesTools {
   readonly runtime: Runtime;
   readonly finder: Finder;
-  readonly facts: () => Promise<Facts>;
+  readonly facts: () => Facts;
   /** The caller takes this call while it rings. */
   readonly pickUp: (ringing: { readonly live: Live; readonly leg: LegState }) => Promise<Outcome<'session.route'>>;
 }
@@ -43,7 +43,7 @@ export async function takePlace(
   }
   const refused = hindrance(live.state, old);
   if (refused !== undefined) return err(refused);
-  const planned = planWaiting(caller, request, old.home, await tools.facts());
+  const planned = planWaiting(caller, request, old.home, tools.facts());
   const [waiting] = planned.ok ? planned.value.legs : [];
   if (!planned.ok || waiting === undefined) return planned.ok ? err(fault('internal')) : planned;
   const plan = seated(waiting, old, voices(live.state));

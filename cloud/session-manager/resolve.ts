@@ -5,6 +5,7 @@ import { gatewaysOfHome, isOurs, type LineRow, lineById, lineByParty } from '#cl
 import { allTrunks, asksEnum, enumSettings, leadsOutside, type TrunkRow } from '#cloud/store/outside.ts';
 import { type Dialled, readDialled } from '#shared/call/numbers.ts';
 import { newId } from '#shared/kernel/ids.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 import { type FarmServerName, farmServers } from '#shared/protocol/servers.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { Facts, LineFacts, PartyFacts, ServerFacts } from './choice.ts';
@@ -20,14 +21,16 @@ export type Reach = NonNullable<VerbRequest<'session.route'>['reach']>;
 
 export interface Resolver {
   /** Reads a line id, a number or a SIP URI as people write it; `reach`: where the phones of one line are, if it is known. */
-  party(asked: string, reach?: Reach): Promise<PartyFacts>;
+  party(asked: string, reach?: Reach): Soon<PartyFacts>;
   parties(asked: readonly string[]): Promise<PartyFacts[]>;
   /** The line behind a dialled text; `media` and `emergency` come back as they are. */
   dialled(to: string): Dialled | undefined;
   /** A line whose phone is calling: known to be there. */
-  caller(line: string, direct: boolean): Promise<PartyFacts | undefined>;
-  /** How the farm is; `quick` asks nobody and knows no load. */
-  facts(quick?: boolean): Promise<Facts>;
+  caller(line: string, direct: boolean): Soon<PartyFacts | undefined>;
+  /** How the farm is. */
+  facts(): Promise<Facts>;
+  /** The same without asking anybody, and without knowing its load. */
+  atOnce(): Facts;
   stop(): void;
 }
 
@@ -83,9 +86,11 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
     return servers;
   }
 
-  async function gatewayOf(home: string): Promise<string | undefined> {
+  function gatewayOf(home: string): Soon<string | undefined> {
+    const kept = gateways.kept(home);
+    if (kept !== undefined) return kept ?? undefined;
     const find = async () => (await gatewaysOfHome(store, home)).find((row) => row.online === 1)?.id ?? null;
-    return (await gateways.get(home, find)) ?? undefined;
+    return gateways.get(home, find).then((gateway) => gateway ?? undefined);
   }
 
   async function whereabouts(
@@ -148,17 +153,21 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
 
   return {
     parties,
-    party: async (asked, reach) =>
-      known(asked, reach) ?? (await parties([asked], reach))[0] ?? { asked, direct: false },
+    party: (asked, reach) =>
+      known(asked, reach) ?? parties([asked], reach).then(([party]) => party ?? { asked, direct: false }),
     dialled: (to) => (isOurs(to, config) ? readDialled(to) : undefined),
-    async caller(line, direct) {
-      const row = lines.kept(line) ?? (await lines.get(line, async () => lineFacts(await lineById(store, line))));
-      if (row === undefined) return undefined;
-      const gateway = direct ? undefined : await gatewayOf(row.home);
-      const asked = row.number;
-      return gateway === undefined ? { asked, line: row, direct } : { asked, line: row, direct, gateway };
+    caller(line, direct) {
+      const row = lines.kept(line) ?? lines.get(line, async () => lineFacts(await lineById(store, line)));
+      return soon(row, (found) => {
+        if (found === undefined) return undefined;
+        const asked = found.number;
+        return soon(direct ? undefined : gatewayOf(found.home), (gateway) =>
+          gateway === undefined ? { asked, line: found, direct } : { asked, line: found, direct, gateway },
+        );
+      });
     },
-    facts: async (quick = false) => (quick ? runningNow() : { servers: await healthy(), legId }),
+    facts: async () => ({ servers: await healthy(), legId }),
+    atOnce: runningNow,
     stop: () => {
       for (const one of leave) one();
     },

@@ -1,5 +1,4 @@
 /** What routing makes of a plan: who is named as the caller, who answers and pays for the way, and whom the softswitch rings. Pure. */
-import type { known } from '#shared/call/features/presentation.ts';
 import type { PartyFacts } from './choice.ts';
 import type { LegPlan } from './events.ts';
 import type { Plan } from './plan.ts';
@@ -7,10 +6,6 @@ import type { Plan } from './plan.ts';
 /** E.164; undefined for a caller that has none. */
 export function callerNumber(caller: PartyFacts | undefined): string | undefined {
   return caller?.line?.number ?? (caller?.asked.startsWith('+') === true ? caller.asked : undefined);
-}
-
-export function noted({ name, ring }: ReturnType<typeof known>) {
-  return { ...(name === undefined ? {} : { callerName: name }), ...(ring === undefined ? {} : { ring }) };
 }
 
 /** The plan of a call from outside, with what its caller's number proved to be. */
@@ -24,9 +19,9 @@ export function stranger(number: string | undefined): PartyFacts | undefined {
 }
 
 /** Whom the softswitch rings for a leg. */
-export function rung(line: string | undefined, outside: string | undefined, owner: string | undefined) {
-  if (line !== undefined || outside === undefined) return { line: line ?? '' };
-  return { number: outside, ...(owner === undefined ? {} : { owner }) };
+export function rung(leg: string, line: string | undefined, outside: string | undefined, owner: string | undefined) {
+  if (line !== undefined || outside === undefined) return { leg, line: line ?? '' };
+  return owner === undefined ? { leg, number: outside } : { leg, number: outside, owner };
 }
 
 /** A plan of who sent the call on, with the true caller's leg in it. */

@@ -9,7 +9,7 @@ import { Roster } from '#shared/kernel/roster.ts';
 import type { Timer } from '#shared/kernel/world.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { undoCommands } from './commands.ts';
-import type { JournalRow, SessionEvent } from './events.ts';
+import type { JournalRow } from './events.ts';
 import {
   type Ended,
   type Journal,
@@ -33,8 +33,8 @@ export interface Runtime {
   begin(id: string, plan: Plan, request: unknown, also?: readonly Statement[]): { live: Live; durable: Promise<void> };
   /** Begins a session that nobody was told of yet: its first row goes with the next one, or a moment later. */
   attempt(id: string, plan: Plan, request: unknown): Live;
-  /** Feeds a machine; resolves once what it said is durable. Unknown and ended sessions ignore it. */
-  step(session: string, input: Input, also?: readonly Statement[]): Promise<void>;
+  /** Feeds a machine; resolves once what it said is durable, undefined where nothing of it has to be. Unknown and ended sessions ignore it. */
+  step(session: string, input: Input, also?: readonly Statement[]): Promise<void> | undefined;
   /** Takes the reservations of these legs, all or nothing; `step` it `reserved` or `refused` afterwards. */
   reserve(live: Live, legs: readonly LegState[]): Promise<Result<Taken, Refused>>;
   /** Writes the rows of a session that is over already; false when it stands in the journal. */
@@ -69,18 +69,20 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
 
   /** A step that nobody waits for; what fails is in the log. */
   function poke(live: Live, input: Input | { on: 'tick' }): void {
-    stepped(live, input).catch(() => undefined);
+    stepped(live, input)?.catch(() => undefined);
   }
 
   /** A step; what fails is in the log. */
-  async function stepped(live: Live, input: Input | { on: 'tick' }, also?: readonly Statement[]): Promise<void> {
-    try {
-      const written = run(live, input, also);
-      if (written !== undefined) await written;
-    } catch (error) {
-      if (stopped) return;
+  function stepped(live: Live, input: Input | { on: 'tick' }, also?: readonly Statement[]): Promise<void> | undefined {
+    const fail = (error: unknown): Promise<void> => {
+      if (stopped) return Promise.resolve();
       log.error('session.step-failed', { session: live.state.id, input: input.on, error: String(error) });
-      throw error;
+      return Promise.reject(error);
+    };
+    try {
+      return run(live, input, also)?.catch(fail);
+    } catch (error) {
+      return fail(error);
     }
   }
 
@@ -195,10 +197,10 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     return undefined;
   }
 
-  function step(session: string, input: Input, also: readonly Statement[] = []): Promise<void> {
+  function step(session: string, input: Input, also: readonly Statement[] = []): Promise<void> | undefined {
     const live = lives.get(session);
     if (live !== undefined) return stepped(live, input, also);
-    return also.length === 0 ? Promise.resolve() : alone(session, input, also);
+    return also.length === 0 ? undefined : alone(session, input, also);
   }
 
   /** What belongs to a step of a session that is over. */
@@ -213,13 +215,9 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
   }
 
   function first(id: string, plan: Plan, request: unknown): { live: Live; row: JournalRow } {
-    const data: Extract<SessionEvent, { type: 'created' }>['data'] = {
-      kind: plan.kind,
-      request,
-      homes: plan.homes,
-      legs: plan.legs,
-      ...(plan.roomSize === undefined ? {} : { roomSize: plan.roomSize }),
-    };
+    const { kind, homes, legs, roomSize } = plan;
+    const said = { kind, request, homes, legs };
+    const data = roomSize === undefined ? said : { ...said, roomSize };
     const row: JournalRow = { session: id, seq: 1, type: 'created', at: Math.round(clock.wall()), data };
     const state = apply(undefined, row);
     if (state === undefined) throw new Error('a session begins with its first row');

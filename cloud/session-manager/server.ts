@@ -45,10 +45,10 @@ export const sessionManager: Part = {
     });
     const forget = context.bus.subscribe('leg.digit', ({ session, leg, digit, duration }) => {
       // A step that fails is in the log.
-      runtime.step(session, { on: 'digit', leg, digit, duration }).catch(() => undefined);
+      runtime.step(session, { on: 'digit', leg, digit, duration })?.catch(() => undefined);
     });
     const unheed = context.bus.subscribe('leg.muted', ({ session, leg, muted }) => {
-      runtime.step(session, { on: 'flag', leg, muted }).catch(() => undefined);
+      runtime.step(session, { on: 'flag', leg, muted })?.catch(() => undefined);
     });
     const stopReconciling = keepReconciled(context, runtime);
     return {

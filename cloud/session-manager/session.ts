@@ -261,7 +261,8 @@ function end(state: SessionState, event: Extract<SessionEvent, { type: 'ending' 
 }
 
 export function findLeg(state: SessionState, id: string): LegState | undefined {
-  return state.legs.find((leg) => leg.id === id);
+  for (const leg of state.legs) if (leg.id === id) return leg;
+  return undefined;
 }
 
 export function liveLegs(state: SessionState): LegState[] {

@@ -24,7 +24,7 @@ type Route = VerbRequest<'session.route'>;
 export interface ThreeWayTools {
   readonly runtime: Runtime;
   readonly finder: Finder;
-  readonly facts: () => Promise<Facts>;
+  readonly facts: () => Facts;
   readonly begin: (plan: Plan) => Live;
 }
 
@@ -45,7 +45,7 @@ export async function bringTogether(
 ): Promise<Outcome<'session.route'>> {
   const states = [...runtime.lives.values()].map(({ state }) => state);
   const talks = talksOf(states, caller.line?.id ?? '');
-  const planned = planTogether(talks, caller, request, await facts());
+  const planned = planTogether(talks, caller, request, facts());
   if (!planned.ok) return planned;
   const full = overLimit(runtime, planned.value);
   if (full !== undefined) return err(full);

@@ -25,20 +25,19 @@ export function voiceHandlers(
   const { world, bus, store } = context;
 
   return {
-    async 'leg.report'(report) {
-      const { session, event, at, callId, reason } = report;
+    'leg.report'({ session, leg: id, event, at, callId, reason }) {
       const live = runtime.lives.get(session);
-      const leg = live === undefined ? undefined : findLeg(live.state, report.leg);
-      const over = leg === undefined || leg.state === 'ended';
-      if (over && event === 'answered') {
-        // Answered in the moment of its end: nobody would ever close it.
-        await sendCommand(bus, command('channel.close', { session, leg: report.leg, reason: 'hangup' }));
-        return err(fault('not_found', 'This leg has ended.'));
-      }
-      const durable = runtime.step(session, { on: 'report', leg: report.leg, event, at, callId, reason });
-      if (event === 'ringing') void durable.catch(() => undefined);
-      else await durable;
-      return ok(runtime.lives.has(session) ? {} : { over: true });
+      const leg = live === undefined ? undefined : findLeg(live.state, id);
+      // Answered in the moment of its end: nobody would ever close it.
+      if (event === 'answered' && (leg === undefined || leg.state === 'ended'))
+        return sendCommand(bus, command('channel.close', { session, leg: id, reason: 'hangup' })).then(() =>
+          err(fault('not_found', 'This leg has ended.')),
+        );
+      const durable = runtime.step(session, { on: 'report', leg: id, event, at, callId, reason });
+      const told = () => ok(runtime.lives.has(session) ? {} : { over: true });
+      if (event !== 'ringing' && durable !== undefined) return durable.then(told);
+      durable?.catch(() => undefined);
+      return told();
     },
 
     async 'voice.report'(request, asked) {

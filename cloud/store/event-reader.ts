@@ -4,6 +4,7 @@
  * of one source, hence those of one session's journal, always keep their order.
  */
 import { type Fact, sessionData, wantsType } from './cloud-event.ts';
+import { type JournalEntry, readJournal } from './journal-row.ts';
 import type { Store } from './store.ts';
 
 /** A place in both sources: the last position read of each. */
@@ -47,17 +48,6 @@ interface LogRow {
   readonly data: string;
 }
 
-interface JournalRow {
-  readonly position: number;
-  readonly session: string;
-  readonly seq: number;
-  readonly at: number;
-  readonly type: string;
-  readonly leg: string | null;
-  readonly cause: string | null;
-  readonly data: string;
-}
-
 /** The text of a cursor; opaque to those who get it. */
 export function writeCursor({ journal, log }: EventCursor): string {
   return `${journal.toString(36)}-${log.toString(36)}`;
@@ -93,20 +83,17 @@ export function hears({ homes, types, session }: EventFilter, fact: Fact): boole
 export async function readWindow(store: Store, after: EventCursor): Promise<EventPage> {
   const [log, journal] = await Promise.all([
     store.all<LogRow>('SELECT * FROM event WHERE position > ? ORDER BY position LIMIT ?', [after.log, ROWS_AT_ONCE]),
-    store.all<JournalRow>(
-      'SELECT position, session, seq, at, type, leg, cause, data FROM journal WHERE position > ? ORDER BY position LIMIT ?',
-      [after.journal, ROWS_AT_ONCE],
-    ),
+    readJournal(store, after.journal, ROWS_AT_ONCE),
   ]);
-  const homes = await homesOf(store, [...new Set(journal.map((row) => row.session))]);
+  const homes = await homesOf(store, [...new Set(journal.rows.map((row) => row.session))]);
   const items: ReadFact[] = [];
   let cursor = after;
   const next = { log: 0, journal: 0 };
   // A full page of one source says nothing about what follows it, so the other one may not run ahead.
-  const full = { log: log.length === ROWS_AT_ONCE, journal: journal.length === ROWS_AT_ONCE };
+  const full = { log: log.length === ROWS_AT_ONCE, journal: journal.more };
   for (;;) {
     const a = log[next.log];
-    const b = journal[next.journal];
+    const b = journal.rows[next.journal];
     if ((a === undefined && full.log) || (b === undefined && full.journal)) break;
     if (a !== undefined && (b === undefined || a.at <= b.at)) {
       next.log++;
@@ -147,7 +134,7 @@ function fromLog(row: LogRow): Fact {
   };
 }
 
-function fromJournal(row: JournalRow, homes: readonly string[]): Fact {
+function fromJournal(row: JournalEntry, homes: readonly string[]): Fact {
   return {
     id: `${row.session}.${row.seq}`,
     type: `home.session.v1.${row.type}`,
@@ -156,6 +143,6 @@ function fromJournal(row: JournalRow, homes: readonly string[]): Fact {
     subject: row.leg ?? row.session,
     at: row.at,
     seq: row.seq,
-    data: sessionData({ ...row, data: JSON.parse(row.data) }),
+    data: sessionData(row),
   };
 }

@@ -2,6 +2,7 @@
 import type { Migration } from './migration.ts';
 import { billingSchema } from './schema/billing.ts';
 import { callSchema } from './schema/call.ts';
+import { callRowSchema } from './schema/call-row.ts';
 import { chargeSchema } from './schema/charge.ts';
 import { directorySchema } from './schema/directory.ts';
 import { eCenterSchema } from './schema/e-center.ts';
@@ -46,4 +47,5 @@ export const migrations: readonly Migration[] = [
   softswitchProcessSchema,
   outsideCallSchema,
   leanCallSchema,
+  callRowSchema,
 ];

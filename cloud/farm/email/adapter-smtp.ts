@@ -17,6 +17,8 @@ export interface DoorOptions {
 export interface OpenDoor {
   readonly bound: Address;
   readonly connections: () => number;
+  /** Shows another certificate from the next connection on. */
+  readonly renew: (own: Pick<DoorOptions, 'certificate' | 'key'>) => void;
   close(): Promise<void>;
 }
 
@@ -222,6 +224,7 @@ function listen(server: SMTPServer, { address }: DoorOptions): Promise<OpenDoor>
       resolve({
         bound: { host: address.host, port },
         connections: () => server.connections.size,
+        renew: ({ certificate, key }) => server.updateSecureContext({ cert: certificate, key }),
         close: () => new Promise((closed) => server.close(() => closed())),
       });
     });

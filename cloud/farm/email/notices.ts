@@ -3,6 +3,7 @@
  * is derived from session and leg, and stands in the commit that puts the mail into the mailbox.
  */
 import { type LineRow, lineById } from '#cloud/store/directory.ts';
+import { readSessionRows } from '#cloud/store/journal-row.ts';
 import type { Store } from '#cloud/store/store.ts';
 import type { LegRecord } from '#shared/protocol/leg-record.ts';
 import { mailDate } from './compose.ts';
@@ -12,6 +13,8 @@ import type { Note } from './send.ts';
 
 /** Rows of the journal in one reading. */
 const ROWS_AT_ONCE = 200;
+/** Rows of one session that are looked at: who is missed is known by then. */
+const ROWS_OF_SESSION = 10_000;
 
 /** Why a call to a line that was not answered is worth a mail; a declined one is not, the callee knows of it. */
 const MISSED: ReadonlySet<string> = new Set(['no_answer', 'callee_offline', 'callee_busy', 'cancelled', 'hangup']);
@@ -31,6 +34,12 @@ interface Leg {
   readonly channel: string;
   readonly reason?: string;
 }
+
+/** The rows that say it. */
+const TELLING: ReadonlySet<string> = new Set([
+  ...['created', 'added', 'opened', 'ringing'],
+  ...['leg-ended', 'ending', 'ended'],
+]);
 
 /** What a row may say of legs. */
 interface Told {
@@ -79,13 +88,10 @@ async function noticesOf(office: Office, session: string): Promise<void> {
 
 /** The legs of a session, as its rows tell of them. */
 async function legsOf(store: Store, session: string): Promise<Leg[]> {
-  const rows = await store.all<{ leg: string | null; data: string }>(
-    "SELECT leg, data FROM journal WHERE session = ? AND type IN ('created', 'added', 'opened', 'ringing', 'leg-ended', 'ending', 'ended') ORDER BY seq",
-    [session],
-  );
   const legs = new Map<string, Leg>();
-  for (const { leg, data } of rows) {
-    const told = JSON.parse(data) as Told;
+  for (const { type, leg, data } of await readSessionRows(store, session, 0, ROWS_OF_SESSION)) {
+    if (!TELLING.has(type)) continue;
+    const told = data as Told;
     const planned = told.legs ?? (told.plan === undefined ? [] : [told.plan]);
     for (const plan of planned) legs.set(plan.id, { ...plan, state: 'planned', startedAt: 0 });
     const named = legs.get(leg ?? '');

@@ -6,6 +6,7 @@
 import type { Handlers } from '#cloud/bus/bus.ts';
 import { type MailSettings, mailDomainOf } from '#cloud/bus/config.ts';
 import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
+import { onRenewed } from '#cloud/bus/server-certificate.ts';
 import { sql } from '#cloud/store/store.ts';
 import { ok } from '#shared/kernel/result.ts';
 import { every } from '#shared/kernel/time.ts';
@@ -72,6 +73,9 @@ async function start(context: PartContext, pieces: EmailPieces): Promise<Running
     }),
     bus.subscribe('lines.changed', ({ home }) => void dropLines(office, home)),
     every(world.clock, SWEEP_EVERY, () => void sweep(office)),
+    onRenewed(context, (own) => {
+      for (const door of doors) door.renew(own);
+    }),
   ];
   return {
     health: () => ({

@@ -1,5 +1,5 @@
 /** `message.submit`: what a phone sent, told by the softswitch at once or by its gateway later. */
-import type { Context, Handler } from '#cloud/bus/bus.ts';
+import type { Context, Handler, Outcome } from '#cloud/bus/bus.ts';
 import { lineById, lineByParty } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { PLAIN_TYPE, readSubmission, type Submission } from '#shared/call/submission.ts';
@@ -45,7 +45,11 @@ export function submitHandler(desk: Desk): Submit {
  * A phone says that a message has been delivered or read on its line; only that line's phones can. It names the message as it got it:
  * by our id, or, where the house switched it, by the sender's own.
  */
-async function takeReceipt(desk: Desk, { line, to = '', delivered = [] }: Request, imdn: Imdn): ReturnType<Submit> {
+async function takeReceipt(
+  desk: Desk,
+  { line, to = '', delivered = [] }: Request,
+  imdn: Imdn,
+): Promise<Outcome<'message.submit'>> {
   const { store, world, config } = desk.context;
   const fate = FATES[imdn.status];
   const sender = await lineByParty(store, to, config);
@@ -66,7 +70,7 @@ async function takeText(
   from: NonNullable<Awaited<ReturnType<typeof lineById>>>,
   asked: Context,
   wall: number,
-): ReturnType<Submit> {
+): Promise<Outcome<'message.submit'>> {
   const { context, intake, wake } = desk;
   const { to = '', lines, callId, cseq, leg, at, delivered, text, expiresIn } = request;
   const { crypto } = context.world;
