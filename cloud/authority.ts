@@ -3,12 +3,15 @@
  * be valid long ago, so that a gateway whose clock stands at its image's build date believes them.
  */
 import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
-import type { World } from '#shared/kernel/world.ts';
+import type { Timer, World } from '#shared/kernel/world.ts';
 import type { CloudConfig } from './bus/config.ts';
+import type { PartContext } from './bus/part.ts';
 
 const NOT_BEFORE = 1_704_067_200_000;
 const YEAR = 365 * 24 * 3600 * 1000;
 const RENEW_BEFORE = 30 * 24 * 3600 * 1000;
+
+const DAY = 24 * 3600 * 1000;
 
 export type Credentials = Pick<CloudConfig, 'authority' | 'server'>;
 
@@ -48,6 +51,29 @@ export async function loadCredentials(world: World, folder: string, names: reado
   await world.disk.write(`${folder}/server.pem`, fromLatin1(certificate));
   await world.disk.write(`${folder}/server.names`, fromLatin1(wanted));
   return { authority, server: { certificate, key: key.privateKey } };
+}
+
+/**
+ * Looks every day whether the server's certificate is near its end; a new one is announced, and shown by every door without a restart.
+ * Gives the way to stop that.
+ */
+export function renewInTime({ world, bus, config }: PartContext, names: readonly string[]): () => void {
+  const look = async (): Promise<void> => {
+    const { server } = await loadCredentials(world, config.data, names);
+    if (server.certificate === config.server.certificate) return;
+    Object.assign(config.server, server);
+    world.log.info('certificate.renewed', {});
+    bus.publish('certificate.renewed', {});
+  };
+  let timer: Timer;
+  const wait = (): void => {
+    timer = world.clock.at(world.clock.mono() + DAY, () => {
+      look().catch((error: unknown) => world.log.error('certificate.not-renewed', { error: String(error) }));
+      wait();
+    });
+  };
+  wait();
+  return () => timer.cancel();
 }
 
 async function loadAuthority(world: World, folder: string): Promise<CloudConfig['authority']> {

@@ -10,7 +10,7 @@ import { createECenter } from './application-server/e-center/server.ts';
 import { ensureOperatorToken } from './application-server/open-api/credentials.ts';
 import type { FarmControl } from './application-server/open-api/farm.ts';
 import { createOpenApi } from './application-server/open-api/server.ts';
-import { loadCredentials } from './authority.ts';
+import { loadCredentials, renewInTime } from './authority.ts';
 import type { CloudConfig, MailSettings } from './bus/config.ts';
 import { createBus, type InProcessBus } from './bus/in-process.ts';
 import type { Part, PartContext } from './bus/part.ts';
@@ -124,6 +124,7 @@ export async function startCloud(world: World, settings: CloudSettings, pieces: 
     await pieces.store.close();
     throw error;
   }
+  const endRenewals = renewInTime(context, names);
   return {
     config,
     context,
@@ -131,6 +132,7 @@ export async function startCloud(world: World, settings: CloudSettings, pieces: 
     farm: control,
     operatorToken,
     async stop() {
+      endRenewals();
       await supervisor.stop();
       await pieces.store.close();
     },

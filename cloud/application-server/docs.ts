@@ -1,5 +1,6 @@
 /** The API's documents, generated from the verb table and the fault table: OpenAPI 3.1 and the page `docs/api/README.md`. Pure. */
 import { type FaultCode, faults } from '#shared/protocol/fault.ts';
+import { fieldWords } from '#shared/protocol/field-words.ts';
 import type { Family, VerbEntry } from '#shared/protocol/verb.ts';
 import { type VerbName, verbEntry, verbs } from '#shared/protocol/verbs/index.ts';
 import { rolesOf } from './open-api/access.ts';
@@ -77,7 +78,7 @@ export function openApiDocument(): Readonly<Record<string, unknown>> {
 }
 
 function operation({ name, entry, http }: PublicVerb): Schema {
-  const fields = propertiesOf(entry.request);
+  const fields = wordedFields(name, entry);
   const inPath = [...http.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
   const others = Object.keys(fields).filter((field) => !inPath.includes(field));
   const isPost = http.method === 'POST' || http.method === 'PUT';
@@ -99,13 +100,23 @@ function operation({ name, entry, http }: PublicVerb): Schema {
     ...(entry.scope === undefined ? {} : { 'x-scope': entry.scope }),
     ...(http.open === true ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(isPost ? { requestBody: requestBody(entry, others) } : {}),
+    ...(isPost ? { requestBody: requestBody(entry, fields, others) } : {}),
     responses: responses(entry, http),
   };
 }
 
 function parameter(place: 'path' | 'query', name: string, fields: Schema, required: boolean): Schema {
   return { name, in: place, required, schema: fields[name] };
+}
+
+/** The fields of a request, each with what it means. */
+function wordedFields(verb: string, { request }: VerbEntry): Schema {
+  return Object.fromEntries(
+    Object.entries(propertiesOf(request)).map(([name, schema]) => {
+      const description = fieldWords(verb, name, schema as Schema);
+      return [name, { ...(schema as Schema), ...(description === undefined ? {} : { description }) }];
+    }),
+  );
 }
 
 const idempotencyHeader: Schema = {
@@ -132,8 +143,7 @@ const ifMatchHeader: Schema = {
   schema: { type: 'string' },
 };
 
-function requestBody(entry: VerbEntry, names: readonly string[]): Schema {
-  const fields = propertiesOf(entry.request);
+function requestBody(entry: VerbEntry, fields: Schema, names: readonly string[]): Schema {
   const required = requiredOf(entry.request).filter((name) => names.includes(name));
   const pick = (from: Schema) =>
     Object.fromEntries(names.flatMap((name) => (name in from ? [[name, from[name]]] : [])));
@@ -218,7 +228,7 @@ export function apiPage(): string {
     'Events are CloudEvents 1.0, the same octets on every way: `GET /v1/events` (a page behind `after`; with `Accept: text/event-stream`',
     'a stream whose `Last-Event-ID` resumes), WebSocket at `/v1/events/ws` (after each batch a message `{"cursor"}` to come back with as',
     '`?after=`), and webhooks (Standard Webhooks: verify `webhook-signature`, drop a `webhook-id` that you know, expect order within a',
-    'session). What a webhook’s receiver does not take within 24 hours is dead and can be replayed.',
+    'session). What a webhook’s receiver does not take within 24 hours is dead and can be replayed. [All types](events.md).',
     '',
     'Whoever asks is a person (`POST /v1/sign-in`), an API key (`POST /v1/keys`: scopes, homes, an end), or an application by OAuth 2 below',
     '`/oauth` (authorization code with PKCE, client credentials, device code; `/oauth/.well-known/openid-configuration` names the endpoints).',

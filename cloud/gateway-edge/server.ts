@@ -4,6 +4,7 @@
  */
 import type { Handlers } from '#cloud/bus/bus.ts';
 import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
+import { onRenewed } from '#cloud/bus/server-certificate.ts';
 import { gatewayByCertificate } from '#cloud/store/directory.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import { NetError, type Stream } from '#shared/kernel/world.ts';
@@ -70,10 +71,12 @@ class Edge implements RunningPart {
       });
     config.bound.mqtt = listener.local;
     const withdraw = bus.serve('gateway-edge', this.#handlers());
+    const leave = onRenewed(this.#context, (own) => listener.renew(own));
     let closing: Promise<void> | undefined;
     this.#close = () => {
       closing ??= (async () => {
         withdraw();
+        leave();
         await listener.close();
         await broker.close();
         this.#presence.stop();

@@ -55,14 +55,13 @@ function member(owner: string): Member {
 
 /** An established call of a session, with its two legs. */
 async function call(id: string, owner: string): Promise<void> {
-  const body = JSON.stringify({ call: { callId: `${id}-a`, autonomous: false, answeredAt: 7 } });
-  const insert = 'INSERT INTO channel (session, leg, call, body, owner, call_id) VALUES (?, ?, ?, ?, ?, ?)';
-  await store.commit(['a', 'b'].map((leg) => sql(insert, `ses_${id}`, leg, id, body, owner, `${id}-${leg}`)));
+  const about = { callId: `${id}-a`, autonomous: false, answeredAt: 7 };
+  const body = JSON.stringify({ call: about, sides: [{ leg: 'a' }, { leg: 'b' }] });
+  const insert = 'INSERT INTO channel (call, session, body, owner, call_id, other_id) VALUES (?, ?, ?, ?, ?, ?)';
+  await store.commit([sql(insert, id, `ses_${id}`, body, owner, `${id}-a`, `${id}-b`)]);
 }
 const ownersOf = async (id: string) =>
-  (await store.all<{ owner: string }>('SELECT DISTINCT owner FROM channel WHERE call = ?', [id])).map(
-    (row) => row.owner,
-  );
+  (await store.all<{ owner: string }>('SELECT owner FROM channel WHERE call = ?', [id])).map((row) => row.owner);
 const ask = (verb: keyof ReturnType<Pool['handlers']>, request: unknown) => {
   const handler = pool.handlers()[verb] as (request: unknown, context: Context) => Promise<Result<unknown, Fault>>;
   return handler(request, SELF);

@@ -9,6 +9,7 @@ import { Limits } from '#cloud/bus/limits.ts';
 import { Waiting } from '#cloud/bus/link.ts';
 import type { BusDoor } from '#cloud/bus/linked.ts';
 import type { Health } from '#cloud/bus/part.ts';
+import { callsOfDialog, callsOfSession } from '#cloud/store/call-row.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Clock } from '#shared/kernel/world.ts';
@@ -129,7 +130,7 @@ export class Pool {
     const { store } = this.#o;
     const heir = this.members[0];
     if (heir === undefined || !this.#dead.has(owner)) return;
-    const rows = await store.all<{ call: string }>('SELECT DISTINCT call FROM channel WHERE owner = ?', [owner]);
+    const rows = await store.all<{ call: string }>('SELECT call FROM channel WHERE owner = ?', [owner]);
     await store.commit([
       sql('UPDATE channel SET owner = ? WHERE owner = ?', heir.owner, owner),
       sql('UPDATE binding SET owner = ? WHERE owner = ?', heir.owner, owner),
@@ -158,11 +159,7 @@ export class Pool {
   /** A process asks for the established call that has a dialog of this Call-ID. */
   async claim(owner: string, callId: string): Promise<Claimed> {
     const { store } = this.#o;
-    const read = () =>
-      store.one<{ call: string; owner: string }>(
-        "SELECT call, owner FROM channel WHERE call_id = ? AND call_id <> ''",
-        [callId],
-      );
+    const read = async () => (await callsOfDialog(store, callId))[0];
     const row = await read();
     if (row === undefined) return {};
     if (!this.#lives(row.owner)) {
@@ -305,8 +302,7 @@ export class Pool {
     const known = this.of(this.#sessions.get(session) ?? '');
     if (known?.bound !== undefined) return known;
     const { store } = this.#o;
-    const select = 'SELECT DISTINCT call, owner FROM channel WHERE session = ?';
-    const rows = await store.all<{ call: string; owner: string }>(select, [session]);
+    const rows = await callsOfSession(store, session);
     const there = rows.map(({ owner }) => this.of(owner)).find((member) => member?.bound !== undefined);
     const left = rows.filter(({ owner }) => !this.#lives(owner));
     const heir = there === undefined && left.length > 0 ? this.#next() : undefined;
@@ -331,16 +327,17 @@ export class Pool {
   async #left(): Promise<Channels> {
     const found: Channels[number][] = [];
     for (const owner of this.#dead) {
-      const rows = await this.#o.store.all<{ session: string; leg: string; body: string }>(
-        'SELECT session, leg, body FROM channel WHERE owner = ?',
+      const rows = await this.#o.store.all<{ session: string; body: string }>(
+        'SELECT session, body FROM channel WHERE owner = ?',
         [owner],
       );
-      for (const { session, leg, body } of rows) {
-        const { call } = JSON.parse(body) as {
+      for (const { session, body } of rows) {
+        const { call, sides } = JSON.parse(body) as {
           call: { callId: string; autonomous: boolean; answeredAt: number };
+          sides: { leg: string }[];
         };
         const { callId, autonomous, answeredAt: since } = call;
-        found.push({ session, leg, callId, state: 'up', autonomous, since });
+        for (const { leg } of sides) found.push({ session, leg, callId, state: 'up', autonomous, since });
       }
     }
     return found;

@@ -1,6 +1,7 @@
 /** Setting a call up: routing, media of both sides, ringing, the first answer, the caller's 2xx. See `call.ts`. */
 import { NEVER } from '../kernel/machine.ts';
-import { askForCaller, connect, record } from './call-join.ts';
+import { answerEarly, earlySound, hearEarly, loseEarly } from './call-early.ts';
+import { askForCaller, record } from './call-join.ts';
 import {
   type Ask,
   anyBranch,
@@ -18,7 +19,7 @@ import {
   ROUTE_LIMIT,
 } from './call-state.ts';
 import { bothReady, takerMedia } from './call-taken.ts';
-import { talkMedia } from './call-talk.ts';
+import { afterEarly, talkMedia } from './call-talk.ts';
 import type { CallInput, CallOutput, LegId, Refused, Routed, Target } from './call-types.ts';
 import { watchFlow } from './flows.ts';
 import { shareOf, widthOf } from './hops.ts';
@@ -105,8 +106,7 @@ export function rerouted<T>(
   state.moved = undefined;
   state.lostBy = undefined;
   state.best = undefined;
-  state.early = undefined;
-  state.earlyAccepted = false;
+  if (state.early !== undefined) loseEarly(state, state.early, out);
   for (const leg of state.legs.values()) endLeg(state, leg, reason, out);
   // A leg of the same name goes on with its endpoint; what was asked of that before is void.
   for (const [op, asked] of state.asks) if (asked.leg === input.target.leg) state.asks.delete(op);
@@ -114,7 +114,8 @@ export function rerouted<T>(
 }
 
 export function routeRefused<T>(state: CallState<T>, no: Refused, out: Out<T>): void {
-  if (state.at === 'rerouting') finish(state, no.moved === undefined ? (state.lostBy ?? no) : no, out);
+  if (state.at === 'rerouting')
+    finish(state, no.moved === undefined && no.final !== true ? (state.lostBy ?? no) : no, out);
   if (!state.routing) return;
   state.routing = false;
   if (state.at === 'routing') finish(state, no, out);
@@ -188,11 +189,6 @@ function nextWay<T>(state: CallState<T>, name: string, status: number, now: numb
     for (const branch of left) branch.at = 'gone';
     return false;
   }
-  if (state.early === name) {
-    state.early = undefined;
-    state.earlySdp = undefined;
-    state.earlyAccepted = false;
-  }
   leg.at = 'preparing';
   inviteReady(state, now, out);
   return true;
@@ -251,19 +247,7 @@ function passUp<T>(
   now: number,
   out: Out<T>,
 ): void {
-  if (sdp !== undefined && state.early === undefined && !state.callerLate) {
-    if (state.relay) {
-      state.early = name;
-      ask(state, leg, { use: 'early', want: 'accept', party: name, sdp }, now, out);
-      return;
-    }
-    if (state.branches.size === 1) {
-      state.early = name;
-      state.earlySdp = sdp;
-      out.push({ do: 'progress', status, sdp });
-      return;
-    }
-  }
+  if (sdp !== undefined && hearEarly(state, { name, leg, status, sdp }, now, out)) return;
   if (status < 180 || status === 199 || state.passed.includes(status)) return;
   state.passed.push(status);
   out.push({ do: 'progress', status });
@@ -273,6 +257,7 @@ export function fail<T>(state: CallState<T>, name: string, status: number, now: 
   const branch = state.branches.get(name);
   if ((state.at !== 'ringing' && state.at !== 'rerouting') || branch?.at !== 'ringing') return;
   branch.at = 'gone';
+  loseEarly(state, name, out);
   if (state.at === 'rerouting') return;
   state.best = better(state.best, status);
   if (nextWay(state, name, status, now, out)) return;
@@ -310,7 +295,7 @@ export function win<T>(state: CallState<T>, name: string, sdp: string | undefine
   else finish(state, { status: 488, reason: 'no_codec' }, out);
 }
 
-function recorded<T>(state: CallState<T>, out: Out<T>): void {
+function recorded<T>(state: CallState<T>, now: number, out: Out<T>): void {
   if (state.at !== 'answering' || !state.recording) return;
   state.recording = false;
   state.at = 'up';
@@ -332,6 +317,7 @@ function recorded<T>(state: CallState<T>, out: Out<T>): void {
   }
   state.offer = undefined;
   out.push({ do: 'up', branch: state.winner });
+  afterEarly(state, now, out);
 }
 
 /** Answers to media asks and to the record. */
@@ -342,7 +328,7 @@ export function media<T>(
   out: Out<T>,
 ): void {
   if (input.on === 'recorded') {
-    recorded(state, out);
+    recorded(state, now, out);
     return;
   }
   const asked = state.asks.get(input.op);
@@ -352,6 +338,7 @@ export function media<T>(
   if (asked.use === 'setup') setUp(state, asked, input, now, out);
   else if (asked.use === 'taken') takerMedia(state, input, now, out);
   else if (asked.use === 'early') earlySound(state, asked, input.failed, out);
+  else if (asked.use === 'renewed') answerEarly(state, asked, input, out);
   else if (asked.use === 'final') answeredSound(state, asked, input.failed, now, out);
   else talkMedia(state, asked, input, now, out);
 }
@@ -378,15 +365,6 @@ function setUp<T>(
     for (const branch of state.branches.values()) if (branch.leg === leg.id) branch.at = 'gone';
     lostBranch(state, leg.id, reasonOf(failed ?? 500), out);
   }
-}
-
-function earlySound<T>(state: CallState<T>, asked: Ask, failed: number | undefined, out: Out<T>): void {
-  const leg = legOf(state, asked.party);
-  if (failed !== undefined || leg === undefined || leg.at === 'ended') return;
-  if (state.early === asked.party) state.earlyAccepted = true;
-  if (state.at !== 'ringing' || state.callerLeg?.sdp === undefined) return;
-  connect(state, leg, out);
-  out.push({ do: 'progress', status: 183, sdp: state.callerLeg.sdp });
 }
 
 function answeredSound<T>(state: CallState<T>, asked: Ask, failed: number | undefined, now: number, out: Out<T>): void {

@@ -39,7 +39,7 @@ export interface Leg {
 /** Why media was asked for, and for which party. */
 export interface Ask {
   readonly use:
-    | ('setup' | 'taken' | 'early' | 'final' | 'late' | 'answer' | 'offer' | 'tell' | 'told')
+    | ('setup' | 'taken' | 'early' | 'renewed' | 'final' | 'late' | 'answer' | 'offer' | 'tell' | 'told')
     | ('switch' | 'switched' | 'agreed');
   readonly leg: LegId;
   readonly party: Party;
@@ -55,6 +55,8 @@ export interface Side {
   busy: boolean;
   /** It asked for an offer of ours, and its ACK brings the answer. */
   late: boolean;
+  /** It was asked for an offer, and waits for the answer. */
+  asked: boolean;
   /** The offer under way is a `renew`. */
   renewing: boolean;
 }
@@ -92,6 +94,11 @@ export interface CallState<T> {
   earlyAccepted: boolean;
   /** Pass mode: the description that came early; a 2xx after a reliable one need not repeat it (RFC 3262 section 5). */
   earlySdp?: string | undefined;
+  /** Pass mode: the description that the caller was shown before the answer, and an offer of then that is at the other side. */
+  shown?: string | undefined;
+  passing?: { readonly from: Party; readonly sdp: string } | undefined;
+  /** By relay: the directions that were asked for before the answer. */
+  wishes?: Map<Party, Direction> | undefined;
   best?: number | undefined;
   readonly passed: number[];
   /** The `answered` report waits to be recorded. */
@@ -136,6 +143,9 @@ export function newCall<T>(): CallState<T> {
     early: undefined,
     earlyAccepted: false,
     earlySdp: undefined,
+    shown: undefined,
+    passing: undefined,
+    wishes: undefined,
     best: undefined,
     passed: [],
     recording: false,
@@ -193,7 +203,7 @@ export function anyBranch<T>(state: CallState<T>, leg: Leg, is?: (branch: Branch
 }
 
 export function newSide(): Side {
-  return { told: 'sendrecv', wanted: 'sendrecv', busy: false, late: false, renewing: false };
+  return { told: 'sendrecv', wanted: 'sendrecv', busy: false, late: false, asked: false, renewing: false };
 }
 
 export function legOf<T>(state: CallState<T>, party: Party): Leg | undefined {
@@ -325,7 +335,10 @@ export function reroute<T>(
 ): boolean {
   const last = [...state.legs.values()].findLast((leg) => leg.at !== 'ended');
   const { moved } = state;
-  if ((!state.again && moved === undefined) || state.caller !== 'waiting' || last === undefined) return false;
+  // Somebody waits for the call; or whoever opened it is to hear where a phone sends it.
+  const mayGoOn =
+    state.caller === 'waiting' ? state.again || moved !== undefined : state.caller === 'none' && moved !== undefined;
+  if (!mayGoOn || last === undefined) return false;
   state.at = 'rerouting';
   state.lostBy = cause;
   // The step that brought us here sets it.

@@ -1,7 +1,8 @@
 /** An established call: offers of either side, hold and resume told on, late answers. See `call.ts`. */
 
+import { offeredEarly, passedEarly } from './call-early.ts';
 import { switched, switches, switchMedia, switchOver } from './call-fax.ts';
-import { type Ask, ask, type CallState, finish, legOf, otherOf, type Side } from './call-state.ts';
+import { type Ask, ask, CALLER, type CallState, finish, legOf, otherOf, type Side } from './call-state.ts';
 import type { CallOutput, Party } from './call-types.ts';
 import { type Direction, directionOf, unheld, wishOf } from './direction.ts';
 import { callerStatus, reasonOf } from './outcome.ts';
@@ -12,7 +13,11 @@ type Out<T> = CallOutput<T>[];
 export function offered<T>(state: CallState<T>, party: Party, sdp: string | undefined, now: number, out: Out<T>): void {
   const side = state.sides.get(party);
   const leg = legOf(state, party);
-  if (state.at !== 'up' || side === undefined || leg === undefined) {
+  if (state.at !== 'up') {
+    offeredEarly(state, party, sdp, now, out);
+    return;
+  }
+  if (side === undefined || leg === undefined) {
     out.push({ do: 'refuse-offer', party, status: 491 });
     return;
   }
@@ -46,14 +51,18 @@ function pass<T>(state: CallState<T>, party: Party, peer: Party, sdp: string, ou
 /** A side asks for an offer (RFC 3261 section 14.2): it gets what the other side said last, less what only its own hold had made of it. */
 function offerAgain<T>(state: CallState<T>, party: Party, peer: Party, out: Out<T>): void {
   const side = state.sides.get(party);
+  const other = state.sides.get(peer);
   const said = legOf(state, peer)?.sdp;
   const told = legOf(state, party)?.sdp;
-  if (side === undefined || told === undefined) {
-    out.push({ do: 'refuse-offer', party, status: 488 });
+  if (side === undefined || other === undefined) return;
+  state.exchange = party;
+  if (told === undefined) {
+    // After a restart nobody here knows what it said: it says so itself.
+    other.asked = true;
+    out.push({ do: 'reoffer', party: peer });
     return;
   }
   side.late = true;
-  state.exchange = party;
   const direction = said === undefined ? undefined : unheld(directionOf(told), directionOf(said));
   out.push({ do: 'accept-offer', party, sdp: told, ...(direction === undefined ? {} : { direction }) });
 }
@@ -61,8 +70,17 @@ function offerAgain<T>(state: CallState<T>, party: Party, peer: Party, out: Out<
 /** The answer to that: the other side hears of it where it says anything new. */
 function answeredAgain<T>(state: CallState<T>, party: Party, sdp: string, out: Out<T>): void {
   const peer = otherOf(state, party);
+  const other = peer === undefined ? undefined : state.sides.get(peer);
+  const leg = peer === undefined ? undefined : legOf(state, peer);
   state.exchange = undefined;
-  if (peer === undefined || legOf(state, peer)?.sdp === sdp) return;
+  if (peer === undefined || other === undefined || leg === undefined) return;
+  if (other.asked) {
+    other.asked = false;
+    leg.sdp = sdp;
+    out.push({ do: 'accept-offer', party: peer, sdp });
+    return;
+  }
+  if (leg.sdp === sdp) return;
   pass(state, party, peer, sdp, out);
   state.settled = true;
 }
@@ -75,16 +93,10 @@ export function reoffered<T>(
   out: Out<T>,
 ): void {
   const side = state.sides.get(party);
+  if (passedEarly(state, result, out)) return;
   if (state.at !== 'up' || side === undefined) return;
   if (!state.relay) {
-    const { exchange: from, settled } = state;
-    state.exchange = undefined;
-    state.settled = undefined;
-    if (from === undefined || from === party || settled === true) return;
-    const told = legOf(state, from);
-    if (result.ok && told !== undefined && result.sdp !== undefined) told.sdp = result.sdp;
-    if (result.ok && result.sdp !== undefined) out.push({ do: 'accept-offer', party: from, sdp: result.sdp });
-    else out.push({ do: 'refuse-offer', party: from, status: result.ok ? 488 : callerStatus(result.status) });
+    passedOn(state, party, side, result, out);
     return;
   }
   if (switched(state, party, result, now, out)) return;
@@ -94,6 +106,47 @@ export function reoffered<T>(
     ask(state, leg, { use: 'told', want: 'accept', party, sdp: result.sdp }, now, out);
   } else renewed(side, party, false, out);
   tell(state, party, side, now, out);
+}
+
+/** Pass mode: what a side said to what passed to it. */
+function passedOn<T>(
+  state: CallState<T>,
+  party: Party,
+  side: Side,
+  result: { readonly ok: boolean; readonly status: number; readonly sdp?: string | undefined },
+  out: Out<T>,
+): void {
+  const { exchange: from, settled } = state;
+  state.exchange = undefined;
+  state.settled = undefined;
+  if (from === undefined || from === party || settled === true) return;
+  const told = legOf(state, from);
+  const asker = state.sides.get(from);
+  if (!result.ok || result.sdp === undefined) {
+    side.asked = false;
+    out.push({ do: 'refuse-offer', party: from, status: result.ok ? 488 : callerStatus(result.status) });
+    return;
+  }
+  if (told !== undefined) told.sdp = result.sdp;
+  if (side.asked && asker !== undefined) {
+    // Its offer goes into the 2xx, and the answer comes with the ACK.
+    asker.late = true;
+    state.exchange = from;
+  }
+  out.push({ do: 'accept-offer', party: from, sdp: result.sdp });
+}
+
+/** The call is up that had sound before: what was said then and could not be told is told now. */
+export function afterEarly<T>(state: CallState<T>, now: number, out: Out<T>): void {
+  const { shown, wishes, callerLeg, winner } = state;
+  state.shown = undefined;
+  state.wishes = undefined;
+  for (const [party, wish] of wishes ?? []) follow(state, party, wish, now, out);
+  // The first description that a caller gets is its answer, whatever a later response says (RFC 3261 section 13.2.1).
+  if (state.relay || winner === undefined || shown === undefined || shown === callerLeg?.sdp) return;
+  if (callerLeg?.sdp === undefined || state.exchange !== undefined) return;
+  pass(state, winner, CALLER, callerLeg.sdp, out);
+  state.settled = true;
 }
 
 /** ACK with the answer to an offer that our 2xx carried. */

@@ -44,6 +44,8 @@ export interface Refused {
   readonly status: number;
   readonly reason: EndReason;
   readonly moved?: string | undefined;
+  /** This is why, whatever became of who was rung before. */
+  readonly final?: boolean;
 }
 
 export type CallInput<T> =
@@ -119,7 +121,8 @@ export type CallOutput<T> =
   /** 4xx..6xx to the caller, or to who wanted to take the call. */
   | ({ readonly do: 'reject'; readonly party: Party } & Refused)
   | { readonly do: 'hangup'; readonly party: Party; readonly reason: EndReason }
-  | { readonly do: 'reoffer'; readonly party: Party; readonly sdp: string }
+  /** Without SDP the side is asked for an offer; `early`: it has no answer yet, or has not answered yet. */
+  | { readonly do: 'reoffer'; readonly party: Party; readonly sdp?: string; readonly early?: true }
   /** `direction`: what `sdp` says of it is to be this instead. */
   | { readonly do: 'accept-offer'; readonly party: Party; readonly sdp: string; readonly direction?: Direction }
   | { readonly do: 'refuse-offer'; readonly party: Party; readonly status: number }

@@ -16,7 +16,8 @@ import {
   verify,
 } from '../sip/digest.ts';
 import type { SipMessage } from '../sip/message.ts';
-import { parseUri } from '../sip/uri.ts';
+import { own } from '../sip/params.ts';
+import { hostOf, userOf } from '../sip/uri.ts';
 import { Guesses } from './guesses.ts';
 import { readDialled } from './numbers.ts';
 
@@ -49,8 +50,8 @@ export type Verdict =
   /** Guessed too often: answer 403 and look at nothing. */
   | { readonly ok: false; readonly status: 403; readonly challenges: readonly [] };
 
-/** Nonces of ours that are known without their signature. */
-const MADE_LIMIT = 10_000;
+/** Nonces of ours that are known without their signature; a power of two. */
+const MADE_LIMIT = 16_384;
 
 /** HA1s that nobody has: an unknown user costs the same work as a known one. */
 const NOBODY = { md5: '0'.repeat(32), sha256: '0'.repeat(64) };
@@ -59,8 +60,11 @@ export class Door {
   readonly #options: DoorOptions;
   readonly #secret: string;
   readonly #counts = new NonceCounts();
-  /** Nonces of the last moments: mostly the answer comes at once, and their signature need not be computed again. */
-  readonly #made = new Set<string>();
+  /**
+   * Nonces of the last moments, each in a place that its random digits choose: mostly the answer comes at once, and their signature
+   * need not be computed again.
+   */
+  readonly #made: (string | undefined)[] = new Array(MADE_LIMIT).fill(undefined);
   readonly #guesses = new Guesses();
 
   constructor(options: DoorOptions) {
@@ -103,10 +107,11 @@ export class Door {
       return this.#challenge(wall, secure, false);
     }
     // After a restart our own nonces look foreign: who knows the password may try again without being asked for it.
-    const known = this.#made.has(claimed.nonce) && isFresh(claimed.nonce, wall);
+    const made = this.#made[placeOf(claimed.nonce)];
+    const known = made === claimed.nonce && isFresh(made, wall);
     if (!known && checkNonce(claimed.nonce, wall, this.#secret, hash) !== 'ok')
       return this.#challenge(wall, secure, true);
-    const use = this.#counts.take(claimed.nonce, claimed.nc);
+    const use = this.#counts.take(known ? made : own(claimed.nonce), claimed.nc);
     return use === 'ok' ? { ok: true } : this.#challenge(wall, secure, true);
   }
 
@@ -116,8 +121,8 @@ export class Door {
   }
 
   #signedServer(uri: string): boolean {
-    const signed = parseUri(uri);
-    return signed?.user === undefined && signed !== undefined && this.#options.isOurs?.(signed.host) === true;
+    const host = userOf(uri) === undefined ? hostOf(uri) : undefined;
+    return host !== undefined && this.#options.isOurs?.(host) === true;
   }
 
   /**
@@ -127,12 +132,14 @@ export class Door {
   #challenge(wall: number, secure: boolean, stale: boolean): Verdict {
     const { realm, hash, salt, mark = '' } = this.#options;
     const nonce = makeNonce(wall, this.#secret, hash, mark + hex(salt()));
-    if (this.#made.size >= MADE_LIMIT) this.#made.clear();
-    this.#made.add(nonce);
+    this.#made[placeOf(nonce)] = nonce;
     const algorithms: readonly DigestAlgorithm[] = secure ? ['SHA-256', 'MD5'] : ['MD5'];
     return { ok: false, status: 401, challenges: challenge({ realm, nonce, stale, algorithms }) };
   }
 }
+
+/** The place of a nonce among those made lately: by the last digits of its signature. */
+const placeOf = (nonce: string): number => Number.parseInt(nonce.slice(-4), 16) & (MADE_LIMIT - 1);
 
 /** The same digest, computed once for a text that comes again and again: method and URI of every registration. */
 function remembering(hash: DigestHash): DigestHash {
@@ -146,7 +153,7 @@ function remembering(hash: DigestHash): DigestHash {
 
 /** True where a SIP or tel URI names the account: its username or its number in any usual writing. */
 export function names(uri: string, account: Pick<Account, 'username' | 'number'>): boolean {
-  const user = parseUri(uri)?.user;
+  const user = userOf(uri);
   if (user === undefined || user === account.username) return user !== undefined;
   const read = readDialled(user);
   return read?.kind === 'number' && read.number === account.number;

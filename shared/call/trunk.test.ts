@@ -51,12 +51,17 @@ describe('which trunk', () => {
     expect(order('+442071838750', all)).toEqual(expected);
   });
 
-  it('of equals the heavier one is drawn more often', () => {
-    const all = [trunk('a', { weight: 9 }), trunk('b', { weight: 1 })];
-    const first = Array.from({ length: 100 }, (_, i) => order('+1', all, i / 100)[0]);
-    const share = first.filter((id) => id === 'a').length;
-    expect(share).toBeGreaterThan(70);
-    expect(share).toBeLessThan(100);
+  it.each([
+    [1, 1, 500],
+    [9, 1, 900],
+    [1, 3, 250],
+    // A weight of 0 is for when nobody else is there; of several such each has the same chance.
+    [0, 1, 0],
+    [0, 0, 500],
+  ])('of equals with weights %i and %i the first comes %i times of 1,000', (a, b, expected) => {
+    const all = [trunk('a', { weight: a }), trunk('b', { weight: b })];
+    const first = Array.from({ length: 1_000 }, (_, i) => order('+1', all, i / 1_000)[0]);
+    expect(first.filter((id) => id === 'a')).toHaveLength(expected);
   });
 
   it('each that fits comes once, whatever is drawn', () => {

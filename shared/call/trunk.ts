@@ -37,7 +37,7 @@ export function fromCarrier(text: string, rules: readonly NumberRule[]): string 
 
 /**
  * The trunks for a number, in the order in which they are to be tried: the longest prefix, then the lowest priority, and among equals
- * by weight (RFC 2782's way); those that are down come last. Full ones and those of other prefixes are left out.
+ * by weight; those that are down come last. Full ones and those of other prefixes are left out.
  * `fraction` gives numbers in [0, 1).
  */
 export function trunksFor<T extends TrunkChoice>(number: string, all: readonly T[], fraction: () => number): T[] {
@@ -65,16 +65,20 @@ function longest(number: string, prefixes: readonly string[]): number {
   return Math.max(-1, ...prefixes.filter((prefix) => number.startsWith(prefix)).map((prefix) => prefix.length));
 }
 
+/** The chance of each to be the next is its share of the weights that are left; those of weight 0 come after all others. */
 function byWeight<T extends TrunkChoice>(trunks: readonly T[], fraction: () => number): T[] {
-  const left = [...trunks].sort((a, b) => a.weight - b.weight);
+  const left = [...trunks];
   const drawn: T[] = [];
   while (left.length > 0) {
     const sum = left.reduce((total, { weight }) => total + weight, 0);
-    const mark = fraction() * (sum + 1);
-    let at = 0;
-    for (let running = left[0]?.weight ?? 0; running < mark && at < left.length - 1; )
-      running += left[++at]?.weight ?? 0;
-    drawn.push(...left.splice(at, 1));
+    const share = (one: T): number => (sum === 0 ? 1 : one.weight);
+    const mark = fraction() * (sum === 0 ? left.length : sum);
+    let running = 0;
+    const at = left.findIndex((one) => {
+      running += share(one);
+      return running > mark;
+    });
+    drawn.push(...left.splice(Math.max(0, at), 1));
   }
   return drawn;
 }

@@ -211,7 +211,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   }
 
   /** Work of a call that nobody waits for: its failure is told to the log. */
-  later(work: Promise<unknown>): void {
+  later(work: Soon<unknown>): void {
+    if (!(work instanceof Promise)) return;
     work.catch((error: unknown) => {
       this.#log.error(this.#failed, { error: error instanceof Error ? (error.stack ?? '') : String(error) });
     });
@@ -233,7 +234,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
 
   #carryOut(call: C, o: CallOutput<T>): void {
     const hooks = this.#hooks;
-    if (o.do === 'route') this.#soon(hooks.route(call));
+    if (o.do === 'route') this.later(hooks.route(call));
     else if (o.do === 'reroute') this.later(hooks.reroute(call, o.leg, o.reason, o.moved));
     else if (o.do === 'media') this.later(hooks.media(call, o).then((reply) => this.#answered(call, o, reply)));
     else if (o.do === 'connect') this.later(hooks.connect(call, o.caller, o.leg));
@@ -254,13 +255,9 @@ export class CallDriver<T, C extends DrivenCall<T>> {
 
   #report(call: C, report: Report<T>): void {
     const told = this.#hooks.report(call, report);
-    if (report.event !== 'answered') this.#soon(told);
+    if (report.event !== 'answered') this.later(told);
     else if (told instanceof Promise) this.later(told.then(() => this.feed(call, { on: 'recorded' })));
     else this.feed(call, { on: 'recorded' });
-  }
-
-  #soon(work: Soon<unknown>): void {
-    if (work instanceof Promise) this.later(work);
   }
 
   /** A description that media gave, with the direction that the call wants in it. */
@@ -283,6 +280,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     this.#sip.act((endpoint, now, out) => {
       switch (o.do) {
         case 'progress':
+          if (o.sdp !== undefined) this.#describes(call, party, o.sdp);
           return endpoint.progress(handle, o.status, saying(this.#contact(call, party), o.sdp), now, out);
         case 'answer':
           this.#describes(call, o.party, o.sdp);
@@ -292,7 +290,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
         case 'hangup':
           return endpoint.hangup(handle, reasonHeader(o.reason), now, out);
         case 'reoffer':
-          return endpoint.reoffer(handle, this.#nextVersion(call, o.party, o.sdp), now, out);
+          if (o.early === true && o.sdp !== undefined) return endpoint.offerEarly(handle, o.sdp, now, out);
+          return endpoint.reoffer(handle, o.sdp && this.#nextVersion(call, o.party, o.sdp), now, out);
         case 'accept-offer':
           return endpoint.acceptOffer(handle, this.#nextVersion(call, o.party, o.sdp, o.direction), now, out);
         case 'refuse-offer':
@@ -323,7 +322,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   /** The first description that a party gets. */
   #describes(call: C, party: Party, sdp: string): void {
     const origin = originOf(sdp);
-    call.versions.set(party, originVersion(origin));
+    call.versions.set(party, Math.max(originVersion(origin), call.versions.get(party) ?? 0));
     if (origin === undefined || call.state.relay) return;
     call.origins ??= new Map();
     call.origins.set(party, origin);

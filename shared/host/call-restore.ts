@@ -22,6 +22,12 @@ export interface SavedSide {
   readonly version: number;
 }
 
+/** Names of flows are of one process: a connection of another process must not be taken for one of ours. */
+const GONE = 'gone-';
+
+/** True for the connection that a restored call had in another process. */
+export const isGone = (flow: Flow): boolean => flow.id.startsWith(GONE);
+
 /** A side of a call as it stands; undefined where it has no dialog, or no flow is known for it. */
 export function savedSide<T>(
   endpoint: SipEndpoint,
@@ -76,8 +82,7 @@ export class Restorer {
   /** The dialog's handle in this process. */
   async add({ dialog, flow }: Pick<SavedSide, 'dialog' | 'flow'>): Promise<CallHandle> {
     const isUdp = flow.protocol === 'udp';
-    // Names of flows are of one process: a connection of another process must not be taken for one of ours.
-    const now = isUdp ? await this.flow(flow) : { ...flow, id: `gone-${flow.id}` };
+    const now = isUdp ? await this.flow(flow) : { ...flow, id: `${GONE}${flow.id}` };
     const handle = this.#sip.endpoint.restore(dialog, now, this.#clock.mono());
     (isUdp ? this.#here : this.#away).push(handle);
     return handle;

@@ -7,13 +7,17 @@ import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Address } from '#shared/kernel/world.ts';
 
 export interface Option {
-  readonly kind: 'text' | 'flag' | 'number' | 'address' | 'ports';
+  readonly kind: 'text' | 'flag' | 'number' | 'address' | 'host' | 'ports';
   /** What it means, for `--help`. */
   readonly about: string;
   /** How its value is named in `--help`. */
   readonly value?: string;
   readonly fallback?: string;
   readonly required?: boolean;
+  /** The only values that it takes. */
+  readonly choices?: readonly string[];
+  /** False: only its flag and the file set it, for its name means something else in the environment of another command. */
+  readonly environment?: false;
 }
 
 export type Options = Readonly<Record<string, Option>>;
@@ -42,7 +46,8 @@ export function readConfig(
     if (!read.ok) return read;
     Object.assign(values, read.value);
   }
-  for (const name of Object.keys(options)) {
+  for (const [name, option] of Object.entries(options)) {
+    if (option.environment === false) continue;
     const value = environment[`HEARTHLINE_${name.toUpperCase().replaceAll('-', '_')}`];
     if (value !== undefined) values[name] = value;
   }
@@ -65,6 +70,7 @@ function readFlags(argv: readonly string[], options: Options): Result<Parsed, st
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? '';
     if (!word.startsWith('--')) {
+      if (/^-[a-z]/i.test(word)) return err(`${word} is no option of this command; see --help`);
       words.push(word);
       continue;
     }
@@ -77,6 +83,9 @@ function readFlags(argv: readonly string[], options: Options): Result<Parsed, st
     else {
       const value = argv[++i];
       if (value === undefined) return err(`--${name} needs a value: ${option.about}`);
+      // Most likely the value was forgotten, and would have been the flag behind it.
+      if (/^--[a-z][a-zA-Z0-9-]*(=|$)/.test(value))
+        return err(`--${name} needs a value: ${option.about} (one that begins with -- is written --${name}=${value})`);
       values[name] = value;
     }
   }
@@ -102,14 +111,24 @@ function readFile(path: string, options: Options): Result<Values, string> {
   return ok(values);
 }
 
+/** A name by the letters of RFC 1123 section 2.1, an IPv4 address, or an IPv6 address without brackets. */
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+)$/;
+
 function check(option: Option, value: string): string | undefined {
   if (option.kind === 'number' && !/^[0-9]{1,15}$/.test(value)) return 'not a whole number';
   if (option.kind === 'address' && readAddress(value) === undefined)
     return 'not HOST:PORT (an IPv6 address in brackets)';
+  if (option.kind === 'host' && !HOST.test(value)) return 'not a host name or an address';
   if (option.kind === 'ports' && readPorts(value) === undefined)
     return 'not HOST:LOW-HIGH with 1024 <= LOW < HIGH <= 65535';
   if (option.kind === 'flag' && value !== 'true' && value !== 'false') return 'is true or false';
+  if (option.choices?.includes(value) === false) return `is ${listed(option.choices)}`;
   return undefined;
+}
+
+/** `one, two or three`. */
+function listed(words: readonly string[]): string {
+  return [words.slice(0, -1).join(', '), ...words.slice(-1)].filter((part) => part !== '').join(' or ');
 }
 
 /** `host:port`, `[v6]:port`, or `:port` for every address. */

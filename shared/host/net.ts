@@ -18,6 +18,7 @@ import {
 } from '#shared/kernel/world.ts';
 import { speaksFor } from '../sip/domain-certificate.ts';
 import { namesOf } from './certificate-names.ts';
+import { Handshakes } from './handshakes.ts';
 import { goesByProxy, throughProxy } from './proxy.ts';
 import { type Authorities, certificatesOf, hostStream, peerOf, plain } from './stream.ts';
 
@@ -33,6 +34,9 @@ export function netError(error: unknown, what: string): NetError {
 
 /** Octets that the kernel is asked to hold for a datagram socket, so that a busy moment loses none; it grants what it may (`net.core.rmem_max`). */
 const UDP_BUFFER = 4 * 1024 * 1024;
+
+/** Linux tells twice of what it grants: its own books are kept in the other half. */
+const TOLD = process.platform === 'linux' ? 2 : 1;
 
 /** The address to which a datagram went last, and its family. */
 let last = { host: '', family: 0 };
@@ -73,6 +77,10 @@ function openUdp(
       let open = true;
       resolve({
         local: { host: local.address, port: local.port },
+        room: { granted: Math.floor(socket.getRecvBufferSize() / TOLD), wished: UDP_BUFFER },
+        soon(run) {
+          setImmediate(run);
+        },
         send(data, to) {
           if (open) socket.send(data, to.port, six && isIP(to.host) === 4 ? `::ffff:${to.host}` : to.host);
         },
@@ -92,11 +100,13 @@ function listen(options: ListenOptions, onStream: (stream: Stream) => void): Pro
   let server: Server;
   let further: Authorities | undefined;
   let believe: Listener['believe'] = () => {};
+  let renew: Listener['renew'] = () => {};
   if (tls === undefined) {
     server = createServer({ noDelay: true }, (socket) => accept(socket));
   } else {
     const ca = tls.clientCa;
-    const context = { cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const };
+    let context = { cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.2' as const };
+    const handshakes = new Handshakes();
     const made = createTlsServer(
       {
         ...context,
@@ -105,20 +115,34 @@ function listen(options: ListenOptions, onStream: (stream: Stream) => void): Pro
         handshakeTimeout: 10_000,
         ...(ca === undefined ? {} : { ca }),
       },
-      (socket: TLSSocket) => onStream(hostStream(socket, peerOf(socket, ca !== undefined, further), () => {})),
+      (socket: TLSSocket) => {
+        handshakes.end(plain(socket.remoteAddress), socket.remotePort ?? 0);
+        onStream(hostStream(socket, peerOf(socket, ca !== undefined, further), () => {}));
+      },
     );
     server = made;
     believe = (authorities) => {
       if (ca === undefined) return;
       const others = authorities.flatMap(certificatesOf);
       further = others.length === 0 ? undefined : { own: certificatesOf(ca), others };
-      made.setSecureContext({ ...context, ca: [ca, ...others.map(String)] });
+      use();
+    };
+    const use = () =>
+      made.setSecureContext({ ...context, ...(ca && { ca: [ca, ...(further?.others ?? []).map(String)] }) });
+    renew = ({ certificate, key }) => {
+      context = { ...context, cert: certificate, key };
+      use();
     };
     server.on('tlsClientError', (_error: Error, socket: Socket) => socket.destroy());
     server.on('connection', (socket: Socket) => {
-      open.add(socket);
-      socket.on('close', () => open.delete(socket));
+      const [host, port] = [plain(socket.remoteAddress), socket.remotePort ?? 0];
       socket.on('error', () => {});
+      if (!handshakes.begin(host, port)) return void socket.destroy();
+      open.add(socket);
+      socket.on('close', () => {
+        open.delete(socket);
+        handshakes.end(host, port);
+      });
     });
   }
   function accept(socket: Socket) {
@@ -134,6 +158,7 @@ function listen(options: ListenOptions, onStream: (stream: Stream) => void): Pro
       resolve({
         local: { host: address.address, port: address.port },
         believe: (authorities) => believe(authorities),
+        renew: (own) => renew(own),
         close() {
           for (const socket of open) socket.destroy();
           return new Promise((done) => server.close(() => done()));

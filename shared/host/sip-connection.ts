@@ -58,6 +58,11 @@ export class SipConnection {
     this.#pingAt = this.#heardAt + (parts.keepAlive ?? Number.POSITIVE_INFINITY);
   }
 
+  /** When something came the last time, monotonic ms. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
   /** Begins to read; what came before is delivered now. */
   start(): void {
     this.#arm();
@@ -175,7 +180,8 @@ export class SipConnection {
 
 /** One character per octet. */
 export function octetsToText(data: Uint8Array): string {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
+  const octets = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return octets.toString('latin1');
 }
 
 export function textToOctets(text: string): Uint8Array {

@@ -1,6 +1,10 @@
 /** SIP over UDP: sockets, and a flow per pair of addresses. */
+import { plainAddress } from '#shared/kernel/address.ts';
 import { type Address, NetError, type UdpSocket, type World } from '#shared/kernel/world.ts';
 import type { Flow } from '../sip/types.ts';
+import { URGENCIES, urgencyOf } from '../sip/urgency.ts';
+import { ReadAhead } from './read-ahead.ts';
+import { octetsToText } from './sip-connection.ts';
 import { localFor } from './sip-local.ts';
 
 /** UDP peers remembered at once; only our object is forgotten, nothing of the peer's. */
@@ -9,32 +13,63 @@ export const UDP_FLOWS = 20_000;
 /** Places for flows that were used lately; a power of two. */
 const RECENT = 256;
 
+interface Datagram {
+  readonly data: Uint8Array;
+  readonly socket: UdpSocket;
+  readonly from: Address;
+}
+
+export interface SipDatagramsOptions {
+  readonly publicHost: string | undefined;
+  /** Whether a datagram is wanted at all, asked as soon as it is read. */
+  readonly admit: (data: Uint8Array, from: Address) => boolean;
+  /** True for the Request-URI of a call for help. */
+  readonly isHelp: (uri: string) => boolean;
+  /** `waited`: ms for which it had to wait for others. */
+  readonly onDatagram: (data: Uint8Array, socket: UdpSocket, from: Address, waited: number) => void;
+  /** There was no room for one. */
+  readonly onLost: () => void;
+}
+
 export class SipDatagrams {
   readonly #world: World;
-  readonly #publicHost: string | undefined;
-  readonly #onDatagram: (data: Uint8Array, socket: UdpSocket, from: Address) => void;
+  readonly #o: SipDatagramsOptions;
+  readonly #ahead: ReadAhead<Datagram>;
   readonly #sockets: UdpSocket[] = [];
   /** By id, which begins with the number of the socket. */
   readonly #flows = new Map<string, Flow>();
   /** Flows by the port of their other end, the newest of those that share a place: most datagrams come from a peer that was heard just now. */
   readonly #recent: (Flow | undefined)[] = new Array(RECENT).fill(undefined);
 
-  constructor(
-    world: World,
-    publicHost: string | undefined,
-    onDatagram: (data: Uint8Array, socket: UdpSocket, from: Address) => void,
-  ) {
+  constructor(world: World, options: SipDatagramsOptions) {
     this.#world = world;
-    this.#publicHost = publicHost;
-    this.#onDatagram = onDatagram;
+    this.#o = options;
+    const { onDatagram, onLost, isHelp } = options;
+    this.#ahead = new ReadAhead({
+      now: () => world.clock.mono(),
+      ranks: URGENCIES,
+      place: ({ data }) => ({ rank: urgencyOf(octetsToText(data), isHelp), octets: data.length }),
+      serve: ({ data, socket, from }, waited) => onDatagram(data, socket, from, waited),
+      lost: onLost,
+    });
   }
 
   async bind(at: Address): Promise<Address> {
-    const socket: UdpSocket = await this.#world.net.udp({ host: at.host, port: at.port }, (data, from) =>
-      this.#onDatagram(data, socket, from),
-    );
+    const socket: UdpSocket = await this.#world.net.udp({ host: at.host, port: at.port }, (data, from) => {
+      if (!this.#o.admit(data, from)) return;
+      if (socket.soon === undefined) this.#o.onDatagram(data, socket, from, 0);
+      else this.#ahead.take({ data, socket, from }, socket.soon);
+    });
     this.#sockets.push(socket);
+    this.#tellRoom(socket);
     return socket.local;
+  }
+
+  /** What the machine grants too little of, somebody has to know. */
+  #tellRoom({ room, local }: UdpSocket): void {
+    if (room === undefined || room.granted >= room.wished) return;
+    const advice = `sysctl -w net.core.rmem_max=${room.wished}`;
+    this.#world.log.warn('sip.small-buffer', { port: local.port, ...room, advice });
   }
 
   /** The flow to a literal address over the first socket of its family, or of both; throws a NetError where none is bound. */
@@ -44,7 +79,7 @@ export class SipDatagrams {
       this.#sockets.find((one) => one.local.host.includes(':') === six) ??
       this.#sockets.find((one) => one.local.host === '::');
     if (!socket) throw new NetError('EADDRNOTAVAIL', `no UDP socket of that family is bound for ${remote.host}`);
-    return this.flow(socket, remote);
+    return this.flow(socket, { host: plainAddress(remote.host), port: remote.port });
   }
 
   /** The flow between a socket of ours and an address. */
@@ -62,7 +97,7 @@ export class SipDatagrams {
     const id = `udp${this.#sockets.indexOf(socket)}:${remote.host}:${remote.port}`;
     const known = this.#flows.get(id);
     if (known) return known;
-    const local = localFor(this.#world.net, socket.local, remote.host, this.#publicHost);
+    const local = localFor(this.#world.net, socket.local, remote.host, this.#o.publicHost);
     const { host, port } = remote;
     const flow: Flow = { id, protocol: 'udp', local, remote: { host, port }, peer: { kind: 'none' } };
     this.#flows.set(id, flow);
@@ -86,6 +121,7 @@ export class SipDatagrams {
   }
 
   async close(): Promise<void> {
+    this.#ahead.close();
     await Promise.all(this.#sockets.map((socket) => socket.close()));
     this.#flows.clear();
     this.#recent.fill(undefined);

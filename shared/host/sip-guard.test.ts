@@ -54,6 +54,31 @@ describe('connections', () => {
   });
 });
 
+describe('connections of a source that proved itself', () => {
+  it('are no strangers’, the earlier ones neither, and have a limit of their own', () => {
+    const guard = new SipGuard({ ...SIP_LIMITS, connections: 2, connectionsPerSource: 1, known: 2 });
+    expect([guard.opened('192.0.2.1', false, 0), guard.opened('192.0.2.2', false, 0), guard.isFull]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    guard.trust('192.0.2.1', 0);
+    expect([guard.isFull, guard.isStranger('192.0.2.1'), guard.isStranger('192.0.2.2')]).toEqual([false, false, true]);
+    // They stay so while they last, whenever the proof was.
+    expect([1, 2].map(() => guard.opened('192.0.2.1', false, 1e9))).toEqual([true, false]);
+    guard.closed('192.0.2.1', false);
+    guard.closed('192.0.2.1', false);
+    expect([guard.opened('192.0.2.1', false, 1e9), guard.isStranger('192.0.2.1'), guard.isFull]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    // A close that nobody counted changes nothing.
+    guard.closed('192.0.2.9', false);
+    expect(guard.isFull).toBe(true);
+  });
+});
+
 describe('localFor', () => {
   const net = {
     addresses: () => [

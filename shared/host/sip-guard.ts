@@ -10,9 +10,13 @@ export interface SipLimits {
   readonly burst: number;
   /** How long trust lasts after `trust`, ms. */
   readonly trust: number;
-  /** Connections that came in, in all and per source that is not trusted. */
+  /** Connections that came in from sources that are not trusted, in all and per source. */
   readonly connections: number;
   readonly connectionsPerSource: number;
+  /** Those of sources that were trusted since they began. */
+  readonly known: number;
+  /** A stranger's connection on which nothing came for so long, ms, makes room where there is none. */
+  readonly roomAfter: number;
   /** Connections whose peer showed a certificate that we believe; they count for nothing else. */
   readonly proven: number;
   /** A connection without its first message, or with a message begun and not completed, is closed after this, ms. */
@@ -29,6 +33,8 @@ export const SIP_LIMITS: SipLimits = {
   trust: 600_000,
   connections: 1000,
   connectionsPerSource: 50,
+  known: 20_000,
+  roomAfter: 30_000,
   proven: 20_000,
   unfinished: 20_000,
   idle: 1_800_000,
@@ -37,6 +43,16 @@ export const SIP_LIMITS: SipLimits = {
 
 /** Sources remembered at once; the longest known is forgotten first. */
 export const SOURCE_LIMIT = 20_000;
+
+/** Connections of one source. */
+interface Opened {
+  count: number;
+  /** It proved itself while they were open. */
+  known: boolean;
+}
+
+/** Trust is renewed once in so many ms. */
+const RENEWED = 1_000;
 
 interface Bucket {
   tokens: number;
@@ -47,9 +63,10 @@ export class SipGuard {
   readonly #limits: SipLimits;
   readonly #buckets = new Map<string, Bucket>();
   readonly #trusted = new Map<string, number>();
-  readonly #open = new Map<string, number>();
+  readonly #open = new Map<string, Opened>();
   #last = { address: '', until: 0 };
-  #connections = 0;
+  #strangers = 0;
+  #known = 0;
   #proven = 0;
 
   constructor(limits: SipLimits) {
@@ -58,11 +75,17 @@ export class SipGuard {
 
   /** The source of an address is known good until `trust` ms from now. */
   trust(address: string, now: number): void {
-    this.#last = { address: '', until: 0 };
     const source = sourceOf(address);
-    this.#trusted.delete(source);
-    this.#trusted.set(source, now + this.#limits.trust);
-    forgetOldest(this.#trusted);
+    const until = now + this.#limits.trust;
+    // One that is trusted for as long, but for a moment, stays where it stands.
+    if (address !== this.#last.address || this.#last.until < until - RENEWED) {
+      this.#trusted.delete(source);
+      this.#trusted.set(source, until);
+      this.#last = { address, until };
+      forgetOldest(this.#trusted);
+    }
+    const mine = this.#open.get(source);
+    if (mine !== undefined) this.#know(mine);
   }
 
   trusts(address: string, now: number): boolean {
@@ -100,12 +123,33 @@ export class SipGuard {
       return true;
     }
     const source = sourceOf(address);
-    const mine = this.#open.get(source) ?? 0;
-    if (this.#connections >= this.#limits.connections) return false;
-    if (mine >= this.#limits.connectionsPerSource && !this.trusts(address, now)) return false;
-    this.#connections++;
-    this.#open.set(source, mine + 1);
+    const mine = this.#open.get(source) ?? { count: 0, known: false };
+    if (this.trusts(address, now)) this.#know(mine);
+    if (mine.known ? this.#known >= this.#limits.known : this.isFull || mine.count >= this.#limits.connectionsPerSource)
+      return false;
+    mine.count++;
+    if (mine.known) this.#known++;
+    else this.#strangers++;
+    this.#open.set(source, mine);
     return true;
+  }
+
+  /** Strangers have all the connections that there are for them. */
+  get isFull(): boolean {
+    return this.#strangers >= this.#limits.connections;
+  }
+
+  /** True where a source with open connections has not proved itself since they began. */
+  isStranger(address: string): boolean {
+    return this.#open.get(sourceOf(address))?.known === false;
+  }
+
+  /** From now on its connections are no stranger's. */
+  #know(mine: Opened): void {
+    if (mine.known) return;
+    mine.known = true;
+    this.#strangers -= mine.count;
+    this.#known += mine.count;
   }
 
   /** A connection that `opened` let in is gone. */
@@ -115,10 +159,12 @@ export class SipGuard {
       return;
     }
     const source = sourceOf(address);
-    const mine = (this.#open.get(source) ?? 1) - 1;
-    this.#connections--;
-    if (mine > 0) this.#open.set(source, mine);
-    else this.#open.delete(source);
+    const mine = this.#open.get(source);
+    if (mine === undefined) return;
+    mine.count--;
+    if (mine.known) this.#known--;
+    else this.#strangers--;
+    if (mine.count === 0) this.#open.delete(source);
   }
 }
 

@@ -144,7 +144,7 @@ describe('a source that sends too much', () => {
 
 describe('connections', () => {
   it('one more than a source may have is closed at once; trust lifts it, up to all that there may be', async () => {
-    const { world, b, open } = await server({ limits: { connections: 60 } });
+    const { world, b, open } = await server({ limits: { connections: 60, known: 60 } });
     for (let i = 0; i < 51; i++) await open();
     await world.run(10);
     expect(b.transport.counts().connections).toBe(50);
@@ -152,6 +152,38 @@ describe('connections', () => {
     for (let i = 0; i < 11; i++) await open();
     await world.run(10);
     expect(b.transport.counts().connections).toBe(60);
+  });
+
+  it('where strangers hold all that there are for them, who registered is let in, and so is another stranger for the idlest', async () => {
+    const { world, b, at, open } = await server({ limits: { connections: 2, connectionsPerSource: 2 } });
+    const [idle, busy] = [await open(), await open()];
+    busy.send(optionsText('TCP'));
+    idle.send(optionsText('TCP'));
+    await world.run(29_000);
+    busy.send('\r\n\r\n');
+    const { net } = world.host('c', ['10.0.0.3']);
+    const early = await world.settle(net.connect(at));
+    let wasClosed = false;
+    early.handle({
+      data() {},
+      close: () => {
+        wasClosed = true;
+      },
+    });
+    await world.run(100);
+    expect([wasClosed, idle.state.closed, busy.state.closed]).toEqual([true, false, false]);
+    await world.run(2_000);
+    await world.settle(net.connect(at));
+    await world.run(100);
+    expect([idle.state.closed, busy.state.closed, b.transport.counts().connections]).toEqual([true, false, 2]);
+    // Who has registered is no stranger: neither counted as one nor in anybody's way.
+    b.transport.trust('10.0.0.1');
+    b.transport.trust('10.0.0.4');
+    const known = world.host('d', ['10.0.0.4']).net;
+    await world.settle(known.connect(at));
+    await world.settle(net.connect(at));
+    await world.run(100);
+    expect([busy.state.closed, b.transport.counts().connections]).toEqual([false, 4]);
   });
 
   it('a closed one makes room again', async () => {

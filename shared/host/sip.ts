@@ -6,7 +6,6 @@ import {
   type Address,
   type Listener,
   NetError,
-  type Peer,
   type Stream,
   type Timer,
   type TlsServerOptions,
@@ -24,6 +23,7 @@ import { SipDatagrams } from './sip-datagrams.ts';
 import { SIP_LIMITS, SipGuard, type SipLimits } from './sip-guard.ts';
 import { aimsAt, CONNECT_WITHIN, LargeRequests } from './sip-large.ts';
 import type { BindOptions, Bound, FlowOptions, SipCounts, WebSocketAddress } from './sip-options.ts';
+import { isProven, makeRoom } from './sip-room.ts';
 import { openWebSocket } from './sip-web-socket.ts';
 
 export type * from './sip-options.ts';
@@ -54,6 +54,8 @@ export interface SipTransportOptions {
   trace?(direction: 'in' | 'out', flow: Flow, text: string, octets: Uint8Array): void;
   /** The host that Via names where a socket is bound to all addresses; default: the address that fits the peer. */
   readonly publicHost?: string;
+  /** True for the Request-URI of a call for help: where datagrams have to wait, such a one waits for nobody. Default: there is none. */
+  isHelp?(uri: string): boolean;
   readonly limits?: Partial<SipLimits>;
 }
 
@@ -78,6 +80,7 @@ export class SipTransport {
   #lastFlow = 0;
   #tlsPort: number | undefined;
   #dropped = 0;
+  #waited = 0;
   #received = 0;
   #sent = 0;
   #closed = false;
@@ -87,9 +90,13 @@ export class SipTransport {
     this.#options = options;
     this.#limits = { ...SIP_LIMITS, ...options.limits };
     this.#guard = new SipGuard(this.#limits);
-    this.#datagrams = new SipDatagrams(world, options.publicHost, (data, socket, from) =>
-      this.#datagram(data, socket, from),
-    );
+    this.#datagrams = new SipDatagrams(world, {
+      publicHost: options.publicHost,
+      admit: (data, from) => this.#admits(data, from),
+      isHelp: options.isHelp ?? (() => false),
+      onDatagram: (data, socket, from, waited) => this.#datagram(data, socket, from, waited),
+      onLost: () => this.#dropped++,
+    });
     this.#large = new LargeRequests({
       clock: world.clock,
       connect: (to) => this.flowTo({ protocol: 'tcp', ...to, timeout: CONNECT_WITHIN }),
@@ -115,8 +122,7 @@ export class SipTransport {
   async #listen(protocol: 'tcp' | 'tls', at: Address, tls?: TlsServerOptions): Promise<Address> {
     const { host, port } = at;
     const listener = await this.#world.net.listen({ host, port, ...(tls && { tls }) }, (stream) => {
-      if (this.#guard.opened(stream.remote.host, isProven(stream.peer), this.#world.clock.mono()))
-        this.#connect(protocol, stream);
+      if (this.#letIn(stream)) this.#connect(protocol, stream);
       else stream.destroy();
     });
     this.#listeners.push(listener);
@@ -127,11 +133,17 @@ export class SipTransport {
     return listener.local;
   }
 
+  #letIn({ remote, peer }: Stream): boolean {
+    const now = this.#world.clock.mono();
+    const comes = () => this.#guard.opened(remote.host, isProven(peer), now);
+    return comes() || (makeRoom(this.#guard, this.#connections.values(), now - this.#limits.roomAfter) && comes());
+  }
+
   async #listenForWebSockets({ host, port, tls, mayOpen }: WebSocketAddress): Promise<Address> {
     const { clock, crypto, net, log } = this.#world;
     const listener = await net.listen({ host, port, ...(tls && { tls }) }, (stream) => {
       const [remote, proven] = [stream.remote.host, isProven(stream.peer)];
-      if (!this.#guard.opened(remote, proven, clock.mono())) return stream.destroy();
+      if (!this.#letIn(stream)) return stream.destroy();
       openWebSocket(
         stream,
         { clock, crypto, mayOpen, within: this.#limits.unfinished },
@@ -233,17 +245,18 @@ export class SipTransport {
     this.#options.onFlowClosed?.(flow, why);
   }
 
-  #datagram(data: Uint8Array, socket: UdpSocket, from: Address): void {
-    const now = this.#world.clock.mono();
-    if (data.length > DATAGRAM_LIMIT || this.#guard.admit(from.host, now) > 0) {
-      this.#dropped++;
-      return;
-    }
+  #admits(data: Uint8Array, from: Address): boolean {
+    if (data.length <= DATAGRAM_LIMIT && this.#guard.admit(from.host, this.#world.clock.mono()) === 0) return true;
+    this.#dropped++;
+    return false;
+  }
+
+  #datagram(data: Uint8Array, socket: UdpSocket, from: Address, waited: number): void {
     const flow = this.#datagrams.flow(socket, from);
     // A STUN request (RFC 5626 section 4.4.2) begins with two bits that no SIP message has.
     if ((data[0] ?? 0) < 2) this.#stun(data, flow);
     // Keep-alives (RFC 5626 section 4.4.1 has them for streams, the field sends them here too) carry no message.
-    else if (data.length > 4) this.#message(octetsToText(data), flow, now, data);
+    else if (data.length > 4) this.#message(octetsToText(data), flow, this.#world.clock.mono(), data, waited);
   }
 
   #stun(data: Uint8Array, flow: Flow): void {
@@ -251,8 +264,9 @@ export class SipTransport {
     if (answer !== undefined) this.#datagrams.send(flow, answer);
   }
 
-  #message(text: string, flow: Flow, mono: number, octets?: Uint8Array): void {
+  #message(text: string, flow: Flow, mono: number, octets?: Uint8Array, waited = 0): void {
     this.#received++;
+    this.#waited = waited;
     this.#large.heard(flow);
     this.#options.trace?.('in', flow, text, octets ?? textToOctets(text));
     this.#options.endpoint.receive(text, flow, Math.floor(mono), this.#queue);
@@ -336,6 +350,11 @@ export class SipTransport {
     for (const listener of this.#secure) listener.believe(authorities);
   }
 
+  /** See `Listener.renew`. */
+  renew(own: Parameters<Listener['renew']>[0]): void {
+    for (const listener of this.#listeners) listener.renew(own);
+  }
+
   /** The source has proved itself (it registered): for ten minutes it is not counted. */
   trust(address: string): void {
     this.#guard.trust(address, this.#world.clock.mono());
@@ -344,6 +363,11 @@ export class SipTransport {
   /** Closes a connection; the endpoint and `onFlowClosed` hear of it. Nothing for UDP. */
   closeFlow(flow: Flow): void {
     this.#connections.get(flow.id)?.destroy('closed by us');
+  }
+
+  /** Milliseconds for which the message that was taken in last had waited for others. */
+  get waited(): number {
+    return this.#waited;
   }
 
   counts(): SipCounts {
@@ -366,9 +390,6 @@ export class SipTransport {
     for (const connection of [...this.#connections.values()]) connection.destroy('closing');
   }
 }
-
-/** The peer showed a certificate that we believe: a gateway of ours. */
-const isProven = (peer: Peer): boolean => peer.kind === 'certificate' && peer.trusted;
 
 function listOf<T>(value: T | readonly T[] | undefined): readonly T[] {
   if (value === undefined) return [];

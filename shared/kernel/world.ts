@@ -76,6 +76,13 @@ export interface UdpSocket {
   /** Best effort: an error on the way (port unreachable, buffer full) is counted, never thrown. */
   send(data: Uint8Array, to: Address): void;
   close(): Promise<void>;
+  /**
+   * Runs something once the datagrams that are there by now have been handed over, or the first some of them. Absent where nobody is
+   * ever busy, and so nothing ever waits.
+   */
+  soon?(run: () => void): void;
+  /** Octets that may wait for us, as far as known; less than was wished where the machine's settings grant no more. */
+  readonly room?: { readonly granted: number; readonly wished: number };
 }
 
 export interface TlsServerOptions {
@@ -118,6 +125,8 @@ export interface Listener {
    * connections from now on, in place of what was said before.
    */
   believe(authorities: readonly string[]): void;
+  /** Over TLS: what we show from the next connection on. */
+  renew(own: Pick<TlsServerOptions, 'certificate' | 'key'>): void;
   /** Stops listening and destroys the streams that came in. */
   close(): Promise<void>;
 }

@@ -44,6 +44,8 @@ export interface BusEvents {
   'event.appended': { readonly home?: string; readonly session?: string };
   /** The operator's trunks, or the way of emergency calls, changed. */
   'trunks.changed': Readonly<Record<string, never>>;
+  /** The cloud's own certificate was made anew: it stands in the data folder. */
+  'certificate.renewed': Readonly<Record<string, never>>;
   /** A server of the farm started, stopped or changed its health. */
   'farm.changed': { readonly server: string; readonly state: string };
 }

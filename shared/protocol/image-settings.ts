@@ -107,6 +107,12 @@ export function readSettings(octets: Uint8Array): Result<ReadSettings, readonly 
   return ok({ settings: plainValue(node) as ImageSettings, node });
 }
 
+/** What is missing where there is to be Wi-Fi: told of a file with what to write, of flags with the flag. */
+export const WIFI_PROBLEMS = {
+  country: 'Wi-Fi needs to know the country, or it would break the rules for radio there',
+  password: 'the password of the network is missing',
+} as const;
+
 /** `line 4, column 12: … Write …`: how a problem is told everywhere. */
 export function tellProblem({ line, column, what, fix }: Problem): string {
   return `line ${line}, column ${column}: ${what}. ${fix.charAt(0).toUpperCase()}${fix.slice(1)}.`;
@@ -225,16 +231,11 @@ function senseProblems(settings: ImageSettings, node: JsonNode): Problem[] {
   const add = (path: readonly string[], what: string, fix: string) =>
     problems.push({ ...placeOf(node, path), what, fix });
   if (wifi !== undefined && wifi.mode !== 'off') {
-    if (country === undefined)
-      add(
-        ['wifi'],
-        'Wi-Fi needs to know the country, or it would break the rules for radio there',
-        'write "country": "DE" (yours) beside "wifi"',
-      );
+    if (country === undefined) add(['wifi'], WIFI_PROBLEMS.country, 'write "country": "DE" (yours) beside "wifi"');
     if (wifi.mode === 'client' && wifi.ssid === undefined)
       add(['wifi'], 'the name of the network to join is missing', 'write "ssid": "…" in "wifi"');
     if (wifi.mode === 'client' && wifi.password === undefined)
-      add(['wifi'], 'the password of the network is missing', 'write "password": "…" in "wifi"');
+      add(['wifi'], WIFI_PROBLEMS.password, 'write "password": "…" in "wifi"');
     if (wifi.mode === 'access-point' && typeof wifi.password === 'string' && wifi.password.length === 64)
       add(
         ['wifi', 'password'],
@@ -257,7 +258,7 @@ function senseProblems(settings: ImageSettings, node: JsonNode): Problem[] {
   for (const { at, what, fix } of addressProblems(network ?? {})) add(['network', at], what, fix);
   const refused = cloud === undefined ? undefined : readCloudUrl(cloud);
   if (refused !== undefined && 'refused' in refused)
-    add(['cloud'], 'this is no address of a cloud', `write it so: ${refused.refused.replace(/\.$/, '')}`);
+    add(['cloud'], 'this is no address of a cloud', refused.refused.replace(/\.$/, ''));
   return problems;
 }
 

@@ -129,7 +129,8 @@ export function readCloudUrl(text: string): CloudUrl | { readonly refused: strin
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-function readPin(fragment: string): string | undefined {
+/** The pinned hash behind `#` of a cloud's address, in lower-case hex; undefined where it is none. */
+export function readPin(fragment: string): string | undefined {
   const value = /^sha256-([A-Za-z0-9_-]+)=?$/.exec(fragment)?.[1];
   if (value === undefined) return undefined;
   if (/^[0-9A-Fa-f]{64}$/.test(value)) return value.toLowerCase();

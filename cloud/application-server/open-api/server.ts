@@ -3,6 +3,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Health, Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
+import { onRenewed } from '#cloud/bus/server-certificate.ts';
 import type { Address } from '#shared/kernel/world.ts';
 import { createApp, HEADER_LIMIT } from './adapter-fastify.ts';
 import type { FarmControl } from './farm.ts';
@@ -31,9 +32,11 @@ async function listen(app: FastifyInstance, context: PartContext): Promise<Runni
   });
   config.bound.http = urlOf('http', config.http.host, app.server.address());
   const secure = await listenSecure(app, context);
+  const leave = onRenewed(context, ({ certificate, key }) => secure?.setSecureContext({ cert: certificate, key }));
   const stopSweeping = sweep(context);
   return running(app, async () => {
     stopSweeping();
+    leave();
     secure?.closeAllConnections();
     if (secure !== undefined) await new Promise<void>((resolve) => secure.close(() => resolve()));
   });

@@ -4,7 +4,7 @@
  */
 import { type Store, sql } from '#cloud/store/store.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
-import { type Binding, bindingOf, type PlainBinding, plainBinding } from '#shared/sip/registrar.ts';
+import { type Binding, bindingOf, isSamePath, type PlainBinding, plainBinding } from '#shared/sip/registrar.ts';
 import type { Flow } from '#shared/sip/types.ts';
 
 /** A binding as it stands in the store, beside its wall-clock time, since another process reads it. */
@@ -30,10 +30,15 @@ function stillServes(written: readonly Bound[], now: readonly Bound[], mono: num
   return now.every(({ binding, flow }, i) => {
     const old = written[i];
     if (old === undefined || old.binding.uri !== binding.uri || old.flow.id !== flow.id) return false;
-    const same = old.binding.params.size === binding.params.size && old.binding.path.join() === binding.path.join();
-    const params = [...binding.params].every(([name, value]) => old.binding.params.get(name) === value);
-    return same && params && (old.binding.expiresAt - mono) * 2 > binding.expiresAt - mono;
+    if ((old.binding.expiresAt - mono) * 2 <= binding.expiresAt - mono) return false;
+    return isSamePath(old.binding.path, binding.path) && areSame(old.binding.params, binding.params);
   });
+}
+
+function areSame(a: Binding['params'], b: Binding['params']): boolean {
+  if (a.size !== b.size) return false;
+  for (const [name, value] of b) if (!a.has(name) || a.get(name) !== value) return false;
+  return true;
 }
 
 export class BindingStore {

@@ -19,7 +19,7 @@ import type { Reporter } from './reporter.ts';
 import type { Taking } from './routing.ts';
 import type { Snapshots } from './snapshots.ts';
 import { toldTo } from './told.ts';
-import { type TrunkWay, trunkInvite } from './trunk/trunk.ts';
+import { failureOf, SILENCE, type TrunkWay, trunkInvite, type WayFailure } from './trunk/trunk.ts';
 
 export interface CallsOptions extends LineCountsOptions {
   readonly bus: Bus;
@@ -39,7 +39,7 @@ export interface CallsOptions extends LineCountsOptions {
   /** The way to this phone leads nowhere any more. */
   readonly flowGone: (to: Callee) => void;
   /** A trunk took a call, or did not and `next` is tried. */
-  readonly trunkHeard: (way: TrunkWay, works: boolean, next?: TrunkWay) => void;
+  readonly trunkHeard: (way: TrunkWay, heard: 'works' | WayFailure, next?: TrunkWay) => void;
   /** A call to the outside is answered. */
   readonly answeredOutside?: (call: string) => void;
   /** A call is over. */
@@ -219,15 +219,17 @@ export class Calls {
 
   /** What the endpoint says of a call. */
   take(output: Extract<EndpointOutput, { call: CallHandle }>): void {
-    if (output.do === 'failed' && output.status === 430) this.#flowGone(output.call);
+    if (output.do === 'failed') this.#noted(output);
     this.#driver.take(output);
   }
 
-  /** Whoever kept the flow to a phone has lost it. */
-  #flowGone(handle: CallHandle): void {
-    const found = this.#driver.ofHandle(handle);
-    const to = found?.call.state.branches.get(found.party)?.to;
-    if (to !== undefined) this.#o.flowGone(to);
+  /** What a refusal says of the way: whoever kept the flow to a phone has lost it (430), or how a trunk failed. */
+  #noted({ call: handle, status, message }: Extract<EndpointOutput, { do: 'failed' }>): void {
+    const { call, party } = this.#driver.ofHandle(handle) ?? {};
+    const to = party === undefined ? undefined : call?.state.branches.get(party)?.to;
+    if (call === undefined || to === undefined) return;
+    if (status === 430) this.#o.flowGone(to);
+    if (to.trunk !== undefined && to.trunk === call.tried) call.failure = failureOf(status, message);
   }
 
   /** A gateway came back: its established calls go on over the new flow, unless a gateway that started again does not know them. */
@@ -343,7 +345,8 @@ export class Calls {
       this.count(live, trunk === undefined && line !== undefined ? line : id);
     if (trunk !== undefined) {
       // Another way is tried: the one before led nowhere.
-      if (live.tried !== undefined) this.#o.trunkHeard(live.tried, false, trunk);
+      if (live.tried !== undefined) this.#o.trunkHeard(live.tried, live.failure ?? SILENCE, trunk);
+      live.failure = undefined;
       live.way = trunk.trunk.id;
       live.tried = trunk;
       this.#sentOut(live, branch);
@@ -369,7 +372,7 @@ export class Calls {
     this.circles.settled(live);
     this.#o.changed?.(live);
     if (live.way !== undefined) {
-      if (live.tried !== undefined) this.#o.trunkHeard(live.tried, true);
+      if (live.tried !== undefined) this.#o.trunkHeard(live.tried, 'works');
       this.#o.answeredOutside?.(live.id);
     }
     this.#driver.later(this.#o.snapshots.save(live));

@@ -5,6 +5,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { Refusal } from '#shared/sip/checks.ts';
+import { readDiversion } from '#shared/sip/diversion.ts';
 import { REFUSED } from '#shared/sip/identity-check.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { type Privacy, privacyOf } from '#shared/sip/privacy.ts';
@@ -99,7 +100,7 @@ export class Incoming {
     const { call, message, flow } = output;
     const { most = CALL_LIMIT, inSetup = SETUP_LIMIT } = this.#o;
     if (calls.size >= most || calls.between >= inSetup) return this.#reject(call, 503, [['Retry-After', '10']]);
-    const trunk = outside.trunks.of(flow);
+    const trunk = outside.trunks.of(flow, message.uri);
     if (trunk !== undefined) return this.#fromTrunk(output, trunk);
     const sender = known ?? access.sender(message, flow);
     if (!(sender instanceof Promise)) return this.#sent(output, sender);
@@ -187,6 +188,7 @@ export class Incoming {
       open: gateway === undefined && shows(output),
       gateway: gateway?.gateway,
       dialled,
+      diverted: gateway === undefined ? undefined : sentOnIn(message),
     };
     if (line.class === 'standard') return this.#limited(output, privacy, line, facts);
     this.#begin(output, privacy, facts);
@@ -271,6 +273,7 @@ export class Incoming {
     const callBack = outside.emergency.isCallBack(line.id, trunk.id, message);
     if (checks === 'require' && checked?.fault !== undefined && !callBack) return this.#unproven(call, checked.fault);
     if (!calls.fits(trunk.id, callsOf(trunk))) return this.#reject(call, 503, [['Retry-After', '10']]);
+    this.#o.trust(output.flow);
     this.#begin(output, privacy, {
       ...{ caller, dialled: line.number, cameBy: trunk.id, direct: true, open: false },
       ...(hidden ? { hidden } : {}),
@@ -355,6 +358,11 @@ type Facts = Pick<Live, 'caller' | 'direct' | 'open' | 'dialled'> &
       | 'diverted'
     >
   >;
+
+/** Lines of the house that sent the call on, as its gateway says. */
+function sentOnIn(message: SipMessage): Live['diverted'] {
+  return message.header('Diversion') === undefined ? undefined : readDiversion(message);
+}
 
 /** A direct phone shows where it truly is. */
 function shows({ message, flow, offer }: Invite): boolean {

@@ -14,7 +14,7 @@ import type { Flow } from '#shared/sip/types.ts';
 import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
 import type { Help } from './emergency/help.ts';
 import type { Contact } from './location.ts';
-import type { TrunkWay } from './trunk/trunk.ts';
+import type { TrunkWay, WayFailure } from './trunk/trunk.ts';
 
 /** Whom to invite: a phone of a line, or the outside by a trunk. */
 export interface Callee {
@@ -84,6 +84,8 @@ export interface Live extends DrivenCall<Callee> {
   /** The trunk that was tried last, and the way by it; after a restart only the trunk is known. */
   way?: string | undefined;
   tried?: TrunkWay | undefined;
+  /** How that failed. */
+  failure?: WayFailure | undefined;
   /** Call-ID of the caller's dialog, or of the first branch of a channel. */
   callId: string;
   /** Lines that count this call among theirs. */
@@ -135,6 +137,7 @@ export function newLive(from: Begun): Live {
     outIds: undefined,
     way: undefined,
     tried: undefined,
+    failure: undefined,
     callId: from.callId,
     counted: [],
     startedAt: from.startedAt,

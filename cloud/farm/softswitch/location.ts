@@ -12,7 +12,7 @@ import {
   removeFlow,
 } from '#shared/sip/registrar.ts';
 import type { Flow } from '#shared/sip/types.ts';
-import { parseUri } from '#shared/sip/uri.ts';
+import { hostOf } from '#shared/sip/uri.ts';
 
 /** A way to ring a phone. */
 export interface Contact {
@@ -56,7 +56,7 @@ interface KnownFlow {
 
 /** True where a Contact names the address from which its message came. */
 export function isOpen(contact: string | undefined, flow: Flow): boolean {
-  return contact !== undefined && parseUri(contact)?.host === flow.remote.host;
+  return contact !== undefined && hostOf(contact) === flow.remote.host;
 }
 
 export class Location {

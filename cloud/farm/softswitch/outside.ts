@@ -2,6 +2,7 @@
 import type { Handlers } from '#cloud/bus/bus.ts';
 import type { Fleet } from '#cloud/bus/fleet.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
+import { onRenewed } from '#cloud/bus/server-certificate.ts';
 import { sealingKey } from '#cloud/store/sealed.ts';
 import { CANCELLED } from '#shared/call/outcome.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
@@ -19,14 +20,14 @@ import { CallerIdentity } from './identity/identity.ts';
 import type { Lines } from './lines.ts';
 import type { Live } from './live.ts';
 import { ENUM_ID, Enum } from './trunk/enum.ts';
-import type { TrunkWay } from './trunk/trunk.ts';
+import { isTrunkFault, SILENCE, type TrunkWay, type WayFailure } from './trunk/trunk.ts';
 import { Trunks } from './trunk/trunks.ts';
 import { trunkHandlers } from './trunk/verbs.ts';
 
 export interface OutsideOptions {
   readonly context: PartContext;
   readonly sip: SipPort;
-  readonly transport: Pick<SipTransport, 'flowTo' | 'trust' | 'believe'>;
+  readonly transport: Pick<SipTransport, 'flowTo' | 'trust' | 'believe' | 'renew'>;
   readonly hash: DigestHash;
   readonly lines: Lines;
   /** Calls that a line or trunk has. */
@@ -136,12 +137,17 @@ export class Outside {
     if (fleet !== undefined) this.trunks.lead(leads(fleet));
     await this.trunks.load();
     fleet?.onChange(() => this.trunks.lead(leads(fleet)));
-    this.#leave = bus.subscribe('trunks.changed', () => {
+    const renewed = onRenewed(this.#o.context, (own) => this.#o.transport.renew(own));
+    const changed = bus.subscribe('trunks.changed', () => {
       const { trunks, emergency, identity, guard } = this;
       Promise.all([trunks, emergency, identity, guard, this.enum].map((one) => one.load())).catch((error: unknown) =>
         world.log.error('softswitch.trunks-not-read', { error: String(error) }),
       );
     });
+    this.#leave = () => {
+      renewed();
+      changed();
+    };
   }
 
   /** Whether whoever opened a connection with a certificate of its own authority is a carrier; a source that is may send more. */
@@ -157,10 +163,11 @@ export class Outside {
   }
 
   /** A trunk took a call, or did not; where `next` is the trunk's too, only that server of it. */
-  trunkHeard(way: TrunkWay, works: boolean, next?: TrunkWay): void {
-    this.trunks.serverHeard(way, works);
-    if (works) this.trunks.works(way.trunk.id);
-    else if (next?.trunk.id !== way.trunk.id) this.trunks.failed(way.trunk.id, 503);
+  trunkHeard(way: TrunkWay, heard: 'works' | WayFailure, next?: TrunkWay): void {
+    if (heard !== 'works' && !isTrunkFault(heard)) return;
+    this.trunks.serverHeard(way, heard === 'works');
+    if (heard === 'works') this.trunks.works(way.trunk.id);
+    else if (next?.trunk.id !== way.trunk.id) this.trunks.failed(way.trunk.id, heard);
   }
 
   /** A call that another process had, or this one before it was started again. */
@@ -175,8 +182,10 @@ export class Outside {
       const unserved = live.answeredAt === undefined && reason !== CANCELLED;
       this.emergency.over(live.help, { line: live.line?.id, trunk: live.way, outcome: reason, unserved });
     }
-    const failed = live.answeredAt === undefined && (reason === 'server_unavailable' || reason === 'timeout');
-    if (failed && live.tried !== undefined) this.trunkHeard(live.tried, false);
+    if (live.answeredAt !== undefined || live.tried === undefined) return;
+    const silent = reason === 'server_unavailable' || reason === 'timeout';
+    const failure = live.failure ?? (silent ? SILENCE : undefined);
+    if (failure !== undefined) this.trunkHeard(live.tried, failure);
   }
 
   stop(): void {

@@ -4,7 +4,7 @@
  */
 import type { Bus } from '#cloud/bus/bus.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
-import type { Soon } from '#shared/kernel/soon.ts';
+import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { withoutPin } from '#shared/sip/trace.ts';
@@ -43,11 +43,11 @@ export class Reporter {
   }
 
   /** Tells what became of a leg; resolves once it is durable with the session manager, or spooled. True: its session is over. */
-  leg(report: LegReport): Promise<boolean> {
+  leg(report: LegReport): Soon<boolean> {
     if (this.#behind.has(report.session)) return this.#keep(report);
-    return this.#o.bus
-      .request('leg.report', report, SELF, BUS_LIMIT)
-      .then((told) => (told.ok || !isAway(told.fault.code) ? told.ok && told.value.over === true : this.#keep(report)));
+    return soon(this.#o.bus.ask('leg.report', report, SELF, BUS_LIMIT), (told) =>
+      told.ok || !isAway(told.fault.code) ? told.ok && told.value.over === true : this.#keep(report),
+    );
   }
 
   async #keep(report: LegReport): Promise<boolean> {

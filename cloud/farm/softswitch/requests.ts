@@ -11,7 +11,8 @@ import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.
 import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
 import type { GatewayOfFlow } from './lines.ts';
-import type { Location } from './location.ts';
+import type { Location, Reached } from './location.ts';
+import type { Returning } from './returning.ts';
 
 /** The methods that the softswitch serves. */
 export const ALLOW = [
@@ -47,6 +48,8 @@ export interface RequestsOptions {
   readonly cameBack: (gateway: GatewayOfFlow, flow: Flow) => void;
   /** A phone of the line has registered or refreshed; `changed`: more than the time of its registration may be new. */
   readonly registered: (line: string, changed: boolean) => void;
+  /** Finds direct phones that came back in a call. */
+  readonly returning: Pick<Returning, 'before' | 'registered'>;
   /** A direct phone of the line proved itself at that address. */
   readonly registeredAt: (host: string, line: string) => void;
 }
@@ -85,15 +88,16 @@ export class Requests {
     const { line, gateway } = sender;
     const from = { flow, ...(gateway === undefined ? {} : { gateway: gateway.gateway }) };
     const run = () => location.register(line, message, from, clock.mono());
-    const { change } = this.#o;
+    const { change, returning } = this.#o;
+    const before = gateway === undefined ? returning.before(line.id) : undefined;
     return soon(change === undefined ? run() : change(line.id, run), (outcome) =>
-      this.#registered(transaction, flow, sender, outcome),
+      this.#registered(transaction, { flow, before }, sender, outcome),
     );
   }
 
   #registered(
     transaction: TransactionHandle,
-    flow: Flow,
+    { flow, before }: { readonly flow: Flow; readonly before: readonly Reached[] | undefined },
     { line, gateway }: Extract<Sender, { kind: 'line' }>,
     outcome: RegisterOutcome,
   ): void {
@@ -104,6 +108,7 @@ export class Requests {
     const all = [...contacts.map((value) => ['Contact', value] as const), ...headers];
     sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { reason, headers: all }, now, out));
     if (status !== 200) return;
+    if (changed && before !== undefined) this.#o.returning.registered(line.id, before);
     // A gateway's contact stays while the phones that it names change.
     this.#o.registered(line.id, changed || gateway !== undefined);
     if (gateway === undefined) this.#o.registeredAt(flow.remote.host, line.id);

@@ -5,7 +5,7 @@ import type { Store } from '#cloud/store/store.ts';
 import type { CallInput, Target } from '#shared/call/call.ts';
 import { alertInfo } from '#shared/call/features/presentation.ts';
 import { readDialled } from '#shared/call/numbers.ts';
-import { reasonOf } from '#shared/call/outcome.ts';
+import { MOVED, reasonOf } from '#shared/call/outcome.ts';
 import { fromLatin1 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
 import { type Soon, soon } from '#shared/kernel/soon.ts';
@@ -95,10 +95,16 @@ export class Router {
     if (callBack === true) request.callBack = true;
     if (verstat !== undefined) request.verstat = verstat;
     if (diverted !== undefined) request.diversions = timesOf(diverted);
+    // A gateway's word of its own lines.
+    const last = live.gateway === undefined ? undefined : diverted?.at(-1);
+    if (last !== undefined) {
+      request.sentOn = last.number;
+      live.sentOn = diverted?.length;
+    }
     if (reach !== undefined) request.reach = reach;
     if (replaces !== undefined) request.replaces = replaces;
     // A warm line waits for digits.
-    return bus.request('session.route', request, SELF, to === '' ? BUS_LIMIT + WARM_LIMIT : BUS_LIMIT);
+    return bus.ask('session.route', request, SELF, to === '' ? BUS_LIMIT + WARM_LIMIT : BUS_LIMIT);
   }
 
   /** What the session manager's word means. */
@@ -173,7 +179,8 @@ export class Router {
     };
     const asked = await bus.request('session.reroute', request, SELF, BUS_LIMIT);
     if (!asked.ok) return { on: 'refused', status: 480, reason };
-    const { again, ringFor = RING_FOR, diverted } = asked.value;
+    const { again, ringFor = RING_FOR, diverted, instructed } = asked.value;
+    if (instructed === true) return { on: 'refused', status: 480, reason: MOVED, final: true };
     sentOnBy(live, diverted);
     return { on: 'rerouted', target: await this.#targetOf(live, asked.value), ringFor, again };
   }

@@ -16,6 +16,8 @@ export interface ScreenOptions {
   readonly emergency: Pick<Emergency, 'maybe'>;
   /** Whose addresses are known without a word. */
   readonly trunks: { of(flow: Flow): unknown };
+  /** Milliseconds for which what is being taken in has waited. */
+  readonly late: () => number;
   /** What is being taken in was let in by another process. */
   readonly passed?: () => boolean;
 }
@@ -44,7 +46,7 @@ export class Screen {
 
   /** The switch has more to do than it can: what nothing was spent on yet goes first. */
   #turnedAway(isKnown: boolean): Refusal | undefined {
-    const seconds = this.#o.overload.judge(isKnown);
+    const seconds = this.#o.overload.judge(isKnown, this.#o.late());
     return seconds === undefined ? undefined : { status: 503, headers: [['Retry-After', String(seconds)]] };
   }
 }

@@ -26,6 +26,7 @@ import { Probes } from './probes.ts';
 import { Refers } from './refers.ts';
 import { Reporter } from './reporter.ts';
 import { ALLOW, Requests } from './requests.ts';
+import { Returning } from './returning.ts';
 import { Router, type Taking } from './routing.ts';
 import { Screen } from './screen.ts';
 import { Snapshots } from './snapshots.ts';
@@ -69,6 +70,7 @@ class Softswitch implements RunningPart {
   readonly #messages: Messages;
   readonly #watch: Watch;
   readonly #probes: Probes;
+  readonly #returning: Returning;
   readonly #outside: Outside;
   readonly #overload: OverloadGuard;
   readonly #channels: Channels;
@@ -112,6 +114,7 @@ class Softswitch implements RunningPart {
       endpoint,
       trace: (direction, flow, _text, octets) => this.#traces.message(direction, flow, octets),
       publicHost: config.publicHost,
+      isHelp: (uri) => this.#outside.emergency.maybe(uri),
       onOutput: (output) => this.#guarded(output),
       accept: (flow) => flow.peer.kind === 'none' || flow.peer.trusted || this.#outside.admits(flow),
       onFlowClosed: (flow, why) => this.#lost(flow, why),
@@ -189,7 +192,7 @@ class Softswitch implements RunningPart {
         elsewhere: (id) => fleet.counts.elsewhere(id),
         seats: fleet.seats,
       }),
-      trunkHeard: (trunk, works, next) => outside.trunkHeard(trunk, works, next),
+      trunkHeard: (way, heard, next) => outside.trunkHeard(way, heard, next),
       answeredOutside: (call) => outside.guard.answered(call),
       ended: (live, reason) => {
         outside.over(live, reason);
@@ -203,6 +206,7 @@ class Softswitch implements RunningPart {
     const calls = this.#calls;
     this.#probes = new Probes(calls, clock);
     const location = this.#location;
+    this.#returning = new Returning({ calls, location, endpoint });
     const trust = (flow: Flow) => this.#transport.trust(flow.remote.host);
     const closeFlow = (flow: Flow) => this.#transport.closeFlow(flow);
     const isOurs = (host: string) => this.#listeners.isOurs(host);
@@ -219,6 +223,7 @@ class Softswitch implements RunningPart {
         overload: this.#overload,
         emergency,
         trunks: this.#outside.trunks,
+        late: () => this.#transport.waited,
       },
       ...(mates && { passed: () => mates.proven !== undefined }),
     });
@@ -238,7 +243,7 @@ class Softswitch implements RunningPart {
     });
     const requests = new Requests({
       digit: (session, leg, digit, duration) => bus.publish('leg.digit', { session, leg, digit, duration }),
-      ...{ access, location, calls, clock, sip, closeFlow, trust },
+      ...{ access, location, calls, clock, sip, closeFlow, trust, returning: this.#returning },
       keep: (line) => this.#bindings.keep(line, location.datagram(line)),
       ...(fleet && { keep: () => {}, change: (line, run) => fleet.change(line, run) }),
       cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
@@ -351,6 +356,7 @@ class Softswitch implements RunningPart {
   #lost(flow: Flow, why: string): void {
     this.#outside.trunks.closed(flow, why);
     this.#fleet?.lost(flow);
+    this.#returning.lost(flow);
     this.#location.lost(flow);
     this.#gateways.closed(flow);
     this.#watch.lost(flow);

@@ -29,25 +29,12 @@ const side = (party: string, leg: string, line: string) => ({
   ...{ party, leg, line, version: 1 },
   dialog: { callId: leg, remoteTarget: `sip:${leg}@10.0.0.2` },
   flow: { id: 'udp0:10.0.0.2:5060', protocol: 'udp', remote: { host: '10.0.0.2', port: 5060 }, peer: { kind: 'none' } },
-  call: {
-    autonomous: false,
-    caller: { number: '+1' },
-    direct: true,
-    dialled: '+2',
-    callId: 'x',
-    relay: false,
-    owned: true,
-  },
 });
-const write = (...sides: readonly ReturnType<typeof side>[]) =>
-  store.commit(
-    sides.map((one) =>
-      sql(
-        'INSERT INTO channel (session, leg, call, body) VALUES (?, ?, ?, ?)',
-        ...['ses_1', one.leg, 'chn_1', JSON.stringify(one)],
-      ),
-    ),
-  );
+const call = { autonomous: false, caller: { number: '+1' }, direct: true, dialled: '+2', callId: 'x' };
+const write = (...sides: readonly ReturnType<typeof side>[]) => {
+  const body = JSON.stringify({ call: { ...call, relay: false, owned: true }, sides });
+  return store.commit([sql("INSERT INTO channel (call, session, body) VALUES ('chn_1', 'ses_1', ?)", body)]);
+};
 
 it('comes back with its lines as they are now', async () => {
   await write(side('caller', 'leg_1', 'line_1'), side('b1', 'leg_2', 'line_2'));
@@ -67,7 +54,7 @@ it('comes back without a line that exists no more', async () => {
 const rows = () => store.all<{ call: string }>('SELECT call FROM channel ORDER BY call');
 const ended = (id: string, saving?: Promise<void>) => ({ id, saving }) as Live;
 const insert = (id: string) =>
-  store.commit([sql("INSERT INTO channel (session, leg, call, body) VALUES (?, 'leg', ?, '{}')", id, id)]);
+  store.commit([sql("INSERT INTO channel (call, session, body) VALUES (?, ?, '{}')", id, id)]);
 
 it('goes with its rows a moment after its end, together with others, and never before it was written', async () => {
   await insert('a');

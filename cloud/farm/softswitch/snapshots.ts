@@ -1,6 +1,6 @@
-/** Established calls in the store: a row per dialog, so that a restarted softswitch goes on with hold, BYE and the list of channels. */
+/** Established calls in the store: a row per call, so that a restarted softswitch goes on with hold, BYE and the list of channels. */
 import { type LineRow, lineById } from '#cloud/store/directory.ts';
-import { type Statement, type Store, sql } from '#cloud/store/store.ts';
+import type { Statement, Store } from '#cloud/store/store.ts';
 import { CALLER } from '#shared/call/call.ts';
 import { restoredParts, type SavedSide, savedSide } from '#shared/host/call-restore.ts';
 import type { Timer, World } from '#shared/kernel/world.ts';
@@ -8,11 +8,14 @@ import type { Flow, SipEndpoint } from '#shared/sip/types.ts';
 import type { Help } from './emergency/help.ts';
 import { type Callee, endOf, type Live, type Shown } from './live.ts';
 
-/** One side of a call, with what the call itself needs beside it. */
 interface Side extends SavedSide {
   readonly gateway?: string;
   /** The line's id. */
   readonly line?: string;
+}
+
+/** A call as it is written. */
+interface Body {
   readonly call: {
     readonly autonomous: boolean;
     readonly caller: Shown;
@@ -28,6 +31,8 @@ interface Side extends SavedSide {
     readonly cameBy?: string;
     readonly help?: Help;
   };
+  /** Those that have a dialog. */
+  readonly sides: readonly Side[];
 }
 
 interface Row {
@@ -57,17 +62,13 @@ export class Snapshots {
     this.#owner = owner;
   }
 
-  save(live: Live): Promise<void> {
-    const rows = this.#rows(live);
+  /** Writes these calls as they are now, all or none. */
+  save(...lives: readonly Live[]): Promise<void> {
+    const rows = lives.map((live) => this.#row(live)).filter((row) => row !== undefined);
     if (rows.length === 0) return Promise.resolve();
-    const saving = this.#write([this.#insert(live, rows)]);
-    live.saving = saving;
+    const saving = this.#write(rows);
+    for (const live of lives) live.saving = saving;
     return saving;
-  }
-
-  /** The row of a leg that is no longer a channel's. */
-  async forget(session: string, leg: string): Promise<void> {
-    await this.#write([sql('DELETE FROM channel WHERE session = ? AND leg = ?', session, leg)]);
   }
 
   /**
@@ -101,66 +102,59 @@ export class Snapshots {
   async load(named?: readonly string[]): Promise<{ readonly live: Live; readonly sides: readonly SavedSide[] }[]> {
     const wanted = named && new Set(named);
     const rows = (await this.#read(named)).filter(({ call }) => wanted?.has(call) !== false);
-    const calls = new Map<string, { row: Row; side: Side }[]>();
     const lines = new Map<string, LineRow | undefined>();
+    const calls: { readonly live: Live; readonly sides: readonly SavedSide[] }[] = [];
     for (const row of rows) {
-      const sides = calls.get(row.call) ?? [];
-      const side = JSON.parse(row.body) as Side;
-      if (side.line !== undefined && !lines.has(side.line))
-        lines.set(side.line, await lineById(this.#store, side.line));
-      sides.push({ row, side });
-      calls.set(row.call, sides);
+      const body = JSON.parse(row.body) as Body;
+      for (const { line } of body.sides)
+        if (line !== undefined && !lines.has(line)) lines.set(line, await lineById(this.#store, line));
+      calls.push({ live: restore(row, body, lines), sides: body.sides });
     }
-    return [...calls].map(([id, sides]) => restore(id, sides, lines));
+    return calls;
   }
 
   #read(named: readonly string[] | undefined): Promise<Row[]> {
     const select = 'SELECT session, call, body FROM channel';
     // Alone it has all of them, whatever process of an earlier several had them.
-    if (this.#owner === '') return this.#store.all<Row>(`${select} ORDER BY call, leg`);
+    if (this.#owner === '') return this.#store.all<Row>(`${select} ORDER BY call`);
     if (named?.length === 1) {
-      return this.#store.all<Row>(`${select} WHERE call = ? AND owner = ? ORDER BY leg`, [named[0] ?? '', this.#owner]);
+      return this.#store.all<Row>(`${select} WHERE call = ? AND owner = ?`, [named[0] ?? '', this.#owner]);
     }
-    return this.#store.all<Row>(`${select} WHERE owner = ? ORDER BY call, leg`, [this.#owner]);
+    return this.#store.all<Row>(`${select} WHERE owner = ? ORDER BY call`, [this.#owner]);
   }
 
   async #write(statements: readonly Statement[]): Promise<void> {
     await this.#store.commit(statements);
   }
 
-  /** The sides that have a dialog; what is of the call itself is written once and stands in each of them. */
-  #rows(live: Live): Saved[] {
-    const { autonomous, caller, direct, dialled, callId, startedAt, answeredAt = startedAt } = live;
-    const { relay, owned } = live.state;
-    const { way, cameBy, help } = live;
-    const of = { autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned, way, cameBy, help };
-    const call = JSON.stringify(of);
-    const rows: Saved[] = [];
+  /** The call's row; undefined where no side has a dialog. Of several processes each writes whose it is, and the Call-IDs by which another finds it. */
+  #row(live: Live): Statement | undefined {
+    let sides = '';
+    const callIds: string[] = [];
     for (const party of live.handles.keys()) {
       const { flow, gateway, line } = endOf(live, party);
       const saved = savedSide(this.#endpoint, live, party, flow);
       if (saved === undefined) continue;
       const { leg, dialog, version } = saved;
       const side = JSON.stringify({ party, leg, dialog, version, gateway, line: line?.id });
-      rows.push({
-        leg,
-        callId: dialog.callId,
-        body: `${side.slice(0, -1)},"flow":${flowText(saved.flow)},"call":${call}}`,
-      });
+      sides += `${sides === '' ? '' : ','}${side.slice(0, -1)},"flow":${flowText(saved.flow)}}`;
+      callIds.push(dialog.callId);
     }
-    return rows;
+    if (sides === '') return undefined;
+    const params = [live.id, live.session, `{"call":${callText(live)},"sides":[${sides}]}`];
+    if (this.#owner === '') return { sql: INSERT, params };
+    const [callId = '', otherId = ''] = callIds;
+    return { sql: INSERT_OWNED, params: [...params, this.#owner, callId, otherId] };
   }
+}
 
-  /** Of several processes each writes whose a call is, and the Call-ID by which another process finds it. */
-  #insert(live: Live, rows: readonly Saved[]): Statement {
-    const owned = this.#owner !== '';
-    const params: string[] = [];
-    for (const { leg, body, callId } of rows) {
-      params.push(live.session, leg, live.id, body);
-      if (owned) params.push(this.#owner, callId);
-    }
-    return { sql: insertText(owned, rows.length), params };
-  }
+/** What is of the call itself. */
+function callText(live: Live): string {
+  const { autonomous, caller, direct, dialled, callId, startedAt, answeredAt = startedAt } = live;
+  const { relay, owned } = live.state;
+  const { way, cameBy, help } = live;
+  const of = { autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned, way, cameBy, help };
+  return JSON.stringify(of);
 }
 
 /** Flows as they are written: most calls go over one that carried others. */
@@ -184,47 +178,29 @@ function removeText(count: number): string {
   return text;
 }
 
-const texts = new Map<number, string>();
+/** Written again where it changes sides or its session. */
+const INSERT = insertText(['call', 'session', 'body']);
+const INSERT_OWNED = insertText(['call', 'session', 'body', 'owner', 'call_id', 'other_id']);
 
-/** The text that writes so many rows; made once for each number of them. */
-function insertText(owned: boolean, count: number): string {
-  const key = owned ? count : -count;
-  const known = texts.get(key);
-  if (known !== undefined) return known;
-  const names = ['session', 'leg', 'call', 'body', ...(owned ? ['owner', 'call_id'] : [])];
-  const row = `(${names.map(() => '?').join(', ')})`;
-  const rows = Array.from({ length: count }, () => row).join(', ');
-  const changed = names.slice(2).map((name) => `${name} = excluded.${name}`);
-  const text = `INSERT INTO channel (${names.join(', ')}) VALUES ${rows} ON CONFLICT (session, leg) DO UPDATE SET ${changed.join(', ')}`;
-  texts.set(key, text);
-  return text;
-}
-
-/** A side as it is written. */
-interface Saved {
-  readonly leg: string;
-  readonly callId: string;
-  readonly body: string;
+function insertText(names: readonly string[]): string {
+  const changed = names.slice(1).map((name) => `${name} = excluded.${name}`);
+  return `INSERT INTO channel (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')}) ON CONFLICT (call) DO UPDATE SET ${changed.join(', ')}`;
 }
 
 function restore(
-  id: string,
-  rows: readonly { row: Row; side: Side }[],
+  { call: id, session }: Row,
+  { call, sides }: Body,
   lines: ReadonlyMap<string, LineRow | undefined>,
-): { live: Live; sides: readonly SavedSide[] } {
-  const [first] = rows;
-  if (first === undefined) throw new Error('a restored call has a side');
-  const { call } = first.side;
-  const sides = rows.map((one) => one.side);
+): Live {
   const side = sides.find(({ party }) => party === CALLER);
   const callee = sides.find(({ party }) => party !== CALLER);
   const lineOf = (one: Side | undefined) => (one?.line === undefined ? undefined : lines.get(one.line));
   const to = callee === undefined ? undefined : calleeOf(callee, lineOf(callee));
   const line = lineOf(side);
-  const live: Live = {
+  return {
     id,
     ...restoredParts<Callee>(sides, { relay: call.relay, owned: call.owned }, to),
-    session: first.row.session,
+    session,
     autonomous: call.autonomous,
     caller: call.caller,
     ...(line === undefined ? {} : { line }),
@@ -239,7 +215,6 @@ function restore(
     startedAt: call.startedAt,
     answeredAt: call.answeredAt,
   };
-  return { live, sides };
 }
 
 /** What ties a call to the outside. */

@@ -60,7 +60,7 @@ export class TakeOver {
     const [callerHeld, calleeHeld] = [held(CALLER), held(whole.state.winner ?? '')];
     const far = this.#split(whole);
     const { snapshots } = this.#o.calls;
-    await Promise.all([snapshots.save(whole), snapshots.save(far)]);
+    await snapshots.save(whole, far);
     // Who put the other on hold is at another channel now, and can take nobody off it.
     if (callerHeld) await this.#renew(whole, CALLER);
     if (calleeHeld) await this.#renew(far, far.state.winner ?? '');
@@ -179,7 +179,6 @@ export class TakeOver {
       return err(fault('conflict', 'The phone refused to go over to the other call.'));
     }
     const at = clock.wall();
-    await calls.snapshots.forget(from.session, from.leg);
     await calls.snapshots.save(live);
     await reporter.leg({ session: from.session, leg: from.leg, event: 'ended', at, reason: 'transferred' });
     await bus.request('media.endpoint.release', from, SELF, BUS_LIMIT);

@@ -131,12 +131,13 @@ export const lineFeatureVerbs = verbTable({
       diversions: Type.Optional(Type.Integer({ minimum: 0 })),
       to: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
     }),
-    /** With `number` the leg goes outside; `owner` is the line that answers for it. */
+    /** With `number` the leg goes outside; `owner` is the line that answers for it. `instructed`: its channel is opened by an instruction of its own. */
     reply: Type.Object({
       leg: Id,
       line: Type.Optional(Id),
       number: Type.Optional(Type.String()),
       owner: Type.Optional(Id),
+      instructed: Type.Optional(Type.Boolean()),
       again: Type.Boolean(),
       ringFor: Type.Optional(Type.Integer()),
       diverted: Type.Optional(Diverted),

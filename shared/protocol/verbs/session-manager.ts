@@ -253,6 +253,8 @@ export const sessionManagerVerbs = verbTable({
       verstat: Type.Optional(Verstat),
       /** Times that the call was sent on before it came here. */
       diversions: Type.Optional(Type.Integer({ minimum: 0 })),
+      /** The number of the line of the caller's home whose phone sends the caller there: such a call is that line's. */
+      sentOn: Type.Optional(Type.String({ maxLength: 64 })),
       /** Where the phones of the line are that was dialled, as `registration.list` says it: one question less. */
       reach: Type.Optional(
         Type.Object({ line: Id, contacts: Type.Integer(), direct: Type.Boolean(), gateway: Type.Optional(Id) }),

@@ -1,4 +1,5 @@
 /** Established dialogs of other softswitch processes, as their rows tell. */
+import { callsOfDialog } from '#cloud/store/call-row.ts';
 import { lineById } from '#cloud/store/directory.ts';
 import type { Store } from '#cloud/store/store.ts';
 import type { DialogName } from '#shared/sip/refer.ts';
@@ -10,17 +11,14 @@ export interface FarLeg {
   readonly home: string | undefined;
 }
 
-interface Row {
-  readonly session: string;
-  readonly leg: string;
-  readonly body: string;
-}
-
 interface Body {
-  readonly dialog: { readonly localTag: string; readonly remoteTag: string };
-  /** Id of the line. */
-  readonly line?: string;
   readonly call: { readonly autonomous: boolean };
+  readonly sides: readonly {
+    readonly leg: string;
+    readonly dialog: { readonly callId: string; readonly localTag: string; readonly remoteTag: string };
+    /** Id of the line. */
+    readonly line?: string;
+  }[];
 }
 
 /**
@@ -32,12 +30,13 @@ export async function farLeg(
   { callId, toTag, fromTag, earlyOnly }: DialogName,
 ): Promise<FarLeg | undefined> {
   if (earlyOnly) return undefined;
-  const rows = await store.all<Row>("SELECT session, leg, body FROM channel WHERE call_id = ? AND call_id <> ''", [
-    callId,
-  ]);
-  for (const { session, leg, body } of rows) {
-    const { dialog, line, call } = JSON.parse(body) as Body;
-    if (dialog.localTag !== toTag || dialog.remoteTag !== fromTag || call.autonomous) continue;
+  for (const { session, body } of await callsOfDialog(store, callId)) {
+    const { call, sides } = JSON.parse(body) as Body;
+    const side = sides.find(
+      ({ dialog }) => dialog.callId === callId && dialog.localTag === toTag && dialog.remoteTag === fromTag,
+    );
+    if (side === undefined || call.autonomous) continue;
+    const { leg, line } = side;
     const home = line === undefined ? undefined : (await lineById(store, line))?.home;
     return { session, leg, home };
   }

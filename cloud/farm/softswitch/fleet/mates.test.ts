@@ -71,8 +71,8 @@ const stray = (raw: string, flow = FLOW) => mates.stray(message(raw), flow, raw)
 const row = (callId: string, owner: string) =>
   store.commit([
     sql(
-      "INSERT INTO channel (session, leg, call, body, owner, call_id) VALUES ('s', ?, 'chn_1', '', ?, ?)",
-      callId,
+      "INSERT INTO channel (call, session, body, owner, call_id) VALUES (?, 's', '', ?, ?)",
+      `chn ${callId}`,
       owner,
       callId,
     ),

@@ -6,6 +6,7 @@
  * A tag, branch or Call-ID that a process makes begins with its mark, which is its place among them.
  */
 import { type Claimed, type Fleet, indexOf } from '#cloud/bus/fleet.ts';
+import { callsOfDialog } from '#cloud/store/call-row.ts';
 import type { Store } from '#cloud/store/store.ts';
 import type { Log } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
@@ -104,9 +105,7 @@ export class Mates {
   /** The process that has an established dialog of this Call-ID, or that made it; undefined where that is this one, or nobody. */
   async ownerOf(callId: string): Promise<string | undefined> {
     const { store, fleet } = this.#o;
-    const row = await store.one<{ owner: string }>("SELECT owner FROM channel WHERE call_id = ? AND call_id <> ''", [
-      callId,
-    ]);
+    const [row] = await callsOfDialog(store, callId);
     const owner = row?.owner ?? this.#marked(callId[0]);
     return owner !== fleet.owner && fleet.alive().includes(owner ?? '') ? owner : undefined;
   }
@@ -192,7 +191,7 @@ export class Mates {
   async #claim(callId: string): Promise<void> {
     const { store, fleet, restore } = this.#o;
     // Most such requests belong to nothing, and cost nobody else anything.
-    const row = await store.one("SELECT owner FROM channel WHERE call_id = ? AND call_id <> ''", [callId]);
+    const [row] = await callsOfDialog(store, callId);
     const { mine, owner }: Claimed = row === undefined ? {} : await fleet.claim(callId);
     if (mine !== undefined) await restore(mine);
     const held = this.#held.get(callId) ?? [];

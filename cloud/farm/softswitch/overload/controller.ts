@@ -59,8 +59,12 @@ export function look(state: Overload): void {
  */
 export function turnsAway(state: Overload, signed: boolean, draw: number, spread: number): number | undefined {
   const share = signed ? Math.max(0, (state.share - SIGNED_FROM) / (1 - SIGNED_FROM)) : state.share;
-  if (draw >= share) return undefined;
+  return draw < share ? retryAfter(state, spread) : undefined;
+}
+
+/** Seconds after which somebody who is turned away should try again; `spread` in [0, 1). */
+export function retryAfter({ share }: Overload, spread: number): number {
   const span = RETRY.most - RETRY.least;
   // Spread, so that they do not come back all at once.
-  return Math.round(RETRY.least + span * state.share * (0.5 + spread / 2));
+  return Math.round(RETRY.least + span * share * (0.5 + spread / 2));
 }

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { World } from '#shared/kernel/world.ts';
 import { VirtualWorld } from '#simulator/world.ts';
-import { BUSY, OverloadGuard } from './guard.ts';
+import { BUSY, LATE, OverloadGuard } from './guard.ts';
 
 let world: VirtualWorld;
 let cloud: World;
@@ -61,4 +61,10 @@ test('one that waited once turns nobody away; what waits again and again does', 
   queue = 160;
   await busy(1_000);
   expect(guard.share).toBeGreaterThan(0);
+});
+
+test('a new call that has waited too long is turned away although no share is, one that was challenged is not', () => {
+  expect([guard.judge(false, LATE), guard.judge(true, 10 * LATE), guard.turnedAway]).toEqual([undefined, undefined, 0]);
+  expect(guard.judge(false, LATE + 1)).toBeGreaterThanOrEqual(2);
+  expect(guard.turnedAway).toBe(1);
 });

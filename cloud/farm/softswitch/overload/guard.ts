@@ -1,9 +1,9 @@
 /**
  * Measures how long messages wait and turns new calls away by it. The wait is that of a STUN request (RFC 5389) which we send to our own
- * SIP port: it lies in the same queue as every call. While little comes nothing is measured.
+ * SIP port: it lies in the same queue as every call, and waits as if nothing were more urgent than anything else. While little comes nothing is measured.
  */
 import { type Address, type Clock, NetError, type Timer, type UdpSocket, type World } from '#shared/kernel/world.ts';
-import { LOOK_EVERY, look, newOverload, QUEUE_TARGET, turnsAway, waited } from './controller.ts';
+import { LOOK_EVERY, look, newOverload, QUEUE_TARGET, retryAfter, turnsAway, waited } from './controller.ts';
 
 /** New calls within a second from which the waits are measured, and milliseconds without so many after which that ends. */
 export const BUSY = 25;
@@ -12,6 +12,8 @@ const CALM_AFTER = 5_000;
 const ASK_EVERY = 20;
 const ASK_SELDOM = LOOK_EVERY;
 const LOST_AFTER = 400;
+/** Milliseconds of waiting after which a call that nothing was spent on is turned away whatever the share: it will soon be asked for again (T1). */
+export const LATE = 400;
 /** Milliseconds of waiting from which it is asked often. */
 const WAITS = QUEUE_TARGET / 4;
 
@@ -50,12 +52,15 @@ export class OverloadGuard {
     return this.#turnedAway;
   }
 
-  /** A new call: seconds for Retry-After where it is turned away. `signed`: it brings a credential. */
-  judge(signed: boolean): number | undefined {
+  /** A new call: seconds for Retry-After where it is turned away. `signed`: it brings a credential. `late`: ms for which it has waited. */
+  judge(signed: boolean, late = 0): number | undefined {
     const { clock, random } = this.#o.world;
     this.#count(clock.mono());
-    if (this.#state.share === 0) return undefined;
-    const seconds = turnsAway(this.#state, signed, random.fraction(), random.fraction());
+    const old = late > LATE && !signed;
+    if (this.#state.share === 0 && !old) return undefined;
+    const seconds = old
+      ? retryAfter(this.#state, random.fraction())
+      : turnsAway(this.#state, signed, random.fraction(), random.fraction());
     if (seconds !== undefined) this.#turnedAway++;
     return seconds;
   }

@@ -8,6 +8,8 @@ import {
   type HealthOutput,
   LAST_WAIT,
   newHealth,
+  REGISTERED_FOR,
+  REST_LIMIT,
   trunkHealth,
 } from './health.ts';
 
@@ -43,6 +45,73 @@ describe('a trunk that registers', () => {
     // A call that works is no registration.
     step({ on: 'works' });
     expect(state.at).toBe('down');
+  });
+});
+
+describe('a registration', () => {
+  const registering = () => {
+    const made = machine({ registers: true, probeEvery: 60_000 });
+    made.step({ on: 'start' });
+    made.step({ on: 'registered', status: 200, seconds: 600 });
+    return made;
+  };
+
+  it('that is too short there is made again at once, as long as it has to be', () => {
+    const { state, step } = machine({ registers: true });
+    step({ on: 'start' });
+    expect(step({ on: 'registered', status: 423, seconds: 0, least: 1_800 })).toEqual(['register']);
+    expect(state.expires).toBe(1_800);
+    // A carrier that wants what it was given, or for ever, is one that refuses.
+    expect(step({ on: 'registered', status: 423, seconds: 0, least: 1_800 })).toEqual(['changed']);
+    expect(step({ on: 'registered', status: 423, seconds: 0, least: 1e9 })).toEqual([]);
+    expect([state.expires, state.cause]).toEqual([1_800, 'answered 423']);
+  });
+
+  it('is made anew once a carrier answers that was silent: it may have started again', () => {
+    const { state, step } = registering();
+    step({ on: 'probed', status: 408 }, 60_000);
+    expect([state.at, state.registered]).toEqual(['down', true]);
+    expect(step({ on: 'probed', status: 200 }, 62_000)).toEqual(['register', 'changed']);
+    step({ on: 'registered', status: 200, seconds: 600 }, 62_100);
+    expect(step({ on: 'probed', status: 200 }, 122_000)).toEqual([]);
+  });
+
+  it('stays where a carrier refused calls only', () => {
+    const { step } = registering();
+    step({ on: 'failed', status: 503 }, 60_000);
+    expect(step({ on: 'probed', status: 200 }, 62_000)).toEqual(['changed']);
+  });
+
+  it('is made anew where its connection is gone, but not again and again', () => {
+    const { step, due } = registering();
+    step({ on: 'lost' }, 100);
+    expect(due()).toBe(REGISTERED_FOR);
+    expect(step(TICK, REGISTERED_FOR)).toEqual(['register']);
+    step({ on: 'registered', status: 200, seconds: 600 }, REGISTERED_FOR);
+    step({ on: 'lost' }, REGISTERED_FOR + 50_000);
+    expect(due()).toBe(REGISTERED_FOR + 50_000 + FIRST_WAIT);
+  });
+});
+
+describe('a carrier that wants a rest', () => {
+  it('has it: neither asked nor preferred until then', () => {
+    const { state, step, due } = machine({ probeEvery: 30_000 });
+    step({ on: 'start' });
+    step({ on: 'probed', status: 200 });
+    step({ on: 'failed', status: 503, rest: 20_000 }, 1_000);
+    expect([state.at, due()]).toEqual(['down', 21_000]);
+    step({ on: 'probed', status: 200 }, 5_000);
+    expect(state.at).toBe('down');
+    step({ on: 'probed', status: 200 }, 21_000);
+    expect(state.at).toBe('up');
+  });
+
+  it('and no longer than is sensible, unless it takes a call meanwhile', () => {
+    const { state, step, due } = machine();
+    step({ on: 'failed', status: 503, rest: 1e9 }, 0);
+    expect(due()).toBe(REST_LIMIT);
+    step({ on: 'works' }, 5);
+    expect([state.at, due()]).toEqual(['up', NEVER]);
   });
 });
 
@@ -83,12 +152,17 @@ it('whatever happens, a registering trunk always has something due or under way'
   const input = fc.oneof(
     fc.record({
       on: fc.constant('registered' as const),
-      status: fc.constantFrom(200, 401, 408, 503),
+      status: fc.constantFrom(200, 401, 408, 423, 503),
+      least: fc.nat(2_000),
       seconds: fc.nat(600),
     }),
     fc.record({ on: fc.constant('probed' as const), status: fc.constantFrom(200, 408, 503) }),
-    fc.constant({ on: 'works' as const }),
-    fc.record({ on: fc.constant('failed' as const), status: fc.constantFrom(408, 503) }),
+    fc.constantFrom({ on: 'works' as const }, { on: 'lost' as const }),
+    fc.record({
+      on: fc.constant('failed' as const),
+      status: fc.constantFrom(408, 503),
+      rest: fc.constantFrom(0, 5_000, 1e9),
+    }),
     fc.constant(TICK),
   );
   fc.assert(

@@ -1,6 +1,7 @@
 /**
- * One trunk's standing as a pure machine: its registration (refreshed at half of its time), OPTIONS now and then, and what calls on it
- * came to. A trunk that failed is `down` until it answers something; it is asked at growing intervals.
+ * One trunk's standing as a pure machine: its registration (refreshed at half of its time, and anew after a silence, for a carrier that
+ * started again knows nobody), OPTIONS now and then, and what calls on it came to. A trunk that failed is `down` until it answers
+ * something; it is asked at growing intervals.
  */
 import { type Machine, NEVER, type Tick } from '#shared/kernel/machine.ts';
 
@@ -9,16 +10,27 @@ export const FIRST_WAIT = 2_000;
 export const LAST_WAIT = 120_000;
 /** Milliseconds after which a trunk that is never asked counts as worth a try again. */
 export const FORGIVEN_AFTER = 60_000;
+/** Milliseconds: the longest rest that a carrier is given which asks for one (Retry-After), and the least between two registrations after lost connections. */
+export const REST_LIMIT = 600_000;
+export const REGISTERED_FOR = 30_000;
+/** Seconds: the longest registration that a carrier may ask for (Min-Expires). */
+const EXPIRES_LIMIT = 86_400;
 
 export interface TrunkHealth {
   readonly registers: boolean;
-  /** Seconds that are asked for. */
-  readonly expires: number;
+  /** Seconds that are asked for; more where the carrier wants more (423). */
+  expires: number;
   /** Milliseconds between OPTIONS; 0: none. */
   readonly probeEvery: number;
   at: 'unknown' | 'up' | 'down';
   cause: string | undefined;
   registered: boolean;
+  /** When it was registered the last time. */
+  registeredAt: number;
+  /** It said nothing for a while: whether it still knows the registration nobody can tell. */
+  silent: boolean;
+  /** It asked for a rest until then (RFC 3261 section 21.5.4). */
+  restUntil: number;
   /** Failures in a row. */
   failures: number;
   registerDue: number;
@@ -28,12 +40,24 @@ export interface TrunkHealth {
 
 export type HealthInput =
   | { readonly on: 'start' }
-  /** The answer to REGISTER or OPTIONS; 408 for silence, 503 for a broken connection, `why` where that is known. `seconds`: granted. */
-  | { readonly on: 'registered'; readonly status: number; readonly seconds: number; readonly why?: string }
-  | { readonly on: 'probed'; readonly status: number; readonly why?: string }
-  /** What a call on it showed: it answers; or it failed with that status. */
+  /** The answer to REGISTER; `seconds`: granted. `least`: seconds that are the least there (423). */
+  | ({ readonly on: 'registered'; readonly seconds: number; readonly least?: number } & Heard)
+  /** The answer to OPTIONS. */
+  | ({ readonly on: 'probed' } & Heard)
+  /** What a call on it showed: it answers; or it failed. */
   | { readonly on: 'works' }
-  | { readonly on: 'failed'; readonly status: number; readonly why?: string };
+  | ({ readonly on: 'failed' } & Heard)
+  /** The connection by which it was reached is gone. */
+  | { readonly on: 'lost' };
+
+interface Heard {
+  /** 408 for silence, 503 for a broken connection. */
+  readonly status: number;
+  /** Why, where that is known better. */
+  readonly why?: string;
+  /** Milliseconds for which it wants to be left alone. */
+  readonly rest?: number;
+}
 
 export type HealthOutput =
   | { readonly do: 'register'; readonly expires: number }
@@ -51,6 +75,9 @@ export function newHealth(settings: {
     at: 'unknown',
     cause: undefined,
     registered: false,
+    registeredAt: 0,
+    silent: false,
+    restUntil: 0,
     failures: 0,
     registerDue: NEVER,
     probeDue: NEVER,
@@ -70,40 +97,63 @@ function step(state: TrunkHealth, input: HealthInput | Tick, now: number, out: H
     case 'probed':
       // Any answer is a sign of life, but one that says that it cannot serve.
       if (input.status === 408 || input.status >= 500) failed(state, input, now, out);
-      else works(state, out);
-      state.probeDue = now + (state.at === 'down' ? wait(state) : state.probeEvery);
+      else answers(state, now, out);
+      state.probeDue = Math.max(state.restUntil, now + (state.at === 'down' ? wait(state) : state.probeEvery));
       return;
     case 'works':
+      state.restUntil = 0;
       works(state, out);
       return;
     case 'failed':
       failed(state, input, now, out);
-      if (state.probeEvery > 0) state.probeDue = Math.min(state.probeDue, now + FIRST_WAIT);
+      if (state.probeEvery > 0) state.probeDue = Math.max(state.restUntil, Math.min(state.probeDue, now + FIRST_WAIT));
+      return;
+    case 'lost':
+      // It may be the only way back to us (RFC 5626 section 4.5).
+      if (state.registered) {
+        const soon = Math.max(now + FIRST_WAIT, state.registeredAt + REGISTERED_FOR);
+        state.registerDue = Math.min(state.registerDue, soon);
+      }
       return;
     case 'tick':
       tick(state, now, out);
   }
 }
 
-type Heard = { readonly status: number; readonly why?: string };
-
 function registered(
   state: TrunkHealth,
-  { seconds, ...heard }: Heard & { readonly seconds: number },
+  { seconds, least = 0, ...heard }: Heard & { readonly seconds: number; readonly least?: number },
   now: number,
   out: HealthOutput[],
 ): void {
   const { status } = heard;
   if (status >= 200 && status < 300) {
     state.registered = true;
+    state.registeredAt = now;
+    state.silent = false;
     state.registerDue = now + Math.max(10, seconds) * 500;
-    works(state, out);
-    if (state.probeEvery > 0) state.probeDue = now + state.probeEvery;
+    answers(state, now, out);
+    if (state.probeEvery > 0) state.probeDue = Math.max(state.restUntil, now + state.probeEvery);
+    return;
+  }
+  if (status === 423 && least > state.expires && least <= EXPIRES_LIMIT) {
+    // RFC 3261 section 10.2.8: at once, for longer.
+    state.expires = least;
+    register(state, out);
     return;
   }
   state.registered = false;
   failed(state, heard, now, out);
-  state.registerDue = now + wait(state);
+  state.registerDue = Math.max(state.restUntil, now + wait(state));
+}
+
+/** It said something to a question of ours. */
+function answers(state: TrunkHealth, now: number, out: HealthOutput[]): void {
+  if (state.registered && state.silent) {
+    state.silent = false;
+    register(state, out);
+  }
+  if (now >= state.restUntil) works(state, out);
 }
 
 function works(state: TrunkHealth, out: HealthOutput[]): void {
@@ -116,12 +166,15 @@ function works(state: TrunkHealth, out: HealthOutput[]): void {
   if (was !== 'up') out.push({ do: 'changed' });
 }
 
-function failed(state: TrunkHealth, { status, why }: Heard, now: number, out: HealthOutput[]): void {
+function failed(state: TrunkHealth, { status, why, rest = 0 }: Heard, now: number, out: HealthOutput[]): void {
   const [was, before] = [state.at, state.cause];
   state.failures++;
   state.at = 'down';
   state.cause = why ?? (status === 408 ? 'no answer' : `answered ${status}`);
-  state.forgiveDue = state.registers || state.probeEvery > 0 ? NEVER : now + FORGIVEN_AFTER;
+  state.silent ||= status === 408;
+  state.restUntil = Math.max(state.restUntil, now + Math.min(rest, REST_LIMIT));
+  const forgiven = Math.max(state.restUntil, now + FORGIVEN_AFTER);
+  state.forgiveDue = state.registers || state.probeEvery > 0 ? NEVER : forgiven;
   // Another cause is news too, where it says whose fault it is.
   if (was !== 'down' || (why !== undefined && before !== why)) out.push({ do: 'changed' });
 }

@@ -1,10 +1,12 @@
 /** A trunk as the softswitch holds it, and the INVITE that leaves by it. */
 import { identityOf, onlyCodecs, type TrunkChoice, translate } from '#shared/call/trunk.ts';
+import { plainAddress } from '#shared/kernel/address.ts';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
 import type { TrunkSettings } from '#shared/protocol/verbs/trunk.ts';
 import { type Diverted, writeDiversion } from '#shared/sip/diversion.ts';
 import { writeHistory } from '#shared/sip/history-info.ts';
 import type { Hop } from '#shared/sip/locate.ts';
+import type { SipMessage } from '#shared/sip/message.ts';
 import type { BodyPart } from '#shared/sip/multipart.ts';
 import type { Credentials, Flow, InviteOptions } from '#shared/sip/types.ts';
 import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
@@ -19,6 +21,14 @@ export interface Trunk {
   readonly domain: string;
   readonly port: number;
   readonly credentials?: Credentials;
+}
+
+/** True for a flow from the trunk's address and port, or an address that its settings name. */
+export function isAddressOf({ settings, port }: Trunk, { remote, protocol, peer }: Flow): boolean {
+  if (peer.kind !== 'none') return false;
+  if (protocol === 'udp' && port === remote.port && plainAddress(settings.host) === remote.host) return true;
+  const named = (one: string): boolean => plainAddress(one) === remote.host || one === `${remote.host}:${remote.port}`;
+  return settings.addresses?.some(named) === true;
 }
 
 /** Calls that a trunk may have at once. */
@@ -40,6 +50,28 @@ export interface TrunkWay {
   readonly headers?: readonly (readonly [string, string])[];
   /** Values of Identity: the signature over the number that stands for the caller, and those of who sent the call on. */
   readonly signed?: readonly string[];
+}
+
+/** How a call by a way failed. */
+export interface WayFailure {
+  /** 408 and 503 where there was no answer at all: silence, and no connection. */
+  readonly status: number;
+  readonly silent: boolean;
+  /** Milliseconds for which the server wants no more (RFC 3261 section 21.5.4). */
+  readonly rest: number;
+}
+
+export const SILENCE: WayFailure = { status: 408, silent: true, rest: 0 };
+
+/** From the final answer; without one from what the endpoint says in its place. */
+export function failureOf(status: number, answer: SipMessage | undefined): WayFailure {
+  const asked = status === 503 ? /^\d{1,9}/.exec(answer?.header('Retry-After')?.trim() ?? '')?.[0] : undefined;
+  return { status, silent: answer === undefined, rest: Number(asked ?? 0) * 1000 };
+}
+
+/** True where the carrier or the way to it failed. That it has no such number, or takes no call to it, is about that number alone. */
+export function isTrunkFault({ status, silent }: WayFailure): boolean {
+  return silent || status === 401 || status === 407 || (status >= 500 && status < 600);
 }
 
 export function domainOf({ domain, host }: TrunkSettings): string {

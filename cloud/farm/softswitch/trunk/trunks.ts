@@ -9,20 +9,32 @@ import { hex } from '#shared/kernel/bytes.ts';
 import { TICK } from '#shared/kernel/machine.ts';
 import { NetError, type Timer, type TlsClientOptions, type World } from '#shared/kernel/world.ts';
 import type { DigestHash } from '#shared/sip/digest.ts';
-import { newRequest } from '#shared/sip/message.ts';
+import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow, OpenedProtocol, TransactionHandle } from '#shared/sip/types.ts';
 import { parseUri, writeUri } from '#shared/sip/uri.ts';
 import { TrunkAlarms } from './alarms.ts';
 import { TrunkAuthorities } from './authorities.ts';
+import { grantedBy } from './granted.ts';
 import { type HealthInput, type HealthOutput, newHealth, type TrunkHealth, trunkHealth } from './health.ts';
 import { readTrunk } from './read.ts';
 import { certificateFault } from './tls-cause.ts';
-import { calledAt, choiceOf, sipUri, type Trunk, type TrunkWay } from './trunk.ts';
+import {
+  calledAt,
+  choiceOf,
+  failureOf,
+  isAddressOf,
+  sipUri,
+  type Trunk,
+  type TrunkWay,
+  type WayFailure,
+} from './trunk.ts';
 
 /** Milliseconds for a connection to a trunk, and seconds of a registration and between OPTIONS where nothing is said. */
 const CONNECT_WITHIN = 3_000;
 const EXPIRES = 600;
 const PROBE_EVERY = 60;
+/** What the operator is told where there is no connection. */
+const UNREACHED = 'it cannot be reached';
 /** Ways that one call is given at the most. */
 export const WAYS = 8;
 
@@ -152,20 +164,17 @@ export class Trunks {
   /**
    * The trunk that a flow comes from: by the address and port to which we send, the connection that we opened, or an address (with or
    * without port) that its settings name. A peer that proved to be somebody is a trunk only where we called it, or where its certificate
-   * is of the trunk's own authority.
+   * is of the trunk's own authority. Where a carrier is several trunks (accounts of ours there), the Request-URI `uri` may name the account.
    */
-  of(flow: Flow): Trunk | undefined {
-    const { host, port } = flow.remote;
+  of(flow: Flow, uri?: string): Trunk | undefined {
+    let first: Trunk | undefined;
     for (const { trunk, flowIds } of this.#held.values()) {
-      if (flowIds.has(flow.id)) return trunk;
-      if (this.#authorities.isCarrier(trunk, flow.peer)) return trunk;
-      if (flow.peer.kind !== 'none') continue;
-      const { settings } = trunk;
-      const same = flow.protocol === 'udp' && settings.host === host && trunk.port === port;
-      const named = settings.addresses?.some((one) => one === host || one === `${host}:${port}`) === true;
-      if (same || named) return trunk;
+      const known = flowIds.has(flow.id) || this.#authorities.isCarrier(trunk, flow.peer) || isAddressOf(trunk, flow);
+      if (!known) continue;
+      if (uri === undefined || trunk.settings.username === parseUri(uri)?.user) return trunk;
+      first ??= trunk;
     }
-    return undefined;
+    return first;
   }
 
   /** Whether whoever opened this connection, with a certificate, is a carrier. One that says that it is and cannot prove it is told of. */
@@ -200,38 +209,42 @@ export class Trunks {
     if (held !== undefined) this.#feed(held, { on: 'works' });
   }
 
-  failed(id: string, status: number): void {
+  failed(id: string, { status, silent, rest }: WayFailure): void {
     const held = this.#held.get(id);
-    if (held !== undefined) this.#feed(held, { on: 'failed', status });
+    if (held === undefined) return;
+    const why = silent && status !== 408 ? { why: held.refused ?? UNREACHED } : {};
+    this.#feed(held, { on: 'failed', status, rest, ...why });
   }
 
   /** An answer to a request of ours; true where it was one of ours. */
   heard(output: Heard): boolean {
     const asked = this.#asked.get(output.transaction);
     if (asked === undefined) return false;
-    const status = output.do === 'response' ? output.message.status : output.why === 'timeout' ? 408 : 503;
+    const answer = output.do === 'response' ? output.message : undefined;
+    const failure = failureOf(
+      answer?.status ?? (output.do !== 'response' && output.why === 'timeout' ? 408 : 503),
+      answer,
+    );
+    const { status, silent, rest } = failure;
     if (status < 200) return true;
     this.#asked.delete(output.transaction);
     const { held, what, way } = asked;
-    if (output.do === 'response') held.refused = undefined;
-    const why = held.refused === undefined ? {} : { why: held.refused };
+    if (!silent) held.refused = undefined;
+    const why = silent && status !== 408 ? { why: held.refused ?? UNREACHED } : {};
     if (way.hop !== undefined && (status === 408 || status === 503)) this.#o.servers?.failed(way.hop);
-    if (what === 'probe') this.#feed(held, { on: 'probed', status, ...why });
-    else {
-      const granted = output.do === 'response' ? Number(output.message.contacts[0]?.params.get('expires')) : Number.NaN;
-      const seconds =
-        granted > 0 ? granted : ((output.do === 'response' ? output.message.expires : undefined) ?? EXPIRES);
-      this.#feed(held, { on: 'registered', status, seconds, ...why });
-    }
+    const heard = { status, rest, ...why };
+    if (what === 'probe') this.#feed(held, { on: 'probed', ...heard });
+    else this.#feed(held, { on: 'registered', ...heard, ...this.#granted(held, way.flow, answer) });
     return true;
   }
 
   /** A connection is gone. A carrier that does not believe our certificate says so only then (RFC 8446 section 4.4.2.4). */
   closed(flow: Flow, why: string): void {
     const fault = flow.protocol === 'tls' ? certificateFault(new NetError(why, '')) : undefined;
-    if (fault === undefined) return;
     for (const held of this.#held.values()) {
       if (!held.flowIds.has(flow.id)) continue;
+      this.#feed(held, { on: 'lost' });
+      if (fault === undefined) continue;
       held.refused = fault;
       this.#feed(held, { on: 'failed', status: 503, why: fault });
     }
@@ -359,13 +372,8 @@ export class Trunks {
     const [way] = last ? await this.#flowsOf(held) : await this.#flows(held.row.id);
     if (way === undefined) {
       if (last) return;
-      const why = held.refused === undefined ? {} : { why: held.refused };
-      this.#feed(
-        held,
-        what === 'probe'
-          ? { on: 'probed', status: 503, ...why }
-          : { on: 'registered', status: 503, seconds: 0, ...why },
-      );
+      const heard = { status: 503, why: held.refused ?? UNREACHED };
+      this.#feed(held, what === 'probe' ? { on: 'probed', ...heard } : { on: 'registered', ...heard, seconds: 0 });
       return;
     }
     const message = newRequest(method, `sip:${held.trunk.domain}`, lines(way.flow));
@@ -374,6 +382,11 @@ export class Trunks {
       const handle = endpoint.request(message, way.flow, now, out, credentials);
       if (!last) this.#asked.set(handle, { held, what, way });
     });
+  }
+
+  #granted(held: Held, flow: Flow, answer: SipMessage | undefined) {
+    const own = this.#contact(flow, held.trunk.settings.username ?? held.trunk.id);
+    return grantedBy(answer, own, held.health.expires);
   }
 
   #contact(flow: Flow, user: string): string {

@@ -131,6 +131,8 @@ export interface Trouble {
   readonly title: string;
   readonly next: string;
   readonly detail?: string;
+  /** Whether asking again may help; `never`, or when. */
+  readonly retry?: string;
 }
 
 export type Reply<T> = Result<T, Trouble>;
@@ -141,7 +143,8 @@ export const SIGNED_OUT = 'hearthline:signed-out';
 const unreachable: Trouble = {
   code: 'unreachable',
   title: 'The cloud does not answer',
-  next: 'Check this device’s network; the page tries again by itself.',
+  next: 'Check this device’s network, then try again.',
+  retry: 'later',
 };
 
 /** Trouble for a fault's code, such as the cause of a failed pairing. */

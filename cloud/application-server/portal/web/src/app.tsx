@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { AccessPage } from './access.tsx';
 import { AlarmsPage } from './alarms.tsx';
-import { call, type Self, SIGNED_OUT } from './api.ts';
+import { call, type Self, SIGNED_OUT, type Trouble } from './api.ts';
 import { AppsPage } from './apps.tsx';
 import { ECenterPage } from './e-center.tsx';
 import { FarmPage } from './farm.tsx';
@@ -26,19 +26,28 @@ import { usePath } from './route.ts';
 import { SessionPage } from './session.tsx';
 import { SessionsPage } from './sessions.tsx';
 import { SignIn } from './sign-in.tsx';
-import { Button, Link } from './ui.tsx';
+import { Button, Link, TroubleNote } from './ui.tsx';
 
 export function App({ fragment }: { fragment: URLSearchParams }) {
   const path = usePath();
   const [self, setSelf] = useState<Self | 'nobody' | undefined>();
+  const [trouble, setTrouble] = useState<Trouble | undefined>();
   const ask = async () => {
+    setTrouble(undefined);
     const reply = await call('auth.self', {});
-    setSelf(reply.ok ? reply.value : 'nobody');
+    if (reply.ok) setSelf(reply.value);
+    else if (reply.fault.code === 'unauthorized') setSelf('nobody');
+    else setTrouble(reply.fault);
   };
-  useEffect(() => {
+  const enter = async () => {
     const token = fragment.get('token');
-    void (token === null ? ask() : call('auth.sign-in', { token }).then(ask));
-  }, [fragment]);
+    const reply = token === null ? undefined : await call('auth.sign-in', { token });
+    if (reply?.ok !== false) return ask();
+    // The link's token is not taken: the person may have another way in, and learns why this one failed.
+    setTrouble(reply.fault);
+    setSelf('nobody');
+  };
+  useEffect(() => void enter(), [fragment]);
 
   useEffect(() => {
     const out = () => setSelf('nobody');
@@ -46,13 +55,8 @@ export function App({ fragment }: { fragment: URLSearchParams }) {
     return () => removeEventListener(SIGNED_OUT, out);
   }, []);
 
-  if (self === undefined)
-    return (
-      <p class="loading" role="status">
-        Opening Hearthline…
-      </p>
-    );
-  if (self === 'nobody') return <SignIn pairing={path === '/pair'} onDone={ask} />;
+  if (self === undefined) return <Opening trouble={trouble} onAgain={enter} />;
+  if (self === 'nobody') return <SignIn pairing={path === '/pair'} trouble={trouble} onDone={ask} />;
   return (
     <div class="frame">
       <a class="skip" href="#main">
@@ -61,6 +65,26 @@ export function App({ fragment }: { fragment: URLSearchParams }) {
       <Navigation path={path} self={self} onOut={() => setSelf('nobody')} />
       <Content path={path} self={self} fragment={fragment} />
     </div>
+  );
+}
+
+/** Until it is known who is signed in; where that cannot be asked, what is wrong, and another try. */
+function Opening({ trouble, onAgain }: { trouble: Trouble | undefined; onAgain: () => void }) {
+  if (trouble === undefined)
+    return (
+      <p class="loading" role="status">
+        Opening Hearthline…
+      </p>
+    );
+  document.title = 'Not open yet · Hearthline';
+  return (
+    <main class="door" id="main">
+      <h1>Hearthline does not open yet</h1>
+      <TroubleNote trouble={trouble} />
+      <Button kind="main" onClick={onAgain}>
+        Try again
+      </Button>
+    </main>
   );
 }
 

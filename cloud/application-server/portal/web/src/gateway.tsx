@@ -5,7 +5,7 @@ import { call } from './api.ts';
 import { GatewayCalls } from './gateway-calls.tsx';
 import { useLoad } from './hooks.ts';
 import { countText, lengthText, momentText, timeText, wordsText } from './text.ts';
-import { Button, Card, Empty, Link, Page, Pill, type Tone, TroubleNote } from './ui.tsx';
+import { Button, Card, Empty, EventList, Link, Page, Pill, type Tone, TroubleNote } from './ui.tsx';
 
 type Report = VerbReply<'gateway.check'>;
 type Status = VerbReply<'gateway.status'>;
@@ -143,7 +143,7 @@ function Log({ gateway }: { gateway: string }) {
     <Card title="Log">
       <TroubleNote trouble={log.trouble} />
       {log.value?.items.length === 0 && <Empty>The log is empty.</Empty>}
-      <ol class="events">
+      <EventList label="Lines of the log, newest first">
         {log.value?.items.toReversed().map((line) => (
           <li key={line.n}>
             <span class="muted">{timeText(line.at)}</span>
@@ -157,7 +157,7 @@ function Log({ gateway }: { gateway: string }) {
             </span>
           </li>
         ))}
-      </ol>
+      </EventList>
     </Card>
   );
 }

@@ -7,7 +7,19 @@ export interface Loaded<T> {
   reload(): void;
 }
 
-/** Loads a value, again whenever `name` changes, and every `every` ms while the page is seen. A failed repetition keeps the old value. */
+/** Milliseconds after which a page asks again for what failed in a way that may pass. */
+const AGAIN = 5_000;
+
+/** Trouble of a page that goes on by itself. */
+const passing = (trouble: Trouble): Trouble =>
+  trouble.code === 'unreachable'
+    ? { ...trouble, next: 'Check this device’s network; the page tries again by itself.' }
+    : trouble;
+
+/**
+ * Loads a value, again whenever `name` changes, every `every` ms while the page is seen, and after a failure that may pass. A failed
+ * repetition keeps the old value. A page that nobody sees asks for nothing, and does so once it is seen.
+ */
 export function useLoad<T>(name: string, load: () => Promise<Reply<T>>, every?: number): Loaded<T> {
   const [state, setState] = useState<{ name: string; value?: T; trouble?: Trouble }>({ name });
   const [turn, setTurn] = useState(0);
@@ -17,16 +29,20 @@ export function useLoad<T>(name: string, load: () => Promise<Reply<T>>, every?: 
     let live = true;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const run = async () => {
-      const reply = document.hidden ? undefined : await latest.current();
+      if (document.hidden) return document.addEventListener('visibilitychange', run, { once: true });
+      const reply = await latest.current();
       if (!live) return;
-      if (reply?.ok) setState({ name, value: reply.value });
-      else if (reply) setState((old) => ({ ...(old.name === name ? old : { name }), trouble: reply.fault }));
-      if (every !== undefined) timer = setTimeout(run, every);
+      if (reply.ok) setState({ name, value: reply.value });
+      else setState((old) => ({ ...(old.name === name ? old : { name }), trouble: passing(reply.fault) }));
+      const lasting = reply.ok || reply.fault.retry === undefined || reply.fault.retry === 'never';
+      const wait = every ?? (lasting ? undefined : AGAIN);
+      if (wait !== undefined) timer = setTimeout(run, wait);
     };
     void run();
     return () => {
       live = false;
       clearTimeout(timer);
+      document.removeEventListener('visibilitychange', run);
     };
   }, [name, every, turn]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);

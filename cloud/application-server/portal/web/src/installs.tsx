@@ -5,7 +5,7 @@ import { useAction, useEvents, useLoad } from './hooks.ts';
 import type { Home } from './houses.ts';
 import { RightsList } from './rights.tsx';
 import { countText, priceText, timeText, wordsText } from './text.ts';
-import { Button, Card, Empty, Pill, type Tone, TroubleNote } from './ui.tsx';
+import { Button, Card, Empty, EventList, Pill, type Tone, TroubleNote } from './ui.tsx';
 
 type Install = VerbReply<'install.list'>['items'][number];
 
@@ -106,14 +106,14 @@ function InstallRow({ install, uses, changed }: RowProps) {
       {status.value !== undefined && status.value.logs.length > 0 && (
         <details class="why wide">
           <summary>What it said lately</summary>
-          <ol class="events">
+          <EventList label="What it said, newest first">
             {status.value.logs.toReversed().map((line) => (
               <li key={`${line.at} ${line.text}`}>
                 <span class="muted">{timeText(line.at)}</span>
                 <span>{line.text}</span>
               </li>
             ))}
-          </ol>
+          </EventList>
         </details>
       )}
       <TroubleNote trouble={action.trouble} />

@@ -10,7 +10,7 @@ import { type Session, SessionPill } from './sessions.tsx';
 import { Steering } from './steering.tsx';
 import { momentText, timeText, wordsText } from './text.ts';
 import { TimeLine } from './time-line.tsx';
-import { Button, Card, Empty, Page, TroubleNote } from './ui.tsx';
+import { Button, Card, Empty, EventList, Page, TroubleNote } from './ui.tsx';
 
 type Event = VerbReply<'session.events'>['items'][number];
 
@@ -116,14 +116,14 @@ function Events({ events }: { events: readonly Event[] }) {
   return (
     <Card title="Events" aside={<span class="muted">live</span>}>
       {events.length === 0 && <Empty>Listening…</Empty>}
-      <ol class="events">
+      <EventList label="Events, newest first">
         {events.toReversed().map((event) => (
           <li key={event.seq}>
             <span class="muted">{timeText(event.at)}</span>
             <span>{wordsText(event.type.replaceAll('.', ' '))}</span>
           </li>
         ))}
-      </ol>
+      </EventList>
     </Card>
   );
 }

@@ -1,10 +1,19 @@
 import { useState } from 'preact/hooks';
-import { call } from './api.ts';
+import { call, type Trouble } from './api.ts';
 import { useAction } from './hooks.ts';
 import { Button, Field, TroubleNote } from './ui.tsx';
 
 /** The first page: name and password, or a token. */
-export function SignIn({ pairing, onDone }: { pairing: boolean; onDone: () => void }) {
+export function SignIn({
+  pairing,
+  trouble,
+  onDone,
+}: {
+  pairing: boolean;
+  /** Why a link with a token did not sign in. */
+  trouble: Trouble | undefined;
+  onDone: () => void;
+}) {
   const [byToken, setByToken] = useState(false);
   const action = useAction();
   const submit = async (event: SubmitEvent) => {
@@ -62,7 +71,7 @@ export function SignIn({ pairing, onDone }: { pairing: boolean; onDone: () => vo
             </Field>
           </>
         )}
-        <TroubleNote trouble={action.trouble} />
+        <TroubleNote trouble={action.trouble ?? trouble} />
         <Button kind="main" type="submit" busy={action.busy}>
           Sign in
         </Button>

@@ -36,7 +36,7 @@ export function StartPanel({ houses, onStarted }: { houses: readonly House[] | u
           </label>
         ))}
       </fieldset>
-      {!phones && <Empty>Add a phone to a home first.</Empty>}
+      {houses !== undefined && !phones && <Empty>Add a phone to a home first.</Empty>}
       {phones && kind === 'call' && <CallForm houses={houses ?? []} busy={action.busy} start={start} />}
       {phones && kind === 'media' && <MediaForm houses={houses ?? []} busy={action.busy} start={start} />}
       {phones && kind === 'conference' && <ConferenceForm houses={houses ?? []} busy={action.busy} start={start} />}
@@ -184,13 +184,16 @@ function pickLine(houses: readonly House[], pick: number): Line | undefined {
 export function ItemSelect({ id }: { id: string }) {
   const items = useLoad('media', () => call('media.list', {}));
   return (
-    <select id={id} name="item" required>
-      {items.value?.items.map((item) => (
-        <option key={item.id} value={item.id}>
-          {item.title} ({lengthText(item.seconds)})
-        </option>
-      ))}
-    </select>
+    <>
+      <select id={id} name="item" required>
+        {items.value?.items.map((item) => (
+          <option key={item.id} value={item.id}>
+            {item.title} ({lengthText(item.seconds)})
+          </option>
+        ))}
+      </select>
+      <TroubleNote trouble={items.trouble} />
+    </>
   );
 }
 

@@ -115,6 +115,16 @@ export function Field({
   );
 }
 
+/** Rows that scroll within the page, newest first. */
+export function EventList({ label, children }: Children & { label: string }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard.
+    <ol class="events" tabIndex={0} aria-label={label}>
+      {children}
+    </ol>
+  );
+}
+
 /** What went wrong and what to do; announced as soon as it appears. */
 export function TroubleNote({ trouble }: { trouble: Trouble | undefined }) {
   return (
