@@ -14,6 +14,9 @@ interface Io {
   error(text: string): void;
 }
 
+/** The most that one command runs, by its option: what is meant otherwise is a slip of the keyboard, and would eat the machine. */
+const MOST = { homes: 5_000, light: 100_000, runs: 10_000 } as const;
+
 /** 0 ok, 1 warnings, 2 failed, 3 could not run. */
 type Exit = 0 | 1 | 2 | 3;
 
@@ -31,16 +34,22 @@ export async function simRun(input: Parsed, io: Io): Promise<Exit> {
     return 3;
   }
   const wall = Date.now();
+  const { junit: file, lines, runs, seed, json } = input.values;
+  // Tried before anything runs; and what an earlier command left there is not taken for the outcome of this one.
+  if (lines !== undefined) appendFileSync(lines, '');
+  if (file !== undefined) writeFileSync(file, junit([], wall));
   const reports: Report[] = [];
-  for (const scenario of plan.scenarios) {
-    for (let i = 0; i < Number(input.values.runs); i++) {
-      const report = await runOne(scenario, Number(input.values.seed) + i, plan, input, io);
-      if (report === undefined) return 3;
-      reports.push(report);
-    }
+  const asked = plan.scenarios.flatMap((scenario) =>
+    Array.from({ length: Number(runs) }, (_none, i) => ({ scenario, seed: Number(seed) + i })),
+  );
+  for (const one of asked) {
+    const report = await runOne(one.scenario, one.seed, plan, input, io);
+    if (report === undefined) break;
+    reports.push(report);
   }
-  if (input.values.junit !== undefined) writeFileSync(input.values.junit, junit(reports, wall));
-  if (input.values.json === 'true') io.out(JSON.stringify(reports));
+  if (file !== undefined) writeFileSync(file, junit(reports, wall));
+  if (json === 'true') io.out(JSON.stringify(reports));
+  if (reports.length < asked.length) return 3;
   if (reports.some(({ state }) => state === 'failed')) return 2;
   return reports.some(({ state }) => state === 'warned') ? 1 : 0;
 }
@@ -63,6 +72,11 @@ export function simList({ values }: Parsed, io: Io): Exit {
 /** What is asked for, or why it cannot be done. */
 function readPlan({ values, words }: Parsed): Plan | string {
   const world = values.virtual === 'true' ? 'virtual' : 'real';
+  for (const [name, most] of Object.entries(MOST)) {
+    const least = name === 'runs' ? 1 : 0;
+    if (values[name] !== undefined && !(Number(values[name]) >= least && Number(values[name]) <= most))
+      return `--${name} ${values[name]}: is from ${least} to ${most}`;
+  }
   if (words.length === 0) return 'which scenario? `hearthline sim list` names them; `all` runs every one';
   const chosen: Scenario[] = [];
   for (const word of words) {

@@ -108,7 +108,7 @@ export function virtualCrypto(random: Random, ring: KeyRing): Crypto {
       return pem('CERTIFICATE', JSON.stringify({ body: text, signature: sign(options.signer, text) }));
     },
     async readCertificate(certificate): Promise<CertificateFacts | undefined> {
-      return certificateFacts(certificate);
+      return certificateFacts(certificate.match(ONE)?.[0] ?? certificate);
     },
     async readChain(chain, authorities, wall): Promise<ChainFacts | undefined> {
       const [links, roots] = [chain, authorities].map((text) =>

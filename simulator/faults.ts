@@ -221,6 +221,7 @@ export function readFault(text: string): Result<PlannedFault, string> {
   const value = given === undefined ? (entry.value?.usual ?? 0) : Number(given);
   if (!Number.isFinite(value) || (entry.value?.unit === 'share' && value > 1))
     return err(`"${text}": the value of ${kind} is ${entry.value?.unit === 'ms' ? 'a time in ms' : 'between 0 and 1'}`);
+  if (home !== undefined && Number(home) < 1) return err(`"${text}": homes count from 1`);
   const [start, length] = [milliseconds(at), lasts === undefined ? entry.lasts : milliseconds(lasts)];
   if (start === undefined || length === undefined) return err(`"${text}": a time is a number with ms, s or m`);
   return ok({ kind, value, home: home === undefined ? undefined : Number(home), at: start, lasts: length, text });

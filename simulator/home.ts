@@ -12,7 +12,7 @@ import { Trouble } from './trouble.ts';
 import { troubled } from './troubled.ts';
 
 export type HomePhoneOptions = Partial<
-  Pick<PhoneOptions, 'manner' | 'answerAfter' | 'voice' | 'protocol' | 'fax' | 'refuses' | 'refusalHeaders'>
+  Pick<PhoneOptions, 'manner' | 'answerAfter' | 'voice' | 'protocol' | 'fax' | 'refuses' | 'refusalHeaders' | 'trace'>
 > & {
   readonly kind?: 'phone' | 'appliance';
 };

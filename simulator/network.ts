@@ -51,7 +51,7 @@ interface Listening {
   readonly host: string;
   /** Further authorities of its clients, PEM. */
   believed: readonly string[];
-  readonly options: ListenOptions;
+  options: ListenOptions;
   readonly accept: (stream: Stream) => void;
   readonly streams: Set<VirtualStream>;
 }
@@ -232,6 +232,10 @@ export class VirtualNetwork {
       local: { host, port },
       believe: (authorities) => {
         listening.believed = authorities;
+      },
+      renew: (own) => {
+        if (listening.options.tls !== undefined)
+          listening.options = { ...listening.options, tls: { ...listening.options.tls, ...own } };
       },
       close: async () => {
         if (this.#listeners.get(key) === listening) this.#listeners.delete(key);

@@ -1,5 +1,6 @@
 /** One call as a phone has it. */
 import type { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
+import { readEnd } from '#shared/sip/fax.ts';
 import type { Direction } from '#shared/sip/sdp.ts';
 import type { CallHandle } from '#shared/sip/types.ts';
 
@@ -8,6 +9,7 @@ export interface CallOwner {
   answer(call: PhoneCall): void;
   hangup(call: PhoneCall): void;
   offerAgain(call: PhoneCall, direction: Direction, like?: string): void;
+  askOffer(call: PhoneCall): void;
 }
 
 /** What a fax machine offers. */
@@ -72,7 +74,15 @@ export class PhoneCall {
     this.phone.hangup(this);
   }
 
-  /** Puts the other side on hold, or takes it back. */
+  /** It asked the other side for an offer, and owes the answer. */
+  asked = false;
+
+  /** Asks the other side for an offer (a re-INVITE without one) and answers that. */
+  ask(): void {
+    this.phone.askOffer(this);
+  }
+
+  /** Puts the other side on hold, or takes it back; before the answer too. */
   hold(on: boolean): void {
     this.phone.offerAgain(this, on ? 'sendonly' : 'sendrecv');
   }
@@ -80,6 +90,20 @@ export class PhoneCall {
   /** Offers fax in place of sound, or sound again. */
   switchToFax(on: boolean): void {
     this.phone.offerAgain(this, 'sendrecv', on ? T38 : undefined);
+  }
+
+  /** Talks to where a description of the other side says. */
+  hear(sdp: string, voice: Int16Array): void {
+    const remote = readEnd(sdp, sdp);
+    if (remote === undefined) return;
+    this.held = !remote.receives;
+    this.fax = remote.opaque === true;
+    if (this.fax) this.rtp.stop();
+    this.rtp.target = remote.receives ? remote.address : undefined;
+    this.rtp.codec = remote.codec;
+    this.eventType = remote.eventType;
+    this.rtp.eventType = remote.eventType;
+    if (!this.fax) this.rtp.play(voice, true);
   }
 
   /** Samples heard so far. */

@@ -5,6 +5,9 @@ import type { OpenedProtocol } from '#shared/sip/types.ts';
 /** What the phone does with a call that comes in. */
 export type Manner = 'answer' | 'ring' | 'busy' | 'decline';
 
+/** How a phone that does not want a call says so. */
+export const REFUSALS: Readonly<Partial<Record<Manner, number>>> = { busy: 486, decline: 603 };
+
 export interface PhoneOptions {
   readonly world: World;
   /** This phone's own address. */
@@ -27,6 +30,8 @@ export interface PhoneOptions {
   readonly refusalHeaders?: readonly (readonly [string, string])[];
   /** The name that stays when it starts anew (RFC 5626), such as `urn:uuid:…`. */
   readonly instance?: string;
+  /** Its Contact stays when it connects anew, as of one that listens at a port of its own. */
+  readonly keepsContact?: boolean;
   /** The number of this flow among those of the instance (RFC 5626). */
   readonly flowNumber?: number;
   /** It refuses every change of a call (re-INVITE). */
@@ -36,6 +41,8 @@ export interface PhoneOptions {
   /** What it says, 8 kHz samples, over and over; default silence. */
   readonly voice?: Int16Array;
   readonly trace?: (direction: 'in' | 'out', text: string) => void;
+  /** It knows reliable provisional responses (RFC 3262), and as one that is called has sound before it answers. */
+  readonly early?: boolean;
   /** It takes fax (T.38) that is offered in a call. */
   readonly fax?: boolean;
 }

@@ -11,7 +11,7 @@ import type { Address, Timer } from '#shared/kernel/world.ts';
 import { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
 import { digestHa1 } from '#shared/sip/digest.ts';
 import { ALLOW, Endpoint } from '#shared/sip/endpoint.ts';
-import { answerLike, offerLike, readEnd } from '#shared/sip/fax.ts';
+import { answerLike, offerLike } from '#shared/sip/fax.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import { makeAnswer, makeOffer } from '#shared/sip/offer-answer.ts';
 import type { Direction } from '#shared/sip/sdp.ts';
@@ -19,14 +19,11 @@ import type { CallHandle, Credentials, EndpointOutput, Flow, TransactionHandle }
 import { writeHost } from '#shared/sip/uri.ts';
 import { type CallOwner, PhoneCall, referTo } from './phone-call.ts';
 import { PhoneMessages } from './phone-messages.ts';
-import type { Manner, PhoneOptions } from './phone-options.ts';
+import { type Manner, type PhoneOptions, REFUSALS } from './phone-options.ts';
 import { PhoneWatches } from './phone-watches.ts';
 
 export { PhoneCall } from './phone-call.ts';
 export type { Manner, PhoneOptions } from './phone-options.ts';
-
-/** How a phone that does not want a call says so. */
-const REFUSALS: Readonly<Partial<Record<Manner, number>>> = { busy: 486, decline: 603 };
 
 /** Seconds of a registration. */
 const EXPIRES = 300;
@@ -68,7 +65,8 @@ export class Phone implements CallOwner {
       send: (request) => this.#send(request),
     });
     const hash = sipHash(world.crypto);
-    this.#endpoint = new Endpoint({ random: world.random, hash, allow: [...ALLOW, 'SUBSCRIBE'] });
+    const reliable = options.early === true;
+    this.#endpoint = new Endpoint({ random: world.random, hash, allow: [...ALLOW, 'SUBSCRIBE'], reliable });
     this.#credentials = {
       username,
       realm: domain,
@@ -97,15 +95,24 @@ export class Phone implements CallOwner {
     return phone;
   }
 
+  /** Its connection breaks, and it registers over a new one; its calls are still there. */
+  async reconnect(): Promise<number> {
+    const { protocol = 'tcp', server, tls, keepsContact } = this.#options;
+    this.#transport.closeFlow(this.#flowOrThrow());
+    this.#flow = await this.#transport.flowTo({ protocol, ...server, ...(tls && { tls }) });
+    if (keepsContact !== true) this.#local = this.#flow.local;
+    for (const call of this.calls) this.#endpoint.moveCall(call.handle, this.#flow);
+    return this.register();
+  }
+
   /** Where it listens, over UDP. */
   get address(): Address {
     return this.#local;
   }
 
   /** Registers, and keeps registered; resolves with the final status (0: no answer). */
-  register(expires = EXPIRES): Promise<number> {
+  register(expires = EXPIRES, own = this.#own()): Promise<number> {
     const { domain, instance, flowNumber } = this.#options;
-    const own = this.#own();
     const named = instance === undefined ? '' : `;+sip.instance="<${instance}>"`;
     if (this.#registerId === '') this.#registerId = hex(this.#options.world.random.bytes(8));
     // A challenge takes a number of its own.
@@ -119,8 +126,8 @@ export class Phone implements CallOwner {
       ...(flowNumber === undefined ? [] : [['Supported', 'path, outbound'] as const]),
       ['Expires', String(expires)],
     ]);
-    this.#refresh?.cancel();
     const { clock } = this.#options.world;
+    this.#refresh?.cancel();
     if (expires > 0) this.#refresh = clock.at(clock.mono() + expires * 500, () => void this.register(expires));
     return this.#send(request);
   }
@@ -149,11 +156,16 @@ export class Phone implements CallOwner {
     return this.#await((now, out) => this.#endpoint.requestInDialog(call.handle, 'MESSAGE', content, now, out));
   }
 
+  /** Sends any request inside a call; resolves with the final status. */
+  askIn(call: PhoneCall, method: string, headers: readonly (readonly [string, string])[]): Promise<number> {
+    return this.#await((now, out) => this.#endpoint.requestInDialog(call.handle, method, { headers }, now, out));
+  }
+
   /** Asks by REFER that the other side of a call be transferred: to a number, or with another call of this phone to its far side. */
   refer(call: PhoneCall, target: string | PhoneCall): Promise<number> {
     const dialog = typeof target === 'string' ? undefined : this.#endpoint.dialogId(target.handle);
     const headers = [['Refer-To', referTo(this.#options.domain, target, dialog)] as const];
-    return this.#await((now, out) => this.#endpoint.requestInDialog(call.handle, 'REFER', { headers }, now, out));
+    return this.askIn(call, 'REFER', headers);
   }
 
   /** Call-ID and tags of a call, as this phone has them. */
@@ -217,10 +229,16 @@ export class Phone implements CallOwner {
   }
 
   offerAgain(call: PhoneCall, direction: Direction, like?: string): void {
-    if (call.state !== 'up') return;
+    if (call.state === 'calling' || call.state === 'ended') return;
     call.version++;
     const sdp = offerLike(like, { ...this.#media(call), direction });
-    this.#act((now, out) => this.#endpoint.reoffer(call.handle, sdp, now, out));
+    const how = call.state === 'up' ? 'reoffer' : 'offerEarly';
+    this.#act((now, out) => this.#endpoint[how](call.handle, sdp, now, out));
+  }
+
+  askOffer(call: PhoneCall): void {
+    call.asked = true;
+    this.#act((now, out) => this.#endpoint.reoffer(call.handle, undefined, now, out));
   }
 
   /** Switches the phone off without a word, as a power cut would. */
@@ -268,17 +286,8 @@ export class Phone implements CallOwner {
 
   /** Talks to where a description of the other side says. */
   #hear(call: PhoneCall, sdp: string): void {
-    const remote = readEnd(sdp, sdp);
     this.origins.push(originOf(sdp) ?? '');
-    if (remote === undefined) return;
-    call.held = !remote.receives;
-    call.fax = remote.opaque === true;
-    if (call.fax) call.rtp.stop();
-    call.rtp.target = remote.receives ? remote.address : undefined;
-    call.rtp.codec = remote.codec;
-    call.eventType = remote.eventType;
-    call.rtp.eventType = remote.eventType;
-    if (!call.fax) call.rtp.play(this.#options.voice ?? new Int16Array(0), true);
+    call.hear(sdp, this.#options.voice ?? new Int16Array(0));
   }
 
   #end(call: PhoneCall, status: number, why: string): void {
@@ -337,7 +346,11 @@ export class Phone implements CallOwner {
     call.history = output.message.headerAll('History-Info');
     call.callId = output.message.callId;
     call.offer = output.offer;
-    this.#act((now, out) => this.#endpoint.progress(call.handle, 180, { contact: this.#contact() }, now, out));
+    const offer = this.#options.early === true ? call.offer : undefined;
+    const sdp = offer && makeAnswer(offer, this.#media(call));
+    const saying = { contact: this.#contact(), ...(sdp === undefined ? {} : { sdp }) };
+    this.#act((now, out) => this.#endpoint.progress(call.handle, sdp === undefined ? 180 : 183, saying, now, out));
+    if (offer !== undefined) this.#hear(call, offer);
     if (this.manner === 'answer') world.clock.at(world.clock.mono() + answerAfter, () => this.answer(call));
   }
 
@@ -366,6 +379,8 @@ export class Phone implements CallOwner {
         break;
       case 'reoffered':
         if (output.sdp !== undefined) this.#hear(call, output.sdp);
+        if (call.asked && output.sdp !== undefined) this.#offered(call, output.sdp);
+        call.asked = false;
         break;
       default:
     }

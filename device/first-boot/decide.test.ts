@@ -36,6 +36,10 @@ describe('settings', () => {
     expect([done.claim, done.rewritten]).toEqual([undefined, undefined]);
     expect(done.problems).toEqual([expect.stringContaining('line 2, column')]);
     expect(run('{').settings).toEqual({});
+    // What Imager wrote is older than they are: it stands in for them only where there are none.
+    const imager = { 'user-data': '#cloud-config\nhostname: elm\n' };
+    expect(run('{', { kept, imager })).toMatchObject({ source: 'kept', settings: { hostname: 'old' } });
+    expect(run('{', { imager })).toMatchObject({ source: 'imager', settings: { hostname: 'elm' } });
   });
 
   test('stay when the file is gone, and go when it is empty', () => {
@@ -53,6 +57,9 @@ describe('settings', () => {
     const other = run(first.rewritten?.replace('Elm', 'Oak'), { kept: first.keep });
     expect(other).toMatchObject({ source: 'kept', settings: { wifi: { ssid: 'Elm' } } });
     expect(other.problems[0]).toContain('"password": "…"');
+    // The password of somebody's network is none for a network of our own that has its name.
+    const own = run(first.rewritten?.replace('client', 'access-point'), { kept: first.keep });
+    expect(own).toMatchObject({ source: 'kept', settings: { wifi: { mode: 'client' } } });
   });
 });
 

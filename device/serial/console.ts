@@ -9,7 +9,7 @@ import type { Timer, World } from '#shared/kernel/world.ts';
 import { normaliseCode } from '#shared/protocol/pairing.ts';
 import type { Answerer } from '../diagnostics/adapter-socket.ts';
 import type { Place, TechCommand } from '../diagnostics/commands/command.ts';
-import { longFlags, techCommands } from '../diagnostics/commands/table.ts';
+import { longFlags, techCommands, wordsTaken } from '../diagnostics/commands/table.ts';
 import { wrap } from '../diagnostics/commands/text.ts';
 import { LineEditor } from './line-editor.ts';
 import { judgeLogin, newLogin, waitOf } from './login.ts';
@@ -142,6 +142,8 @@ export class Console {
       {},
     );
     if (!input.ok) return this.#out(input.fault);
+    const extra = input.value.words[wordsTaken(command)];
+    if (extra !== undefined) return this.#out(`"${extra}" is one word too many; see \`help\`.`);
     const ended = Promise.withResolvers<void>();
     this.#interrupt = () => ended.resolve();
     const code = await Promise.race([

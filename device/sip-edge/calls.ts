@@ -3,6 +3,7 @@
  * softswitch; a call from the softswitch rings the line's phones. House calls are told to the cloud afterwards, exactly once.
  */
 import { CALLER, type Party } from '#shared/call/call.ts';
+import { MOVED } from '#shared/call/outcome.ts';
 import { CallDriver, type CallHooks, type SipPort } from '#shared/host/call-driver.ts';
 import { type Answer, isTaken } from '#shared/host/sip-messaging.ts';
 import type { World } from '#shared/kernel/world.ts';
@@ -41,8 +42,8 @@ export interface EdgeCallsOptions {
   readonly upstream: () => Flow | undefined;
   /** Calls of the house's phones. */
   readonly inside: () => HouseCalls;
-  /** A call inside the house is over; after `over`. */
-  readonly report: (call: EdgeCall, facts: VerbRequest<'voice.report'>) => void;
+  /** A call inside the house is over; after `over`. `id` is new for each. */
+  readonly report: (id: string, facts: VerbRequest<'voice.report'>) => void;
   readonly noted: (note: CallNote) => void;
   /** It began, rang, was answered or ended, as far as a phone that watches can tell. */
   readonly changed: (call: EdgeCall) => void;
@@ -175,6 +176,21 @@ export class EdgeCalls implements HouseSwitch {
     if (flow === undefined) return void this.lost(call, AWAY);
     const to: Ring = { kind: 'softswitch', dialled: call.dialled, flow };
     this.#routed(call, [{ branch: 'cloud', to }], RING_FROM_CLOUD);
+  }
+
+  async sendOut(call: EdgeCall, dialled: string): Promise<void> {
+    const { upstream, world, anchor, report } = this.#o;
+    // Its end is on the other side of the gateway now.
+    await anchor.release(call.id, CALLEE_LEG);
+    const flow = upstream();
+    if (flow === undefined) return this.driver.feed(call, { on: 'refused', ...AWAY, final: true });
+    const facts = factsOf(call, MOVED, world.clock.wall());
+    if (facts !== undefined) report(`${call.id}m`, facts);
+    delete call.inside;
+    delete call.rung;
+    const branch = { branch: `r${call.round ?? 0}`, to: { kind: 'softswitch', dialled, flow } as const };
+    const target = { leg: CALLEE_LEG, branches: [branch] };
+    this.driver.feed(call, { on: 'rerouted', target, ringFor: RING_FROM_CLOUD, again: false });
   }
 
   /** There is no way. Numbers are never an applet's: what is an emergency is refused at once, so that the phone tries elsewhere. */
@@ -335,7 +351,7 @@ export class EdgeCalls implements HouseSwitch {
     const wall = this.#o.world.clock.wall();
     this.#o.noted({ at: 'over', call: call.id, reason, wall });
     const facts = factsOf(call, reason, wall);
-    if (facts !== undefined) this.#o.report(call, facts);
+    if (facts !== undefined) this.#o.report(call.id, facts);
   }
 }
 

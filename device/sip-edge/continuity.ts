@@ -13,6 +13,7 @@ import type { HouseCalls, KeptFeatures } from './house-calls.ts';
 import type { HouseWatch, KeptWatches } from './house-watch.ts';
 import type { Joins } from './join.ts';
 import { Kept } from './kept.ts';
+import type { KeptParked, Parking } from './parking.ts';
 import { LEGS, restoreCall, type SavedCall, saveCall } from './saved-call.ts';
 import type { ThreeWay } from './three-way.ts';
 
@@ -26,6 +27,7 @@ export interface ContinuityOptions {
   readonly calls: () => EdgeCalls;
   readonly joins: () => Joins;
   readonly threeWay: () => ThreeWay;
+  readonly parking: () => Parking;
   readonly inside: () => HouseCalls;
   readonly watch: () => HouseWatch;
   /** The flow over UDP to an address. */
@@ -71,8 +73,9 @@ export class Continuity {
     driver.add(call);
     for (const side of saved.sides) {
       anchor.restore({ call: call.id, leg: side.leg }, side.origin);
-      driver.bind(call, side.party, await this.#restorer.add(side));
+      if (side.party !== saved.parked?.party) driver.bind(call, side.party, await this.#restorer.add(side));
     }
+    if (saved.parked !== undefined) this.#o.parking().restore(call, saved.parked);
     if (saved.talk !== undefined) this.#o.threeWay().restore(call, saved.talk);
     for (const channel of saved.channels) joins().restore(call, channel, await this.#restorer.add(channel));
     const legs = saved.talk === undefined ? LEGS : saved.sides.map(({ leg }) => leg);
@@ -82,12 +85,12 @@ export class Continuity {
     driver.feed(call, { on: 'close', reason: 'lost' });
   }
 
-  /** A call is up, or its channels changed. */
-  keep(call: EdgeCall): void {
+  /** A call is up, or its channels changed, or it is parked from now on. */
+  keep(call: EdgeCall, parked?: KeptParked): void {
     if (call.state.at !== 'up') return;
     const { sip, anchor, joins, threeWay } = this.#o;
     const talk = threeWay().nameOf(call);
-    const kept = { channels: joins().saved(call), ...(talk === undefined ? {} : { talk }) };
+    const kept = { channels: joins().saved(call), parked, ...(talk === undefined ? {} : { talk }) };
     const saved = saveCall(call, sip.endpoint, anchor, kept);
     if (saved !== undefined) this.#kept.call(saved);
   }

@@ -3,6 +3,7 @@ import type { CallOutput } from '#shared/call/call.ts';
 import { hopHeaders } from '#shared/call/hops.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
+import { writeDiversion } from '#shared/sip/diversion.ts';
 import type { Flow, InviteOptions } from '#shared/sip/types.ts';
 import { writeNameAddr } from '#shared/sip/uri.ts';
 import type { EdgeCall, Ring } from './edge-call.ts';
@@ -47,6 +48,7 @@ export function edgeInvite(
       ...hops,
       ['P-Asserted-Identity', shown],
       ...privacyHeader(call),
+      ...writeDiversion(call.diverted ?? [], domain()).map((value) => ['Diversion', value] as const),
       ...(call.replaces === undefined ? [] : [['Replaces', call.replaces] as const]),
     ],
     sdp,

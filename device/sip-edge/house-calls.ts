@@ -2,10 +2,12 @@
  * Calls from phones of the house: drives what `house-route.ts` decides, and keeps what it goes by (features, calls of late). Whatever
  * concerns the house alone is done here, with the cloud or without it.
  */
-import { CALLER } from '#shared/call/call.ts';
+import { CALLER, type Refused } from '#shared/call/call.ts';
+import type { Meant } from '#shared/call/features/dialling.ts';
 import { divertedAfter, sentOnBy } from '#shared/call/features/diverted.ts';
 import { FORWARD_LIMIT } from '#shared/call/features/forwarding.ts';
 import { longestRinging } from '#shared/call/features/pickup.ts';
+import { PinTries } from '#shared/call/features/pin-tries.ts';
 import { alertInfo, known } from '#shared/call/features/presentation.ts';
 import { type PastCall, WITHHELD } from '#shared/call/features/recent.ts';
 import type { World } from '#shared/kernel/world.ts';
@@ -27,6 +29,17 @@ import type { Together } from './three-way.ts';
 /** From of a caller that withholds its number (RFC 3323 section 4.1.1.3). */
 const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
 
+/** Why nobody outside is called: the caller hears of it, whoever rang in the house. */
+const OUTSIDE = new Set(['server_unavailable', 'destination_barred']);
+
+/** Who rings when nobody took a call: a line of the house, somebody outside as a phone dials for the caller, or nobody, for this reason. */
+type Next =
+  | { readonly do: 'ring'; readonly line: NamedLine }
+  | { readonly do: 'out'; readonly to: string }
+  | { readonly do: 'refuse'; readonly no: Refused };
+
+const ringing = (line: NamedLine | undefined): Next | undefined => line && { do: 'ring', line };
+
 /** What is kept over a restart. */
 export interface KeptFeatures {
   readonly untold: readonly Untold[];
@@ -41,6 +54,8 @@ export interface HouseCallsOptions {
   readonly confirmations: Confirmations;
   /** There is a way to the softswitch. */
   readonly cloud: () => boolean;
+  /** Whether that calls for help. */
+  readonly isHelp: (dialled: string) => boolean;
   /** A call that is parked where this one dials is given to it; false where none is. */
   readonly fetch: (call: EdgeCall, from: NamedLine) => boolean;
   /** The two calls of the line and this one become a talk of three, here where that can be. */
@@ -54,6 +69,7 @@ export class HouseCalls {
   readonly #o: HouseCallsOptions;
   readonly #policy = new HousePolicy();
   readonly #recent = new Recent();
+  readonly #pins = new PinTries();
   /** What an earlier process left untold has been told again. */
   #toldAgain = false;
 
@@ -83,7 +99,10 @@ export class HouseCalls {
   route(call: EdgeCall, from: NamedLine): void {
     if (this.#o.fetch(call, from)) return;
     const calls = this.#o.calls();
-    const way = wayOf(this.#view(call), { from, dialled: call.dialled, hidden: call.hidden === true });
+    const way = wayOf(this.#view(call), {
+      ...{ from, dialled: call.dialled, hidden: call.hidden === true },
+      taken: (meant, pin) => this.#taken(from.id, call.dialled, meant, pin),
+    });
     if (way.do === 'ring') return void this.#ring(call, from, way);
     if (way.do === 'change') return void this.#change(call, from, way);
     if (way.do === 'pickup' && this.#pickUp(call, from, way.at)) return;
@@ -95,6 +114,11 @@ export class HouseCalls {
     if (way.do === 'cloud' && way.to !== undefined)
       this.#past({ line: from.id, to: way.to, rung: [{ from: from.number }] });
     calls.toCloud(call);
+  }
+
+  /** With the cloud there, codes with a PIN are judged by it. */
+  #taken(line: string, dialled: string, meant: Meant, pin: string | undefined): Meant {
+    return this.#o.cloud() ? meant : this.#pins.taken(line, pin, dialled, meant, this.#o.world.clock.mono());
   }
 
   /** Whom a phone of the house reaches that is in a call already, such as who is transferred there. */
@@ -113,29 +137,36 @@ export class HouseCalls {
       return void driver.feed(call, { on: 'refused', status: 302, reason, moved: `sip:${moved}@${domain()}` });
     const by = moved === undefined ? call.governs : call.inside?.id;
     const next = by === undefined || round >= FORWARD_LIMIT ? undefined : this.#next(call, by, reason, moved);
-    if (next === undefined || call.from === undefined)
-      return void driver.feed(call, { on: 'refused', status: 480, reason });
+    if (next === undefined || next.do === 'refuse' || call.from === undefined)
+      return void driver.feed(call, { on: 'refused', ...(next?.do === 'refuse' ? next.no : { status: 480, reason }) });
     call.round = round + 1;
     const governs = this.#o.house.byId(by ?? '');
     if (governs !== undefined) {
       const sent = sentOnBy(governs.number, this.#policy.of(governs.id), divertedAfter(reason));
       call.diverted = [...(call.diverted ?? []), sent];
     }
-    call.inside = next;
-    call.rung = ringsNow(call.rung ?? [], [next], reason, world.clock.wall());
-    this.#past({ to: call.dialled, rung: [{ line: next.id, from: this.#named(call, call.from) }] });
-    const target = { leg: CALLEE_LEG, branches: calls().branches(call, [next], `r${call.round}`) };
+    if (next.do === 'out') return void driver.later(calls().sendOut(call, next.to));
+    const { line } = next;
+    call.inside = line;
+    call.rung = ringsNow(call.rung ?? [], [line], reason, world.clock.wall());
+    this.#past({ to: call.dialled, rung: [{ line: line.id, from: this.#named(call, call.from) }] });
+    const target = { leg: CALLEE_LEG, branches: calls().branches(call, [line], `r${call.round}`) };
     driver.feed(call, { on: 'rerouted', target, ringFor: call.ringFor ?? 0, again: true });
   }
 
-  /** The line that rings next: the one that a phone of the line wants, or by the line's own wishes. */
-  #next(call: EdgeCall, by: string, reason: string, moved?: string): NamedLine | undefined {
+  /** Who rings next: as a phone of the line wants, or by the line's own wishes. */
+  #next(call: EdgeCall, by: string, reason: string, moved?: string): Next | undefined {
     const rung = new Set((call.rung ?? []).map(({ line }) => line));
     const view = this.#view(call);
-    if (moved === undefined) return nextLine(view, by, reason, rung);
     const owner = this.#o.house.byId(by);
-    const lines = owner === undefined ? undefined : this.linesTo(moved, owner);
-    return Array.isArray(lines) ? lines.find(({ id }) => !rung.has(id) && view.hasPhone(id)) : undefined;
+    if (moved === undefined) return ringing(nextLine(view, by, reason, rung));
+    if (owner === undefined || this.#o.isHelp(moved)) return undefined;
+    const way = wayOf(view, { from: owner, dialled: moved, hidden: false });
+    if (way.do === 'ring')
+      return ringing([way.line, ...way.along].find(({ id }) => !rung.has(id) && view.hasPhone(id)));
+    if (way.do === 'cloud' && way.to !== undefined) return { do: 'out', to: moved };
+    if (way.do !== 'refuse' || !OUTSIDE.has(way.reason)) return undefined;
+    return { do: 'refuse', no: { status: way.status, reason: way.reason, final: true } };
   }
 
   /** The user of an address of ours. */

@@ -69,6 +69,8 @@ export class HouseReplaces {
     else this.#pick(end, taker, to);
     const contact = this.#sip.contact(taker.flow);
     this.#sip.act((endpoint, now, out) => endpoint.answer(taker.handle, { sdp, contact }, now, out));
+    // Only now it has a dialog that can be kept.
+    if (at === 'up') this.#calls.joined(end.call);
     return true;
   }
 
@@ -99,7 +101,6 @@ export class HouseReplaces {
       driver.feed(call, { on: 'renew', party: other });
     }
     if (old !== undefined) this.#sip.act((endpoint, now, out) => endpoint.hangup(old, '', now, out));
-    this.#calls.joined(call);
   }
 
   /** By the tags as the other end of that dialog writes them, or as the phone itself does (it may have told them by the dialog event). */

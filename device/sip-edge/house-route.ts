@@ -4,7 +4,7 @@
  */
 import { barredFor } from '#shared/call/features/barring.ts';
 import { hop } from '#shared/call/features/destination.ts';
-import { meaning } from '#shared/call/features/dialling.ts';
+import { type Meant, meaning } from '#shared/call/features/dialling.ts';
 import { divertedAtOnce, type SentOn, sentOnBy } from '#shared/call/features/diverted.ts';
 import type { Changes, LineFeatures } from '#shared/call/features/document.ts';
 import { mayGoOn, onward, ringsFor } from '#shared/call/features/forwarding.ts';
@@ -31,6 +31,8 @@ export interface Dialling {
   readonly dialled: string;
   /** The phone asks for privacy. */
   readonly hidden: boolean;
+  /** What is to be taken of a code, where not all of it is: of one with the PIN of a bar. */
+  readonly taken?: (meant: Meant, pin: string | undefined) => Meant;
 }
 
 export type Way =
@@ -62,9 +64,9 @@ export type Way =
 const AWAY: Way = { do: 'refuse', status: 503, reason: 'server_unavailable' };
 const STATUS = { callee_declined: 603, caller_anonymous: 433, callee_busy: 486 } as const;
 
-export function wayOf(view: HouseView, { from, dialled, hidden }: Dialling): Way {
+export function wayOf(view: HouseView, { from, dialled, hidden, taken = (meant) => meant }: Dialling): Way {
   const own = view.features(from.id);
-  const meant = meaning(own, dialled, hidden, from.number);
+  const meant = taken(meaning(own, dialled, hidden, from.number), own.pin);
   if (meant.do === 'pickup') {
     const at = meant.at === undefined ? {} : { at: view.line(meant.at)?.id ?? '' };
     return { do: 'pickup', ...at };

@@ -18,6 +18,8 @@ export interface HouseSwitch {
   ): void;
   /** The softswitch finds the way. */
   toCloud(call: EdgeCall): void;
+  /** A phone of the house sent the call out of it: the softswitch goes on with it, and what rang here is over. */
+  sendOut(call: EdgeCall, dialled: string): Promise<void>;
   /** There is no way. */
   lost(call: EdgeCall, no: { readonly status: number; readonly reason: string }): void;
 }

@@ -17,7 +17,7 @@ import type { EdgeCalls } from './calls.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine } from './edge-call.ts';
 import { type End, flowOf, isWhole, legAt, lineOf, otherEnd, ringOf, seat } from './end.ts';
 import type { HouseReplaces } from './house-replaces.ts';
-import { Parking } from './parking.ts';
+import { Parking, type ParkingOptions } from './parking.ts';
 
 /** Milliseconds that a phone may take to answer the re-INVITE that brings it into the other call. */
 const RENEW_WITHIN = 8_000;
@@ -48,9 +48,16 @@ export class HouseTransfers {
   /** Calls that ring somebody for a transfer. */
   readonly #ringing = new Map<EdgeCall, Pending>();
 
-  constructor(sip: SipPort, clock: Clock, calls: EdgeCalls, anchor: Anchor, replaces: HouseReplaces) {
+  /** `keep` writes a call down that is parked from now on. */
+  constructor(
+    sip: SipPort,
+    clock: Clock,
+    calls: EdgeCalls,
+    anchor: Anchor,
+    { replaces, keep }: { readonly replaces: HouseReplaces; readonly keep: ParkingOptions['keep'] },
+  ) {
     const ringBack = (end: End, line: NamedLine, failed: () => void) => this.#ringBack(end, line, failed);
-    this.parking = new Parking({ ...{ sip, clock, anchor, replaces, ringBack }, driver: () => calls.driver });
+    this.parking = new Parking({ ...{ sip, clock, anchor, replaces, ringBack, keep }, driver: () => calls.driver });
     this.#sip = sip;
     this.#clock = clock;
     this.#calls = calls;

@@ -117,9 +117,10 @@ export class HouseWatch {
     if (watched !== undefined && this.#notifier.watches(event, watched)) this.#cloud.watch(event, watched);
   }
 
-  /** A NOTIFY of the softswitch. */
-  notified(transaction: TransactionHandle, message: SipMessage): void {
-    this.#cloud.notified(transaction, message);
+  /** A NOTIFY: the softswitch alone has anything to tell. */
+  notified(transaction: TransactionHandle, message: SipMessage, fromCloud: boolean): void {
+    if (fromCloud) this.#cloud.notified(transaction, message);
+    else this.#cloud.refuse(transaction, message);
   }
 
   /** There is a new flow to the softswitch. */

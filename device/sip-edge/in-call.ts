@@ -7,6 +7,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipAsks } from '#shared/host/sip-messaging.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { type DialogName, readRefer, writeDialogName } from '#shared/sip/refer.ts';
+import { refuseNotify } from '#shared/sip/stray-notify.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
@@ -45,6 +46,8 @@ export class InCall {
     // Whose other side has left (parked, or one of three) keeps its dialog, which 481 would end, and stays where it is.
     if (message.method === 'REFER' && peer === undefined && call.state.at === 'up') return 491;
     if (peer === undefined || call.state.at !== 'up') return 481;
+    // Phones here are never asked to transfer: what they tell of that, nobody wants to know.
+    if (message.method === 'NOTIFY' && !isUpstream(found)) return refuseNotify(message, ['refer']).status;
     if (message.method === 'NOTIFY') return this.#ask(peer, message, 'NOTIFY', headersOf(message));
     if (message.method !== 'REFER') return 501;
     const inHouse = this.#transfers.take(handle, message, { call, party });

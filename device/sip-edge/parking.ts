@@ -2,7 +2,7 @@
  * Calls that are parked in the house: the side of who parked it is empty, the other side hears a tone. A phone of the house that dials the
  * place takes the empty side; where none does in time, those of the line that parked it ring.
  */
-import { CALLER } from '#shared/call/call.ts';
+import { CALLER, type Party } from '#shared/call/call.ts';
 import { partable } from '#shared/call/call-part.ts';
 import { fetched, freePlace, PARKED_FOR, readPlace } from '#shared/call/features/parking.ts';
 import type { CallDriver, SipPort } from '#shared/host/call-driver.ts';
@@ -18,8 +18,19 @@ import type { HouseReplaces } from './house-replaces.ts';
 
 const TONE = 'parked';
 
+/** A parked call, as its record on the disk says. */
+export interface KeptParked {
+  readonly place: number;
+  /** Wall clock, ms. */
+  readonly since: number;
+  /** The empty side, and the line of who left it. */
+  readonly party: Party;
+  readonly line: NamedLine;
+}
+
 interface Parked {
   readonly place: number;
+  /** Monotonic, ms. */
   readonly since: number;
   /** The empty side, and the line of who left it. */
   readonly end: End;
@@ -37,6 +48,8 @@ export interface ParkingOptions {
   readonly replaces: HouseReplaces;
   /** Rings the line and gives the other side to it; `failed` where nobody comes. */
   readonly ringBack: (end: End, line: NamedLine, failed: () => void) => void;
+  /** Writes the call down while both sides are there. */
+  readonly keep: (call: EdgeCall, parked: KeptParked) => void;
 }
 
 export class Parking {
@@ -85,6 +98,23 @@ export class Parking {
     return true;
   }
 
+  /** A call that an earlier process parked: its empty side is empty, and the tone goes on. */
+  restore(call: EdgeCall, { place, since, party, line }: KeptParked): void {
+    const { clock } = this.#o;
+    const waited = Math.min(Math.max(0, clock.wall() - since), PARKED_FOR);
+    const from = clock.mono() - waited;
+    const end = { call, party };
+    const parked: Parked = {
+      place,
+      since: from,
+      end,
+      line,
+      timer: clock.at(from + PARKED_FOR, () => this.#back(parked)),
+      taking: false,
+    };
+    this.#parked.set(call, parked);
+  }
+
   /** The call has ended, or is parked no more. */
   over(call: EdgeCall): void {
     const parked = this.#parked.get(call);
@@ -92,6 +122,11 @@ export class Parking {
     parked.timer.cancel();
     this.#parked.delete(call);
     void this.#o.anchor.release(call.id, TONE);
+  }
+
+  /** Nobody is rung back any more; a later process sees to that. */
+  stop(): void {
+    for (const { timer } of this.#parked.values()) timer.cancel();
   }
 
   /** Who parked it hears that it is done, and is out. */
@@ -102,6 +137,8 @@ export class Parking {
     const { headers, body } = referProgress(200);
     const progress = { headers, body, contentType: SIPFRAG };
     if (!silent) sip.act((endpoint, now, out) => void endpoint.requestInDialog(referrer, 'NOTIFY', progress, now, out));
+    const { place, end, line } = parked;
+    this.#o.keep(call, { place, since: clock.wall(), party: end.party, line: { id: line.id, number: line.number } });
     const left = driver().loosen(call, parked.end.party);
     if (left !== undefined) sip.act((endpoint, now, out) => endpoint.hangup(left, '', now, out));
     parked.timer = clock.at(clock.mono() + PARKED_FOR, () => this.#back(parked));

@@ -132,7 +132,7 @@ export class Reception {
     if (message.method === 'OPTIONS') return void this.#reply(transaction, 200);
     const fromCloud = flow.id === this.#o.upstream()?.id;
     if (message.method === 'MESSAGE' && fromCloud) return void this.#o.messages.fromCloud(transaction, message);
-    if (message.method === 'NOTIFY' && fromCloud) return void this.#o.watch.notified(transaction, message);
+    if (message.method === 'NOTIFY') return void this.#o.watch.notified(transaction, message, fromCloud);
     if (!SERVED.has(message.method) || fromCloud) return void this.#reply(transaction, 501);
     const sender = this.#o.senders.judge(message, flow);
     if (!('line' in sender)) return void this.#reply(transaction, sender.status, sender.headers);

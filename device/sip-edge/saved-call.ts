@@ -4,6 +4,7 @@ import { restoredParts, type SavedSide, savedSide } from '#shared/host/call-rest
 import type { SipEndpoint } from '#shared/sip/types.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, type Ring } from './edge-call.ts';
+import type { KeptParked } from './parking.ts';
 
 /** A side and the session id of our descriptions towards it. */
 interface SavedEnd extends SavedSide {
@@ -25,6 +26,8 @@ export interface SavedCall
   readonly fallback?: true;
   /** The talk of three that it is part of, with one side. */
   readonly talk?: string;
+  /** It is parked: the one side as it was before it left. */
+  readonly parked?: KeptParked;
   readonly sides: readonly SavedEnd[];
   readonly channels: readonly SavedChannel[];
 }
@@ -36,8 +39,13 @@ export function saveCall(
   call: EdgeCall,
   endpoint: SipEndpoint,
   anchor: Anchor,
-  { channels, talk }: { readonly channels: readonly SavedChannel[]; readonly talk?: string },
+  how: {
+    readonly channels: readonly SavedChannel[];
+    readonly talk?: string;
+    readonly parked?: KeptParked | undefined;
+  },
 ): SavedCall | undefined {
+  const { channels, talk, parked } = how;
   const { id, flow, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, state } = call;
   const winner = state.winner ?? '';
   const to = state.branches.get(winner)?.to;
@@ -58,6 +66,7 @@ export function saveCall(
     ...(to?.kind === 'phone' ? { called: named(to.line) } : {}),
     ...(to?.kind === 'fallback' ? { fallback: true } : {}),
     ...(talk === undefined ? {} : { talk }),
+    ...(parked === undefined ? {} : { parked }),
   };
 }
 

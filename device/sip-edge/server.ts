@@ -3,6 +3,7 @@
  * learned from the cloud, so phones of the house go on calling each other when the WAN is cut.
  */
 
+import { readEmergency } from '#shared/call/emergency.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
@@ -146,6 +147,7 @@ class Edge implements SipEdge {
       calls: () => this.#calls,
       joins: () => this.#joins,
       threeWay: () => this.#threeWay,
+      parking: () => this.#transfers.parking,
       inside: () => this.#inside,
       watch: () => this.#watch,
       datagrams: (remote) => this.#transport.flowTo({ protocol: 'udp', ...remote }),
@@ -170,6 +172,7 @@ class Edge implements SipEdge {
       tell: options.features ?? (() => {}),
       confirmations: new Confirmations(anchor, world.clock, () => this.#calls),
       cloud: () => this.#upstream.flow !== undefined,
+      isHelp: (dialled) => readEmergency(`sip:${dialled}@invalid`, this.#document?.emergency?.country) !== undefined,
       fetch: (call, from) => this.#transfers.parking.fetch(call, from),
       together: (call, from) => this.#threeWay.take(call, from),
       keep: (kept) => this.#continuity.features(kept),
@@ -178,7 +181,7 @@ class Edge implements SipEdge {
       ...common,
       inside: () => this.#inside,
       anchor,
-      report: (call, facts) => this.#continuity.tell(call.id, facts),
+      report: (id, facts) => this.#continuity.tell(id, facts),
       noted: (note) => options.onlooker?.call(note),
       changed: (call) => this.#watch.changed(call),
       up: (call) => {
@@ -208,7 +211,10 @@ class Edge implements SipEdge {
       keep: (kept) => this.#continuity.watches(kept),
     });
     this.#replaces = new HouseReplaces(this.#port, this.#calls, anchor);
-    this.#transfers = new HouseTransfers(this.#port, world.clock, this.#calls, anchor, this.#replaces);
+    this.#transfers = new HouseTransfers(this.#port, world.clock, this.#calls, anchor, {
+      replaces: this.#replaces,
+      keep: (call, parked) => this.#continuity.keep(call, parked),
+    });
     this.#others = new InCall(this.#port, this.#calls, this.#transfers);
     this.#joins = new Joins(
       this.#port,
@@ -294,6 +300,7 @@ class Edge implements SipEdge {
       if (call.state.at !== 'up') driver.feed(call, { on: 'close', reason: 'server_unavailable', status: 503 });
     await this.#upstream.stop();
     driver.rest();
+    this.#transfers.parking.stop();
     await this.#continuity.stop();
     await this.#transport.close();
   }

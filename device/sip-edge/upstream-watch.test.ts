@@ -36,6 +36,7 @@ function rig(event: Watched, type: string) {
       ['Call-ID', subscribe?.callId ?? ''],
       ['CSeq', `${++n} NOTIFY`],
       ['Contact', '<sip:switch@10.0.0.1>'],
+      ['Event', event],
       ['Subscription-State', 'active;expires=600'],
       ['Content-Type', as],
     ] as const;

@@ -10,6 +10,7 @@ import type { World } from '#shared/kernel/world.ts';
 import { DIALOG_INFO } from '#shared/sip/dialog-info.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { MESSAGE_SUMMARY } from '#shared/sip/message-summary.ts';
+import { refuseNotify } from '#shared/sip/stray-notify.ts';
 import { Subscriber } from '#shared/sip/subscriber.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 
@@ -103,14 +104,21 @@ export class UpstreamWatch {
   notified(transaction: TransactionHandle, message: SipMessage): void {
     const { sip, world, changed } = this.#o;
     const watch = [...this.#watches.values()].find(({ subscriber }) => subscriber.callId === message.callId);
-    const { status, body } = watch?.subscriber.notified(message, world.clock.mono()) ?? { status: 481 };
+    if (watch === undefined) return void this.refuse(transaction, message);
+    const { status, body } = watch.subscriber.notified(message, world.clock.mono());
     sip.act((endpoint, now, out) => endpoint.reply(transaction, status, {}, now, out));
-    if (watch === undefined || body === undefined || watch.body === body) return;
+    if (body === undefined || watch.body === body) return;
     const { accept, most } = TYPES[watch.event];
     const isOurs = message.header('Content-Type')?.toLowerCase().startsWith(accept) === true;
     if (!isOurs || body.length > most) return;
     watch.body = body;
     changed(watch.event, watch.line);
+  }
+
+  /** A NOTIFY of what nobody here watches. */
+  refuse(transaction: TransactionHandle, message: SipMessage): void {
+    const { status, headers } = refuseNotify(message, Object.keys(TYPES));
+    this.#o.sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
   }
 
   stop(): void {

@@ -4,12 +4,12 @@
  * and instances are made in place, so that a start waits for no thread.
  */
 import type { EmscriptenModuleLoader, QuickJSEmscriptenModule } from '@jitl/quickjs-ffi-types';
-import variant from '@jitl/quickjs-wasmfile-release-sync';
+import emscripten from '@jitl/quickjs-wasmfile-release-sync/emscripten-module';
+import { QuickJSFFI as Ffi } from '@jitl/quickjs-wasmfile-release-sync/ffi';
 import {
   type QuickJSContext,
   type QuickJSHandle,
   type QuickJSRuntime,
-  type QuickJSSyncVariant,
   QuickJSWASMModule,
 } from 'quickjs-emscripten-core';
 import { packageFile } from '#shared/host/spawn.ts';
@@ -26,19 +26,11 @@ import {
 } from './sandbox.ts';
 import { type Instance, WebAssembly } from './web-assembly.ts';
 
-const release = variant as unknown as QuickJSSyncVariant;
-const Ffi = unwrap(await release.importFFI());
-const load = unwrap(await release.importModuleLoader()) as EmscriptenModuleLoader<QuickJSEmscriptenModule>;
+const load = emscripten as unknown as EmscriptenModuleLoader<QuickJSEmscriptenModule>;
 const wasm = new WebAssembly.Module(packageFile('quickjs.wasm'));
 
 /** Jobs of a guest's queue that run before the meter is asked again. */
 const JOBS_AT_ONCE = 64;
-
-/** A module of either kind gives what it exports. */
-function unwrap<T>(loaded: T): T extends { readonly default: infer D } ? D : T {
-  const isModule = typeof loaded === 'object' && loaded !== null && 'default' in loaded;
-  return (isModule ? loaded.default : loaded) as ReturnType<typeof unwrap<T>>;
-}
 
 /** How a turn went. */
 export type Turn =

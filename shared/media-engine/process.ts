@@ -131,7 +131,9 @@ mkdirSync(dirname(socketPath), { recursive: true, mode: 0o700 });
 chmodSync(dirname(socketPath), 0o700);
 // The socket and its token are for this user alone.
 process.umask(0o177);
-if (await occupied()) process.exit(0);
-rmSync(socketPath, { force: true });
-writeFileSync(`${socketPath}.token`, token, { mode: 0o600 });
-server.listen(socketPath, watchAlone);
+void occupied().then((taken) => {
+  if (taken) process.exit(0);
+  rmSync(socketPath, { force: true });
+  writeFileSync(`${socketPath}.token`, token, { mode: 0o600 });
+  server.listen(socketPath, watchAlone);
+});

@@ -8,7 +8,7 @@ const bundle: TechCommand = {
   about: 'Makes a support bundle without secrets (.tar.gz, at most 5 MiB).',
   options: {
     preview: { kind: 'flag', about: 'name its files and their sizes, fetch nothing' },
-    out: { kind: 'text', value: 'FILE', about: 'where to write it (-o); default hearthline-bundle-GATEWAY.tar.gz' },
+    out: { kind: 'text', value: 'FILE', about: 'where to write it (-o); default hearthline-bundle.tar.gz' },
     json: jsonOption,
     timeout: timeoutOption,
   },

@@ -18,8 +18,15 @@ const check: TechCommand = {
     json: jsonOption,
     timeout: timeoutOption,
   },
-  run(call) {
+  async run(call) {
     const { quick, group, id, all } = call.values;
+    const known = (name: string) => name === id || name.startsWith(`${group}.`);
+    if ((id ?? group) !== undefined && !checks.some((one) => known(one.id))) {
+      call.place.error(
+        `check: there is no ${id === undefined ? `group ${group}` : `check ${id}`}; \`check list\` names them.`,
+      );
+      return 3;
+    }
     const body = {
       ...(quick === 'true' ? { quick: true } : {}),
       ...(group === undefined ? {} : { group }),

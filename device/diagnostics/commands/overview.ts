@@ -143,7 +143,11 @@ const lanWake: TechCommand = {
     const outcome = await place.channel.ask('device.wake', { mac }, Number(values.timeout ?? 15) * 1000);
     if (!outcome.ok) return told(place, outcome.fault);
     const { sent } = outcome.value as { sent: number };
-    place.out(values.json === 'true' ? JSON.stringify({ sent }) : `sent to ${sent} networks`);
+    const done =
+      sent > 0
+        ? `sent to ${sent} networks`
+        : 'sent nowhere: the gateway sees no LAN with an IPv4 address; see `net status`';
+    place.out(values.json === 'true' ? JSON.stringify({ sent }) : wrap(done));
     return sent > 0 ? 0 : 1;
   },
 };

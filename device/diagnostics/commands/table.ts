@@ -14,6 +14,10 @@ export const techCommands: readonly TechCommand[] = [
   ...updatingCommands,
 ];
 
+/** How many words behind its own a command takes at most: those of the longest form in `takes`. */
+export const wordsTaken = ({ takes = '' }: TechCommand): number =>
+  Math.max(...takes.split('|').map((form) => form.match(/\w+/g)?.length ?? 0));
+
 /** Short forms of flags. */
 const SHORT: Readonly<Record<string, string>> = { '-f': '--follow', '-o': '--out', '-q': '--quick' };
 export const longFlags = (argv: readonly string[]): string[] =>

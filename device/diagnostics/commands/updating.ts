@@ -125,14 +125,24 @@ const stop: TechCommand = {
   takes: 'JOB',
   about: 'Stops an update that is not yet installed (`ota status` names it).',
   options,
-  run: (call) => ordered(call, 'update.stop', { job: call.words[0] ?? '' }, 'done'),
+  async run(call) {
+    const [job] = call.words;
+    if (job !== undefined) return ordered(call, 'update.stop', { job }, `${job} is stopped`);
+    call.place.error('ota stop: name the update; `ota status` shows the one under way.');
+    return 3;
+  },
 };
 
+/** Gives the order, and says `done`; 1 where there was nothing to stop. */
 async function ordered({ place, values }: Call, verb: string, body: object, done: string): Promise<Exit> {
   const outcome = await place.channel.ask(verb, body, Math.max(1, Number(values.timeout ?? 15)) * 1000);
   if (!outcome.ok) return told(place, outcome.fault);
-  place.out(values.json === 'true' ? JSON.stringify({ ...body, ...(outcome.value as object) }) : done);
-  return (outcome.value as { stopped?: boolean }).stopped === false ? 1 : 0;
+  const idle = (outcome.value as { stopped?: boolean }).stopped === false;
+  const words = idle
+    ? 'nothing was stopped: no such update is under way, or it is installed; `ota status` shows it'
+    : done;
+  place.out(values.json === 'true' ? JSON.stringify({ ...body, ...(outcome.value as object) }) : wrap(words));
+  return idle ? 1 : 0;
 }
 
 export const updatingCommands: readonly TechCommand[] = [status, history, install, stop];
