@@ -33,7 +33,7 @@ const platforms: Readonly<Record<Architecture, { readonly strip: string; readonl
 };
 
 /** Makes the executable of a platform; answers with its path. */
-export function makeExecutable(arch: Architecture, { main, workers }: Bundle, target: string): string {
+export function makeExecutable(arch: Architecture, { main, parts, workers }: Bundle, target: string): string {
   const { strip, addon } = platforms[arch];
   const folder = mkdtempSync(join(tmpdir(), 'hearthline-pkg-'));
   const file = (name: string, content: string) => {
@@ -51,13 +51,13 @@ export function makeExecutable(arch: Architecture, { main, workers }: Bundle, ta
       'quickjs.wasm': require.resolve('@jitl/quickjs-wasmfile-release-sync/wasm'),
       'serialport.node': join(bindings, addon),
     };
+    for (const { name, code } of parts) assets[name] = file(name, code);
     for (const { name, code } of workers) assets[name] = file(`${name}.cjs`, code);
     // Names without a folder, since the path of the script is written into the file.
     const config = file(
       'sea.json',
       JSON.stringify({
-        main: file('main.mjs', main.code),
-        mainFormat: 'module',
+        main: file('main.cjs', main.code),
         executable: 'node',
         output: 'hearthline',
         disableExperimentalSEAWarning: true,
@@ -109,10 +109,10 @@ if (import.meta.main) {
     writeFileSync(`${path}.licences.txt`, notices(scripts, arch));
     const hash = createHash('sha256').update(readFileSync(path)).digest('hex');
     const size = (statSync(path).size / 1e6).toFixed(1);
-    const script = (scripts.main.code.length / 1e3).toFixed(0);
+    const script = (scripts.parts.reduce((sum, { code }) => sum + code.length, 0) / 1e3).toFixed(0);
     const built = ((performance.now() - since) / 1000).toFixed(1);
     console.log(
-      `${path.replace(`${root}/`, '')}: ${size} MB (script ${script} kB), built in ${built} s${startUp(arch, path)}, sha256 ${hash}`,
+      `${path.replace(`${root}/`, '')}: ${size} MB (${scripts.parts.length} scripts, ${script} kB), built in ${built} s${startUp(arch, path)}, sha256 ${hash}`,
     );
   }
 }

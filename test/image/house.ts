@@ -77,8 +77,10 @@ export class House implements AsyncDisposable {
       claim,
       network: { role: 'router', address: '10.77.0.2/24', gateway: WAN, dns: [WAN] },
     });
-    this.#bundles(image);
+    this.#stick(image);
     await this.#switchOn(image, cards);
+    // A bad one for a rollout: its agent ends at once. Made while the gateway boots.
+    writeBundle(testSlot(image, { version: '1.2.0', broken: true }), '1.2.0', image.authority, this.at('bad.raucb'));
   }
 
   #disk(image: TestImage, settings: object): void {
@@ -90,13 +92,12 @@ export class House implements AsyncDisposable {
     writeFileSync(this.at('writes.log'), '');
   }
 
-  /** A good one and an old one on the stick, a bad one for a rollout: its agent ends at once. */
-  #bundles(image: TestImage): void {
+  /** A good bundle, and an old one. */
+  #stick(image: TestImage): void {
     mkdirSync(this.at('stick'));
     writeBundle(testSlot(image, { version: '1.1.0' }), '1.1.0', image.authority, this.at('stick/good.raucb'));
     writeBundle(randomBytes(1024 * 1024), '0.9.0', image.authority, this.at('stick/older.raucb'));
     packed(this.at('stick'), this.at('stick.squashfs'));
-    writeBundle(testSlot(image, { version: '1.2.0', broken: true }), '1.2.0', image.authority, this.at('bad.raucb'));
   }
 
   async #switchOn(image: TestImage, cards: readonly string[]): Promise<void> {

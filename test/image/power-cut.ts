@@ -38,12 +38,12 @@ const slotOf = (at: number): SlotName | undefined =>
     return at >= start * SECTOR && at < (start + sectors) * SECTOR;
   });
 
-/** The disks of `count` cuts, spread over the log by `random`. `base` is the disk as it was before the first entry. */
+/** The disks of `points` cuts, spread over the log's entries `from` to `until` by `random`. `base` is the disk before the first entry. */
 export function* cuts(
   base: string,
   log: string,
   folder: string,
-  count: number,
+  { from, until: to, points }: { readonly from: number; readonly until: number; readonly points: number },
   random: () => number,
 ): Generator<CutDisk> {
   mkdirSync(folder, { recursive: true });
@@ -61,7 +61,9 @@ export function* cuts(
     if (slot !== undefined) touched[slot] += 1;
   };
   const entries = readLog(log);
-  const times = Array.from({ length: count }, () => Math.floor(random() * (entries.length + 1))).sort((a, b) => a - b);
+  const times = Array.from({ length: points }, () => from + Math.floor(random() * (to - from + 1))).sort(
+    (a, b) => a - b,
+  );
   let durable = 0;
   try {
     for (const until of times) {
