@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { hostCrypto } from '#shared/host/crypto.ts';
 import { fromBase64, toBase64 } from '#shared/kernel/base64.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
@@ -9,6 +10,7 @@ import type { KeyPair } from '#shared/kernel/world.ts';
 import { type AppPackage, Manifest } from '#shared/protocol/applet-manifest.ts';
 import { type Bundles, makePackage, readPackage, withHashes } from '#shared/protocol/applet-package.ts';
 import { misfit } from '#shared/protocol/check.ts';
+import { CannotRun } from './command.ts';
 
 export const PROJECT_FILE = 'hearthline.json';
 /** Where `import … from 'hearthline'` leads. */
@@ -34,7 +36,8 @@ export async function packProject(
     if (typeof cloud === 'string') bundles.cloud = await bundle(resolve(folder, cloud));
     if (applet !== undefined) bundles.applet = await bundle(resolve(folder, applet));
   } catch (error) {
-    return err(error instanceof Error ? error.message : String(error));
+    // The bundler paints its words also where no terminal reads them.
+    return err(stripVTControlCharacters(error instanceof Error ? error.message : String(error)).trimEnd());
   }
   return signed({ ...rest, ...change }, typeof cloud === 'object' ? cloud : undefined, bundles, key);
 }
@@ -61,7 +64,14 @@ function readProject(folder: string): Result<ProjectFile, string> {
   if (!existsSync(path))
     return err(`${path} is not there: run \`hearthline app new ID\` first, or name the project's folder.`);
   try {
-    return ok(JSON.parse(readFileSync(path, 'utf8')) as ProjectFile);
+    const project = JSON.parse(readFileSync(path, 'utf8')) as ProjectFile | null;
+    if (typeof project !== 'object' || project === null || Array.isArray(project))
+      return err(`${path} is no JSON object.`);
+    const { cloud, applet } = project;
+    if (cloud !== undefined && typeof cloud !== 'string' && typeof cloud?.webhook !== 'string')
+      return err(`${path}: "cloud" is the name of a file, or {"webhook": "https://…"}.`);
+    if (applet !== undefined && typeof applet !== 'string') return err(`${path}: "applet" is the name of a file.`);
+    return ok(project);
   } catch (error) {
     return err(`${path} is no JSON: ${error instanceof Error ? error.message : ''}`);
   }
@@ -88,8 +98,9 @@ export async function developerKey(path: string | undefined): Promise<KeyPair> {
   const file =
     path ?? join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'hearthline', 'developer-key.json');
   if (existsSync(file)) {
-    const kept = JSON.parse(readFileSync(file, 'utf8')) as { privateKey: string; publicKey: string; keyHash: string };
-    return { ...kept, publicKey: fromBase64(kept.publicKey) ?? new Uint8Array() };
+    const kept = readKey(readFileSync(file, 'utf8'));
+    if (kept === undefined) throw new CannotRun(`${file} is no developer’s key; without --key one is made.`);
+    return kept;
   }
   const key = await hostCrypto().createKey('Ed25519');
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -97,4 +108,15 @@ export async function developerKey(path: string | undefined): Promise<KeyPair> {
     mode: 0o600,
   });
   return key;
+}
+
+function readKey(text: string): KeyPair | undefined {
+  try {
+    const { privateKey, publicKey, keyHash } = JSON.parse(text) as Record<string, unknown>;
+    const octets = typeof publicKey === 'string' ? fromBase64(publicKey) : undefined;
+    if (typeof privateKey !== 'string' || typeof keyHash !== 'string' || octets === undefined) return undefined;
+    return { privateKey, publicKey: octets, keyHash };
+  } catch {
+    return undefined;
+  }
 }

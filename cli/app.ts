@@ -40,6 +40,7 @@ async function packed(input: Parsed): Promise<Result<AppPackage, string>> {
 
 export const appNew: Command = {
   about: 'Makes the project of a network application with both halves and a test.',
+  words: 1,
   usage: 'hearthline app new ID [--folder DIR]',
   options: { folder: { kind: 'text', value: 'DIR', about: 'where (default: a folder named ID)' } },
   async run({ words, values }, io) {
@@ -60,6 +61,7 @@ export const appNew: Command = {
 
 export const appTest: Command = {
   about: 'Runs the automatic checks, then the project’s app.test.ts with a simulated home in virtual time.',
+  words: 1,
   usage: 'hearthline app test [FOLDER] [--seed S]',
   options: { ...keyOption, seed: { kind: 'number', value: 'S', about: 'seed of the virtual world', fallback: '1' } },
   async run(input, io) {
@@ -112,6 +114,7 @@ async function ownTest(folder: string, pack: AppPackage, seed: number): Promise<
 
 export const appPack: Command = {
   about: 'Bundles both halves and writes one signed file.',
+  words: 1,
   usage: 'hearthline app pack [FOLDER] [--out FILE]',
   options: {
     ...keyOption,
@@ -144,6 +147,7 @@ interface PublishedView {
 
 export const appPublish: Command = {
   about: 'Publishes a packed file, or the project in a folder, in the e-center.',
+  words: 1,
   usage: 'hearthline app publish [FILE.hlapp|FOLDER] --cloud URL --token TOKEN',
   options: publishOptions,
   async run(input, io) {
@@ -179,6 +183,7 @@ function readPack(path: string): Result<unknown, string> {
 export const appDev: Command = {
   about:
     'Publishes the project into a cloud of your own, installs it in a home, and again after every change of a file.',
+  words: 1,
   usage: 'hearthline app dev [FOLDER] --cloud URL --token TOKEN --home ID',
   options: {
     ...publishOptions,
@@ -202,6 +207,7 @@ export const appDev: Command = {
     await new Promise<void>((done) => {
       process.once('SIGINT', () => done());
       process.once('SIGTERM', () => done());
+      io.unread.addEventListener('abort', () => done());
     });
     watcher.close();
     clearTimeout(timer);

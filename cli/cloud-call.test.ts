@@ -57,9 +57,38 @@ describe('a command asks the cloud', () => {
     expect(await call('GET')).toEqual({ ok: false, fault: { code: 2, words: expect.stringMatching(words), problem } });
   });
 
-  it('an address that is none is said before anybody is asked', async () => {
-    expect(await callCloud({ cloud: 'nowhere', token: 't' }, { method: 'GET', path: '/v1/x' })).toMatchObject({
-      fault: { code: 3, words: expect.stringContaining('not a URL') },
+  it.each([
+    ['nowhere', 't', 'not a URL'],
+    ['ftp://127.0.0.1', 't', 'not a URL'],
+    ['http://127.0.0.1:8080/api/', 't', 'write http://127.0.0.1:8080'],
+    ['https://cloud.example#sha256-00', 't', 'the hash of the authority’s key'],
+    ['https://cloud.example#nonsense', 't', 'the hash of the authority’s key'],
+    [`http://127.0.0.1#sha256-${'0'.repeat(64)}`, 't', 'https'],
+    ['http://127.0.0.1:8080', 'a\nb', '--token'],
+    ['http://127.0.0.1:8080', '', '--token'],
+    ['http://127.0.0.1:8080', 'tök', '--token'],
+  ])('%s with token %j: is said before anybody is asked', async (cloud, token, words) => {
+    expect(await callCloud({ cloud, token }, { method: 'GET', path: '/v1/x' })).toMatchObject({
+      fault: { code: 3, words: expect.stringContaining(words) },
     });
+  });
+
+  it.each([
+    ['hex', 'a'.repeat(64)],
+    ['base64url', 'A'.repeat(43)],
+  ])('a pin may be written in %s', async (_how, pin) => {
+    const cloud = `https://127.0.0.1:9#sha256-${pin}`;
+    expect(await callCloud({ cloud, token: 't' }, { method: 'GET', path: '/v1/x' })).toMatchObject({
+      fault: { code: 3, words: expect.stringContaining('ECONNREFUSED') },
+    });
+  });
+
+  it('who says how long to wait is not made to wait twice', async () => {
+    answer = () => {};
+    asked.length = 0;
+    const late = await callCloud({ cloud: origin, token: 't' }, { method: 'GET', path: '/v1/x', timeout: 50 });
+    expect(late).toMatchObject({ fault: { code: 3, words: expect.stringContaining('ETIMEDOUT') } });
+    expect(asked.length).toBe(1);
+    server.closeAllConnections();
   });
 });

@@ -5,6 +5,7 @@ import { hostHttp } from '#shared/host/http.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { NetError } from '#shared/kernel/world.ts';
 import { type FaultCode, faults } from '#shared/protocol/fault.ts';
+import { readPin } from '#shared/protocol/pairing.ts';
 import type { ExitCode } from './command.ts';
 
 export const cloudOptions = {
@@ -17,6 +18,17 @@ export interface Asked {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body?: unknown;
+  /** Milliseconds within which an answer must come (default 30 s, and once more). */
+  readonly timeout?: number;
+}
+
+/** Where the cloud is and with what it is asked. */
+interface Target {
+  /** Without path and fragment. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** SHA-256 of the key of the operator's CA. */
+  readonly pin?: string;
 }
 
 export interface Trouble {
@@ -36,23 +48,20 @@ const LOST: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
 /** Asks the cloud that `values` names (--cloud URL, with `#sha256-…` of its CA, and --token). */
 export async function callCloud<T>(
   values: Readonly<Record<string, string | undefined>>,
-  { method, path, body }: Asked,
+  { method, path, body, timeout }: Asked,
 ): Promise<Result<T, Trouble>> {
-  const { cloud = '', token = '' } = values;
-  const [url = '', fragment] = cloud.split('#');
-  if (!URL.canParse(path, url))
-    return err({ words: `hearthline: --cloud ${cloud}: not a URL such as http://127.0.0.1:8080`, code: 3 });
-  const pin = /^sha256-([0-9a-f]{64})$/.exec(fragment ?? '')?.[1];
+  const target = targetOf(values);
+  if (!target.ok) return target;
+  const { url, headers, pin } = target.value;
   const request = {
     method,
     url: new URL(path, url).href,
     headers: {
-      authorization: `Bearer ${token}`,
-      accept: 'application/json',
+      ...headers,
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(method === 'POST' ? { 'idempotency-key': randomUUID() } : {}),
     },
-    timeout: PATIENCE,
+    timeout: timeout ?? PATIENCE,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(pin === undefined ? {} : { pin }),
   };
@@ -68,13 +77,41 @@ export async function callCloud<T>(
       return status < 400 ? ok(value as T) : err({ words: problemWords(value), code: 2, problem: value });
     } catch (error) {
       if (!(error instanceof NetError)) throw error;
-      if (again || !LOST.has(error.code))
+      // Who has said how long to wait waits no longer.
+      const late = error.code === 'ETIMEDOUT' && timeout !== undefined;
+      if (again || late || !LOST.has(error.code))
         return err({
-          words: `The cloud at ${url} cannot be reached (${error.code}: ${error.message}).\nNext: check --cloud, and that \`hearthline cloud\` runs there.`,
+          words: `The cloud at ${url} cannot be reached (${error.code}: ${error.message}).\nNext: ${nextAfter(error.code)}`,
           code: 3,
         });
     }
   }
+}
+
+/** Reads --cloud and --token, before anything is sent. */
+function targetOf({ cloud = '', token = '' }: Readonly<Record<string, string | undefined>>): Result<Target, Trouble> {
+  const wrong = (words: string) => err({ words: `hearthline: ${words}`, code: 3 } as const);
+  const [text = '', fragment = ''] = cloud.split('#');
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.host === '')
+    return wrong(`--cloud ${cloud}: not a URL such as http://127.0.0.1:8080`);
+  if (url.pathname !== '/' || url.search !== '')
+    return wrong(`--cloud ${cloud}: nothing stands behind the host and port; write ${url.origin}`);
+  const pin = fragment === '' ? undefined : readPin(fragment);
+  if (fragment !== '' && (pin === undefined || url.protocol !== 'https:'))
+    return wrong(`--cloud ${cloud}: behind # of an https address stand sha256- and the hash of the authority’s key`);
+  // What else would be in there could not stand in a header (RFC 6750 section 2.1 allows less still).
+  if (!/^[\x21-\x7e]+$/.test(token))
+    return wrong('--token: no token has such characters; copy it anew, without spaces and line ends');
+  const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
+  return ok({ url: url.origin, headers, ...(pin === undefined ? {} : { pin }) });
+}
+
+/** What helps after a connection that did not come about. */
+function nextAfter(code: string): string {
+  return /CERT|SIGNATURE|ISSUER/.test(code)
+    ? 'name the operator’s own authority by the hash of its key, https://HOST:PORT#sha256-…, as the ready file of the cloud does.'
+    : 'check --cloud, and that `hearthline cloud` runs there.';
 }
 
 /** What a text says; `{}` where there is none, undefined where it is no JSON. */

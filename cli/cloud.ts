@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { type Options, readAddress, readPorts, type Values, writeAddress } from '#shared/host/config.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import type { Address } from '#shared/kernel/world.ts';
-import type { Command } from './command.ts';
+import { type Command, logOption } from './command.ts';
 import { untilSignal, writeReady } from './process.ts';
 
 const options = {
@@ -26,10 +26,10 @@ const options = {
   submission: { kind: 'address', value: 'HOST:PORT', about: 'mail from people’s mail programs (default: closed)' },
   relay: { kind: 'text', value: 'URL', about: 'smtp:// or smtps:// server that takes mail for other domains' },
   mx: { kind: 'flag', about: 'without --relay: bring mail to other domains’ own servers' },
-  'mail-domain': { kind: 'text', value: 'NAME', about: 'domain of the mailboxes (default: --domain)' },
+  'mail-domain': { kind: 'host', value: 'NAME', about: 'domain of the mailboxes (default: --domain)' },
   'mail-dns': { kind: 'text', value: 'HOST:PORT', about: 'DNS server for mail (default: the system’s)' },
-  public: { kind: 'text', value: 'ADDRESS', about: 'what SDP and Contact advertise (default: the SIP address)' },
-  domain: { kind: 'text', value: 'NAME', about: 'SIP domain and digest realm', fallback: 'hearthline' },
+  public: { kind: 'host', value: 'ADDRESS', about: 'what SDP and Contact advertise (default: the SIP address)' },
+  domain: { kind: 'host', value: 'NAME', about: 'SIP domain and digest realm', fallback: 'hearthline' },
   bus: {
     kind: 'text',
     value: 'URL',
@@ -39,7 +39,7 @@ const options = {
   store: { kind: 'text', value: 'URL', about: 'what keeps the data; this version: sqlite', fallback: 'sqlite' },
   'private-webhooks': { kind: 'flag', about: 'webhooks of subscribers may go to http and to private addresses' },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens' },
-  log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
+  log: logOption,
   softswitches: {
     kind: 'number',
     value: 'N',
@@ -112,6 +112,8 @@ export const cloudCommand: Command = {
     const data = resolve(values.data ?? '');
     try {
       const crashAt = values['crash-at'];
+      // The folder may be there already, and readable: what is made in it is nobody else's (credentials, names, messages).
+      process.umask(0o077);
       mkdirSync(data, { recursive: true, mode: 0o700 });
       const store = await openStore(
         join(data, 'hearthline.db'),

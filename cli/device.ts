@@ -3,7 +3,7 @@ import { type Options, readAddress, readPorts, type Values, writeAddress } from 
 import { readProxy } from '#shared/host/proxy.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import { type Address, NetError } from '#shared/kernel/world.ts';
-import type { Command } from './command.ts';
+import { type Command, logOption } from './command.ts';
 import { systemdNotifier } from './notify.ts';
 import { untilSignal, writeReady } from './process.ts';
 
@@ -52,7 +52,7 @@ const options = {
   wifi: { kind: 'text', value: 'FILE', about: 'name and password of the house’s own Wi-Fi, shown on the page' },
   proxy: { kind: 'text', value: 'URL', about: 'http://host:port, by which the cloud is reached (not for sound)' },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens, and again when the code changes' },
-  log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
+  log: logOption,
 } as const satisfies Options;
 
 const address = (values: Values, name: string): Address =>
@@ -156,13 +156,20 @@ export const deviceCommand: Command = {
         await device.stop();
       }, io.error);
     } catch (error) {
-      const busy =
-        error instanceof NetError && error.code === 'EADDRINUSE' ? '. Give another with --sip, --page or --media.' : '';
-      io.error(`hearthline device: ${error instanceof Error ? error.message : String(error)}${busy}`);
+      io.error(`hearthline device: ${refusalOf(error, values)}`);
       process.exit(3);
     }
   },
 };
+
+/** Why it did not start; an address that is taken names its flag. */
+function refusalOf(error: unknown, values: Values): string {
+  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof NetError) || error.code !== 'EADDRINUSE') return error.message;
+  const named = (['sip', 'page'] as const).find((name) => error.message.includes(writeAddress(address(values, name))));
+  if (named === undefined) return `${error.message}. Give another with --sip, --page or --media.`;
+  return `${writeAddress(address(values, named))} is taken by another program; choose another with --${named}.`;
+}
 
 /** What the ready file says of a gateway that is not paired; the code is null while the cloud is not reached. */
 function shownPairing({ code, qr, words, problem }: { code?: string; qr?: string; words: string; problem?: string }) {

@@ -28,6 +28,9 @@ function elsewhere(words: string): Command {
 
 const missing: OwnCommands = Object.fromEntries(cloneOnly.map((words) => [words, async () => elsewhere(words)]));
 
-const entry = takeEntry(process.argv);
-if (entry !== undefined) await entries[entry]();
-else process.exitCode = await runCommand({ ...missing, ...commands }, process.argv.slice(2));
+async function start(): Promise<void> {
+  const entry = takeEntry(process.argv);
+  if (entry !== undefined) await entries[entry]();
+  else process.exitCode = await runCommand({ ...missing, ...commands }, process.argv.slice(2));
+}
+void start();

@@ -8,11 +8,12 @@ import { trustedEntry } from './flash/trust.ts';
 
 export const flashKeyCommand: Command = {
   about: 'Makes a key that signs images: FILE (keep it secret) and FILE.pub, which `hearthline flash --key` takes.',
+  words: 1,
   usage: 'hearthline flash key FILE',
   options: {},
   async run({ words }, io) {
-    const [file, ...more] = words;
-    if (file === undefined || more.length > 0 || existsSync(file) || existsSync(`${file}.pub`)) {
+    const [file] = words;
+    if (file === undefined || existsSync(file) || existsSync(`${file}.pub`)) {
       io.error('hearthline flash key: name one file that does not exist yet.');
       return 3;
     }
@@ -26,11 +27,12 @@ export const flashKeyCommand: Command = {
 
 export const flashSignCommand: Command = {
   about: 'Signs the manifest of an image; the signature goes beside it.',
+  words: 2,
   usage: 'hearthline flash sign NAME.manifest.json KEY',
   options: {},
   async run({ words }, io) {
-    const [manifest = '', key = '', ...more] = words;
-    if (more.length > 0 || !manifest.endsWith('.manifest.json') || !existsSync(manifest) || !existsSync(key)) {
+    const [manifest = '', key = ''] = words;
+    if (!manifest.endsWith('.manifest.json') || !existsSync(manifest) || !existsSync(key)) {
       io.error('hearthline flash sign: name a manifest (NAME.manifest.json) and the file of a secret key.');
       return 3;
     }
@@ -49,6 +51,7 @@ export const flashSignCommand: Command = {
 
 export const flashListCommand: Command = {
   about: 'Prints the list of releases that Raspberry Pi Imager reads, newest first, out of their signed manifests.',
+  words: Number.POSITIVE_INFINITY,
   usage: 'hearthline flash list NAME.manifest.json… --base URL --key FILE',
   options: {
     base: {

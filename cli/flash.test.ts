@@ -61,7 +61,12 @@ async function run(command: Command, ...argv: string[]) {
   const input = readConfig(argv, command.options, {});
   if (!input.ok) throw new Error(input.fault);
   const out = (text: string) => void said.push(text);
-  const code = await command.run(input.value, { out, error: out, environment: {} });
+  const code = await command.run(input.value, {
+    out,
+    error: out,
+    environment: {},
+    unread: new AbortController().signal,
+  });
   return { code, said: said.join('\n') };
 }
 const flash = (...argv: string[]) => run(flashCommand, ...argv);
@@ -72,6 +77,7 @@ describe('a card', () => {
     writeFileSync(at('card'), Buffer.alloc(15 * MIB, 7));
     const { code, said } = await signed();
     expect([code, said]).toEqual([0, expect.stringContaining('is ready and was read back')]);
+    expect(said).toContain('to pair it, name the cloud in hearthline.json');
     expect(readFileSync(at('card')).equals(content)).toBe(true);
     expect((await signed('--verify')).said).toContain('octet by octet');
   });
@@ -97,7 +103,10 @@ describe('a card', () => {
         '--claim',
         `hlc_${'0'.repeat(32)}`,
       ];
-      expect((await signed(...flags, '--cloud', `https://cloud.example#sha256-${'ab'.repeat(32)}`)).code).toBe(0);
+      const cloud = `https://cloud.example#sha256-${'ab'.repeat(32)}`;
+      expect((await signed('--cloud', cloud)).said).toContain('it shows its pairing code');
+      const done = await signed(...flags, '--cloud', cloud);
+      expect([done.code, done.said]).toEqual([0, expect.stringContaining('it pairs by itself, by its claim')]);
       execFileSync('/bin/dd', [`if=${at('card')}`, `of=${at('fat')}`, 'bs=1M', 'skip=1', 'count=8'], {
         stdio: 'ignore',
       });
@@ -105,7 +114,7 @@ describe('a card', () => {
       expect(JSON.parse(execFileSync('/usr/bin/mtype', ['-i', at('fat'), '::hearthline.json']).toString())).toEqual({
         country: 'DE',
         wifi: { mode: 'client', ssid: 'Elm Street', password: 'correct horse' },
-        cloud: `https://cloud.example#sha256-${'ab'.repeat(32)}`,
+        cloud,
         claim: `hlc_${'0'.repeat(32)}`,
       });
       const compared = await signed('--verify', '--json');
@@ -120,7 +129,9 @@ describe('a card', () => {
     writeFileSync(at('bad.json'), '{\n "wifi": {"mode": "client", "ssid": "x",}\n}');
     const { code, said } = await signed('--settings', at('bad.json'));
     expect([code, said]).toEqual([3, expect.stringContaining('bad.json: line 2')]);
-    expect((await signed('--wifi', 'x')).said).toContain('country');
+    expect((await signed('--wifi', 'x', '--wifi-password', 'correct horse')).said).toContain('give --country DE');
+    expect((await signed('--wifi', 'x', '--country', 'DE')).said).toContain('set HEARTHLINE_WIFI_PASSWORD');
+    expect((await signed('--cloud', 'https://x#sha256-…')).said).toContain('cloud: Behind # stands sha256-');
     expect((await signed('--address', '192.0.2.1/24')).said).toContain('gateway');
     expect(existsSync(at('card'))).toBe(false);
   });

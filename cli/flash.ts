@@ -33,12 +33,13 @@ const UNKNOWN_SIZE = 64 * 10 ** 9;
 
 export const flashCommand: Command = {
   about: 'Writes a gateway’s image to a card or disk: checked before, read back after, with your settings on it.',
+  words: 2,
   usage: 'hearthline flash IMAGE DISK [options]   |   hearthline flash --check hearthline.json',
   options,
   async run(input, io) {
     if (input.values.check === 'true') return check(input, io);
-    const [image, disk, ...more] = input.words;
-    if (image === undefined || disk === undefined || more.length > 0) {
+    const [image, disk] = input.words;
+    if (image === undefined || disk === undefined) {
       io.error(`usage: ${flashCommand.usage}`);
       return 3;
     }
@@ -187,11 +188,7 @@ class Work {
       if (settings !== undefined) await this.#settings(target, settings);
       await target.sync();
       const { sha256, size } = written;
-      this.#reporter.event(
-        'done',
-        { disk, size, sha256, settings: settings !== undefined },
-        next(disk, settings !== undefined),
-      );
+      this.#reporter.event('done', { disk, size, sha256, settings: settings !== undefined }, next(disk, settings));
     } finally {
       await target.close();
     }
@@ -258,7 +255,16 @@ function partsWithin(table: Buffer, block: Buffer, other: Buffer, at: number): S
   return names;
 }
 
-function next(disk: string, settings: boolean): string {
-  const answer = settings ? ` What the gateway makes of your settings it writes to ${STATUS_FILE} beside them.` : '';
-  return `${disk} is ready and was read back. Put it into the gateway and switch that on; it shows its pairing code within a minute or two.${answer}`;
+/** What comes now, for the person with the card in hand. */
+function next(disk: string, text: string | undefined): string {
+  const settings = JSON.parse(text ?? '{}') as { readonly cloud?: unknown; readonly claim?: unknown };
+  const paired =
+    typeof settings.claim === 'string'
+      ? 'it pairs by itself, by its claim'
+      : settings.cloud === undefined
+        ? `it serves the house; to pair it, name the cloud in ${SETTINGS_FILE} on its boot partition`
+        : 'it shows its pairing code within a minute or two';
+  const answer =
+    text === undefined ? '' : ` What the gateway makes of your settings it writes to ${STATUS_FILE} beside them.`;
+  return `${disk} is ready and was read back. Put it into the gateway and switch that on: ${paired}.${answer}`;
 }

@@ -36,12 +36,39 @@ describe('the words of a command', () => {
     expect(nearest(word, ['gateway', 'line', 'session', 'qos', 'why', 'home'])).toBe(meant);
   });
 
-  it('one that is none is answered in one line', async () => {
-    const run = promisify(execFile)(join(root, 'bin/node'), ['cli/main.ts', 'sesion', 'show'], { cwd: root });
-    const failed = await run.catch((error: { code: number; stderr: string }) => error);
-    expect(failed).toMatchObject({
+  it.each([
+    [
+      'sesion show',
+      'hearthline: there is no command "sesion". Did you mean "session"? `hearthline --help` lists them all.\n',
+    ],
+    ['-x', 'hearthline: there is no command "-x". `hearthline --help` lists them all.\n'],
+    ['check list more', 'hearthline: "more" is one word too many.\nusage: hearthline check list [options]\n'],
+    ['flash key /nowhere/key', "hearthline: ENOENT: no such file or directory, open '/nowhere/key'\n"],
+    ['setup --root /nowhere', expect.stringMatching(/^hearthline setup: this machine runs no image.*\n$/)],
+  ])('%s is answered in words, not with a stack', async (line, stderr) => {
+    const run = promisify(execFile)(join(root, 'bin/node'), ['cli/main.ts', ...line.split(' ')], { cwd: root });
+    expect(await run.catch((error: { code: number; stderr: string }) => error)).toMatchObject({ code: 3, stderr });
+  });
+
+  it.each(['help farm', 'farm --help', 'farm -h'])('%s: the commands of a family', async (line) => {
+    const run = await promisify(execFile)(join(root, 'bin/node'), ['cli/main.ts', ...line.split(' ')], { cwd: root });
+    expect(run.stdout).toMatch(/farm list .*farm start .*farm stop /s);
+    expect(run.stderr).toBe('');
+  });
+});
+
+describe('what a command writes', () => {
+  const inShell = (line: string) =>
+    promisify(execFile)('bash', ['-o', 'pipefail', '-c', `bin/hearthline ${line}`], { cwd: root });
+
+  it('a reader who has enough is no fault', async () => {
+    expect(await inShell('check list | true')).toEqual({ stdout: '', stderr: '' });
+  });
+
+  it('a full disk is one, in one line', async () => {
+    expect(await inShell('check list > /dev/full').catch((error) => error)).toMatchObject({
       code: 3,
-      stderr: 'hearthline: there is no command "sesion". Did you mean "session"? `hearthline --help` lists them all.\n',
+      stderr: expect.stringMatching(/^hearthline: the output cannot be written \(ENOSPC.*\)\.\n$/),
     });
   });
 });

@@ -15,6 +15,7 @@ const PATIENCE = 75_000;
 
 export const pairCommand: Command = {
   about: 'Pairs the gateway that shows CODE with a home, and waits until it is paired.',
+  words: 1,
   usage: 'hearthline pair CODE --cloud URL --token TOKEN [--home ID]',
   options: {
     ...cloudOptions,

@@ -29,6 +29,7 @@ type Ask = (method: 'GET' | 'POST' | 'PUT', path: string, body?: object) => Prom
 /** `release upload`: makes a release of a bundle and uploads it; run again it goes on where it was cut. */
 export const releaseUploadCommand: Command = {
   about: 'Makes a release of a signed bundle and uploads it to the cloud; run again, it goes on where it was cut.',
+  words: 1,
   usage: 'hearthline release upload FILE --version X.Y.Z --cloud URL --token TOKEN [options]',
   options,
   async run({ values, words }, io) {

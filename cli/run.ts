@@ -1,23 +1,42 @@
 /** Finds the command that the words of a command line name, and runs it. */
 import { versionLine } from '#shared/host/build.ts';
 import { helpText, readConfig } from '#shared/host/config.ts';
-import type { Command, ExitCode, Io } from './command.ts';
+import { CannotRun, type Command, type ExitCode, type Io } from './command.ts';
 
 /** Commands of their own, by their words; each loads its file when it runs. */
 export type OwnCommands = Readonly<Record<string, () => Promise<Command>>>;
 
+const unread = new AbortController();
 const io: Io = {
-  out: (text) => process.stdout.write(`${text}\n`),
+  out: (text) => void (unread.signal.aborted || process.stdout.write(`${text}\n`)),
   error: (text) => process.stderr.write(`${text}\n`),
   environment: process.env,
+  unread: unread.signal,
 };
 
+/** A pipe whose reader has gone is no fault; a full disk behind `>` is one, told once and in the exit code. */
+function watchOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (unread.signal.aborted) return;
+    unread.abort();
+    if (error.code === 'EPIPE') return;
+    io.error(`hearthline: the output cannot be written (${error.message}).`);
+    process.once('exit', () => {
+      process.exitCode ||= 3;
+    });
+  });
+  process.stderr.on('error', () => {});
+}
+
 /** Runs what the words of the command line name; `own` are the commands that are no verbs of the API. */
-export async function runCommand(own: OwnCommands, argv: readonly string[]): Promise<ExitCode> {
-  if (argv[0] === '--version') {
+export async function runCommand(own: OwnCommands, words: readonly string[]): Promise<ExitCode> {
+  watchOutput();
+  if (words[0] === '--version') {
     io.out(versionLine());
     return 0;
   }
+  // `help line`, `line help` and `line -h` are `line --help`.
+  const argv = words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : words;
   // The longest name wins; what is our own starts without the verb table, which costs more than all the rest.
   const [two, one] = [wordsOf(argv, 2), wordsOf(argv, 1)];
   if (two !== undefined && Object.hasOwn(own, two)) return runOwn(own, two, argv.slice(2));
@@ -28,10 +47,10 @@ export async function runCommand(own: OwnCommands, argv: readonly string[]): Pro
   if (one !== undefined && Object.hasOwn(own, one)) return runOwn(own, one, argv.slice(1));
   const command = one === undefined ? undefined : derived.get(one);
   if (command !== undefined) return run(command, argv.slice(1));
-  const asked = argv.length === 0 || argv[0] === '--help' || argv[0] === 'help';
+  const asked = argv.length === 0 || argv[0] === 'help' || wantsHelp(argv);
   const names = [...Object.keys(own), ...derived.keys()].sort();
   const family = names.filter((name) => name.split(' ')[0] === argv[0]);
-  if (!asked && family.length === 0) {
+  if (family.length === 0 && (one ?? '-') !== 'help' && !(asked && one === undefined)) {
     // All of them at once would push the message off the screen.
     const near = nearest(argv[0] ?? '', [...new Set(names.map((name) => name.split(' ')[0] ?? ''))]);
     const meant = near === undefined ? '' : ` Did you mean "${near}"?`;
@@ -80,6 +99,10 @@ function wordsOf(argv: readonly string[], count: number): string | undefined {
   return words.length < count || words.some((word) => word.startsWith('-')) ? undefined : words.join(' ');
 }
 
+function wantsHelp(argv: readonly string[]): boolean {
+  return argv.includes('--help') || argv.includes('-h');
+}
+
 function firstSentence(text: string): string {
   return /^.*?(?=[.:;](?:\s|$))/.exec(text)?.[0] ?? text;
 }
@@ -90,7 +113,7 @@ async function runOwn(own: OwnCommands, name: string, argv: readonly string[]): 
 }
 
 async function run(command: Command, argv: readonly string[]): Promise<ExitCode> {
-  if (argv.includes('--help')) {
+  if (wantsHelp(argv)) {
     io.out(helpText(command.usage, command.about, command.options));
     return 0;
   }
@@ -99,5 +122,23 @@ async function run(command: Command, argv: readonly string[]): Promise<ExitCode>
     io.error(`hearthline: ${input.fault}`);
     return 3;
   }
-  return command.run(input.value, io);
+  const extra = input.value.words[command.words ?? 0];
+  if (extra !== undefined) {
+    io.error(`hearthline: "${extra}" is one word too many.\nusage: ${command.usage}`);
+    return 3;
+  }
+  try {
+    return await command.run(input.value, io);
+  } catch (error) {
+    io.error(troubleOf(error));
+    return 3;
+  }
+}
+
+/** What the system refuses (a file, a folder, a disk) is said in its words; all else is a fault of ours, said with its place. */
+function troubleOf(error: unknown): string {
+  if (!(error instanceof Error)) return `hearthline: ${String(error)}`;
+  if (error instanceof CannotRun || 'syscall' in error) return `hearthline: ${error.message}`;
+  const place = /\n\s+at (.*)/.exec(error.stack ?? '')?.[1] ?? '';
+  return `hearthline: a fault of the program itself: ${error.message} (${place}).\nNext: report it with the command that you gave and \`hearthline --version\`.`;
 }

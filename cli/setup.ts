@@ -1,4 +1,5 @@
 /** `hearthline setup`: the image's own first step at each start; people have no use for it. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Options } from '#shared/host/config.ts';
 import type { Command } from './command.ts';
@@ -10,6 +11,9 @@ const options = {
   root: { kind: 'text', value: 'DIR', about: 'where /etc, /proc and /sys are looked for', fallback: '/' },
   status: { kind: 'flag', about: 'only write the stage that the agent has reached to the boot partition' },
 } as const satisfies Options;
+
+/** What only an image has; `device/updater/rauc.ts` reads it. */
+const IMAGE_FILE = 'etc/hearthline/image.json';
 
 /** What the agent of the image starts with, where `hearthline.json` says nothing else; options that it does not know are left out. */
 const AGENT: Readonly<Record<string, string>> = {
@@ -33,6 +37,11 @@ export const setupCommand: Command = {
     const { runSetup, tellStage } = await import('#device/first-boot/adapter-setup.ts');
     const { deviceCommand } = await import('./device.ts');
     const root = resolve(values.root ?? '/');
+    // On any other machine it would take over network, host name and boot partition.
+    if (!existsSync(resolve(root, IMAGE_FILE))) {
+      io.error(`hearthline setup: this machine runs no image of Hearthline (${resolve(root, IMAGE_FILE)} is missing).`);
+      return 3;
+    }
     const places = {
       boot: resolve(values.boot ?? ''),
       data: resolve(values.data ?? ''),

@@ -21,6 +21,7 @@ const LINGER = 1_000;
 
 export const simRunCommand: Command = {
   about: 'Runs scenarios of the simulator: a cloud, homes and phones, real code, on the virtual or on the real world.',
+  words: Number.POSITIVE_INFINITY,
   usage: 'hearthline sim run SCENARIO… [options]   (all: every one; `hearthline sim list` names them)',
   options,
   async run(input, io) {

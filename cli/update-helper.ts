@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Options } from '#shared/host/config.ts';
 import { hostWorld } from '#shared/host/world.ts';
-import type { Command } from './command.ts';
+import { type Command, logOption } from './command.ts';
 import { untilSignal } from './process.ts';
 
 const options = {
@@ -29,7 +29,7 @@ const options = {
   },
   rauc: { kind: 'text', value: 'WORDS', about: 'how RAUC is called', fallback: 'rauc' },
   reboot: { kind: 'text', value: 'WORDS', about: 'how the board is started anew', fallback: 'systemctl reboot' },
-  log: { kind: 'text', value: 'LEVEL', about: 'debug, info, warn or error', fallback: 'warn' },
+  log: logOption,
 } as const satisfies Options;
 
 /** Number of a group by its name or number. */

@@ -29,6 +29,18 @@ it.each<[string, Record<string, string>, string, unknown]>([
     'POST /v1/rollouts',
     { release: 'rel_1', stages: [1, 10, 100], errorRate: 0.2, homes: ['home_1', 'home_2'] },
   ],
+  [
+    'trunk set',
+    { trunk: 'trk_1', name: 'A', host: 'a.example', mode: 'address', inRules: '[{"prefix":"0","replace":"+1"}]' },
+    'PUT /v1/trunks/trk_1',
+    { name: 'A', host: 'a.example', mode: 'address', inRules: [{ prefix: '0', replace: '+1' }] },
+  ],
+  [
+    'trunk set',
+    { trunk: 'trk_1', name: 'A', host: 'a.example', mode: 'address', addresses: '192.0.2.1,192.0.2.2' },
+    'PUT /v1/trunks/trk_1',
+    { name: 'A', host: 'a.example', mode: 'address', addresses: ['192.0.2.1', '192.0.2.2'] },
+  ],
   ['rollout create', { release: 'rel_1', stages: '100' }, 'POST /v1/rollouts', { release: 'rel_1', stages: [100] }],
   ['rollout show', { rollout: 'rol_1' }, 'GET /v1/rollouts/rol_1', undefined],
 ])('%s %o', async (words, values, to, body) => {
@@ -39,6 +51,13 @@ it.each<[string, Record<string, string>, string, unknown]>([
     ?.run({ values: { ...values, cloud, token: 't' }, words: [] } as never, io as never);
   expect(code).toBe(0);
   expect([`${asked.method} ${asked.path}`, asked.body]).toEqual([to, body]);
+});
+
+it('what the environment of another command says is not a field of this one', () => {
+  const { options } = verbCommands().get('webhook update') ?? { options: {} };
+  const argv = ['--webhook', 'wh_1'];
+  const read = readConfig(argv, options, { HEARTHLINE_TOKEN: 't', HEARTHLINE_STATE: '/var/lib/hearthline' });
+  expect(read.ok && read.value.values.state).toBeUndefined();
 });
 
 it.each<[string, string, Record<string, string>]>([

@@ -1,6 +1,7 @@
 /** Commands that derive from the verb table: `hearthline line create --home H --name Kitchen`. */
 
 import type { Option, Parsed } from '#shared/host/config.ts';
+import { fieldWords } from '#shared/protocol/field-words.ts';
 import type { VerbEntry } from '#shared/protocol/verb.ts';
 import { verbs } from '#shared/protocol/verbs/index.ts';
 import { type Asked, callCloud, cloudOptions } from './cloud-call.ts';
@@ -17,31 +18,29 @@ interface Property {
 /** Every verb that names a command, by its words. */
 export function verbCommands(): Map<string, Command> {
   const commands = new Map<string, Command>();
-  for (const entry of Object.values(verbs) as VerbEntry[]) {
+  for (const [name, entry] of Object.entries(verbs) as [string, VerbEntry][]) {
     if (entry.cli === undefined || entry.http === undefined || entry.http.stream === true) continue;
-    commands.set(entry.cli, verbCommand(entry.cli, entry, entry.http));
+    commands.set(entry.cli, verbCommand(name, entry.cli, entry, entry.http));
   }
   return commands;
 }
 
-function verbCommand(words: string, entry: VerbEntry, http: NonNullable<VerbEntry['http']>): Command {
+function verbCommand(verb: string, words: string, entry: VerbEntry, http: NonNullable<VerbEntry['http']>): Command {
   const schema = entry.request as { properties?: Record<string, Property>; required?: readonly string[] };
   const properties = schema.properties ?? {};
+  // What the path names needs no flag: `session show ses_…`.
+  const named = [...http.path.matchAll(/\{([^}]+)\}/g)].map(([, name = '']) => name);
   const options: Record<string, Option> = { ...cloudOptions };
   for (const [name, property] of Object.entries(properties)) {
-    const words =
-      property.enum?.join(' | ') ??
-      property.description ??
-      (property.type === 'array' ? 'several, with commas between' : `the ${name}`);
     options[name] = {
       kind: property.type === 'boolean' ? 'flag' : 'text',
       value: name.toUpperCase(),
-      about: words,
+      about: aboutField(fieldWords(verb, name, property) ?? `the ${name}`, property),
       ...(schema.required?.includes(name) === true ? { required: true } : {}),
+      // HEARTHLINE_STATE is a gateway's folder, not the state of a webhook.
+      ...(named.includes(name) ? {} : { environment: false }),
     };
   }
-  // What the path names needs no flag: `session show ses_…`.
-  const named = [...http.path.matchAll(/\{([^}]+)\}/g)].map(([, name = '']) => name);
   return {
     about: entry.about,
     usage: [`hearthline ${words}`, ...named.map((name) => name.toUpperCase()), '[options]'].join(' '),
@@ -58,6 +57,16 @@ function verbCommand(words: string, entry: VerbEntry, http: NonNullable<VerbEntr
   };
 }
 
+/** What a flag means, and how its value is written where a schema says so. */
+function aboutField(words: string, property: Property): string {
+  const choices = property.enum ?? property.items?.enum;
+  const written = [choices?.join(' | '), property.type === 'array' ? several(property) : undefined];
+  const how = written.filter((one) => one !== undefined).join(', ');
+  return how === '' ? words : `${words} (${how})`;
+}
+
+const several = ({ items }: Property) => (items?.type === 'object' ? 'a list in JSON' : 'several with commas between');
+
 /** Flags are named as the API's fields are (`--errorRate`); written as is usual in a shell they mean the same. */
 function asNamed(argv: readonly string[], options: Readonly<Record<string, Option>>): string[] {
   return argv.map((word) => {
@@ -69,7 +78,7 @@ function asNamed(argv: readonly string[], options: Readonly<Record<string, Optio
 
 /** Words that stand alone become the flags of the names that the path still lacks, in their order. */
 function withNames(argv: readonly string[], named: readonly string[], options: Readonly<Record<string, Option>>) {
-  const isFlag = (word = '') => word.startsWith('--');
+  const isFlag = (word = '') => /^-(?:-|[a-z])/i.test(word);
   const takesNext = (word = '') => isFlag(word) && !word.includes('=') && options[word.slice(2)]?.kind !== 'flag';
   const open = named.filter((name) => !argv.some((word) => word === `--${name}` || word.startsWith(`--${name}=`)));
   return argv.map((word, i) => {
@@ -82,16 +91,20 @@ function withNames(argv: readonly string[], named: readonly string[], options: R
 function fromText(text: string, property: Property): unknown {
   if (property.type === 'integer' || property.type === 'number') return Number(text);
   if (property.type === 'boolean') return text === 'true';
-  if (property.type === 'array')
+  if (property.type === 'array') {
+    const whole = text.startsWith('[') ? jsonOf(text) : undefined;
+    if (Array.isArray(whole)) return whole;
     return text === '' ? [] : text.split(',').map((one) => fromText(one, property.items ?? {}));
-  if (property.type !== 'string' && /^[{["]/.test(text)) {
-    try {
-      return JSON.parse(text);
-    } catch {
-      return text;
-    }
   }
-  return text;
+  return property.type !== 'string' && /^[{["]/.test(text) ? (jsonOf(text) ?? text) : text;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function send(

@@ -3,7 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Options, Values } from '#shared/host/config.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
-import { type ImageSettings, readSettings, SETTINGS_FILE, tellProblem } from '#shared/protocol/image-settings.ts';
+import {
+  type ImageSettings,
+  readSettings,
+  SETTINGS_FILE,
+  tellProblem,
+  WIFI_PROBLEMS,
+} from '#shared/protocol/image-settings.ts';
 
 export const settingsOptions = {
   settings: { kind: 'text', value: 'FILE', about: `a ${SETTINGS_FILE} to put on the card; flags go over what it says` },
@@ -13,11 +19,12 @@ export const settingsOptions = {
   'wifi-password': { kind: 'text', value: 'TEXT', about: 'its password (better as HEARTHLINE_WIFI_PASSWORD)' },
   'wifi-mode': { kind: 'text', value: 'MODE', about: 'client, access-point or off', fallback: 'client' },
   address: { kind: 'text', value: 'A.B.C.D/N', about: 'a static address towards the internet' },
-  gateway: { kind: 'text', value: 'A.B.C.D', about: 'its router' },
+  // HEARTHLINE_GATEWAY and HEARTHLINE_CLOUD say whom a technician asks, not what stands on a card.
+  gateway: { kind: 'text', value: 'A.B.C.D', about: 'its router', environment: false },
   dns: { kind: 'text', value: 'A.B.C.D,…', about: 'its name servers' },
   ntp: { kind: 'text', value: 'HOST,…', about: 'time servers' },
   proxy: { kind: 'text', value: 'URL', about: 'http://host:port' },
-  cloud: { kind: 'text', value: 'URL', about: 'the operator’s cloud, https://host#sha256-KEY' },
+  cloud: { kind: 'text', value: 'URL', about: 'the operator’s cloud, https://host#sha256-KEY', environment: false },
   claim: {
     kind: 'text',
     value: 'TEXT',
@@ -44,8 +51,16 @@ export function settingsText(values: Values): Result<string | undefined, readonl
     base[name] = Array.isArray(value) || typeof value !== 'object' ? value : { ...(base[name] as object), ...value };
   const whole = `${JSON.stringify(base, undefined, 2)}\n`;
   const read = readSettings(utf8(whole));
-  return read.ok ? ok(whole) : err(read.fault.map(({ what, fix }) => `${what}: ${fix}.`));
+  if (read.ok) return ok(whole);
+  // A file that is good by itself was spoilt by a flag, so the cure is one, too.
+  return err(read.fault.map(({ what, fix }) => `${what}: ${flagFor[what] ?? fix}.`));
 }
+
+/** For what is missing beside a flag: the flag to give, by the words of the problem. */
+const flagFor: Readonly<Record<string, string>> = {
+  [WIFI_PROBLEMS.country]: 'give --country DE (yours)',
+  [WIFI_PROBLEMS.password]: 'set HEARTHLINE_WIFI_PASSWORD, or give --wifi-password',
+};
 
 /** The problems of a file, one line each; empty where it is good. */
 export function checkFile(octets: Uint8Array): readonly string[] {

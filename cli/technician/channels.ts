@@ -1,7 +1,6 @@
 /** The ways from a shell to one gateway: the socket in its state folder, or the cloud's open API. */
 import { connect } from 'node:net';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
-import { NetError } from '#shared/kernel/world.ts';
 import { type Fault, type FaultCode, fault, faults } from '#shared/protocol/fault.ts';
 
 export interface Channel {
@@ -53,14 +52,12 @@ function answerOf(line: string): Result<unknown, Fault> {
 
 /** Asks through the cloud; rejects with words for the person where the cloud does not answer. */
 export function cloudChannel(gateway: string | undefined, cloud: string, token: string): Channel {
-  const [url = '', fragment] = cloud.split('#');
-  const pin = /^sha256-([0-9a-f]{64})$/.exec(fragment ?? '')?.[1];
   return {
     async ask(verb, body, timeout) {
       // Loaded here: a question on the gateway itself needs neither.
-      const [{ verbEntry }, { hostHttp }] = await Promise.all([
+      const [{ verbEntry }, { callCloud }] = await Promise.all([
         import('#shared/protocol/verbs/index.ts'),
-        import('#shared/host/http.ts'),
+        import('../cloud-call.ts'),
       ]);
       const path = verbEntry(verb)?.http?.path;
       const asksGateway = path?.includes('{gateway}') === true;
@@ -76,24 +73,11 @@ export function cloudChannel(gateway: string | undefined, cloud: string, token: 
       const query = new URLSearchParams(
         Object.entries(fields).map(([name, value]) => [name, String(value)]),
       ).toString();
-      if (!URL.canParse(filled, url)) throw new Error(`--cloud ${cloud}: not a URL such as http://127.0.0.1:8080`);
-      const href = new URL(query === '' ? filled : `${filled}?${query}`, url).href;
-      try {
-        const reply = await hostHttp().request({
-          method: 'GET',
-          url: href,
-          timeout,
-          headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
-          ...(pin === undefined ? {} : { pin }),
-        });
-        const value = JSON.parse(reply.body) as { code?: string; detail?: string };
-        return reply.status < 400 ? ok(value) : err(problem(value));
-      } catch (error) {
-        const why = error instanceof NetError ? `${error.code}: ${error.message}` : String(error);
-        throw new Error(
-          `The cloud at ${url} cannot be reached (${why}).\nNext: check --cloud, and that \`hearthline cloud\` runs there.`,
-        );
-      }
+      const asked = query === '' ? filled : `${filled}?${query}`;
+      const reply = await callCloud({ cloud, token }, { method: 'GET', path: asked, timeout });
+      if (reply.ok) return reply;
+      if (reply.fault.problem === undefined) throw new Error(reply.fault.words.replace(/^hearthline: /, ''));
+      return err(problem(reply.fault.problem as { code?: string; detail?: string }));
     },
   };
 }

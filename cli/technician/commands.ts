@@ -14,7 +14,7 @@ const target = {
 
 /** The command of these words; its code is loaded now. */
 export async function technicianCommand(words: TechnicianWords): Promise<Command> {
-  const { techCommands, longFlags } = await import('#device/diagnostics/commands/table.ts');
+  const { techCommands, longFlags, wordsTaken } = await import('#device/diagnostics/commands/table.ts');
   const command = techCommands.find((one) => one.words === words);
   if (command === undefined) throw new Error(`no command ${words}`);
   const offline = words === 'check list';
@@ -22,11 +22,12 @@ export async function technicianCommand(words: TechnicianWords): Promise<Command
     about: command.about,
     usage: `hearthline ${words}${command.takes === undefined ? '' : ` ${command.takes}`} ${offline ? '' : '--state DIR | --gateway ID --cloud URL --token TOKEN '}[options]`,
     options: offline ? command.options : { ...target, ...command.options },
+    words: wordsTaken(command),
     flags: longFlags,
     async run({ values, words: rest }, io) {
       const channel = offline ? nowhere : await channelOf(values, io);
       if (channel === undefined) return 3;
-      const ending = interrupted();
+      const ending = interrupted(io.unread);
       try {
         return await command.run({
           values,
@@ -37,7 +38,7 @@ export async function technicianCommand(words: TechnicianWords): Promise<Command
             error: io.error,
             wall: () => Date.now(),
             pause: ending.pause,
-            save: (name, data) => writeFile(resolve(name), data, { mode: 0o600 }),
+            save,
           },
         });
       } catch (error) {
@@ -66,8 +67,14 @@ async function channelOf(values: Readonly<Record<string, string>>, io: Io) {
   return undefined;
 }
 
-/** A pause that Ctrl-C ends, so that following ends in order. */
-function interrupted() {
+/** Keeps a file for the person; `-` would be one of that name, which nobody means. */
+function save(name: string, data: Uint8Array): Promise<void> {
+  if (name === '-') throw new Error('give the name of a file; it does not go to standard output');
+  return writeFile(resolve(name), data, { mode: 0o600 });
+}
+
+/** A pause that Ctrl-C ends, and a reader who has gone, so that following ends in order. */
+function interrupted(unread: AbortSignal) {
   let ended = false;
   let wake: () => void = () => {};
   const end = () => {
@@ -76,6 +83,7 @@ function interrupted() {
   };
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
+  unread.addEventListener('abort', end);
   return {
     pause: async (ms: number): Promise<boolean> => {
       if (!ended)
@@ -91,6 +99,7 @@ function interrupted() {
     done() {
       process.off('SIGINT', end);
       process.off('SIGTERM', end);
+      unread.removeEventListener('abort', end);
     },
   };
 }
