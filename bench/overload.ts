@@ -12,7 +12,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { hasProgram } from '#test/peers.ts';
-import { HOST, load, Processes, post, type Running } from './processes.fixture.ts';
+import { cpuOf, dropsAt, HOST, load, Processes, post, type Running } from './processes.fixture.ts';
 import { calling, freePort, type Line, type Outcome, play, registering } from './sipp.fixture.ts';
 
 /** Calls for help in a second, while everything else is too much. */
@@ -83,6 +83,26 @@ async function sustainable(round: (name: string, of: number, length: number) => 
   return borne;
 }
 
+/** What a round cost beside what it brought: the processor's time, and datagrams that the kernel threw away in front of the switch, or its phones. */
+async function priced(cloud: Running, phones: readonly number[], run: () => Promise<Outcome>): Promise<Outcome> {
+  const port = Number(cloud.ready.sip.udp.split(':').at(-1));
+  const lost = (): number[] => [dropsAt(port), phones.reduce((sum, one) => sum + dropsAt(one), 0)];
+  const [before, cpu] = [lost(), cpuOf(cloud.pid)];
+  // A socket that is closed takes its count with it.
+  let after = before;
+  const looking = setInterval(() => {
+    after = lost().map((count, i) => Math.max(count, after[i] ?? 0));
+  }, 100);
+  const outcome = await run();
+  clearInterval(looking);
+  const [here = 0, there = 0] = after.map((count, i) => count - (before[i] ?? 0));
+  const spent = (cpuOf(cloud.pid) - cpu).toFixed(1);
+  console.log(
+    `  ${spent} s of CPU; datagrams thrown away by the kernel: ${here} of the switch, ${there} of the phones`,
+  );
+  return outcome;
+}
+
 const served = ({ calls, failed }: Outcome): string => `${((calls - failed) / seconds).toFixed(0)} served/s`;
 
 async function main(): Promise<void> {
@@ -113,10 +133,15 @@ async function main(): Promise<void> {
   const round = (name: string, of: number, length: number) =>
     play(processes, name, scenario, { rate: of, seconds: length, server, port: caller });
   await round('warm-up', 100, 10);
+  // A ladder warms as it rises.
+  if (asked !== undefined) for (const part of [4, 2, 1]) await round(`warm-up-${part}`, Math.ceil(asked / part), 5);
   const rate = asked ?? (await sustainable(round));
-  const alone = await round('alone', rate, seconds);
+  const alone = await priced(cloud, [caller, callee], () => round('alone', rate, seconds));
   console.log(`${rate} calls/s: ${served(alone)}, ${alone.failed} failed`);
-  const [over, helped] = await Promise.all([round('over', 3 * rate, seconds), callsForHelp(processes, cloud)]);
+  const [over, helped] = await Promise.all([
+    priced(cloud, [caller, callee], () => round('over', 3 * rate, seconds)),
+    callsForHelp(processes, cloud),
+  ]);
   const share = (100 * (over.calls - over.failed)) / Math.max(1, alone.calls - alone.failed);
   console.log(
     `${3 * rate} calls/s: ${served(over)} (${share.toFixed(0)} % of the former), ${over.failed} turned away or failed`,

@@ -136,6 +136,15 @@ export function cpuOf(pid: number): number {
   return (Number(stat[11] ?? 0) + Number(stat[12] ?? 0)) / TICKS;
 }
 
+/** Datagrams for a port that the kernel threw away because nobody fetched them in time; the IPv4 sockets of the port together. */
+export function dropsAt(port: number): number {
+  const rows = readFileSync('/proc/net/udp', 'utf8').trim().split('\n').slice(1);
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .filter(([, local = '']) => Number.parseInt(local.slice(local.indexOf(':') + 1), 16) === port)
+    .reduce((sum, fields) => sum + Number(fields.at(-1)), 0);
+}
+
 /** Resident memory of a process, MiB. */
 export function residentOf(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(read(pid, 'status'))?.[1] ?? 0) / 1024;

@@ -7,13 +7,12 @@
  *
  * Run: `bin/node bench/scale.ts [--rate 300] [--seconds 8] [--rounds 3] [--processes 1,2]`
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { hasProgram } from '#test/peers.ts';
-import { childrenOf, cpuOf, HOST, load, median, Processes, post, type Running } from './processes.fixture.ts';
-import { answering, calling, freePort, type Line, type Outcome, play, registering } from './sipp.fixture.ts';
+import { beginAnswering, type Door, fleetCloud } from './fleet.fixture.ts';
+import { childrenOf, cpuOf, load, median, Processes } from './processes.fixture.ts';
+import { calling, freePort, type Outcome, play } from './sipp.fixture.ts';
 
 /** A cloud under test: its doors, with a caller and a phone that answers at each. */
 interface Side {
@@ -22,13 +21,14 @@ interface Side {
   readonly count: number;
   /** Calls a second in all. */
   readonly rate: number;
-  readonly doors: readonly { readonly server: string; readonly caller: Line; readonly callee: Line }[];
+  readonly doors: readonly Door[];
+  /** CPU seconds of all its processes, and of the main one alone. */
   cpu(): number;
+  own(): number;
 }
 
 /** Seconds before the rounds that count: a server runs for weeks, its compiled code is what matters. */
 const WARM_UP = 10;
-const HERE = '[local_ip]:[local_port]';
 
 const { values } = parseArgs({
   options: {
@@ -59,29 +59,13 @@ if (!hasProgram('sipp')) {
   process.exit(3);
 }
 
-/** A cloud of so many softswitch processes; 0: inside the main process. */
 async function side(processes: Processes, count: number): Promise<Side> {
-  const any = ['http', 'mqtt', 'sip', 'sips'].flatMap((one) => [`--${one}`, `${HOST}:0`]);
-  const more = count === 0 ? [] : ['--softswitches', String(count)];
-  const low = 10_000 + count * 1000;
-  const words = [
-    ...['cloud', '--data', join(processes.folder, `cloud-${count}`), ...any, '--log', 'error'],
-    ...['--media', `${HOST}:${low}-${low + 999}`, ...more],
-  ];
-  const cloud: Running = await processes.hearthline(words, ['--max-semi-space-size=64']);
-  const { sip, softswitches } = cloud.ready as Running['ready'] & {
-    readonly softswitches?: readonly { readonly udp: string }[];
-  };
-  const doors: Side['doors'][number][] = [];
-  for (const { udp: server } of softswitches ?? [sip]) {
-    const home = await post<{ id: string }>(cloud, '/v1/homes', { name: server });
-    const line = () => post<Line>(cloud, `/v1/homes/${home.id}/lines`, { class: 'unmetered' });
-    doors.push({ server, caller: await line(), callee: await line() });
-  }
+  const { cloud, doors } = await fleetCloud(processes, count);
   const pids = [cloud.pid, ...childrenOf(cloud.pid)];
   return {
     ...{ name: nameOf(count), count, rate: asked.rate, doors },
     cpu: () => pids.reduce((sum, pid) => sum + cpuOf(pid), 0),
+    own: () => cpuOf(cloud.pid),
   };
 }
 
@@ -115,18 +99,11 @@ async function main(): Promise<void> {
   await using processes = new Processes();
   const sides: Side[] = [];
   for (const count of [0, ...asked.counts]) sides.push(await side(processes, count));
-  const port = await freePort();
-  for (const { name, doors } of sides) {
-    for (const [i, { server, callee }] of doors.entries()) {
-      const done = await play(processes, `register-${name}-${i}`, registering(callee, HERE), {
-        ...{ server, rate: 1, seconds: 1, port },
-      });
-      if (done.failed > 0) throw new Error(`the callee could not register at ${server}`);
-    }
-  }
-  const file = join(processes.folder, 'answering.xml');
-  writeFileSync(file, answering());
-  processes.program('sipp', ['-sf', file, '-i', HOST, '-p', String(port), '-nostdin', '-buff_size', String(4 << 20)]);
+  await beginAnswering(
+    processes,
+    sides.flatMap(({ doors }) => doors),
+    await freePort(),
+  );
   const ports = await Promise.all(Array.from({ length: Math.max(...asked.counts) }, freePort));
   // Every process compiles its code for itself, so each gets all the calls once.
   for (const one of sides) {
@@ -137,14 +114,16 @@ async function main(): Promise<void> {
   if (single !== undefined)
     sides.push(...sides.filter(({ count }) => count > 1).map((one) => withShareOf(single, one)));
   const prices = new Map<Side, number[]>(sides.map((one) => [one, []]));
+  const shares = new Map<Side, number[]>(sides.map((one) => [one, []]));
   const failed = new Map<Side, number>(sides.map((one) => [one, 0]));
   for (let n = 0; n < asked.rounds; n++) {
     for (const one of sides) {
-      const before = one.cpu();
+      const [before, own] = [one.cpu(), one.own()];
       const outcomes = await round(processes, one, String(n), asked.seconds, ports);
       const lost = sum(outcomes, (each) => each.failed);
       const done = sum(outcomes, (each) => each.calls) - lost;
       prices.get(one)?.push(((one.cpu() - before) * 1000) / done);
+      shares.get(one)?.push(((one.own() - own) * 1000) / done);
       failed.set(one, (failed.get(one) ?? 0) + lost);
     }
   }
@@ -155,7 +134,8 @@ async function main(): Promise<void> {
     const ratios = [sides[0], ...beside].flatMap((other) =>
       other === undefined || other === one ? [] : `${(priceOf(one) / priceOf(other)).toFixed(2)}x ${other.name}`,
     );
-    const price = `${priceOf(one).toFixed(3)} CPU-s per 1,000 calls; ${failed.get(one)} failed`;
+    const main = one.count === 0 ? '' : ` (${median(shares.get(one) ?? []).toFixed(3)} of the main process)`;
+    const price = `${priceOf(one).toFixed(3)} CPU-s per 1,000 calls${main}; ${failed.get(one)} failed`;
     console.log([`${one.rate} calls/s, ${one.name}: ${price}`, ...ratios].join('; '));
   }
   console.log(load());

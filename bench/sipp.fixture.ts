@@ -21,6 +21,8 @@ export interface Outcome {
   readonly failed: number;
   /** Milliseconds that each call took to what its scenario measures, in rising order. */
   readonly answers: readonly number[];
+  /** How often each step of the scenario was taken: `9_ACK_Sent` and the like; empty unless asked for. */
+  readonly steps?: ReadonlyMap<string, number>;
 }
 
 export interface Play extends Round {
@@ -32,6 +34,10 @@ export interface Play extends Round {
   readonly rows?: readonly string[];
   /** Seconds after the last call began within which every one must have ended. */
   readonly late?: number;
+  /** Milliseconds for which each message is waited for; default: until the end, whatever comes. */
+  readonly patience?: number;
+  /** Steps are counted. */
+  readonly counted?: true;
 }
 
 /** Seconds after the last INVITE within which every call must have ended. */
@@ -46,32 +52,40 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Runs a scenario against a server, from a port, until it ends; what its statistics say. */
+/** Runs a scenario against a server, from a port, until it ends; what its statistics say. As any phone it answers OPTIONS inside a call (`-aa`). */
 export async function play(processes: Processes, name: string, text: string, asked: Play): Promise<Outcome> {
-  const { rate, seconds, port, server, rows, late = LATE } = asked;
+  const { rate, seconds, port, server, rows, late = LATE, patience, counted } = asked;
   const file = join(processes.folder, `${name}.xml`);
   writeFileSync(file, text);
   const fields = join(processes.folder, `${name}.rows`);
   if (rows !== undefined) writeFileSync(fields, `SEQUENTIAL\n${rows.join('\n')}\n`);
   const statistics = join(processes.folder, `${name}.csv`);
   const sipp = processes.program('sipp', [
-    ...['-sf', file, '-i', HOST, '-p', String(port), '-t', 'u1', '-nostdin', '-buff_size', String(4 << 20)],
+    ...['-sf', file, '-i', HOST, '-p', String(port), '-t', 'u1', '-aa', '-nostdin', '-buff_size', String(4 << 20)],
     ...['-m', String(rate * seconds), '-r', String(rate), '-l', String(rate * (late + seconds))],
     ...['-timeout', String(seconds + late), '-trace_stat', '-stf', statistics, '-fd', '1'],
     ...(rows === undefined ? [] : ['-inf', fields]),
+    ...(patience === undefined ? [] : ['-recv_timeout', String(patience)]),
+    ...(counted === true ? ['-trace_counts'] : []),
     ...['-trace_rtt', '-rtt_freq', '100', server],
   ]);
   await once(sipp, 'exit');
-  const table = readFileSync(statistics, 'utf8')
-    .trim()
-    .split('\n')
-    .map((row) => row.split(';'));
-  const last = (column: string): number => Number(table.at(-1)?.[table[0]?.indexOf(column) ?? -1] ?? 0);
-  const trace = readdirSync(processes.folder).find((one) => one === `${name}_${sipp.pid}_rtt.csv`);
-  const times = trace === undefined ? '' : readFileSync(join(processes.folder, trace), 'utf8');
+  const told = (file: string): string =>
+    readdirSync(processes.folder).includes(file) ? readFileSync(join(processes.folder, file), 'utf8') : '';
+  const table = lastRow(readFileSync(statistics, 'utf8'));
+  const last = (column: string): number => table.get(column) ?? 0;
+  const times = told(`${name}_${sipp.pid}_rtt.csv`);
+  const steps = lastRow(told(`${name}_${sipp.pid}_counts.csv`));
   const answers = [...times.matchAll(/^[^;\n]+;([\d.]+);/gm)].map((match) => Number(match[1]));
   const failed = rate * seconds - last('SuccessfulCall(C)');
-  return { calls: last('TotalCallCreated'), failed, answers: answers.sort((a, b) => a - b) };
+  return { calls: last('TotalCallCreated'), failed, answers: answers.sort((a, b) => a - b), steps };
+}
+
+/** The last row of a table of SIPp's, by its heads. */
+function lastRow(text: string): ReadonlyMap<string, number> {
+  const [heads = '', ...rows] = text.trim().split('\n');
+  const values = rows.at(-1)?.split(';') ?? [];
+  return new Map(heads.split(';').map((head, i) => [head, Number(values[i] ?? 0)]));
 }
 
 /** The value below which that share of the measured times lies; `-` where there are none. */
