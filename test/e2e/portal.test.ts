@@ -1,3 +1,4 @@
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { sql } from '#cloud/store/store.ts';
@@ -72,6 +73,39 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal in chromium', () => {
     expect(await page.evaluate('[document.cookie, Object.keys(localStorage).length]')).toEqual(['', 0]);
   });
 
+  test('a cloud that does not answer is named, at the door and on a page; what failed comes by itself', async () => {
+    const page = await rig.operatorPage();
+    await heading(page, 'Overview');
+    await page.route('**/v1/self', (route) => route.abort());
+    await page.reload();
+    await heading(page, 'Hearthline does not open yet');
+    expect(await page.getByRole('alert').textContent()).toContain('The cloud does not answer');
+    await page.unroute('**/v1/self');
+    await page.route('**/v1/homes*', (route) => route.abort());
+    await button(page, 'Try again').click();
+    await heading(page, 'Overview');
+    await page.getByRole('link', { name: 'Homes', exact: true }).click();
+    await page.getByRole('alert').filter({ hasText: 'tries again by itself' }).waitFor();
+    await page.unroute('**/v1/homes*');
+    await page.getByRole('link', { name: 'Elm Street 1' }).waitFor();
+  });
+
+  test('a page opened behind another loads once it is seen', async () => {
+    const page = await rig.operatorPage();
+    await heading(page, 'Overview');
+    await page.addInitScript('Object.defineProperty(document, "hidden", { get: () => window.seen !== true })');
+    await page.goto(`${rig.base}/homes`);
+    await page.getByText('Looking…').waitFor();
+    await page.evaluate('window.seen = true; document.dispatchEvent(new Event("visibilitychange"))');
+    await page.getByRole('link', { name: 'Elm Street 1' }).waitFor();
+  });
+
+  test('a link with a token that is none says so', async () => {
+    const page = await rig.page('/#token=hlop_nonsense');
+    await heading(page, 'Welcome home');
+    await page.getByRole('alert').filter({ hasText: 'are not right' }).waitFor();
+  });
+
   test('a call: started, both legs up, live events, hung up, on record', async () => {
     const page = await rig.operatorPage();
     await button(page, 'Call').click();
@@ -79,6 +113,8 @@ describe.skipIf(!hasFile(CHROMIUM))('the portal in chromium', () => {
     await legs(page).filter({ hasText: 'up' }).nth(1).waitFor();
     expect(await legs(page).count()).toBe(2);
     await page.getByRole('region', { name: 'Events' }).getByText('Answered').first().waitFor();
+    await page.evaluate(axe.source);
+    expect(await page.evaluate('axe.run().then((r) => r.violations.map((v) => v.id))')).toEqual([]);
     await button(page, 'Hang up all').click();
     await page.getByRole('status').filter({ hasText: 'ended' }).waitFor();
     await page.getByRole('link', { name: 'Records' }).click();

@@ -82,6 +82,8 @@ function boot(name: string, settings: object, ...before: string[]) {
   for (const part of ['boot', 'data/hearthline', 'run', 'root/proc/sys/kernel'])
     mkdirSync(at(`${name}/${part}`), { recursive: true });
   writeFileSync(at(`${name}/root/proc/sys/kernel/hostname`), '\n');
+  mkdirSync(at(`${name}/root/etc/hearthline`), { recursive: true });
+  writeFileSync(at(`${name}/root/etc/hearthline/image.json`), '{"version": "0.1.0"}');
   writeFileSync(at(`${name}/boot/hearthline.json`), JSON.stringify(settings, undefined, 2));
   const places = ['boot', 'data', 'run', 'root'].flatMap((part) => [`--${part}`, at(`${name}/${part}`)]);
   execFileSync(hearthline, ['setup', ...places], { cwd: root, stdio: 'ignore' });

@@ -80,9 +80,11 @@ export class LoopbackCloud {
       readonly modules?: readonly string[];
       readonly command?: string;
       readonly config?: readonly string[];
+      /** Its output shows every SIP message. */
+      readonly trace?: boolean;
     } = {},
   ): { readonly output: string; readonly folder: string; stop(): void } {
-    const { account = '', modules = [], command, config = [] } = more;
+    const { account = '', modules = [], command, config = [], trace = false } = more;
     const folder = join(this.folder, `baresip-${sip.username}`);
     mkdirSync(folder, { recursive: true });
     const server = `127.0.0.1:${this.cloud.config.bound.sipUdp?.port}`;
@@ -95,7 +97,8 @@ export class LoopbackCloud {
     const loaded = [...modules, 'account.so', 'menu.so'].map((name) => `module_app ${name}\n`).join('');
     const first = 'sip_listen 127.0.0.1:0\nmodule_path /usr/lib/baresip/modules\nmodule g711.so\n';
     writeFileSync(join(folder, 'config'), first + loaded + config.map((line) => `${line}\n`).join(''));
-    const words = ['-o0', '-e0', 'baresip', '-f', folder, ...(command === undefined ? [] : ['-e', command])];
+    const begin = command === undefined ? [] : ['-e', command];
+    const words = ['-o0', '-e0', 'baresip', ...(trace ? ['-s'] : []), '-f', folder, ...begin];
     const child = spawn('stdbuf', words, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.children.push(child);
     const said = { output: '', folder, stop: () => void child.kill('SIGKILL') };

@@ -1,5 +1,6 @@
 /** The main process of two softswitch processes is killed: their calls go on, and the next main process goes on with both. */
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { hostWorld } from '#shared/host/world.ts';
 import { sine } from '#shared/rtp/measure.ts';
@@ -69,3 +70,10 @@ it('goes on with the calls and the processes of the one before', async () => {
   await until(() => next.state === 'up', `the next answer: ${next.status}`);
   next.hangup();
 }, 60_000);
+
+it('writes nothing that another user of the machine could read, even into a folder that everybody may', () => {
+  const data = join(cloud.folder, 'data');
+  const files = readdirSync(data, { recursive: true, encoding: 'utf8' });
+  expect(files).toContain('hearthline.db');
+  expect(files.filter((name) => (statSync(join(data, name)).mode & 0o077) !== 0)).toEqual([]);
+});

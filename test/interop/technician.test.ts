@@ -119,7 +119,7 @@ describe('a technician', () => {
       code: 2,
       error: expect.stringContaining('not_found'),
     });
-    expect((await hearthline('check', '--group', 'nothing', '--state', state)).code).toBe(2);
+    expect((await hearthline('check', '--group', 'nothing', '--state', state)).code).toBe(3);
     expect((await hearthline('logs', '--since', 'nonsense', '--state', state)).code).toBe(3);
   }, 60_000);
 

@@ -164,4 +164,42 @@ describe.skipIf(!hasProgram('kamailio'))('trunks to Kamailio', () => {
     expect(far[1].phone.calls).toHaveLength(2);
     dead.hangup();
   }, 40_000);
+
+  it('says why a registration is refused, has it anew after the carrier started again, and trusts nobody else', async () => {
+    const [one] = await trunks();
+    const { id = '', port = 0 } = one ?? {};
+    const { domain, username } = CARRIER;
+    const set = {
+      trunk: id,
+      name: 'A',
+      host: '127.0.0.1',
+      port,
+      domain,
+      username,
+      mode: 'register' as const,
+      priority: 1,
+    };
+    const first = async () => (await trunks())[0];
+    await rig.ask('trunk.set', { ...set, password: 'wrong' });
+    await rig.until(async () => (await first())?.state === 'down', 'the refusal');
+    expect((await first())?.cause).toBe('answered 401');
+    await rig.ask('trunk.set', { ...set, password: CARRIER.password, probeEvery: 1 });
+    await rig.until(async () => (await first())?.registered === true, 'the registration');
+    await carriers[0]?.stop();
+    // Its silence is seen by a call sooner than by OPTIONS.
+    const around = await ours.dial(FAR);
+    await rig.until(() => around.state === 'up', `the answer by the other: ${around.status}`);
+    around.hangup();
+    expect(await first()).toMatchObject({ state: 'down', cause: 'no answer', registered: true });
+    const common = { folder: rig.folder, far: far[0].phone.address };
+    carriers.push(await startCarrier({ ...common, name: 'c', port: ports[0], to: 'registered' }));
+    await rig.until(async () => (await first())?.state === 'up', 'the carrier');
+    const call = await far[0].phone.dial(line.number);
+    await rig.until(() => call.state === 'up', `the answer: ${call.status}`);
+    call.hangup();
+    const stranger = await phone(rig.cloud.config.bound.sipUdp ?? any, 'far', 'none', CARRIER.domain);
+    const forged = await stranger.dial(line.number, [['P-Asserted-Identity', `<sip:${FAR}@${CARRIER.domain}>`]]);
+    await rig.until(() => forged.state === 'ended', 'the refusal');
+    expect(forged.status).toBe(401);
+  }, 60_000);
 });

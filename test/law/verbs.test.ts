@@ -1,10 +1,14 @@
+import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { describe, expect, it } from 'vitest';
 import { faults } from '#shared/protocol/fault.ts';
+import { fieldRows, fieldWords } from '#shared/protocol/field-words.ts';
 import type { VerbEntry } from '#shared/protocol/verb.ts';
 import { verbs } from '#shared/protocol/verbs/index.ts';
 
 const table: Readonly<Record<string, VerbEntry>> = verbs;
+
+const fieldsOf = (verb: VerbEntry) => (verb.request as { properties?: Record<string, object> }).properties ?? {};
 
 /** What is incomplete or contradictory in a verb's entry. */
 function verbFaults(name: string, verb: VerbEntry): string[] {
@@ -16,7 +20,9 @@ function verbFaults(name: string, verb: VerbEntry): string[] {
   for (const code of verb.faults) if (!Object.hasOwn(faults, code)) say(`unknown fault ${code}`);
   if (verb.http !== undefined) {
     if (verb.scope === undefined && verb.http.open !== true) say('has a route but no scope');
-    const fields = Object.keys((verb.request as { properties?: object }).properties ?? {});
+    const fields = Object.keys(fieldsOf(verb));
+    for (const [field, schema] of Object.entries(fieldsOf(verb)))
+      if (fieldWords(name, field, schema) === undefined) say(`nothing says what the field "${field}" means`);
     for (const [, field] of verb.http.path.matchAll(/\{([^}]+)\}/g))
       if (!fields.includes(field ?? '')) say(`the path names {${field}}, the request has no such field`);
     if (verb.http.method === 'GET' && verb.scope?.endsWith(':write')) say('a GET with a write scope');
@@ -28,6 +34,13 @@ function verbFaults(name: string, verb: VerbEntry): string[] {
 describe('the verb table', () => {
   it('is complete', () => {
     expect(Object.entries(table).flatMap(([name, verb]) => verbFaults(name, verb))).toEqual([]);
+  });
+
+  it('has no words for a field that needs none', () => {
+    const needed = Object.entries(table).flatMap(([name, verb]) =>
+      verb.http === undefined ? [] : Object.keys(fieldsOf(verb)).flatMap((field) => [field, `${name}.${field}`]),
+    );
+    expect(fieldRows.filter((row) => !needed.includes(row))).toEqual([]);
   });
 
   it('names every route and command once', () => {
@@ -42,6 +55,7 @@ describe('the verb table', () => {
   const good = table['line.create'] as VerbEntry;
   const planted: readonly (readonly [string, Partial<VerbEntry>, RegExp])[] = [
     ['a wrong example', { example: { home: 7 } }, /example/],
+    ['a field without a word', { request: Type.Object({ ...fieldsOf(good), frob: Type.String() }) }, /"frob" means/],
     ['an unknown fault', { faults: ['nonsense' as never] }, /unknown fault/],
     [
       'a path field that the request lacks',

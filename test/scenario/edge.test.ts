@@ -157,6 +157,17 @@ describe('a gateway that is started again', () => {
 });
 
 describe('calls through both gateways', () => {
+  it('a phone that tells of a transfer that nobody asked for is told so, and the other side hears nothing of it', async () => {
+    const call = await dial(a, line(oak).number);
+    await up(call);
+    const tell = (...headers: (readonly [string, string])[]) => world.settle(a.askIn(call, 'NOTIFY', headers));
+    const state = ['Subscription-State', 'terminated;reason=noresource'] as const;
+    expect(await tell(['Event', 'refer'], state)).toBe(481);
+    expect(await tell(['Event', 'refer'])).toBe(400);
+    expect(await tell(['Event', 'keep-alive'], state)).toBe(489);
+    expect([call.state, last(b).state, last(b).notified]).toEqual(['up', 'up', []]);
+  });
+
   it('hold tells and silences the other side, resume brings the sound back, and so does the other side’s', async () => {
     const call = await dial(a, line(oak).number);
     await up(call);

@@ -81,6 +81,14 @@ describe.each([
     expect(await featuresOf(2)).toEqual({ ringAlso: [number(elm, 0)], hunt: [number(elm, 1)] });
   });
 
+  it('with a wrong PIN five times are taken no more, with the right one neither; other codes are', async () => {
+    for (let n = 0; n < 4; n++) expect(await code(a, '#34*0000#')).toBe(false);
+    expect(await code(a, '#34*2468#')).toBe(true);
+    for (let n = 0; n < 5; n++) expect(await code(a, '*35*0000*1111*1111#')).toBe(false);
+    expect(await code(a, '#34*2468#')).toBe(false);
+    expect(await code(a, '*26#')).toBe(true);
+  });
+
   it('a warm line waits for digits, then calls', async () => {
     expect(await code(a, `*53*${number(elm, 1)}#`)).toBe(true);
     expect(await outcome(a, number(elm, 2))).toBe('up');

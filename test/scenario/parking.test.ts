@@ -131,6 +131,44 @@ it('a caller from another home is parked and fetched like any; its record is one
   expect(items.map(({ reason }) => reason)).toEqual(['hangup', 'hangup']);
 });
 
+it.each([
+  ['of the house', number, 1],
+  ['from another home', number, 0],
+] as const)('a call %s stays parked while the gateway starts again, twice', async (_who, numberOf, at) => {
+  const call = at === 1 ? await dial(desk, numberOf(elm, 1)) : await dial(afar, numberOf(elm, 0));
+  const [own, other, tone] = at === 1 ? [call, last(hall), HALL] : [last(desk), call, AFAR];
+  await park(desk, own, '*53');
+  await elm.restart();
+  await world.run(3_000);
+  expect(other.state).toBe('up');
+  await elm.restart();
+  // Ringing has its pauses.
+  await world.run(6_000);
+  expect(levelOf(other.heard().subarray(-48_000), 440)).toBeGreaterThan(-40);
+  const fetching = await dial(attic, '*53');
+  expect(fetching.state).toBe('up');
+  await hears(fetching, tone, ATTIC);
+  await hears(other, ATTIC, tone);
+  await elm.restart();
+  await world.run(5_000);
+  expect([fetching.state, other.state]).toEqual(['up', 'up']);
+  fetching.hangup();
+  await until(() => other.state === 'ended', 'the end');
+});
+
+it('rings back in time after the gateway has started again', async () => {
+  await park(desk, await dial(desk, number(elm, 1)), '*5');
+  await world.run(PARKED_FOR / 2);
+  await elm.restart();
+  const rung = desk.calls.length;
+  await world.run(PARKED_FOR / 2 - 5_000);
+  expect(desk.calls).toHaveLength(rung);
+  await world.run(8_000);
+  expect([last(desk).outgoing, last(desk).state, last(hall).state]).toEqual([false, 'up', 'up']);
+  last(hall).hangup();
+  await until(() => last(desk).state === 'ended', 'the end');
+});
+
 it('rings back with a caller from another home', async () => {
   const call = await dial(afar, number(elm, 0));
   await park(desk, last(desk), '*5');

@@ -1,11 +1,11 @@
 /**
  * Random calls of up to four parties (two phones behind one gateway, one behind another, one straight at the softswitch) over networks that
- * lose, delay, reorder and double, with features set and used and help called, while the WAN is cut (for moments or hours), gateways start
+ * lose, delay, reorder and double, with features set and used, calls sent on by phones, requests that fit nowhere and help called, while the WAN is cut (for moments or hours), gateways start
  * again and the cloud is killed; and what has to hold whatever happens. One seed is one story.
  */
 import type { Principal } from '#cloud/bus/bus.ts';
 import { Phone, type PhoneCall } from '#simulator/phone.ts';
-import type { Manner } from '#simulator/phone-options.ts';
+import type { Manner, PhoneOptions } from '#simulator/phone-options.ts';
 import { Seeded, streamOf } from '#simulator/random.ts';
 import type { Stage, StageHome, StageLine } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
@@ -16,6 +16,8 @@ const STEPS = 40;
 /** Milliseconds longer than any ringing, retransmission and question, twice; and than a session lives of which one side is dead (RFC 4028). */
 const QUIET = [200_000, 70_000] as const;
 const REFRESHED = 1_900_000;
+/** A number that is nobody's here. */
+const OUTSIDE = '+12125550100';
 const PART: Principal = { kind: 'part', part: 'application-server' };
 
 /** What one phone sent and got, as far as final answers to its INVITEs are concerned. */
@@ -149,7 +151,10 @@ export class Parties {
     this.#parties.push({ ...party, ...(await this.#switchOn(party)) });
   }
 
-  async #switchOn(party: Omit<Party, 'phone' | 'ledger'>): Promise<Pick<Party, 'phone' | 'ledger'>> {
+  async #switchOn(
+    party: Omit<Party, 'phone' | 'ledger'>,
+    more: Partial<PhoneOptions> = {},
+  ): Promise<Pick<Party, 'phone' | 'ledger'>> {
     const { world, stage } = this;
     const { username, password = '', domain } = party.line.sip;
     const ledger = new Ledger();
@@ -160,6 +165,7 @@ export class Parties {
         server: party.home?.gateway.status().sip.udp ?? stage.ground.sip(stage.cloud),
         answerAfter: Math.floor(this.#roll(800)),
         trace: (direction, text) => ledger.take(direction, text),
+        ...more,
       }),
     );
     this.stage.phones.push(phone);
@@ -176,7 +182,7 @@ export class Parties {
     const act = this.#pick([
       ...['dial', 'dial', 'dial', 'dial', 'answer', 'answer', 'hangup', 'hold', 'hold', 'glare', 'blind', 'attended'],
       ...['cross', 'pickup', 'park', 'fetch', 'manner', 'manner', 'crash', 'code', 'code', 'code', 'three', 'three'],
-      ...['cut', 'heal', 'heal', 'restart', 'kill', 'help', 'hours'],
+      ...['cut', 'heal', 'heal', 'restart', 'kill', 'help', 'hours', 'moved', 'garbage', 'garbage'],
     ] as const);
     const party = this.#pick(this.#parties);
     const { phone } = party;
@@ -207,10 +213,31 @@ export class Parties {
     else if (act === 'kill' && this.#dice.fraction() < 0.4) await this.#kill();
     else if (act === 'manner')
       phone.manner = this.#pick<Manner>(['answer', 'answer', 'answer', 'ring', 'busy', 'decline']);
+    else if (act === 'moved' && this.#dice.fraction() < 0.5)
+      await this.#moves(party, this.#pick([target, target, OUTSIDE]));
+    else if (act === 'garbage' && mine !== undefined) this.#garbage(phone, mine);
     else if (act === 'crash' && this.#dice.fraction() < 0.5) {
       await this.world.settle(phone.close());
       Object.assign(party, await this.#switchOn(party));
     }
+  }
+
+  /** The phone is started again and sends whoever calls it there. */
+  async #moves(party: Party, to: string): Promise<void> {
+    await this.world.settle(party.phone.close());
+    const contact = `<sip:${to}@${party.line.sip.domain}>`;
+    Object.assign(party, await this.#switchOn(party, { refuses: 302, refusalHeaders: [['Contact', contact]] }));
+  }
+
+  /** What belongs to no subscription, and what changes nothing. */
+  #garbage(phone: Phone, call: PhoneCall): void {
+    const event = this.#pick(['refer', 'dialog', 'keep-alive']);
+    void phone.askIn(call, 'NOTIFY', [
+      ['Event', event],
+      ['Subscription-State', 'active'],
+    ]);
+    void phone.askIn(call, 'UPDATE', []);
+    void phone.ask('NOTIFY');
   }
 
   /** The house reaches nobody but those who help. */

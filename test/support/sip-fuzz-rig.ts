@@ -11,7 +11,8 @@ import { validate } from '#shared/sip/validate.ts';
 import { write } from '#shared/sip/write.ts';
 import { seeded as drawing } from './mutate.ts';
 import { seeded } from './sip-duo.ts';
-import { type Draw, damaged, fitLength, joined, type Parts, partsOf } from './sip-fuzz.ts';
+import type { Draw } from './sip-fuzz.ts';
+import { HostilePeer, SDP } from './sip-fuzz-peer.ts';
 
 const ALLOW = [
   'INVITE',
@@ -27,12 +28,10 @@ const ALLOW = [
   'SUBSCRIBE',
   'REGISTER',
 ];
-/** Calls that the user lets live, and messages of ours that the peer remembers. */
+/** Calls that the user lets live. */
 const CALLS = 24;
-const REMEMBERED = 48;
 const HA1 = 'a'.repeat(32);
 const CREDENTIALS = { username: 'u', realm: 'a.example', ha1: { md5: HA1, sha256: HA1 } };
-const SDP = 'v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0\r\n';
 
 const pick = <T>(list: readonly T[], draw: Draw): T | undefined => list[Math.floor(draw() * list.length)];
 
@@ -58,19 +57,16 @@ export interface Tally {
 export class FuzzRig {
   readonly tally: Tally = { messages: 0, sound: 0, answers: 0, requests: 0, calls: 0 };
   readonly #draw: Draw;
-  readonly #corpus: readonly string[];
+  readonly #peer: HostilePeer;
   readonly #endpoint: Endpoint;
   readonly #flows: readonly Flow[];
   #streams = new StreamFraming();
   #now = 1_000;
-  #fresh = 0;
   readonly #calls: string[] = [];
-  /** What the endpoint sent last: the peer answers it, or goes on in its dialogs. */
-  readonly #heard: string[] = [];
 
   constructor(seed: number, corpus: readonly string[]) {
     this.#draw = drawing(seed);
-    this.#corpus = corpus;
+    this.#peer = new HostilePeer(this.#draw, corpus, { us: '192.0.2.1', them: '192.0.2.9' });
     this.#endpoint = new Endpoint({
       ...{ random: seeded(seed), allow: ALLOW, backToBack: seed % 2 === 0, reliable: true, sessionExpires: 1800 },
       hash: (algorithm, text) => `${algorithm}${text.length}`,
@@ -85,7 +81,7 @@ export class FuzzRig {
   /** Sends `count` more messages, lets everything end, and gives the tally of all. Throws where the endpoint did wrong, with the message that showed it. */
   run(count: number): Tally {
     for (let number = 0; number < count; number++) {
-      const text = this.#next();
+      const text = this.#peer.next();
       try {
         this.#deliver(text);
         this.#pass(pick([0, 0, 1, 5, 100, 600, 5_000], this.#draw) ?? 0);
@@ -96,76 +92,6 @@ export class FuzzRig {
     }
     this.#finish();
     return this.tally;
-  }
-
-  #next(): string {
-    const draw = this.#draw;
-    const chance = draw();
-    const known = chance < 0.5 ? pick(this.#heard, draw) : undefined;
-    if (known === undefined) {
-      const text = damaged(pick(this.#corpus, draw) ?? '', draw);
-      return draw() < 0.7 ? this.#renamed(text) : text;
-    }
-    const parts = partsOf(known);
-    if (known.startsWith('SIP/')) this.#goOn(parts);
-    else this.#answerTo(parts);
-    fitLength(parts);
-    const text = joined(parts);
-    return draw() < 0.6 ? damaged(text, draw) : text;
-  }
-
-  /** Names of its own, so that it begins something. */
-  #renamed(text: string): string {
-    const name = `n${++this.#fresh}`;
-    return text
-      .replace(/branch=z9hG4bK[\w.]*/, `branch=z9hG4bK${name}`)
-      .replace(/^(call-id|i)([ \t]*:[ \t]*)[^\r\n]*/im, `$1$2${name}@x`);
-  }
-
-  /** A request of the endpoint's becomes a response to it. */
-  #answerTo(parts: Parts): void {
-    const draw = this.#draw;
-    const status = pick(
-      [100, 180, 183, 199, 200, 200, 200, 202, 300, 302, 400, 401, 407, 408, 422, 481, 487, 491, 500, 503, 603],
-      draw,
-    );
-    parts.start = `SIP/2.0 ${status} Words`;
-    const extra = partsOf(pick(this.#corpus, draw) ?? '').lines.filter((line) =>
-      /^(?:WWW|Proxy-A|Min-SE|RSeq|Require|Session)/i.test(line),
-    );
-    parts.lines = parts.lines.filter((line) => !/^(?:max-forwards|allow|supported|content-|route)/i.test(line));
-    parts.lines = parts.lines.map((line) =>
-      line.startsWith('To:') && !line.includes(';tag=') ? `${line};tag=${pick(['p1', 'p2'], draw)}` : line,
-    );
-    parts.lines.push(...extra);
-    parts.body = draw() < 0.5 ? SDP : '';
-    if (parts.body !== '') parts.lines.push('Content-Type: application/sdp');
-  }
-
-  /** An answer of the endpoint's becomes a further request: in its dialog, or for its transaction. */
-  #goOn(parts: Parts): void {
-    const draw = this.#draw;
-    const method =
-      pick(
-        ['ACK', 'BYE', 'CANCEL', 'INVITE', 'UPDATE', 'INFO', 'PRACK', 'REFER', 'OPTIONS', 'NOTIFY', 'MESSAGE'],
-        draw,
-      ) ?? '';
-    const rseq = parts.lines.find((line) => line.startsWith('RSeq:'))?.slice(5) ?? ' 1';
-    parts.start = `${method} sip:us@192.0.2.1 SIP/2.0`;
-    const later = draw() < 0.7 ? 1 + Math.floor(draw() * 3) : 0;
-    parts.lines = parts.lines.flatMap((line) => {
-      if (line.startsWith('Via:'))
-        return [later === 0 ? line : line.replace(/branch=[^;]*/, `branch=z9hG4bKn${++this.#fresh}`)];
-      if (line.startsWith('CSeq:'))
-        return [`CSeq: ${(Number.parseInt(line.slice(5), 10) + later) % 2 ** 31} ${method}`];
-      return /^(?:From|To|Call-ID):/.test(line) ? [line] : [];
-    });
-    if (method === 'PRACK') parts.lines.push(`RAck:${rseq} 4711 INVITE`);
-    if (method === 'INVITE' || method === 'UPDATE' || method === 'REFER')
-      parts.lines.push('Contact: <sip:a@192.0.2.9>');
-    if (method === 'REFER') parts.lines.push('Refer-To: <sip:c@c.example>');
-    parts.body = method === 'INVITE' || draw() < 0.2 ? SDP : '';
-    if (parts.body !== '') parts.lines.push('Content-Type: application/sdp');
   }
 
   #deliver(text: string): void {
@@ -242,8 +168,7 @@ export class FuzzRig {
   #sent(text: string, message: SipMessage): void {
     if (message.kind === 'request') this.tally.requests++;
     else this.tally.answers++;
-    this.#heard.push(text);
-    if (this.#heard.length > REMEMBERED) this.#heard.splice(Math.floor(this.#draw() * REMEMBERED), 1);
+    this.#peer.heard(text);
   }
 
   /** The careless user: rings, answers, refuses, forgets. */
