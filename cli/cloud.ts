@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Options, readAddress, readPorts, type Values, writeAddress } from '#shared/host/config.ts';
+import { makeFolder } from '#shared/host/folder.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import type { Address } from '#shared/kernel/world.ts';
 import { type Command, logOption } from './command.ts';
@@ -114,7 +114,7 @@ export const cloudCommand: Command = {
       const crashAt = values['crash-at'];
       // The folder may be there already, and readable: what is made in it is nobody else's (credentials, names, messages).
       process.umask(0o077);
-      mkdirSync(data, { recursive: true, mode: 0o700 });
+      await makeFolder(data);
       const store = await openStore(
         join(data, 'hearthline.db'),
         crashAt === undefined

@@ -4,10 +4,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { Options } from '#shared/host/config.ts';
+import { makeFolder } from '#shared/host/folder.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
 import type { World } from '#shared/kernel/world.ts';
@@ -109,7 +110,7 @@ class Tour {
   }
 
   async start(): Promise<void> {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#folder);
     this.#io.error('Starting the cloud and two homes …');
     const cloud = await this.#startCloud();
     this.#cloud = cloud;

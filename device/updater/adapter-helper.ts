@@ -6,18 +6,8 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import {
-  appendFile,
-  chmod,
-  chown,
-  type FileHandle,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  writeFile,
-} from 'node:fs/promises';
+import { appendFile, chmod, chown, type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { makeFolder } from '#shared/host/folder.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
 import { type Fault, type FaultCode, fault } from '#shared/protocol/fault.ts';
@@ -78,9 +68,9 @@ export async function serveHelper(options: HelperOptions): Promise<LocalSocket> 
 }
 
 async function prepare({ folder, keep, group }: HelperOptions): Promise<void> {
-  await mkdir(keep, { recursive: true, mode: 0o700 });
+  await makeFolder(keep);
   await chmod(keep, 0o700);
-  await mkdir(folder, { recursive: true, mode: 0o770 });
+  await makeFolder(folder, 0o770);
   await chown(folder, process.getuid?.() ?? 0, group);
   await chmod(folder, 0o770);
 }

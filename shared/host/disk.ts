@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { AppendFile, Disk } from '#shared/kernel/world.ts';
+import { makeFolder } from './folder.ts';
 
 /** The real disk. Writes are atomic and durable; the names of temporary files are unique within the process. */
 export function hostDisk(): Disk {
@@ -33,7 +34,7 @@ export function hostDisk(): Disk {
       }
     },
     async write(path, data) {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await makeFolder(dirname(path));
       const temporary = `${path}.${process.pid}.${serial++}.new`;
       const file = await open(temporary, 'w', 0o600);
       try {
@@ -46,7 +47,7 @@ export function hostDisk(): Disk {
       await syncFolder(dirname(path));
     },
     async append(path) {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await makeFolder(dirname(path));
       const file = await open(path, 'a', 0o600);
       let size = (await stat(path)).size;
       const handle: AppendFile = {

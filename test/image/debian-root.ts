@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from '#images/executable/node-binary.ts';
+import { endNamespaces } from './namespace.ts';
 
 const MIRROR = 'http://deb.debian.org/debian';
 const PACKAGES = ['systemd', 'libstdc++6', 'libatomic1', 'libgcc-s1'];
@@ -66,12 +67,7 @@ export class DebianRoot {
   }
 
   async close(): Promise<void> {
-    for (const child of this.#children) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = new Promise((done) => child.once('exit', done));
-      child.kill('SIGKILL');
-      await ended;
-    }
+    await endNamespaces(this.#children);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }

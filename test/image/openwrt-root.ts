@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pinned } from '#images/openwrt/libraries.ts';
 import { unpack } from '#images/raspberry-pi/unpack.ts';
+import { endNamespaces } from './namespace.ts';
 
 const stubs = join(import.meta.dirname, 'openwrt');
 const APPLETS =
@@ -141,12 +142,7 @@ export class OpenWrtRoot {
   }
 
   async close(): Promise<void> {
-    for (const child of this.#children) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = new Promise((done) => child.once('exit', done));
-      child.kill('SIGKILL');
-      await ended;
-    }
+    await endNamespaces(this.#children);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
