@@ -29,16 +29,7 @@ export interface JournalEntry {
   readonly data: object;
 }
 
-interface Stored extends Row {
-  readonly session: string;
-  readonly seq: number;
-  readonly position: number;
-  readonly at: number;
-  readonly type: string;
-  readonly leg: string | null;
-  readonly cause: string | null;
-  readonly data: string;
-}
+type Stored = Row & Omit<JournalEntry, 'data'> & { readonly data: string };
 
 /** One of several that stand as one: type, at, leg, cause, data. */
 type Part = readonly [string, number, string | null, string | null, object];

@@ -6,7 +6,7 @@ import type { SipLimits } from './sip-guard.ts';
 
 /** What a connection tells the transport. */
 export interface ConnectionOwner {
-  /** ms to wait before the next message may be read; 0 for now. */
+  /** ms to wait before the next message may be read; 0: it may be read at once. */
   admit(): number;
   message(text: string): void;
   /** Exactly once. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hasProgram } from '#test/peers.ts';
 import { type Line, LoopbackCloud } from './loopback-cloud.ts';
+import { audio, described } from './sipp/described.ts';
 
 let rig: LoopbackCloud;
 
@@ -46,24 +47,13 @@ Max-Forwards: 70
 Contact: <sip:${username}@[local_ip]:[local_port]>
 ${more}
 ]]></send>`;
-  const described = (direction: string, version: number) => `Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=user1 1 ${version} IN IP4 [local_ip]
-s=-
-c=IN IP4 [local_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0
-a=${direction}
-`;
   const empty = 'Content-Length: 0\n';
   const wants = (auth: string) =>
-    `To: <${target}>\n${auth}Supported: 100rel\nAllow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\n${described('sendrecv', 1)}`;
+    `To: <${target}>\n${auth}Supported: 100rel\nAllow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE\n${described(1, audio())}`;
   const seen = (where: string, pattern: string, into: string) =>
     `<action><ereg regexp="${pattern}" search_in="${where}" check_it="true" assign_to="${into}"/></action>`;
   const update = (seq: number, direction: string, version: number) =>
-    request('UPDATE', seq, `[last_To:]\n${described(direction, version)}`);
+    request('UPDATE', seq, `[last_To:]\n${described(version, audio(direction))}`);
   return `<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="caller">
 ${request('INVITE', 1, wants(''), target)}
 <recv response="100" optional="true"></recv><recv response="401" auth="true"></recv>

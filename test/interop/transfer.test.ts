@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Phone } from '#simulator/phone.ts';
 import { hasProgram } from '#test/peers.ts';
 import { type Line, LoopbackCloud } from './loopback-cloud.ts';
+import { audio, described } from './sipp/described.ts';
 
 let rig: LoopbackCloud;
 
@@ -51,24 +52,12 @@ Max-Forwards: 70
 Contact: <sip:${username}@[local_ip]:[local_port]>
 ${more}`;
   const auth = `[authentication username=${username} password=${password}]\n`;
-  const offer = (direction: string, version: number) => `Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=user1 1 ${version} IN IP4 [local_ip]
-s=-
-c=IN IP4 [local_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0
-a=rtpmap:0 PCMU/8000
-a=${direction}
-`;
   const send = (text: string) => `<send retrans="500"><![CDATA[\n${text}\n]]></send>`;
   const plain = (text: string) => `<send><![CDATA[\n${text}\n]]></send>`;
   const empty = 'Content-Length: 0\n\n';
   const ack = (seq: number) => plain(head('ACK', target, seq, `[last_To:]\n${empty}`).replace(/Via:.*/, '[last_Via:]'));
   const wants = (seconds: number, more = '') =>
-    `To: <${target}>\n${more}Supported: timer\nRequire: 100rel\nSession-Expires: ${seconds}\n${offer('sendrecv', 1)}`;
+    `To: <${target}>\n${more}Supported: timer\nRequire: 100rel\nSession-Expires: ${seconds}\n${described(1, audio())}`;
   const has = (header: string, pattern: string) =>
     `<action><ereg regexp="${pattern}" search_in="hdr" header="${header}" check_it="true" assign_to="seen"/></action>`;
   const ok = plain(
@@ -79,7 +68,7 @@ a=${direction}
   // The description passed untouched so far: the softswitch brings the sound to its media server first.
   const moved = plain(
     ['SIP/2.0 200 OK', '[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]'].join('\n') +
-      `\nContact: <sip:${username}@[local_ip]:[local_port]>\n${offer('sendrecv', 3)}`,
+      `\nContact: <sip:${username}@[local_ip]:[local_port]>\n${described(3, audio())}`,
   );
   const notify = (pattern: string) =>
     `<recv request="NOTIFY"><action><ereg regexp="${pattern}" search_in="body" check_it="true" assign_to="seen"/></action></recv>${ok}`;
@@ -95,7 +84,7 @@ ${send(head('PRACK', '[next_url]', 4, `[last_To:]\nRAck: [$rseq] 3 INVITE\n${emp
 <recv response="200"></recv>
 <recv response="200" rrs="true">${has('Session-Expires:', '90;refresher=uac')}</recv>
 ${plain(head('ACK', '[next_url]', 3, `[last_To:]\n${empty}`))}
-${send(head('INVITE', '[next_url]', 5, `[last_To:]\n${offer('sendonly', 2)}`))}
+${send(head('INVITE', '[next_url]', 5, `[last_To:]\n${described(2, audio('sendonly'))}`))}
 <recv response="100" optional="true"></recv><recv response="200"></recv>
 ${plain(head('ACK', '[next_url]', 5, `[last_To:]\n${empty}`))}
 <pause milliseconds="500"/>

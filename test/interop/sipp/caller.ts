@@ -1,5 +1,6 @@
 /** A SIPp scenario: registers with digest, calls with digest, and hangs up; on the way it may switch over to fax. */
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
+import { audio, described } from './described.ts';
 
 /** `to` is whom it calls; `fax` the port where it wants datagrams of T.38, for four seconds. */
 export function callerScenario(
@@ -19,17 +20,7 @@ ${more}`;
   const auth = `[authentication username=${username} password=${password}]\n`;
   const target = `sip:${to}@[remote_ip]:[remote_port]`;
   const own = `To: <sip:${username}@${domain}>\n`;
-  const described = (version: number, stream: string) => `Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=user1 1 ${version} IN IP4 [local_ip]
-s=-
-c=IN IP4 [local_ip]
-t=0 0
-${stream}
-`;
-  const offer = described(1, 'm=audio [media_port] RTP/AVP 0\na=rtpmap:0 PCMU/8000');
+  const offer = described(1, audio());
   const send = (text: string) => `<send retrans="500"><![CDATA[\n${text}\n]]></send>`;
   const plain = (text: string) => `<send><![CDATA[\n${text}\n]]></send>`;
   const empty = 'Content-Length: 0\n\n';
