@@ -24,7 +24,7 @@ const json = <T>(path: string): T | undefined =>
 
 function start(program: string, ...words: string[]): { readonly child: ChildProcess; said(): string } {
   let said = '';
-  const child = spawn(program, words, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, words, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (said += data.toString()));
   children.push(child);
   return { child, said: () => said };
@@ -52,6 +52,11 @@ function makeClaim(home: string): string {
   return (JSON.parse(execFileSync(hearthline, words, { cwd: root }).toString()) as { claim: string }).claim;
 }
 
+/** Ends a program with what it has started: `faketime` waits for its own and hands no signal on. */
+function end({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGTERM');
+}
+
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'first-boot-'));
   const any = ['http', 'mqtt', 'sip', 'sips'].flatMap((name) => [`--${name}`, '127.0.0.1:0']);
@@ -71,7 +76,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const child of children) {
     const gone = new Promise((done) => child.once('exit', done));
-    child.kill('SIGTERM');
+    end(child);
     if (child.exitCode === null && child.signalCode === null) await gone;
   }
   rmSync(folder, { recursive: true });
@@ -133,7 +138,7 @@ describe('a card with a claim', () => {
       }).toString(),
     );
     expect(JSON.stringify(status)).toContain('stage 9 of 9, ready');
-    child.kill('SIGTERM');
+    end(child);
   });
 
   test('that is wrong leads to the code, and the card says why', async () => {
@@ -147,13 +152,13 @@ describe('a card with a claim', () => {
     const answer = readFileSync(at('bad/boot/hearthline-status.txt'), 'utf8');
     expect(answer).toMatch(/8 pair +HERE .*is not known here/);
     expect(answer).not.toMatch(/[BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4}/);
-    child.kill('SIGTERM');
+    end(child);
   });
 
   test('and no cloud at all starts all the same, and is ready to pair', async () => {
     const { said, child } = boot('none', {});
     await eventually(() => (said().includes('ready to pair') ? true : undefined), 20_000);
     expect(said()).toContain('no cloud is set');
-    child.kill('SIGTERM');
+    end(child);
   });
 });
