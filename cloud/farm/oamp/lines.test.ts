@@ -39,7 +39,7 @@ describe('a new line', () => {
       registered: false,
     });
     const { username, password = '', domain } = line.sip;
-    expect(password).toMatch(/^[0-9a-z]{24}$/);
+    expect(password).toMatch(/^p[0-9a-z]{24}$/);
     expect(password).not.toContain(line.number.slice(-4));
     expect(username).not.toBe(line.number);
     const [listed] = (await rig.must('line.list', { home })).items;

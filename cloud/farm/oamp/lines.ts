@@ -92,7 +92,8 @@ async function planLine(
   const number = request.number ?? (await freeNumber(oamp));
   if (number === undefined) return err(noNumberLeft());
   const username = `u${base32(world.random.bytes(5))}`;
-  const password = base32(world.random.bytes(15));
+  // A letter first: programs that take hexadecimal keys (SIPp) read whatever begins with 0x as one.
+  const password = `p${base32(world.random.bytes(15))}`;
   const a1 = utf8(`${username}:${config.domain}:${password}`);
   const row: LineRow = {
     id: makeId(world, 'line'),
