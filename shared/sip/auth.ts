@@ -4,6 +4,10 @@ import { authorize } from './digest.ts';
 import type { SipMessage } from './message.ts';
 import type { Credentials } from './types.ts';
 
+/** The header that answers a challenge of that status. */
+export const answerTo = (status: number): 'Proxy-Authorization' | 'Authorization' =>
+  status === 407 ? 'Proxy-Authorization' : 'Authorization';
+
 /**
  * The request for another try, without Via and with the next sequence number; undefined where the response is no challenge, there
  * are no credentials, or the challenge is of another realm.
@@ -30,6 +34,6 @@ export function retryWithCredentials(
   const again = request.clone();
   again.remove('Via');
   again.set('CSeq', `${request.cseq.n + 1} ${method}`);
-  again.set(proxy ? 'Proxy-Authorization' : 'Authorization', answer);
+  again.set(answerTo(response.status), answer);
   return again;
 }

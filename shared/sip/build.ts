@@ -1,8 +1,8 @@
 /** Messages that the stack makes by itself, and the small parts of others. */
-import { type Header, steadyField } from './fields.ts';
+import { type Field, type Header, steadyField } from './fields.ts';
 import { newRequest, newResponse, type SipMessage } from './message.ts';
 import { partOf, readMultipart } from './multipart.ts';
-import type { Flow } from './types.ts';
+import { type Flow, isSecure } from './types.ts';
 import { writeHost } from './uri.ts';
 import { stampedVia, type Via } from './via.ts';
 
@@ -14,6 +14,12 @@ export const SEVENTY_HOPS = steadyField('Max-Forwards', MAX_FORWARDS);
 /** Of a session description. */
 export const SESSION_TYPE = steadyField('Content-Type', 'application/sdp');
 
+const INCOMPATIBLE = steadyField('Warning', '305 hl "Incompatible media format"');
+
+/** Who refuses a description says why (RFC 3261 sections 13.3.1.3, 14.2 and 20.43). */
+export const warningOf = (status: number): readonly Header[] =>
+  status === 488 || status === 606 ? [INCOMPATIBLE] : [];
+
 /** The Via of a request that leaves over `flow`; asks for rport (RFC 3581) everywhere. */
 export function viaValue(flow: Flow, branch: string): string {
   const { host, port } = flow.local;
@@ -21,12 +27,25 @@ export function viaValue(flow: Flow, branch: string): string {
   return `SIP/2.0/${flow.protocol.toUpperCase()} ${writeHost(host)}:${port};branch=${branch};rport${alias}`;
 }
 
-/** `<uri>` for Contact with the flow's transport (RFC 3261 section 19.1.1); UDP is the default and not named. */
-export function contactValue(uri: string, flow: Flow): string {
+/**
+ * `<uri>` for Contact with the flow's transport (RFC 3261 section 19.1.1); UDP is the default and not named. `sips`: whoever hears it is
+ * to be told a SIPS URI (sections 8.1.1.8 and 12.1.1), which only a flow over TLS can be.
+ */
+export function contactValue(uri: string, flow: Flow, sips = false): string {
+  if (sips && isSecure(flow) && uri.startsWith('sip:')) {
+    const secure = `sips:${uri.slice('sip:'.length)}`;
+    return flow.protocol === 'wss' ? `<${secure};transport=ws>` : `<${secure}>`;
+  }
   if (flow.protocol === 'udp' || uri.toLowerCase().includes(';transport=')) return `<${uri}>`;
   // A WebSocket is named `ws` over TLS too (RFC 7118 section 5.3).
   return `<${uri};transport=${flow.protocol === 'wss' ? 'ws' : flow.protocol}>`;
 }
+
+/** Contact in the messages of a call over `flow`. */
+export const ownContact = (
+  { contact, dialog }: { readonly contact: string; readonly dialog: { readonly secure: boolean } | undefined },
+  flow: Flow,
+): string => contactValue(contact, flow, dialog?.secure);
 
 /** Where responses to a request with this Via go: RFC 3261 section 18.2.2 and RFC 3581 section 4. */
 export function responseFlow(flow: Flow, via: Via | undefined): Flow {
@@ -47,6 +66,14 @@ export function stampVia(request: SipMessage, flow: Flow): void {
 export function ackFailure(invite: SipMessage, response: SipMessage): SipMessage {
   return sameBranch(invite, 'ACK', response.header('To') ?? invite.header('To') ?? '');
 }
+
+/** The credentials of a request, which the ACK of its 2xx repeats (RFC 3261 section 13.2.2.4). */
+export function proofOf(message: SipMessage | undefined): readonly Field[] {
+  const fields = message?.fields.filter(({ name }) => name === 'Authorization' || name === 'Proxy-Authorization') ?? [];
+  return fields.length === 0 ? NO_PROOF : fields;
+}
+
+const NO_PROOF: readonly Field[] = [];
 
 /** The CANCEL of a pending INVITE (RFC 3261 section 9.1). */
 export function cancelOf(invite: SipMessage, headers: readonly HeaderLine[]): SipMessage {

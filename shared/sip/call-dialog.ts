@@ -47,7 +47,7 @@ export function serveInDialog(
       serveUpdate(call, transaction, message, now, out);
       return true;
     case 'PRACK':
-      servePrack(call, transaction, message, now, out);
+      takeFromPrack(call, transaction, message, now, out);
       return true;
     default:
       return false;
@@ -76,6 +76,23 @@ function serveUpdate(
   refreshTarget(dialog, message);
   if (sdp === undefined) refreshOnly(call, transaction, message, now, out);
   else takeEarlyOffer(call, transaction, sdp, now, out);
+}
+
+/** RFC 3262 section 5: an offer in a PRACK is answered in its 2xx; one that comes too early is refused, and the call goes on. */
+function takeFromPrack(
+  call: Call,
+  transaction: ServerTransaction,
+  message: SipMessage,
+  now: number,
+  out: EndpointOutput[],
+): void {
+  const sdp = servePrack(call, transaction, message, now, out);
+  const dialog = dialogFor(call, message);
+  if (sdp === undefined || dialog === undefined) return;
+  const hindrance = earlyHindrance(call, dialog);
+  if (hindrance === undefined) takeEarlyOffer(call, transaction, sdp, now, out);
+  else refuse(call, transaction, hindrance, now, out, retryLater(call, hindrance));
+  call.plan();
 }
 
 function serveBye(
@@ -126,7 +143,7 @@ function tick(call: Call, now: number, out: EndpointOutput[]): void {
     call.forget(now);
   });
   keepSession(call, now, out, () => {
-    if (call.described !== undefined && call.reoffer === undefined) wishOffer(call, call.described, now, out);
+    if (call.described !== undefined && call.reoffer === undefined) wishOffer(call, call.described, now, out, true);
   });
   if (now >= call.ringBy) unansweredTooLong(call, now, out);
   if (now >= call.repeatAt) {
@@ -135,7 +152,7 @@ function tick(call: Call, now: number, out: EndpointOutput[]): void {
   }
   if (now >= call.offerBy) {
     call.offerBy = NEVER;
-    if (call.owedAck !== undefined) giveUp(call, now, out);
+    if (call.owedAck !== undefined || call.owedPrack !== undefined) giveUp(call, now, out);
     else refuseOffer(call, 500, now, out);
   }
   if (now >= call.retryAt) {
@@ -168,11 +185,17 @@ function serverFailed(
   now: number,
   out: EndpointOutput[],
 ): void {
-  if (call.early?.server === transaction) call.early.server = undefined;
+  if (call.early?.server === transaction) {
+    call.early.server = undefined;
+    call.plan();
+  }
   if (call.server !== transaction) return;
   call.server = undefined;
   call.offerBy = NEVER;
-  if (call.at !== 'ringing') return;
+  if (call.at !== 'ringing') {
+    tryReoffer(call, now, out);
+    return;
+  }
   ended(call, why === 'timeout' ? 'timeout' : 'transport', out);
   call.forget(now);
 }

@@ -1,18 +1,16 @@
-/** Changing a session before the call is answered: UPDATE in an early dialog (RFC 3311 section 5), both roles. */
+/** Changing a session before the call is answered: UPDATE in an early dialog (RFC 3311 section 5), both roles, and the offer in a PRACK (RFC 3262 section 5). */
 import { NEVER } from '../kernel/machine.ts';
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, SESSION_TYPE, sdpOf, tagged } from './build.ts';
+import { ownContact, SESSION_TYPE, sdpOf, tagged } from './build.ts';
 import type { Call, EarlySession } from './call.ts';
 import { refuseEarly } from './call-end.ts';
 import { mayFollow } from './call-reliable.ts';
-import { type Dialog, dialogRequest, refreshTarget } from './dialog.ts';
+import { type Dialog, dialogRequest, refreshTarget, renumber } from './dialog.ts';
 import type { Header } from './fields.ts';
 import type { SipMessage } from './message.ts';
+import { ANSWER_WITHIN } from './timers.ts';
 import type { ClientTransaction, ClientUser, ServerTransaction } from './transaction.ts';
 import type { EndpointOutput } from './types.ts';
-
-/** Milliseconds within which the user answers an offer; who sent the UPDATE waits twice as long (RFC 3261 section 17.1.2.2, timer F). */
-const ANSWER_WITHIN = 16_000;
 
 /** An UPDATE of either side waits for its final response. */
 export const isUpdating = ({ early }: Call): boolean => early?.client !== undefined || early?.server !== undefined;
@@ -73,7 +71,7 @@ function settled(
 }
 
 function headersOf(call: Call, flow: Call['flow']): Header[] {
-  return [['Contact', contactValue(call.contact, flow)], ...call.core.capabilities, SESSION_TYPE];
+  return [['Contact', ownContact(call, flow)], ...call.core.capabilities, SESSION_TYPE];
 }
 
 /**
@@ -117,7 +115,7 @@ class EarlyUpdate implements ClientUser {
     const again = retryWithCredentials(call.core, transaction.request, message, credentials);
     if (again) {
       this.#challenged = true;
-      this.#dialog.localSeq = Math.max(this.#dialog.localSeq, again.cseq.n);
+      renumber(this.#dialog, again);
       this.#early.client = call.core.transactions.start(again, call.flow, this, now, out);
       return;
     }

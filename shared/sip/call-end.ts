@@ -1,7 +1,7 @@
 /** How calls end: BYE (RFC 3261 section 15), CANCEL (section 9) and refusal. */
 import { NEVER } from '../kernel/machine.ts';
 import { retryWithCredentials } from './auth.ts';
-import { cancelOf, type HeaderLine, tagged } from './build.ts';
+import { cancelOf, type HeaderLine, tagged, warningOf } from './build.ts';
 import type { Call, Core } from './call.ts';
 import { type Dialog, dialogRequest } from './dialog.ts';
 import type { Header } from './fields.ts';
@@ -36,7 +36,7 @@ export function sendBye(
   now: number,
   out: EndpointOutput[],
 ): void {
-  const bye = dialogRequest(dialog, 'BYE', over.headers);
+  const bye = dialogRequest(dialog, 'BYE', [...core.supported, ...over.headers]);
   core.transactions.start(bye, over.flow, new Farewell(core, over.credentials), now, out);
 }
 
@@ -69,6 +69,8 @@ export function refuseEarly(call: Call, status: number, now: number, out: Endpoi
   call.early.server = undefined;
   call.offerBy = NEVER;
   refuse(call, transaction, status, now, out, retryLater(call, status));
+  // What waited for a PRACK may go now.
+  call.plan();
   return true;
 }
 
@@ -87,7 +89,8 @@ export function refuse(
   headers?: readonly Header[],
 ): void {
   if (!transaction.request || !transaction.pending) return;
-  const response = tagged(transaction.request, status, call.localTag, headers);
+  const said = [...warningOf(status), ...(headers ?? [])];
+  const response = tagged(transaction.request, status, call.localTag, said);
   transaction.user = undefined;
   call.core.transactions.reply(transaction, response, now, out);
 }
@@ -96,7 +99,7 @@ export function refuse(
 export function sendCancel(call: Call, now: number, out: EndpointOutput[]): void {
   const invite = call.client;
   if (!invite?.request || !invite.proceeding) return;
-  const cancel = cancelOf(invite.request, call.farewell);
+  const cancel = cancelOf(invite.request, [...call.core.supported, ...call.farewell]);
   const { transactions } = call.core;
   transactions.startCancel(invite, cancel, new Farewell(call.core, undefined), now, out);
   invite.cancelled(now);

@@ -1,11 +1,11 @@
 /** Calls that come in: ringing, 2xx until ACK, refusal (RFC 3261 section 13.3). */
 import { NEVER } from '../kernel/machine.ts';
-import { contactValue, type HeaderLine, SESSION_TYPE, sdpOf, tagged } from './build.ts';
-import { Call, type Core } from './call.ts';
+import { type HeaderLine, ownContact, SESSION_TYPE, sdpOf, tagged, warningOf } from './build.ts';
+import { Call, type Core, leadOn } from './call.ts';
 import { byeAndForget, ended, refuseEarly, refusePending } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
 import { RING_LIMIT } from './call-out.ts';
-import { awaitPrack, isReliable, mayFollow, reliableHeaders } from './call-reliable.ts';
+import { awaitPrack, isReliable, lacksOffer, mayFollow, offerIn, reliableHeaders } from './call-reliable.ts';
 import { answerWithTimer } from './call-session.ts';
 import { dialogOfInvite } from './dialog.ts';
 import type { Header } from './fields.ts';
@@ -36,6 +36,7 @@ export function takeCall(
   const { callId } = message;
   const call = new Call(core, { handle, outgoing: false, at: 'ringing', flow, contact, callId, localTag });
   call.dialog = dialogOfInvite(message, localTag);
+  leadOn(call, call.dialog);
   call.server = transaction;
   transaction.user = call;
   const offer = sdpOf(message);
@@ -64,8 +65,10 @@ export function sendProgress(
   out: EndpointOutput[],
 ): void {
   if (call.outgoing || call.at !== 'ringing' || status <= 100 || status >= 200) return;
-  const body = options.sdp ?? options.body;
-  const type = options.sdp === undefined ? options.contentType : SDP;
+  const sdp = offerIn(call, options.sdp);
+  if (lacksOffer(call, sdp)) return;
+  const body = sdp ?? options.body;
+  const type = sdp === undefined ? options.contentType : SDP;
   const reliable = isReliable(call, body !== undefined);
   // One reliable response at a time (RFC 3262 section 3).
   if (reliable && !mayFollow(call, (later, list) => sendProgress(call, status, options, later, list))) return;
@@ -95,7 +98,8 @@ export function answerTo(call: Call, status: number, parts: AnswerParts): SipMes
   if (parts.contact !== undefined) call.contact = parts.contact;
   const { flow } = call.server;
   const headers: Header[] = [];
-  if (status < 300) headers.push(['Contact', contactValue(call.contact, flow)]);
+  if (status < 300) headers.push(['Contact', ownContact(call, flow)]);
+  else headers.push(...warningOf(status));
   if (status >= 200) headers.push(...call.core.capabilities);
   if (parts.body !== undefined)
     headers.push(parts.type === SDP ? SESSION_TYPE : ['Content-Type', parts.type ?? 'text/plain']);
@@ -114,16 +118,18 @@ export function sendOk(
   out: EndpointOutput[],
 ): void {
   const transaction = call.server;
+  // The offer may have been withdrawn meanwhile, or its time have run out.
+  if (!transaction?.request) return;
   // A 2xx waits for the PRACK of early sound (RFC 3262 section 3).
   if (call.at === 'ringing' && !mayFollow(call, (later, list) => sendOk(call, sdp, parts, later, list))) return;
-  const seq = transaction?.request?.cseq.n ?? 0;
-  const timer = transaction?.request ? answerWithTimer(call, transaction.request, now) : [];
+  const seq = transaction.request.cseq.n;
+  const timer = answerWithTimer(call, transaction.request, now);
   const headers = [...(parts.headers ?? []), ...timer];
   // What was agreed by UPDATE since stands; the answer to the INVITE is old (RFC 6337 section 3.1.1).
   const body = call.at === 'ringing' && call.early?.changed === true ? undefined : sdp;
   const response = answerTo(call, 200, { ...parts, headers, body, type: SDP });
+  if (!response) return;
   call.described = body ?? call.described;
-  if (!transaction || !response) return;
   call.server = undefined;
   call.offerBy = NEVER;
   if (transaction.method === 'INVITE') {
@@ -131,7 +137,7 @@ export function sendOk(
       response,
       transaction,
       seq,
-      late: call.asked,
+      late: call.asked && (call.at !== 'ringing' || call.early === undefined),
       initial: call.at === 'ringing',
       resendAt: now + T1,
       gap: T1,
@@ -144,6 +150,8 @@ export function sendOk(
     call.repeatAt = NEVER;
   }
   call.core.transactions.reply(transaction, response, now, out);
+  // No ACK comes after which an offer of ours that waits could go.
+  if (transaction.method !== 'INVITE') tryReoffer(call, now, out);
   call.plan();
 }
 
@@ -193,7 +201,8 @@ export function acked(call: Call, message: SipMessage | undefined, now: number, 
 export function repeatOk(call: Call, now: number, out: EndpointOutput[]): void {
   const { unacked } = call;
   if (!unacked) return;
-  if (now >= unacked.endAt) {
+  if (now >= unacked.endAt && unacked.again === true) acked(call, undefined, now, out);
+  else if (now >= unacked.endAt) {
     ended(call, 'no-ack', out);
     byeAndForget(call, now, out);
   } else if (now >= unacked.resendAt) {

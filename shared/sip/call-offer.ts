@@ -1,12 +1,12 @@
 /** Changing a session: re-INVITE (RFC 3261 section 14) and UPDATE (RFC 3311), both roles, with glare. */
 import { NEVER } from '../kernel/machine.ts';
 import { retryWithCredentials } from './auth.ts';
-import { contactValue, type HeaderLine, SESSION_TYPE, sdpOf, tagged } from './build.ts';
+import { type HeaderLine, ownContact, proofOf, SESSION_TYPE, sdpOf, tagged } from './build.ts';
 import type { Call } from './call.ts';
 import { isUpdating } from './call-early.ts';
 import { byeAndForget, ended, refuse, refuseEarly, retryLater } from './call-end.ts';
-import { answerWithTimer, offerWithTimer, takeTimer } from './call-session.ts';
-import { type Dialog, dialogRequest, refreshTarget } from './dialog.ts';
+import { answerWithTimer, longerAgain, offerWithTimer, refreshLater, takeTimer } from './call-session.ts';
+import { type Dialog, dialogRequest, refreshTarget, renumber } from './dialog.ts';
 import type { Header } from './fields.ts';
 import { newResponse, type SipMessage } from './message.ts';
 import { TRY_TIME } from './timers.ts';
@@ -25,11 +25,11 @@ export const GLARE_LIMIT = 5;
 export const REOFFER_LIMIT = 180_000;
 
 /** The user wants another session description, or with an empty one an offer of the other side; while one is in flight the newest waits, and only it. */
-export function wishOffer(call: Call, sdp: string, now: number, out: EndpointOutput[]): void {
+export function wishOffer(call: Call, sdp: string, now: number, out: EndpointOutput[], refreshes = false): void {
   if (call.silent || call.at === 'over') return;
-  if (!call.reoffer) call.reoffer = { sdp, glares: 0, next: undefined };
+  if (!call.reoffer) call.reoffer = { sdp, glares: 0, next: undefined, refreshes };
   else if (call.client) call.reoffer.next = sdp;
-  else call.reoffer.sdp = sdp;
+  else Object.assign(call.reoffer, { sdp, refreshes });
   tryReoffer(call, now, out);
   call.plan();
 }
@@ -41,18 +41,15 @@ export function tryReoffer(call: Call, now: number, out: EndpointOutput[]): void
   if (call.client || call.server || call.unacked || call.owedAck || isUpdating(call)) return;
   if (call.retryAt !== NEVER && call.retryAt > now) return;
   call.retryAt = NEVER;
-  const headers: Header[] = [
-    ['Contact', contactValue(call.contact, call.flow)],
-    ...core.capabilities,
-    ...offerWithTimer(call),
-  ];
+  const headers: Header[] = [['Contact', ownContact(call, call.flow)], ...core.capabilities, ...offerWithTimer(call)];
   const asks = reoffer.sdp === '';
+  const before = call.described;
   if (!asks) {
     headers.push(SESSION_TYPE);
     call.described = reoffer.sdp;
   }
   const request = dialogRequest(dialog, 'INVITE', headers, reoffer.sdp);
-  call.client = core.transactions.start(request, call.flow, new Reinvite(call, asks), now, out);
+  call.client = core.transactions.start(request, call.flow, new Reinvite(call, asks, before), now, out);
   call.ringBy = now + REOFFER_LIMIT;
 }
 
@@ -64,10 +61,16 @@ class Reinvite implements ClientUser {
   #owes = false;
   #ack: string | undefined;
   #challenged = false;
+  #lengthened = false;
+  /** Credentials of the re-INVITE that was let through. */
+  #proof: readonly Header[] = [];
+  /** Our description that goes on to hold where the new one is refused. */
+  readonly #before: string | undefined;
 
-  constructor(call: Call, asks: boolean) {
+  constructor(call: Call, asks: boolean, before: string | undefined) {
     this.#call = call;
     this.#asks = asks;
+    this.#before = before;
   }
 
   onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -123,7 +126,7 @@ class Reinvite implements ClientUser {
 
   #acknowledge(dialog: Dialog, seq: number, answer: string | undefined, out: EndpointOutput[]): void {
     const { core, flow } = this.#call;
-    const headers: HeaderLine[] = answer === undefined ? [] : [['Content-Type', 'application/sdp']];
+    const headers = answer === undefined ? this.#proof : [...this.#proof, SESSION_TYPE];
     this.#ack = core.transactions.sendAck(dialogRequest(dialog, 'ACK', headers, answer, seq), flow, out);
   }
 
@@ -132,10 +135,14 @@ class Reinvite implements ClientUser {
     call.client = undefined;
     const { status } = message;
     const credentials = this.#challenged ? undefined : call.credentials;
-    const again = retryWithCredentials(call.core, transaction.request, message, credentials);
+    const { request } = transaction;
+    const proven = retryWithCredentials(call.core, request, message, credentials);
+    const again = proven ?? (this.#lengthened ? undefined : longerAgain(call, request, message));
     if (again && call.dialog) {
-      this.#challenged = true;
-      call.dialog.localSeq = again.cseq.n;
+      if (proven === undefined) this.#lengthened = true;
+      else this.#challenged = true;
+      this.#proof = proofOf(again);
+      renumber(call.dialog, again);
       call.client = call.core.transactions.start(again, call.flow, this, now, out);
     } else if (status === 491 && call.reoffer && call.reoffer.glares < GLARE_LIMIT) {
       call.reoffer.glares++;
@@ -153,9 +160,15 @@ class Reinvite implements ClientUser {
 
   #settle(ok: boolean, status: number, sdp: string | undefined, now: number, out: EndpointOutput[]): void {
     const call = this.#call;
-    const next = call.reoffer?.next;
-    call.reoffer = next === undefined ? undefined : { sdp: next, glares: 0, next: undefined };
-    out.push({ do: 'reoffered', call: call.handle, ok, status, ...(sdp !== undefined && { sdp }) });
+    const { next, refreshes } = call.reoffer ?? {};
+    call.reoffer = next === undefined ? undefined : { sdp: next, glares: 0, next: undefined, refreshes: false };
+    if (!ok) {
+      call.described = this.#before;
+      refreshLater(call, status, now);
+    }
+    // Of an offer that waits the user would take it for the outcome.
+    if (refreshes !== true || next === undefined)
+      out.push({ do: 'reoffered', call: call.handle, ok, status, ...(sdp !== undefined && { sdp }) });
     tryReoffer(call, now, out);
   }
 }
@@ -215,7 +228,7 @@ export function refreshOnly(
   now: number,
   out: EndpointOutput[],
 ): void {
-  const contact: HeaderLine = ['Contact', contactValue(call.contact, transaction.flow)];
+  const contact: HeaderLine = ['Contact', ownContact(call, transaction.flow)];
   // Before the call is answered no timer runs.
   const timer = call.at === 'ringing' ? [] : answerWithTimer(call, message, now);
   const response = tagged(message, 200, call.localTag, [contact, ...call.core.capabilities, ...timer]);

@@ -1,22 +1,29 @@
 /** Calls that we make: INVITE, forks, 2xx and its ACK (RFC 3261 section 13.2). */
 import { NEVER } from '../kernel/machine.ts';
 import { FORK_LIMIT } from './answered-invite.ts';
-import { retryWithCredentials } from './auth.ts';
-import { contactValue, SESSION_TYPE, SEVENTY_HOPS, sdpOf } from './build.ts';
-import { Call, type Core } from './call.ts';
+import { answerTo, retryWithCredentials } from './auth.ts';
+import { contactValue, proofOf, SESSION_TYPE, SEVENTY_HOPS, sdpOf } from './build.ts';
+import { Call, type Core, hopOf, leadOn } from './call.ts';
 import { byeAndForget, ended, refuseEarly, sendBye, sendCancel } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
 import { takeReliable } from './call-reliable.ts';
-import { offerWithTimer, takeTimer } from './call-session.ts';
-import { addRoutes, type Dialog, type DialogSeed, dialogOfResponse, dialogRequest } from './dialog.ts';
-import { type Field, makeField, oneLine, steadyField } from './fields.ts';
+import { longerAgain, offerWithTimer, takeTimer } from './call-session.ts';
+import {
+  addRoutes,
+  asRequestUri,
+  type Dialog,
+  type DialogSeed,
+  dialogOfResponse,
+  dialogRequest,
+  isSips,
+} from './dialog.ts';
+import { type Field, type Header, makeField, oneLine, steadyField } from './fields.ts';
 import { CALL_ID, headerKind, MAX_FORWARDS } from './headers.ts';
 import { SipMessage } from './message.ts';
 import { writeMultipart } from './multipart.ts';
 import { own } from './params.ts';
 import { parse } from './parse.ts';
 import { nameAt, placeOf } from './places.ts';
-import { neededInterval, offerTimer } from './session-timer.ts';
 import { TRY_TIME } from './timers.ts';
 import {
   type Acked,
@@ -47,7 +54,8 @@ export function startCall(
   call.described = options.sdp;
   const invite = inviteOf(core, { ...options, headers }, { callId, localTag });
   const seed = { callId, localTag, local: invite.header('From') ?? '', uri: invite.uri };
-  const user = new OutgoingInvite(call, seed, options.sdp !== undefined, options.trying === true);
+  const { trying = false, held = false } = options;
+  const user = new OutgoingInvite(call, seed, { offered: options.sdp !== undefined, trying, held });
   call.client = core.transactions.start(invite, flow, user, now, out);
   call.plan();
 }
@@ -63,9 +71,9 @@ function inviteOf(core: Core, options: InviteOptions, names: { callId: string; l
     makeField('To', options.to),
     makeField('Call-ID', names.callId),
     FIRST_INVITE,
-    makeField('Contact', contactValue(options.contact, options.flow)),
+    makeField('Contact', contactValue(options.contact, options.flow, isSips(options.uri))),
   ];
-  const uri = addRoutes(fields, options.route ?? [], options.uri);
+  const uri = addRoutes(fields, options.route ?? [], asRequestUri(options.uri));
   fields.push(...core.capabilities);
   for (const [name, value] of options.headers ?? []) {
     const field = makeField(name, value);
@@ -88,21 +96,26 @@ const FIRST_INVITE = steadyField('CSeq', '1 INVITE');
 const NOBODY: readonly Acked[] = [];
 
 /** Hears the responses to our first INVITE, also after the call is over: a late 2xx still wants ACK and BYE. */
-class OutgoingInvite implements ClientUser {
+export class OutgoingInvite implements ClientUser {
   readonly #call: Call;
   readonly #seed: DialogSeed;
   readonly #offered: boolean;
   readonly #trying: boolean;
+  readonly #held: boolean;
   /** ACKs of the 2xx, as sent, by To tag; undefined while the user owes the answer to a late offer. */
   #acks: readonly Acked[] = NOBODY;
-  #challenged = 0;
+  /** Credentials of the INVITE that was let through; undefined where nobody asked for any. */
+  #proof: readonly Header[] | undefined;
+  /** A nonce had grown stale. */
+  #renewed = false;
   #lengthened = false;
 
-  constructor(call: Call, seed: DialogSeed, offered: boolean, trying: boolean) {
-    this.#trying = trying;
+  constructor(call: Call, seed: DialogSeed, how: { offered: boolean; trying: boolean; held: boolean }) {
+    this.#trying = how.trying;
+    this.#held = how.held;
     this.#call = call;
     this.#seed = seed;
-    this.#offered = offered;
+    this.#offered = how.offered;
   }
 
   onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -167,7 +180,7 @@ class OutgoingInvite implements ClientUser {
       byeAndForget(call, now, out);
       return;
     }
-    this.#answered(dialog, message, now, out);
+    this.#answered(transaction, dialog, message, now, out);
   }
 
   /** The dialog of the first 2xx becomes the call's; other early dialogs end with it (section 13.2.2.4). */
@@ -182,11 +195,19 @@ class OutgoingInvite implements ClientUser {
     call.forks = undefined;
     call.client = undefined;
     call.ringBy = NEVER;
+    leadOn(call, dialog);
   }
 
-  #answered(dialog: Dialog, message: SipMessage, now: number, out: EndpointOutput[]): void {
+  #answered(
+    transaction: ClientTransaction,
+    dialog: Dialog,
+    message: SipMessage,
+    now: number,
+    out: EndpointOutput[],
+  ): void {
     const call = this.#call;
     const { early } = call;
+    call.owedPrack = undefined;
     // A reliable provisional response said it before, and an UPDATE may have changed it since (RFC 3262 section 5, RFC 3311).
     const isOld = early?.changed === true && early.tag === dialog.remoteTag;
     const sdp = (isOld ? undefined : sdpOf(message)) ?? dialog.said;
@@ -194,18 +215,23 @@ class OutgoingInvite implements ClientUser {
     const seq = message.cseq.n;
     if (early !== undefined && early.tag !== dialog.remoteTag) refuseEarly(call, 481, now, out);
     takeTimer(call, message, now);
-    if (this.#offered || sdp === undefined) {
+    // An INVITE without an offer may have got one before, and its PRACK the answer.
+    const isDone = this.#offered || sdp === undefined || early?.tag === dialog.remoteTag;
+    if (isDone && !this.#held) {
       this.#ack(dialog, undefined, out, seq);
       call.at = 'confirmed';
     } else {
+      call.held = isDone ? seq : undefined;
       call.at = 'answered';
       call.offerBy = now + TRY_TIME;
       this.#acks = [...this.#acks, { tag: dialog.remoteTag, ack: undefined }];
       call.owedAck = (answer, when, list) => {
         this.#ack(dialog, answer, list, seq);
         call.owedAck = undefined;
+        call.held = undefined;
         call.offerBy = NEVER;
         call.at = 'confirmed';
+        call.core.transactions.lessen(transaction, when);
         tryReoffer(call, when, list);
       };
     }
@@ -213,23 +239,31 @@ class OutgoingInvite implements ClientUser {
     tryReoffer(call, now, out);
   }
 
-  #ack(dialog: Dialog, answer: string | undefined, out: EndpointOutput[], seq?: number): void {
-    const { core, flow } = this.#call;
-    const acked = acknowledge(core, dialog, flow, out, answer, seq);
+  #ack(
+    dialog: Dialog,
+    answer: string | undefined,
+    out: EndpointOutput[],
+    seq?: number,
+    flow: Flow = this.#call.flow,
+  ): void {
+    const { core } = this.#call;
+    const acked = acknowledge(core, dialog, { flow, proof: this.#proof }, out, answer, seq);
     this.#acks = this.#acks.length === 0 ? [acked] : [...this.#acks.filter(({ tag }) => tag !== acked.tag), acked];
   }
 
   /** A 2xx of another fork: acknowledged, then ended. */
   #refuseFork(transaction: ClientTransaction, dialog: Dialog, now: number, out: EndpointOutput[]): void {
-    this.#ack(dialog, undefined, out);
-    const over = { flow: transaction.flow, headers: this.#call.farewell, credentials: this.#call.credentials };
-    sendBye(this.#call.core, dialog, over, now, out);
+    const { core, farewell: headers, credentials } = this.#call;
+    const flow = hopOf(core, dialog, transaction.flow);
+    this.#ack(dialog, undefined, out, undefined, flow);
+    sendBye(core, dialog, { flow, headers, credentials }, now, out);
   }
 
-  answered(): { readonly acked: Acked; readonly user: LateUser } | undefined {
+  answered(): { readonly acked: Acked; readonly user: LateUser; readonly flow: Flow } | undefined {
     const [acked, further] = this.#acks;
     if (acked?.ack === undefined || further !== undefined) return undefined;
-    return { acked, user: new Latecomers(this.#call.core, this.#call.credentials) };
+    const { core, credentials, flow } = this.#call;
+    return { acked, flow, user: new Latecomers(core, credentials) };
   }
 
   #failure(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void {
@@ -239,7 +273,7 @@ class OutgoingInvite implements ClientUser {
       this.#end(message.status, now, out, message);
       return;
     }
-    this.#challenged++;
+    this.#proof = proofOf(again);
     call.at = 'calling';
     call.dialog = undefined;
     call.forks = undefined;
@@ -249,21 +283,19 @@ class OutgoingInvite implements ClientUser {
   /** Our session interval was too short for the other side (422, RFC 4028 section 7.4): once more with what it needs. */
   #longer(transaction: ClientTransaction, message: SipMessage): SipMessage | undefined {
     const { request } = transaction;
-    const needed = message.status === 422 && !this.#lengthened ? neededInterval(message) : undefined;
-    if (needed === undefined || request === undefined) return undefined;
-    this.#lengthened = true;
-    const again = request.clone();
-    again.remove('Via');
-    for (const [name, value] of offerTimer(needed, undefined, needed)) again.set(name, value);
-    again.set('CSeq', `${request.cseq.n + 1} INVITE`);
+    const again = this.#lengthened ? undefined : longerAgain(this.#call, request, message);
+    this.#lengthened ||= again !== undefined;
     return again;
   }
 
-  /** A challenge is answered once, and once more where only the nonce had grown stale. */
-  #retry(transaction: ClientTransaction, message: SipMessage): SipMessage | undefined {
+  /** A server's and a proxy's challenge are answered once each (section 22.3), and once more where only a nonce had grown stale. */
+  #retry({ request }: ClientTransaction, message: SipMessage): SipMessage | undefined {
     const { core, credentials } = this.#call;
-    if (this.#challenged > 0 && !(this.#challenged === 1 && isStale(message))) return undefined;
-    return retryWithCredentials(core, transaction.request, message, credentials);
+    const again = retryWithCredentials(core, request, message, credentials);
+    if (again === undefined || request?.header(answerTo(message.status)) === undefined) return again;
+    if (this.#renewed || !isStale(message)) return undefined;
+    this.#renewed = true;
+    return again;
   }
 
   #end(status: number, now: number, out: EndpointOutput[], message?: SipMessage): void {
@@ -280,12 +312,13 @@ class OutgoingInvite implements ClientUser {
 function acknowledge(
   core: Core,
   dialog: Dialog,
-  flow: Flow,
+  { flow, proof = [] }: { readonly flow: Flow; readonly proof: readonly Header[] | undefined },
   out: EndpointOutput[],
   answer?: string,
   seq = dialog.localSeq,
 ): Acked {
-  const ack = dialogRequest(dialog, 'ACK', answer === undefined ? [] : [SESSION_TYPE], answer, seq);
+  const headers = answer === undefined ? proof : [...proof, SESSION_TYPE];
+  const ack = dialogRequest(dialog, 'ACK', headers, answer, seq);
   return { tag: own(dialog.remoteTag), ack: core.transactions.sendAck(ack, flow, out) };
 }
 
@@ -303,7 +336,7 @@ class Latecomers implements LateUser {
     const { message: sent } = parse(first);
     const { callId = '', fromTag: localTag = '', uri = '' } = sent ?? {};
     const dialog = dialogOfResponse({ callId, localTag, local: sent?.header('From') ?? '', uri }, message);
-    const acked = acknowledge(this.#core, dialog, flow, out);
+    const acked = acknowledge(this.#core, dialog, { flow, proof: proofOf(sent) }, out);
     sendBye(this.#core, dialog, { flow, headers: [], credentials: this.#credentials }, now, out);
     return acked;
   }

@@ -8,6 +8,7 @@ import type { Dialog } from './dialog.ts';
 import type { DigestHash } from './digest.ts';
 import type { Field } from './fields.ts';
 import type { SipMessage } from './message.ts';
+import { type Follows, nextHop } from './next-hop.ts';
 import { nameAt, Places, placeOf } from './places.ts';
 import type { Tokens } from './tokens.ts';
 import type { ClientTransaction, Failure, ServerTransaction, ServerUser } from './transaction.ts';
@@ -30,9 +31,13 @@ export interface Core {
   readonly quiet: ((message: SipMessage, flow: Flow) => boolean) | undefined;
   readonly stray: ((message: SipMessage, flow: Flow, text: string) => boolean) | undefined;
   readonly elsewhere: ((message: SipMessage, flow: Flow, text: string) => boolean) | undefined;
+  readonly forgotten: ((flow: Flow) => boolean) | undefined;
+  readonly follows: Follows | undefined;
   readonly limits: EndpointLimits;
   /** Allow and Supported, on messages that make or refresh a dialog. */
   readonly capabilities: readonly Field[];
+  /** Supported, on every other request but ACK (RFC 4028 section 7.1). */
+  readonly supported: readonly HeaderLine[];
   readonly hash: DigestHash;
   /** Seconds between refreshes of a call (RFC 4028); undefined: no session timers. */
   readonly sessionExpires: number | undefined;
@@ -86,6 +91,8 @@ export interface Unpracked {
   readonly rseq: number;
   readonly seq: number;
   readonly response: SipMessage;
+  /** Our offer stands in it, and its PRACK brings the answer (section 5). */
+  readonly offers: boolean;
   resendAt: number;
   gap: number;
   readonly endAt: number;
@@ -99,15 +106,15 @@ export interface ReliableState {
   readonly waiting: ((now: number, out: EndpointOutput[]) => void)[];
 }
 
-/** The session of an early dialog whose first offer was answered by a reliable provisional response (RFC 3262 section 5). */
+/** The session of an early dialog whose first offer was answered by a reliable provisional response, or by its PRACK (RFC 3262 section 5). */
 export interface EarlySession {
   /** The other end's tag: of several forks the one that answered first. */
   readonly tag: string;
   /** The other end knows UPDATE. */
   readonly takesUpdate: boolean;
-  /** An UPDATE changed it: what a later response to the INVITE says of it is old. */
+  /** A later response to the INVITE has nothing to say of it, or what it says is old: the answer came by PRACK, or an offer changed it. */
   changed: boolean;
-  /** The other side's UPDATE, and ours, without a final response. */
+  /** The other side's UPDATE or PRACK with an offer, and our UPDATE, without a final response. */
   server: ServerTransaction | undefined;
   client: ClientTransaction | undefined;
 }
@@ -134,6 +141,8 @@ export interface Unacked {
   /** The ACK carries the answer to the offer in our 2xx. */
   readonly late: boolean;
   readonly initial: boolean;
+  /** An earlier process sent it too: its ACK may have come there. */
+  readonly again?: true;
   resendAt: number;
   gap: number;
   readonly endAt: number;
@@ -147,6 +156,8 @@ export interface Reoffer {
   glares: number;
   /** A newer wish that came while this one was in flight; it goes next. */
   next: string | undefined;
+  /** Not a wish of the user: it keeps the session alive (RFC 4028). */
+  refreshes: boolean;
 }
 
 export class Call implements Timed, OnFlow, ServerUser {
@@ -173,6 +184,10 @@ export class Call implements Timed, OnFlow, ServerUser {
   unacked: Unacked | undefined;
   /** Sends the ACK of an outgoing call whose 2xx brought the offer. */
   owedAck: ((sdp: string | undefined, now: number, out: EndpointOutput[]) => void) | undefined;
+  /** Number of our INVITE that was `held`, and whose mere ACK it owes. */
+  held: number | undefined;
+  /** Restored: the ACK of its INVITE of that number may be missing. */
+  mayOwe: { readonly seq: number; readonly until: number } | undefined;
   reoffer: Reoffer | undefined;
   /** Deadlines: retry after 491, give up ringing or a re-INVITE of ours, repeat a provisional response, answer an offer, find a new flow. */
   retryAt = NEVER;
@@ -184,9 +199,13 @@ export class Call implements Timed, OnFlow, ServerUser {
   refreshAt = NEVER;
   expireAt = NEVER;
   session: SessionTimer | undefined;
+  /** The least interval that the other side has asked for (Min-SE of a 422), seconds. */
+  least: number | undefined;
   /** Our last description, to refresh with. */
   described: string | undefined;
   rel: ReliableState | undefined;
+  /** Sends the PRACK of a reliable response that brought the offer for which our INVITE asked. */
+  owedPrack: ((sdp: string, now: number, out: EndpointOutput[]) => void) | undefined;
   early: EarlySession | undefined;
   readonly handle: CallHandle;
   /** Where it lies among the calls of its endpoint; handle and tag end in it. */
@@ -215,9 +234,16 @@ export class Call implements Timed, OnFlow, ServerUser {
     const resendAt = this.unacked?.resendAt ?? NEVER;
     const endAt = this.unacked?.endAt ?? NEVER;
     const { retryAt, ringBy, repeatAt, offerBy, flowBy, refreshAt, expireAt } = this;
-    const waits = this.rel?.unpracked;
-    const prackAt = waits === undefined ? NEVER : Math.min(waits.resendAt, waits.endAt);
+    const prackAt = this.#prackAt();
     return Math.min(resendAt, endAt, retryAt, ringBy, repeatAt, offerBy, flowBy, refreshAt, expireAt, prackAt);
+  }
+
+  /** When a reliable response is to be repeated or given up, or what waited for its PRACK may go. */
+  #prackAt(): number {
+    const { rel } = this;
+    if (rel === undefined) return NEVER;
+    if (rel.unpracked !== undefined) return Math.min(rel.unpracked.resendAt, rel.unpracked.endAt);
+    return rel.waiting.length > 0 && this.early?.server === undefined ? 0 : NEVER;
   }
 
   tick(now: number, out: EndpointOutput[]): void {
@@ -250,6 +276,7 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.core.transactions.unhang(this.flow, this);
     this.unacked = undefined;
     this.owedAck = undefined;
+    this.owedPrack = undefined;
     this.reoffer = undefined;
     // Its transactions outlive it by half a minute, and what it knew holds the texts of whole messages.
     this.dialog = undefined;
@@ -266,6 +293,16 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.flowBy = NEVER;
     this.core.transactions.hang(flow, this);
   }
+}
+
+/** The flow that requests of this dialog take, whose INVITE took that one. */
+export const hopOf = ({ follows }: Core, dialog: Dialog, flow: Flow): Flow =>
+  (follows && nextHop(dialog, flow, follows)) ?? flow;
+
+/** From now on the call's requests go where its dialog leads. */
+export function leadOn(call: Call, dialog: Dialog): void {
+  const to = hopOf(call.core, dialog, call.flow);
+  if (to !== call.flow) call.moveTo(to);
 }
 
 export interface CallStart {

@@ -18,6 +18,9 @@ export interface Abilities {
   readonly backToBack: boolean;
 }
 
+/** RFC 4475 section 3.3.15. */
+const NO_FORM: HeaderLine = ['Warning', '399 hl "No answer in the formats of Accept"'];
+
 /** Bodies that an INVITE or UPDATE may carry. */
 const SESSION_BODY = 'application/sdp';
 
@@ -33,9 +36,8 @@ export function check(message: SipMessage, abilities: Abilities): Refusal | unde
 
 function checkMethod(message: SipMessage, abilities: Abilities): Refusal | undefined {
   if (abilities.allow.includes(message.method)) return undefined;
-  // One that is known but not served gets 405 and not 501.
-  if (!isMethod(message.method)) return { status: 501, headers: [] };
-  return { status: 405, headers: [['Allow', abilities.allow.join(', ')]] };
+  // One that is known but not served gets 405 and not 501; either way it is told what is served (RFC 4475 section 3.1.1.2).
+  return { status: isMethod(message.method) ? 405 : 501, headers: [['Allow', abilities.allow.join(', ')]] };
 }
 
 function checkUri(message: SipMessage): Refusal | undefined {
@@ -68,7 +70,7 @@ function checkRest(message: SipMessage, abilities: Abilities): Refusal | undefin
   ) {
     return { status: 483, headers: [] };
   }
-  if (message.method === 'INVITE' && !acceptsDescription(message)) return { status: 406, headers: [] };
+  if (message.method === 'INVITE' && !acceptsDescription(message)) return { status: 406, headers: [NO_FORM] };
   // Nobody here has asked for a package, and one that is passed on without its name means something else (RFC 6086 section 4.2.2).
   if (message.method === 'INFO' && message.header('Info-Package') !== undefined)
     return { status: 469, headers: [['Recv-Info', '']] };

@@ -51,7 +51,7 @@ export function dialogOfResponse(seed: DialogSeed, response: SipMessage): Dialog
     routeSet: response.headerAll('Record-Route').reverse(),
     localSeq: response.cseq.n,
     remoteSeq: -1,
-    secure: isSecure(seed.uri),
+    secure: isSips(seed.uri),
   };
 }
 
@@ -67,11 +67,21 @@ export function dialogOfInvite(invite: SipMessage, localTag: string): Dialog {
     routeSet: invite.headerAll('Record-Route'),
     localSeq: 0,
     remoteSeq: invite.cseq.n,
-    secure: isSecure(invite.uri),
+    secure: wantsSips(invite),
   };
 }
 
-const isSecure = (uri: string): boolean => uri.slice(0, 5).toLowerCase() === 'sips:';
+/** True for a URI that is to be reached over TLS all along (RFC 3261 section 19.1). */
+export const isSips = (uri: string): boolean => uri.slice(0, 5).toLowerCase() === 'sips:';
+
+/** What an INVITE asks its answer's Contact to be (section 12.1.1): SIPS where it asks for one, or came by one. */
+function wantsSips(invite: SipMessage): boolean {
+  if (isSips(invite.uri)) return true;
+  const named = invite.header('Record-Route') ?? invite.header('Contact') ?? '';
+  if (!/sips:/i.test(named)) return false;
+  const [top] = invite.headerAll('Record-Route');
+  return isSips((top === undefined ? invite.contacts[0]?.uri : parseNameAddr(top)?.uri) ?? '');
+}
 
 /** The URI of the one Contact, if it has one that requests can be sent to. */
 function targetOf(message: SipMessage): string | undefined {
@@ -94,8 +104,16 @@ function callerUri(invite: SipMessage): string {
 function asTarget(text: string | undefined): string | undefined {
   const uri = text === undefined ? undefined : parseUri(text);
   if (text === undefined || (uri?.scheme !== 'sip' && uri?.scheme !== 'sips')) return undefined;
-  // A user may hold a question mark.
-  return uri.headers === undefined ? text : text.slice(0, text.indexOf('?', text.indexOf('@') + 1));
+  return asRequestUri(text);
+}
+
+/** A URI as a Request-URI: without the headers and the method that it would have a request carry (section 19.1.5). */
+export function asRequestUri(text: string): string {
+  if (!text.includes('?') && !/;method=/i.test(text)) return text;
+  const uri = parseUri(text);
+  if (uri === undefined || !(uri.headers !== undefined || uri.params.has('method'))) return text;
+  uri.params.delete('method');
+  return writeUri({ ...uri, headers: undefined });
 }
 
 /** Takes the new target of a target refresh (section 12.2.1.2 and 12.2.2). */
@@ -126,6 +144,12 @@ export function dialogRequest(
   const uri = addRoutes(fields, dialog.routeSet, dialog.remoteTarget);
   for (const header of headers) fields.push(asField(header));
   return new SipMessage('request', oneLine(method), uri, 0, '', fields, body ?? '');
+}
+
+/** A request of the dialog that is sent again takes the next number: others may have gone out since. */
+export function renumber(dialog: Dialog, request: SipMessage): void {
+  dialog.localSeq++;
+  request.set('CSeq', `${dialog.localSeq} ${request.method}`);
 }
 
 /** Appends Route lines and gives the Request-URI (sections 8.1.1.1 and 12.2.1.1). */

@@ -85,6 +85,18 @@ describe('challenge and answer', () => {
     expect(header === undefined ? undefined : parseCredentials(header)?.algorithm).toBe(algorithm);
   });
 
+  it('the client takes the first of two that are alike', () => {
+    const two = ['one', 'two'].flatMap((name) => challenge({ realm: 'home.example', nonce: name }));
+    for (const values of [two, two.filter((one) => one.includes('MD5'))])
+      expect(parseCredentials(authorize(values, asked) ?? '')?.nonce).toBe('one');
+  });
+
+  it('counts in hexadecimal (RFC 7616 section 3.4)', () => {
+    const value = authorize(challenges, { ...asked, nc: 255 }) ?? '';
+    expect(parseCredentials(value)?.nc).toBe('000000ff');
+    expect(value).toContain('nc=000000ff');
+  });
+
   it('the client answers a server without qop as RFC 2069 has it', () => {
     const value = authorize('Digest realm="home.example", nonce="n"', asked);
     const expected = hash('MD5', `${alice.ha1.md5}:n:${hash('MD5', 'REGISTER:sip:home.example')}`);
@@ -153,6 +165,7 @@ describe('parseCredentials', () => {
     });
     expect(parseCredentials(header({ algorithm: undefined }))?.algorithm).toBe('MD5');
     expect(parseCredentials(header({ qop: '"auth"' }))?.qop).toBe('auth');
+    for (const nc of ['01234567', '89abcdef', 'ABCDEF09']) expect(parseCredentials(header({ nc }))?.nc).toBe(nc);
   });
 
   it.each([

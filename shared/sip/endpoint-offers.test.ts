@@ -307,6 +307,7 @@ describe('other requests in a dialog', () => {
     );
     duo.run(100);
     expect(duo.b.last('in-dialog')).toMatchObject({ call: theirs, message: { method, body: 'Signal=5' } });
+    expect(duo.b.last('in-dialog').message.contacts).toHaveLength(method === 'REFER' || method === 'NOTIFY' ? 1 : 0);
     expect(duo.a.last('response')).toMatchObject({ transaction: handle, message: { status: 200 } });
     hangup(duo.a, mine);
   });

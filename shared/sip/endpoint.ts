@@ -8,6 +8,7 @@ import { hangup } from './call-end.ts';
 import { rejectCall, senderKnown, sendOk, sendProgress } from './call-in.ts';
 import { refuseOffer, wishOffer } from './call-offer.ts';
 import { refuseLateOffer, startCall } from './call-out.ts';
+import { acknowledgeAgain, answerAgain, owesAck, pendingOf, resumeCall } from './call-resume.ts';
 import { runTimer } from './call-session.ts';
 import type { Abilities, Refusal } from './checks.ts';
 import { dialogFromSnapshot, dialogToSnapshot } from './dialog.ts';
@@ -15,6 +16,7 @@ import type { DigestHash } from './digest.ts';
 import { steadyField } from './fields.ts';
 import { Inbound } from './inbound.ts';
 import type { SipMessage } from './message.ts';
+import type { Follows } from './next-hop.ts';
 import { PlainRequests } from './plain-requests.ts';
 import { Tokens } from './tokens.ts';
 import { Transactions } from './transactions.ts';
@@ -25,6 +27,7 @@ import type {
   EndpointOutput,
   Flow,
   InviteOptions,
+  PendingInvite,
   ReplyOptions,
   SipEndpoint,
   TransactionHandle,
@@ -63,6 +66,16 @@ export interface EndpointOptions {
   readonly stray?: (message: SipMessage, flow: Flow, text: string) => boolean;
   /** Asked about a request that begins something, and a CANCEL, before anything is kept of it. True: another process serves it. */
   readonly elsewhere?: (message: SipMessage, flow: Flow, text: string) => boolean;
+  /**
+   * Asked of a flow on which a 2xx to an INVITE came that nobody knows. True: whoever sent it may have been called by an earlier process,
+   * and is told that the call is over (RFC 3261 section 13.2.2.4: ACK, then BYE). Default: it is dropped.
+   */
+  readonly forgotten?: (flow: Flow) => boolean;
+  /**
+   * Asked about calls over UDP whose dialog leads elsewhere than where its INVITE came from or went to. True: their requests go there (RFC
+   * 3261 section 12.2.1.1). Default: never, for what a phone behind a NAT says of itself leads nowhere.
+   */
+  readonly follows?: Follows;
   readonly limits?: Partial<EndpointLimits>;
 }
 
@@ -103,7 +116,8 @@ export class Endpoint implements SipEndpoint {
       backToBack: options.backToBack ?? false,
     };
     const capabilities = [steadyField('Allow', abilities.allow.join(', '))];
-    if (abilities.supported.length > 0) capabilities.push(steadyField('Supported', abilities.supported.join(', ')));
+    const supports: HeaderLine[] = supported.length > 0 ? [['Supported', supported.join(', ')]] : [];
+    for (const [name, value] of supports) capabilities.push(steadyField(name, value));
     const tokens = new Tokens(options.random, options.mark);
     this.#core = {
       transactions: new Transactions(tokens),
@@ -113,8 +127,11 @@ export class Endpoint implements SipEndpoint {
       quiet: options.quiet,
       stray: options.stray,
       elsewhere: options.elsewhere,
+      forgotten: options.forgotten,
+      follows: options.follows,
       limits: { ...ENDPOINT_LIMITS, ...options.limits },
       capabilities,
+      supported: supports,
       hash: options.hash,
       sessionExpires,
       reliable,
@@ -227,13 +244,15 @@ export class Endpoint implements SipEndpoint {
   acceptOffer(call: CallHandle, sdp: string, now: number, out: EndpointOutput[]): void {
     const found = this.#core.calls.get(call);
     if (found && acceptEarly(found, sdp, now, out)) return;
-    if (found?.owedAck) found.owedAck(sdp, now, out);
+    if (found?.owedPrack) found.owedPrack(sdp, now, out);
+    else if (found?.owedAck) found.owedAck(sdp, now, out);
     else if (found?.at === 'confirmed') sendOk(found, sdp, {}, now, out);
   }
 
   refuseOffer(call: CallHandle, status: number, now: number, out: EndpointOutput[]): void {
     const found = this.#core.calls.get(call);
-    if (found?.owedAck) refuseLateOffer(found, now, out);
+    if (found?.owedPrack) hangup(found, [], now, out);
+    else if (found?.owedAck) refuseLateOffer(found, now, out);
     else if (found) refuseOffer(found, status, now, out);
   }
 
@@ -260,14 +279,18 @@ export class Endpoint implements SipEndpoint {
 
   probe(call: CallHandle, now: number, out: EndpointOutput[]): void {
     const found = this.#core.calls.get(call);
+    if (found?.mayOwe !== undefined && found.mayOwe.until > now) acknowledgeAgain(found, found.mayOwe.seq, out);
     if (found?.at === 'confirmed') this.#plain.sendInDialog(found, 'OPTIONS', {}, now, out);
   }
 
   snapshot(call: CallHandle): CallSnapshot | undefined {
     const found = this.#core.calls.get(call);
-    if (!found?.dialog || (found.at !== 'confirmed' && found.at !== 'answered')) return undefined;
+    if (!found?.dialog) return undefined;
+    const isUp = found.at === 'confirmed' || found.at === 'answered';
+    if (!isUp && (found.outgoing || found.at !== 'ringing')) return undefined;
     const { session, described } = found;
-    const snapshot = dialogToSnapshot(found.dialog, found.outgoing, found.contact);
+    const plain = dialogToSnapshot(found.dialog, found.outgoing, found.contact);
+    const snapshot = found.held === undefined ? plain : { ...plain, unconfirmed: found.held };
     if (session === undefined) return snapshot;
     return {
       ...snapshot,
@@ -281,12 +304,38 @@ export class Endpoint implements SipEndpoint {
     const call = new Call(this.#core, { handle, outgoing, at: 'confirmed', flow, contact, callId, localTag });
     call.dialog = dialogFromSnapshot(snapshot);
     call.dialog.localSeq += RESTORE_GAP;
+    if (snapshot.unconfirmed !== undefined && now !== undefined) owesAck(call, snapshot.unconfirmed, now);
     if (snapshot.session !== undefined && now !== undefined) {
       call.described = snapshot.session.described;
       runTimer(call, snapshot.session, now);
       call.plan();
     }
     return handle;
+  }
+
+  confirm(call: CallHandle, now: number, out: EndpointOutput[]): void {
+    const found = this.#core.calls.get(call);
+    if (found?.held !== undefined) found.owedAck?.(undefined, now, out);
+  }
+
+  pending(call: CallHandle): PendingInvite | undefined {
+    const found = this.#core.calls.get(call);
+    return found && pendingOf(found);
+  }
+
+  resume(pending: PendingInvite, flow: Flow, now: number): CallHandle | undefined {
+    return resumeCall(this.#core, pending, flow, now)?.handle;
+  }
+
+  answerAgain(
+    call: CallHandle,
+    sdp: string,
+    options: { readonly contact: string; readonly repeat: boolean },
+    now: number,
+    out: EndpointOutput[],
+  ): void {
+    const found = this.#core.calls.get(call);
+    if (found) answerAgain(found, sdp, options, now, out);
   }
 
   dialogId(

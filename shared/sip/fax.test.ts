@@ -72,6 +72,7 @@ describe('the other end', () => {
     const both = described(...AUDIO, ...IMAGE);
     expect(readEnd(both, fax)).toMatchObject({ address: { host: '198.51.100.1', port: 6002 }, opaque: true });
     expect(readEnd(both, undefined)).toMatchObject({ address: { port: 6000 }, codec: 'PCMA' });
+    expect(readEnd(both.replace(/c=IN IP4 [0-9.]+/g, 'c=IN IP6 2001:DB8::0:5'), fax)?.address.host).toBe('2001:db8::5');
     expect(readEnd(audio, fax)).not.toHaveProperty('opaque');
     expect(readEnd(fax, undefined)).toBeUndefined();
   });

@@ -2,6 +2,7 @@
  * Fax in real time: T.38 over UDPTL, an image stream that takes the place of a call's audio (ITU-T T.38 Annex D, RFC 3362, RFC 3264
  * section 8.3.3). We carry its datagrams as they are, so what the two ends say of their abilities is told on word for word.
  */
+import { plainAddress } from '../kernel/address.ts';
 import { type LocalMedia, makeAnswer, makeOffer, type RemoteMedia, readRemote } from './offer-answer.ts';
 import { MediaDescription, parseSdp, type SessionDescription, writeSdp } from './sdp.ts';
 
@@ -63,7 +64,7 @@ export function readEnd(sdp: string, like: string | undefined): RemoteEnd | unde
   if (session === undefined || image === undefined) return readRemote(sdp);
   const host = session.connectionOf(image);
   if (host === undefined || !/^[0-9a-fA-F:.]{2,45}$/.test(host)) return undefined;
-  const address = { host, port: image.port };
+  const address = { host: plainAddress(host), port: image.port };
   return { address, codec: 'PCMU', payloadType: 0, sends: true, receives: true, opaque: true };
 }
 

@@ -3,6 +3,7 @@ import { responseFlow, stampVia, statelessTag, tagged } from './build.ts';
 import { Call, type Core } from './call.ts';
 import { callHooks, dialogFor, serveInDialog } from './call-dialog.ts';
 import { cancelled, takeCall } from './call-in.ts';
+import { isSuccess, lateSuccess } from './call-resume.ts';
 import { check, type Refusal } from './checks.ts';
 import type { SipMessage } from './message.ts';
 import { MESSAGE_LIMIT, parse } from './parse.ts';
@@ -13,6 +14,9 @@ import { isCopy } from './transactions.ts';
 import type { EndpointOutput, Flow } from './types.ts';
 import { validate } from './validate.ts';
 import { write } from './write.ts';
+
+/** Outside a dialog these mean nothing (RFC 3261 sections 15.1.2 and 8.2.1, RFC 3311 section 5.2, RFC 3262 section 3). */
+const IN_DIALOG: ReadonlySet<string> = new Set(['BYE', 'UPDATE', 'INFO', 'PRACK']);
 
 export class Inbound {
   readonly #core: Core;
@@ -29,10 +33,18 @@ export class Inbound {
     const { message } = parsed;
     if (!message) return;
     if (message.kind === 'response') {
-      if (!fault && !this.#core.transactions.response(message, now, out)) this.#core.stray?.(message, flow, text);
+      if (!fault && !this.#core.transactions.response(message, now, out)) this.#stray(message, flow, text, now, out);
     } else if (fault) {
       this.#refuseUnserved(message, flow, { status: fault.status, headers: [] }, out, fault.reason);
     } else this.#request(message, text, flow, now, out);
+  }
+
+  /** A response without its transaction: only a 2xx to an INVITE matters, for its sender believes that it is in a call. */
+  #stray(message: SipMessage, flow: Flow, text: string, now: number, out: EndpointOutput[]): void {
+    const core = this.#core;
+    if (isSuccess(message) && lateSuccess(core, message, flow, false, now, out)) return;
+    if (core.stray?.(message, flow, text) === true || !isSuccess(message)) return;
+    if (core.forgotten?.(flow) === true) lateSuccess(core, message, flow, true, now, out);
   }
 
   #request(message: SipMessage, text: string, flow: Flow, now: number, out: EndpointOutput[]): void {
@@ -102,9 +114,7 @@ export class Inbound {
     if (timed && this.#core.sessionExpires !== undefined && tooShort(message)) {
       return { status: 422, headers: [['Min-SE', String(MIN_SE)]] };
     }
-    // Outside a dialog these mean nothing (sections 15.1.2 and 8.2.1, RFC 3311 section 5.2).
-    const needsDialog = message.method === 'BYE' || message.method === 'UPDATE' || message.method === 'INFO';
-    return needsDialog && !inDialog ? { status: 481, headers: [] } : undefined;
+    return !inDialog && IN_DIALOG.has(message.method) ? { status: 481, headers: [] } : undefined;
   }
 
   /** What speaks against a request that is to be kept: it came along another way already, or there are too many. */
@@ -183,12 +193,13 @@ export class Inbound {
     return true;
   }
 
-  /** Section 9.2: answered by itself; 481 where there is no INVITE that it could mean. */
+  /** Section 9.2: answered by itself; 481 where there is no request that it could mean. Any but an INVITE goes on. */
   #cancel(message: SipMessage, place: ServerPlace, now: number, out: EndpointOutput[]): void {
     const { transactions } = this.#core;
     // The pending INVITE that it means (section 9.2).
     const invite = transactions.find(message, 'INVITE');
-    const isOver = invite === undefined && transactions.isSettled(message, 'INVITE', 0, now, out);
+    const isOver =
+      invite === undefined && (transactions.isSettled(message, 'INVITE', 0, now, out) || transactions.serves(message));
     const transaction = transactions.open(message, !message.hasToTag, place, now);
     const call = invite?.user instanceof Call ? invite.user : undefined;
     const tag = call?.localTag ?? this.#core.tokens.next(8);

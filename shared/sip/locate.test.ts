@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answerFrom, type ZoneRecord } from '#test/support/dns-zone.ts';
-import { type DnsType, readAnswer, writeQuestion } from './dns-message.ts';
+import { type DnsAnswer, type DnsType, readAnswer, writeQuestion } from './dns-message.ts';
 import { type Hop, type LocateOptions, locate, ordered } from './locate.ts';
 import { parseUri } from './uri.ts';
 
@@ -35,6 +35,20 @@ const ZONE: Readonly<Record<string, readonly ZoneRecord[]>> = {
   '_sip._tcp.srv.example': [{ type: 'SRV', data: '0 0 5062 a.example.com' }],
   'away.example': [{ type: 'A', data: '192.0.2.7' }],
   '_sip._udp.away.example': [{ type: 'SRV', data: '0 0 0 .' }],
+  'other.example': [
+    { type: 'NAPTR', data: '10 50 u E2U+mailto !.*!mailto:x@y! .' },
+    { type: 'A', data: '192.0.2.10' },
+  ],
+  'sctp.example': [
+    { type: 'NAPTR', data: '10 50 s SIP+D2S _sip._sctp.sctp.example' },
+    { type: 'A', data: '192.0.2.11' },
+  ],
+  'half.example': [
+    { type: 'NAPTR', data: '10 50 s SIP+D2T _sip._tcp.half.example' },
+    { type: 'A', data: '192.0.2.12' },
+  ],
+  'two.example': [{ type: 'A', data: '192.0.2.13' }],
+  '_sip._udp.two.example': [{ type: 'SRV', data: '0 0 5080 a.example.com' }],
 };
 
 const lookup: LocateOptions['lookup'] = async (name, type) => {
@@ -43,6 +57,9 @@ const lookup: LocateOptions['lookup'] = async (name, type) => {
   if (answer === undefined) throw new Error(`no answer for ${type} ${name}`);
   return answer;
 };
+
+const FAILED: DnsAnswer = { outcome: 'failed', records: [], ttl: 0 };
+const V4 = 'udp 192.0.2.5 5060';
 
 async function find(text: string, more: Partial<LocateOptions> = {}): Promise<string[]> {
   const uri = parseUri(text);
@@ -81,6 +98,37 @@ describe('the servers of a URI (RFC 3263 section 4)', () => {
     ['a transport that nobody speaks', 'sip:x@example.com;transport=sctp', []],
     ['UDP with sips', 'sips:x@example.com;transport=udp', []],
   ])('%s', async (_what, uri, hops) => {
+    expect(await find(uri)).toEqual(hops);
+  });
+
+  it.each<[string, string, string[], string[]]>([
+    ['of SRV, by every protocol: no address', 'sip:x@plain.example', ['SRV'], []],
+    ['of SRV, with a transport: no address', 'sip:x@plain.example;transport=tcp', ['SRV'], []],
+    ['of SRV, with sips: no address', 'sips:x@plain.example', ['SRV'], []],
+    [
+      'of NAPTR: SRV, and addresses where there is none',
+      'sip:x@plain.example',
+      ['NAPTR'],
+      [V4, 'udp 2001:db8::5 5060'],
+    ],
+    ['of NAPTR: SRV where it is', 'sip:x@srv.example', ['NAPTR'], ['tcp 192.0.2.1 5062']],
+    ['of one SRV among others: those others', 'sip:x@two.example', ['_sips._tcp'], ['udp 192.0.2.1 5080']],
+    ['of the only SRV: no address', 'sip:x@two.example', ['_sip._udp'], []],
+    ['of SRV that NAPTR named: no address', 'sips:x@example.com', ['SRV'], []],
+    ['of one kind of address: the other kind', 'sip:x@plain.example', ['AAAA'], [V4]],
+    ['of nothing that a port needs', 'sip:x@plain.example:5070', ['SRV', 'NAPTR', 'AAAA'], ['udp 192.0.2.5 5070']],
+  ])('a failed look-up (RFC 3263 section 4) %s', async (_what, uri, failing, hops) => {
+    const broken: LocateOptions['lookup'] = async (name, type) =>
+      failing.some((one) => one === type || name.startsWith(one)) ? FAILED : lookup(name, type);
+    expect(await find(uri, { lookup: broken })).toEqual(hops);
+  });
+
+  it.each<[string, string, string[]]>([
+    ['that are not of SIP: as if there were none', 'sip:x@other.example', ['udp 192.0.2.10 5060']],
+    ['for a protocol that we do not speak: there is no way', 'sip:x@sctp.example', []],
+    ['without SIPS for a SIPS URI: there is no way', 'sips:x@half.example', []],
+    ['whose SRV is not there: addresses, by its protocol', 'sip:x@half.example', ['tcp 192.0.2.12 5060']],
+  ])('NAPTR records %s', async (_what, uri, hops) => {
     expect(await find(uri)).toEqual(hops);
   });
 

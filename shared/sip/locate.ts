@@ -50,11 +50,20 @@ export async function locate(uri: SipUri, options: LocateOptions): Promise<Hop[]
     if (!options.protocols.includes(plain)) return [];
     return addressed([{ protocol: plain, host, port: uri.port ?? portOf(plain) }], named, options);
   }
-  const targets = asked === undefined ? await byName(host, secure, options) : await bySrv(host, asked, options);
-  if (targets !== undefined) return addressed(targets, named, options);
-  if (!options.protocols.includes(plain)) return [];
-  return addressed([{ protocol: plain, host, port: portOf(plain) }], named, options);
+  const found = asked === undefined ? await byName(host, secure, options) : await bySrv(host, asked, options);
+  if (found.outcome !== 'none') return addressed(found.targets, named, options);
+  const last = found.protocol ?? plain;
+  if (!options.protocols.includes(last)) return [];
+  return addressed([{ protocol: last, host, port: portOf(last) }], named, options);
 }
+
+/**
+ * What the records of a name lead to. `none`: it has none, so that its addresses are the servers, by `protocol` where a NAPTR record named
+ * one (section 4.2). `unknown`: DNS could not say, and the addresses may be anybody's but the service's.
+ */
+type Found =
+  | { readonly outcome: 'found' | 'unknown'; readonly targets: readonly Target[] }
+  | { readonly outcome: 'none'; readonly targets: readonly []; readonly protocol?: OpenedProtocol };
 
 /** The transport that the URI asks for; null for one that nobody can open (section 4.1). */
 function transportOf({ scheme, params }: SipUri): OpenedProtocol | null | undefined {
@@ -65,39 +74,51 @@ function transportOf({ scheme, params }: SipUri): OpenedProtocol | null | undefi
   return transport === 'udp' && scheme !== 'sips' ? 'udp' : null;
 }
 
-/** By NAPTR, or else by SRV for each protocol that we speak; undefined where there is neither. */
-async function byName(host: string, secure: boolean, options: LocateOptions): Promise<Target[] | undefined> {
-  const { records } = await options.lookup(host, 'NAPTR');
-  const ways = (records as readonly NaptrRecord[])
+/**
+ * By NAPTR, or else by SRV for each protocol that we speak. Where a domain names services of SIP and none of them is for us, there is no way
+ * (section 4.1). A NAPTR look-up that failed costs the domain's order among its protocols, and no more: the servers are in SRV.
+ */
+async function byName(host: string, secure: boolean, options: LocateOptions): Promise<Found> {
+  const records = (await options.lookup(host, 'NAPTR')).records as readonly NaptrRecord[];
+  const usable = (protocol: OpenedProtocol | undefined): protocol is OpenedProtocol =>
+    protocol !== undefined && options.protocols.includes(protocol) && (!secure || protocol === 'tls');
+  const services = records.filter(({ service }) => /^SIPS?\+D2/.test(service));
+  const ways = services
     .flatMap((record) => {
       const protocol = SERVICES[record.service];
-      const usable = record.flags === 'S' && protocol !== undefined && options.protocols.includes(protocol);
-      return usable && (!secure || protocol === 'tls') ? [{ ...record, protocol }] : [];
+      return record.flags === 'S' && usable(protocol) ? [{ ...record, protocol }] : [];
     })
     .sort((a, b) => a.order - b.order || a.preference - b.preference);
-  const found: Target[] = [];
-  for (const { replacement, protocol } of ways) found.push(...((await srv(replacement, protocol, options)) ?? []));
-  if (ways.length > 0) return found;
-  let any = false;
-  for (const protocol of ['tls', 'tcp', 'udp'] as const) {
-    if (!options.protocols.includes(protocol) || (secure && protocol !== 'tls')) continue;
-    const targets = await bySrv(host, protocol, options);
-    if (targets === undefined) continue;
-    any = true;
-    found.push(...targets);
+  const [best] = ways;
+  if (best !== undefined) {
+    const all = joined(await Promise.all(ways.map(({ replacement, protocol }) => srv(replacement, protocol, options))));
+    return all.outcome === 'none' ? { ...all, protocol: best.protocol } : all;
   }
-  return any ? found : undefined;
+  if (services.length > 0) return { outcome: 'found', targets: [] };
+  const spoken = (['tls', 'tcp', 'udp'] as const).filter(usable);
+  return joined(await Promise.all(spoken.map((protocol) => bySrv(host, protocol, options))));
+}
+
+/** Servers that are known are tried, whatever could not be learnt of others. */
+function joined(all: readonly Found[]): Found {
+  const targets = all.flatMap((one) => one.targets);
+  if (all.some(({ outcome }) => outcome === 'found')) return { outcome: 'found', targets };
+  return all.some(({ outcome }) => outcome === 'unknown')
+    ? { outcome: 'unknown', targets }
+    : { outcome: 'none', targets: [] };
 }
 
 const bySrv = (host: string, protocol: OpenedProtocol, options: LocateOptions) =>
   srv(`${PREFIX[protocol]}.${host}`, protocol, options);
 
-async function srv(name: string, protocol: OpenedProtocol, options: LocateOptions): Promise<Target[] | undefined> {
-  const { records } = await options.lookup(name, 'SRV');
-  if (records.length === 0) return undefined;
-  return ordered(records as readonly SrvRecord[], options.fraction).flatMap(({ target, port }) =>
+async function srv(name: string, protocol: OpenedProtocol, options: LocateOptions): Promise<Found> {
+  const { outcome, records } = await options.lookup(name, 'SRV');
+  if (outcome === 'none') return { outcome, targets: [] };
+  if (outcome !== 'found') return { outcome: 'unknown', targets: [] };
+  const targets = ordered(records as readonly SrvRecord[], options.fraction).flatMap(({ target, port }) =>
     target === '' ? [] : [{ protocol, host: target, port }],
   );
+  return { outcome, targets };
 }
 
 /** By priority, and within one by chance in proportion to the weights (RFC 2782). */

@@ -50,7 +50,7 @@ function rig(more: { most?: number; perResource?: number } = {}) {
   const tell = (now = 0, status = 200) =>
     [...notifier.due(now)].map((one: Subscription) => {
       const message = notifier.notify(one, one.over === undefined ? 'state' : undefined, now);
-      notifier.answered(one, status);
+      notifier.answered(one, status, 0);
       return message;
     });
   return { notifier, add, tell };
@@ -104,9 +104,12 @@ describe('a subscription (RFC 6665)', () => {
     });
     expect(tell(50_000).map((one) => [one.uri, state(one)])).toEqual([['sip:a@10.0.0.9', 'active;expires=200']]);
     expect(notifier.refresh(known, again, FLOW, 50_000)).toMatchObject({ status: 500 });
-    notifier.refresh(known, request({ tag: 't1', cseq: 3, expires: 0 }), FLOW, 60_000);
+    // Nowhere else than at a SIP URI can it hear of anything (RFC 3261 section 12.2.2).
+    notifier.refresh(known, request({ tag: 't1', cseq: 3, expires: 200, contact: 'mailto:a@b' }), FLOW, 50_000);
+    expect(tell(50_000).map(({ uri }) => uri)).toEqual(['sip:a@10.0.0.9']);
+    notifier.refresh(known, request({ tag: 't1', cseq: 4, expires: 0 }), FLOW, 60_000);
     expect(tell(60_000).map(state)).toEqual(['terminated;reason=timeout']);
-    expect(notifier.known(request({ tag: 't1', cseq: 4 }))).toBeUndefined();
+    expect(notifier.known(request({ tag: 't1', cseq: 5 }))).toBeUndefined();
   });
 
   it.each<[string, Ask]>([
@@ -161,6 +164,26 @@ describe('a subscription (RFC 6665)', () => {
     expect(notifier.size).toBe(0);
   });
 
+  it('whose subscriber says when it wants to hear more is told then (section 4.2.2), and one that does not know it is not', () => {
+    const { notifier } = rig();
+    notifier.add(request({}), { flow: FLOW, resource: 'line_1', contact: 'sip:s@h' }, 0);
+    const [one] = notifier.due(0);
+    if (one === undefined) throw new Error('nothing is due');
+    notifier.notify(one, 'x', 0);
+    notifier.answered(one, 503, 1_000, 20);
+    expect([[...notifier.due(20_999)].length, [...notifier.due(21_000)].length, notifier.size]).toEqual([0, 1, 1]);
+    notifier.notify(one, 'x', 21_000);
+    // It would have run out by then.
+    notifier.answered(one, 503, 21_000, 999_999);
+    expect(notifier.size).toBe(0);
+    notifier.add(request({}), { flow: FLOW, resource: 'line_1', contact: 'sip:s@h' }, 0);
+    const [other] = notifier.due(0);
+    if (other === undefined) throw new Error('nothing is due');
+    notifier.notify(other, 'x', 0);
+    notifier.answered(other, 481, 0, 20);
+    expect(notifier.size).toBe(0);
+  });
+
   it('is told one thing at a time; what changes meanwhile is told together', () => {
     const { notifier, add } = rig();
     add();
@@ -170,7 +193,7 @@ describe('a subscription (RFC 6665)', () => {
     notifier.changed('dialog', 'line_b');
     notifier.changed('dialog', 'line_b');
     expect([...notifier.due(0)]).toEqual([]);
-    notifier.answered(one, 200);
+    notifier.answered(one, 200, 0);
     expect([...notifier.due(0)]).toEqual([one]);
   });
 
@@ -181,10 +204,10 @@ describe('a subscription (RFC 6665)', () => {
     notifier.notify(one, 'a', 0);
     const again = request({ tag: 't1', cseq: 2, expires: 600 });
     notifier.refresh(one, again, { ...FLOW, id: 'f2' }, 0);
-    notifier.answered(one, 0);
+    notifier.answered(one, 0, 0);
     expect([...notifier.due(0)]).toEqual([one]);
     notifier.notify(one, 'a', 0);
-    notifier.answered(one, 0);
+    notifier.answered(one, 0, 0);
     expect(notifier.size).toBe(0);
   });
 
@@ -271,7 +294,7 @@ describe('over a restart', () => {
     notifier.add(request({ expires: 0 }), { flow: FLOW, resource: 'line_b', contact: 'sip:s@h' }, 0);
     for (const one of [...notifier.due(0)]) {
       notifier.notify(one, 'a', 0);
-      notifier.answered(one, 200);
+      notifier.answered(one, 200, 0);
     }
     expect(gone).toEqual(['t1']);
   });

@@ -3,7 +3,7 @@
  * and at its end, one NOTIFY at a time. Pure: who may subscribe, and what there is to tell, its user knows.
  */
 import { contactValue, type HeaderLine } from './build.ts';
-import { type Dialog, dialogOfInvite, dialogRequest } from './dialog.ts';
+import { type Dialog, dialogOfInvite, dialogRequest, refreshTarget } from './dialog.ts';
 import type { SipMessage } from './message.ts';
 import { isToken, parseParams } from './params.ts';
 import type { Flow } from './types.ts';
@@ -52,6 +52,8 @@ export interface Subscription {
   over: EndOfSubscription | undefined;
   /** The connection to it broke with an earlier process: nothing can be told until it refreshes. */
   away?: boolean;
+  /** The subscriber wants to hear nothing until then. */
+  restUntil?: number;
   /** The flow over which the NOTIFY under way went. */
   sentOver?: string;
   /** The last CSeq that whoever keeps subscriptions knows of. */
@@ -151,8 +153,7 @@ export class Notifier {
     if (judged.pack === undefined) return judged;
     if (message.cseq.n <= subscription.dialog.remoteSeq) return { status: 500, headers: [] };
     subscription.dialog.remoteSeq = message.cseq.n;
-    const [contact] = message.contacts;
-    if (contact !== undefined) subscription.dialog.remoteTarget = contact.uri;
+    refreshTarget(subscription.dialog, message);
     subscription.flow = flow;
     subscription.away = false;
     subscription.dirty = true;
@@ -225,7 +226,7 @@ export class Notifier {
     for (const one of this.#byTag.values()) {
       if (one.expiresAt <= now) finish(one, 'timeout');
       if (one.away === true && one.over !== undefined) this.#forget(one);
-      else if (one.dirty && !one.busy && one.away !== true) yield one;
+      else if (one.dirty && !one.busy && one.away !== true && (one.restUntil ?? 0) <= now) yield one;
     }
   }
 
@@ -238,7 +239,7 @@ export class Notifier {
     subscription.told++;
     const left = Math.max(0, Math.ceil((subscription.expiresAt - now) / 1000));
     const headers: HeaderLine[] = [
-      ['Contact', contactValue(contact, flow)],
+      ['Contact', contactValue(contact, flow, dialog.secure)],
       ['Event', event],
       ['Subscription-State', over === undefined ? `active;expires=${left}` : `terminated;reason=${over}`],
     ];
@@ -246,10 +247,18 @@ export class Notifier {
     return dialogRequest(dialog, 'NOTIFY', headers, body);
   }
 
-  /** What became of a NOTIFY: `status` 0 is silence. A subscriber that does not know it, or cannot be reached, has none (section 4.2.2). */
-  answered(subscription: Subscription, status: number): void {
+  /**
+   * What became of a NOTIFY: `status` 0 is silence. A subscriber that does not know it, or cannot be reached, has none (section 4.2.2); one
+   * that says when it wants to hear of it (`retryAfter`, seconds) keeps it.
+   */
+  answered(subscription: Subscription, status: number, now: number, retryAfter?: number): void {
     subscription.busy = false;
     const failed = status < 200 || status >= 300;
+    if (failed && status !== 481 && retryAfter !== undefined && now + retryAfter * 1000 < subscription.expiresAt) {
+      subscription.restUntil = now + retryAfter * 1000;
+      subscription.dirty = true;
+      return;
+    }
     // It has refreshed meanwhile, over another flow: what went the old way tells nothing of it.
     const moved = failed && subscription.sentOver !== subscription.flow.id;
     if (moved) subscription.dirty = true;
@@ -274,11 +283,11 @@ export class Notifier {
 const granted = (message: SipMessage, pack: EventPackage): number => Math.min(message.expires ?? pack.usual, pack.max);
 
 function grant(subscription: Subscription, seconds: number): Subscribed {
-  const { tag, flow, contact } = subscription;
+  const { tag, flow, contact, dialog } = subscription;
   if (seconds === 0) subscription.over = 'timeout';
   const headers: HeaderLine[] = [
     ['Expires', String(seconds)],
-    ['Contact', contactValue(contact, flow)],
+    ['Contact', contactValue(contact, flow, dialog.secure)],
   ];
   return { status: 200, headers, tag };
 }

@@ -138,6 +138,7 @@ describe('readRemote', () => {
 
   it.each<[string, string[], string, string | undefined]>([
     ['the stream’s address', ['m=audio 1 RTP/AVP 0', 'c=IN IP6 2001:db8::5'], 'c=IN IP4 192.0.2.9', '2001:db8::5'],
+    ['an address as the system has it', ['m=audio 1 RTP/AVP 0'], 'c=IN IP6 2001:DB8:0:0::05', '2001:db8::5'],
     ['the session’s address', ['m=audio 1 RTP/AVP 0'], 'c=IN IP4 192.0.2.9', '192.0.2.9'],
     ['no name', ['m=audio 1 RTP/AVP 0'], 'c=IN IP4 media.example', undefined],
     ['no malformed IPv4', ['m=audio 1 RTP/AVP 0'], 'c=IN IP4 192.0.2.256', undefined],

@@ -2,6 +2,7 @@
  * Offer and answer (RFC 3264) for what Hearthline's media carries: one G.711 audio stream with telephone events (RFC 4733), over
  * IPv4 or IPv6. Other media of an offer are refused in their place, never dropped.
  */
+import { plainAddress } from '../kernel/address.ts';
 import type { Address } from '../kernel/world.ts';
 import { decimal } from './params.ts';
 import { type Direction, MediaDescription, parseSdp, SessionDescription, writeSdp } from './sdp.ts';
@@ -10,7 +11,7 @@ export type AudioCodec = 'PCMU' | 'PCMA';
 
 /** What the other side said about its end of the audio stream. */
 export interface RemoteMedia {
-  /** Where it wants its RTP; not to be used unless `receives`. */
+  /** Where it wants its RTP, an IPv6 address as the system writes it; not to be used unless `receives`. */
   readonly address: Address;
   readonly codec: AudioCodec;
   readonly payloadType: number;
@@ -93,7 +94,7 @@ export function readRemote(sdp: string, codecs: readonly AudioCodec[] = BOTH): R
     const direction = session.directionOf(media);
     const nowhere = host === '0.0.0.0' || host === '::';
     return {
-      address: { host, port: media.port },
+      address: { host: plainAddress(host), port: media.port },
       codec: found.codec,
       payloadType: found.type,
       ...(found.eventType === undefined ? {} : { eventType: found.eventType }),

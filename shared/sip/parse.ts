@@ -64,12 +64,15 @@ interface StartLine {
 
 /** A start line; undefined: not SIP at all, nothing to answer. */
 function startLine(line: string): StartLine | undefined {
-  return line.startsWith('SIP/') ? statusLine(line) : requestLine(line);
+  // No method has a slash there.
+  return line.charCodeAt(3) === 47 ? statusLine(line) : requestLine(line);
 }
 
 function statusLine(line: string): StartLine | undefined {
   const digits = line.slice(8, 11);
-  if (!line.startsWith('SIP/2.0 ') || !isDigits(digits) || digits.length !== 3) return undefined;
+  // In any case (section 7.1).
+  if (!line.startsWith('SIP/2.0 ') && line.slice(0, 8).toUpperCase() !== 'SIP/2.0 ') return undefined;
+  if (!isDigits(digits) || digits.length !== 3) return undefined;
   if (line.length > 11 && line.charCodeAt(11) !== 32) return undefined;
   const status = Number(digits);
   if (status < 100 || status > 699) return undefined;

@@ -4,14 +4,26 @@ import { contactValue, type HeaderLine, MAX_FORWARDS, tagged } from './build.ts'
 import type { Call, Core } from './call.ts';
 import { byeAndForget, ended } from './call-end.ts';
 import { isStale } from './call-out.ts';
-import { dialogRequest } from './dialog.ts';
+import { dialogRequest, renumber } from './dialog.ts';
 import { steadyField } from './fields.ts';
 import { newResponse, type SipMessage } from './message.ts';
 import { nameAt, Places, placeOf } from './places.ts';
 import type { ClientTransaction, ClientUser, Failure, ServerTransaction, ServerUser } from './transaction.ts';
-import type { Credentials, EndpointOutput, Flow, ReplyOptions, TransactionHandle } from './types.ts';
+import {
+  type Credentials,
+  type EndpointOutput,
+  type Flow,
+  isReliable,
+  type ReplyOptions,
+  type TransactionHandle,
+} from './types.ts';
 
 const ACCEPT = steadyField('Accept', 'application/sdp');
+const ACCEPT_ENCODING = steadyField('Accept-Encoding', 'identity');
+const ACCEPT_LANGUAGE = steadyField('Accept-Language', 'en');
+
+/** Requests in a dialog that say where their sender is (RFC 3311 section 5.1, RFC 3515 section 2.2, RFC 6665 section 8.2). */
+const NAMES_ITSELF: ReadonlySet<string> = new Set(['UPDATE', 'REFER', 'NOTIFY']);
 
 /** A request that waits for the user's reply. */
 class Waiting implements ServerUser {
@@ -71,9 +83,11 @@ export class PlainRequests {
     if (waiting?.handle !== handle || !request) return;
     const { transaction } = waiting;
     const { reason, tag = waiting.tag } = options;
+    const [allowed] = this.#core.capabilities;
     const response = status > 100 ? tagged(request, status, tag, [], reason) : newResponse(request, status, reason);
     if (options.contact !== undefined) response.add('Contact', contactValue(options.contact, transaction.flow));
-    if (request.method === 'OPTIONS' && status === 200) this.#describe(response, options);
+    if (request.method === 'OPTIONS' && status === 200) this.#describe(response, options, transaction.flow);
+    if (status === 405 && allowed !== undefined) response.fields.push(allowed);
     for (const [name, value] of options.headers ?? []) response.add(name, value);
     if (options.body !== undefined) {
       response.body = options.body;
@@ -83,10 +97,11 @@ export class PlainRequests {
     this.#core.transactions.reply(transaction, response, now, out);
   }
 
-  /** Section 11.2. */
-  #describe(response: SipMessage, options: ReplyOptions): void {
+  /** Section 11.2. By datagram the shorter form: absent, the two mean the same, and strangers are not sent much more than they send. */
+  #describe(response: SipMessage, options: ReplyOptions, flow: Flow): void {
     const given = new Set(options.headers?.map(([name]) => name.toLowerCase()));
-    for (const field of [...this.#core.capabilities, ACCEPT])
+    const more = isReliable(flow) ? [ACCEPT_ENCODING, ACCEPT_LANGUAGE] : [];
+    for (const field of [...this.#core.capabilities, ACCEPT, ...more])
       if (!given.has(field.name.toLowerCase())) response.fields.push(field);
   }
 
@@ -105,7 +120,8 @@ export class PlainRequests {
   }
 
   #complete(message: SipMessage): void {
-    const { tokens } = this.#core;
+    const { tokens, supported } = this.#core;
+    if (message.header('Supported') === undefined) for (const [name, value] of supported) message.add(name, value);
     if (message.header('Max-Forwards') === undefined) message.prepend('Max-Forwards', MAX_FORWARDS);
     if (!message.from.params.has('tag')) message.set('From', `${message.header('From') ?? ''};tag=${tokens.next(8)}`);
     if (message.callId === '') message.add('Call-ID', tokens.next(16));
@@ -125,9 +141,9 @@ export class PlainRequests {
       out.push({ do: 'no-response', transaction: handle, why: 'transport' });
       return handle;
     }
-    const headers: HeaderLine[] = [...(options.headers ?? [])];
-    const contact = options.contact ?? (method === 'UPDATE' || method === 'REFER' ? call.contact : undefined);
-    if (contact !== undefined) headers.push(['Contact', contactValue(contact, call.flow)]);
+    const headers: HeaderLine[] = [...this.#core.supported, ...(options.headers ?? [])];
+    const contact = options.contact ?? (NAMES_ITSELF.has(method) ? call.contact : undefined);
+    if (contact !== undefined) headers.push(['Contact', contactValue(contact, call.flow, call.dialog.secure)]);
     if (options.body !== undefined) headers.push(['Content-Type', options.contentType ?? 'text/plain']);
     const request = dialogRequest(call.dialog, method, headers, options.body);
     const user = new Asker(this.#core, handle, call.credentials, call);
@@ -159,7 +175,7 @@ class Asker implements ClientUser {
     const again = this.#retry(transaction, message);
     if (again) {
       this.#challenged++;
-      if (this.#call?.dialog) this.#call.dialog.localSeq = Math.max(this.#call.dialog.localSeq, again.cseq.n);
+      if (this.#call?.dialog) renumber(this.#call.dialog, again);
       this.#core.transactions.start(again, transaction.flow, this, now, out);
       return;
     }
@@ -177,11 +193,7 @@ class Asker implements ClientUser {
 
   #retry(transaction: ClientTransaction, message: SipMessage): SipMessage | undefined {
     if (this.#challenged > 0 && !(this.#challenged === 1 && isStale(message))) return undefined;
-    const again = retryWithCredentials(this.#core, transaction.request, message, this.#credentials);
-    const used = this.#call?.dialog?.localSeq;
-    // Another request may have gone out in the dialog meanwhile.
-    if (again && used !== undefined) again.set('CSeq', `${Math.max(used + 1, again.cseq.n)} ${again.method}`);
-    return again;
+    return retryWithCredentials(this.#core, transaction.request, message, this.#credentials);
   }
 
   onFailure(transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { newRequest } from './message.ts';
-import { readDialogName, readRefer, referProgress, writeDialogName } from './refer.ts';
+import { isTag, readDialogName, readRefer, referProgress, writeDialogName } from './refer.ts';
 
 const refer = (...headers: readonly (readonly [string, string])[]) => newRequest('REFER', 'sip:b@example.com', headers);
 const NAME = { callId: 'a;b@c', toTag: 't1', fromTag: 'f1' };
@@ -56,6 +56,7 @@ describe('REFER', () => {
       body: 'SIP/2.0 100 Trying\r\n',
     });
     expect(referProgress(486).headers[1]?.[1]).toMatch(/^terminated/);
+    expect(referProgress(200, 7).headers[0]).toEqual(['Event', 'refer;id=7']);
     expect(referProgress(486).body).toBe('SIP/2.0 486 Busy Here\r\n');
   });
 });
@@ -79,4 +80,16 @@ describe('the name of a dialog', () => {
     '%j is none',
     (value) => expect(readDialogName(value)).toBeUndefined(),
   );
+});
+
+it.each<[string, string | undefined, boolean]>([
+  ['a', 'a', true],
+  ['a', 'b', false],
+  ['0', '', true],
+  ['0', undefined, false],
+  ['0', '0', true],
+  ['0', 'a', false],
+  ['a', '', false],
+])('the tag %s means %s: %s (RFC 3891 section 3)', (named, tag, means) => {
+  expect(isTag(named, tag)).toBe(means);
 });

@@ -37,6 +37,10 @@ export function readDialogName(value: string): DialogName | undefined {
   return { callId, toTag, fromTag, earlyOnly: params.some((part) => part.toLowerCase() === 'early-only') };
 }
 
+/** Whether a name means that tag: `0` is also an end that speaks RFC 2543 and has none (RFC 3891 section 3). */
+export const isTag = (named: string, tag: string | undefined): boolean =>
+  named === tag || (named === '0' && tag === '');
+
 export function writeDialogName(name: Omit<DialogName, 'earlyOnly'>): string {
   return `${name.callId};to-tag=${name.toTag};from-tag=${name.fromTag}`;
 }
@@ -77,12 +81,18 @@ function replacesIn(headers: string | undefined): DialogName | null | undefined 
 /** Seconds for which a transfer may be told of. */
 const TOLD_FOR = 60;
 
-/** Headers and body of a NOTIFY that says how far a transfer is; a final status ends the subscription. */
-export function referProgress(status: number): { readonly headers: readonly HeaderLine[]; readonly body: string } {
+/**
+ * Headers and body of a NOTIFY that says how far a transfer is; a final status ends the subscription. `id`: the sequence number of the
+ * REFER, where it was not the first of its dialog (RFC 3515 section 2.4.6).
+ */
+export function referProgress(
+  status: number,
+  id?: number,
+): { readonly headers: readonly HeaderLine[]; readonly body: string } {
   const state = status < 200 ? `active;expires=${TOLD_FOR}` : 'terminated;reason=noresource';
   return {
     headers: [
-      ['Event', 'refer'],
+      ['Event', id === undefined ? 'refer' : `refer;id=${id}`],
       ['Subscription-State', state],
     ],
     body: `SIP/2.0 ${status} ${reasonPhrase(status)}\r\n`,

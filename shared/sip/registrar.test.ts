@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { newRequest, type SipMessage } from './message.ts';
 import {
   type Bindings,
+  bindingOf,
   CONTACT_LIMIT,
   contactValues,
+  plainBinding,
   type RegisterOptions,
   type RegisterOutcome,
   register,
@@ -39,6 +41,16 @@ const run = (bindings: Bindings, asked: Ask, now = 0, change: Partial<RegisterOp
 
 const A = '<sip:a@192.0.2.1>';
 const B = '<sip:a@192.0.2.2>';
+
+it('a binding that was written down is the same again', () => {
+  const bindings: Bindings = [];
+  run(bindings, { contacts: ['<sip:a@192.0.2.1>;reg-id=1;+sip.instance="<urn:uuid:1>";q=0.5;flag'] });
+  const [binding] = bindings;
+  if (binding === undefined) throw new Error('no binding');
+  expect([...binding.params.keys()]).toContain('flag');
+  const plain = JSON.parse(JSON.stringify(plainBinding(binding))) as ReturnType<typeof plainBinding>;
+  expect(bindingOf(plain, binding.expiresAt)).toEqual(binding);
+});
 
 describe('register', () => {
   it.each<[string, string, string | undefined, number]>([

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Duo, obliging, read } from '#test/support/sip-duo.ts';
 import { newRequest, newResponse } from './message.ts';
 import { agreedTimer, answerTimer, expireIn, neededInterval, refreshIn, tooShort } from './session-timer.ts';
+import { write } from './write.ts';
 
 const invite = (headers: readonly (readonly [string, string])[]) => newRequest('INVITE', 'sip:b@example.com', headers);
 const ok = (headers: readonly (readonly [string, string])[]) => {
@@ -210,6 +211,107 @@ describe('two endpoints', () => {
     duo.run(200_000);
     expect(duo.a.names).not.toContain('ended');
     expect(refreshes(duo.a, 'UPDATE')).toBe(4);
+  });
+
+  /** b's answers to the next requests of that kind, in place of its endpoint's. */
+  function says(
+    method: string,
+    ...answers: readonly (readonly [status: number, header?: readonly [string, string]])[]
+  ): void {
+    const left = [...answers];
+    duo.fate = (text, from) => {
+      const request = from === duo.a ? read(text) : undefined;
+      if (request?.kind !== 'request' || request.method !== method) return [1];
+      const [status, header] = left.shift() ?? [];
+      if (status === undefined) return [1];
+      const response = newResponse(request, status);
+      if (header !== undefined) response.add(...header);
+      duo.at(1, () => duo.deliver(duo.a, write(response)));
+      return [];
+    };
+  }
+  const byInvite = {
+    a: { sessionExpires: 100 },
+    b: { sessionExpires: 100, allow: ['INVITE', 'ACK', 'CANCEL', 'BYE'] },
+  };
+  const byUpdate = { a: { sessionExpires: 100 }, b: { sessionExpires: 100 } };
+
+  it.each([
+    ['UPDATE', byUpdate],
+    ['INVITE', byInvite],
+  ] as const)(
+    'a refresh by %s that gets 422 goes once more with what is needed, and so do all later ones',
+    (method, options) => {
+      established(options);
+      says(method, [422, ['Min-SE', '200']]);
+      duo.run(50_100);
+      const last = () => read(duo.a.sent.findLast((text) => text.startsWith(method)) ?? '');
+      expect([last().header('Session-Expires'), last().header('Min-SE')]).toEqual(['200;refresher=uac', '200']);
+      const before = refreshes(duo.a, method);
+      duo.run(49_000);
+      expect(refreshes(duo.a, method)).toBe(before);
+      duo.run(52_000);
+      expect([refreshes(duo.a, method), last().header('Min-SE')]).toEqual([before + 1, '200']);
+      expect(duo.a.names).not.toContain('ended');
+    },
+  );
+
+  it.each([
+    ['UPDATE', byUpdate],
+    ['INVITE', byInvite],
+  ] as const)('a refresh by %s that is refused is tried again before the time is over', (method, options) => {
+    established(options);
+    says(method, [500], [503]);
+    duo.run(66_000);
+    // After 50, 59 and 64 s; at 68 the call would end.
+    expect(refreshes(duo.a, method)).toBe(method === 'INVITE' ? 4 : 3);
+    duo.run(100_000);
+    expect(duo.a.names).not.toContain('ended');
+    says(method, ...Array.from({ length: 40 }, () => [500] as const));
+    duo.run(100_000);
+    expect(duo.a.names).toContain('ended');
+    expect(refreshes(duo.a, method)).toBeLessThan(16);
+  });
+
+  it('a description that was refused is not said again by a later refresh', () => {
+    const call = established(byInvite);
+    says('INVITE', [488]);
+    duo.a.act((endpoint, now, out) => endpoint.reoffer(call, 'refused', now, out));
+    duo.run(60_000);
+    expect(duo.a.lastSent('INVITE').body).toBe('offer');
+  });
+
+  it('who knows no UPDATE after all gets a re-INVITE', () => {
+    established(byUpdate);
+    says('UPDATE', [405]);
+    duo.run(160_000);
+    expect([refreshes(duo.a, 'UPDATE'), refreshes(duo.a, 'INVITE')]).toEqual([3, 2]);
+  });
+
+  it('a refresh that is challenged is proven', () => {
+    const ha1 = { md5: 'x', sha256: 'y' };
+    duo = new Duo(byUpdate);
+    duo.a.decide = obliging;
+    duo.b.decide = obliging;
+    duo.call({ sdp: 'offer', credentials: { username: 'a', realm: 'r', ha1 } });
+    duo.run(100);
+    says('UPDATE', [401, ['WWW-Authenticate', 'Digest realm="r", nonce="n", algorithm=MD5, qop="auth"']]);
+    duo.run(51_000);
+    expect(refreshes(duo.a, 'UPDATE')).toBe(2);
+    expect(read(duo.a.sent.findLast((text) => text.startsWith('UPDATE')) ?? '').header('Authorization')).toContain(
+      'realm="r"',
+    );
+    duo.run(200_000);
+    expect(duo.a.names).not.toContain('ended');
+  });
+
+  it('a refresh moves the target (RFC 3311 section 5.2)', () => {
+    established(byUpdate);
+    says('UPDATE', [200, ['Contact', '<sip:moved@10.0.0.7>']]);
+    duo.run(51_000);
+    says('BYE');
+    duo.a.act((endpoint, now, out) => endpoint.hangup(duo.a.last('answered').call, '', now, out));
+    expect(duo.a.lastSent('BYE').uri).toBe('sip:moved@10.0.0.7');
   });
 
   it('goes on after a restart', () => {

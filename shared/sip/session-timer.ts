@@ -48,13 +48,20 @@ export function neededInterval(message: SipMessage): number | undefined {
   return least !== undefined && least >= MIN_SE ? least : undefined;
 }
 
-/** What goes into an INVITE of ours; as refresher of a session that has a timer we say so (section 7.1). `least`: what a 422 asked for. */
-export function offerTimer(seconds: number, current?: SessionTimer, least = MIN_SE): HeaderLine[] {
-  const interval = current === undefined ? seconds : Math.round(current.interval / 1000);
+/** The interval that a 422 to a request of ours asks for, seconds; undefined where it is none, or no more than we had said (section 7.4). */
+export function lengthening(request: SipMessage | undefined, response: SipMessage): number | undefined {
+  const needed = response.status === 422 ? neededInterval(response) : undefined;
+  const said = request === undefined ? undefined : wishOf(request)?.seconds;
+  return needed !== undefined && said !== undefined && needed > said ? needed : undefined;
+}
+
+/** What goes into an INVITE or UPDATE of ours; as refresher of a session that has a timer we say so (section 7.1). `least`: what a 422 asked for (section 7.4). */
+export function offerTimer(seconds: number, current?: SessionTimer, least?: number): HeaderLine[] {
+  const interval = Math.max(least ?? 0, current === undefined ? seconds : Math.round(current.interval / 1000));
   const role = current === undefined ? '' : `;refresher=${current.refresher === 'us' ? 'uac' : 'uas'}`;
   return [
     ['Session-Expires', `${interval}${role}`],
-    ['Min-SE', String(least)],
+    ['Min-SE', String(least ?? MIN_SE)],
   ];
 }
 

@@ -108,6 +108,36 @@ describe('a subscription of ours', () => {
     expect(one.notified(notify({ n: 1 }), 0)).toEqual({ status: 200, body: 'b' });
   });
 
+  test.each([
+    ['terminated;reason=deactivated', 0],
+    ['Terminated; reason=timeout', 0],
+    ['terminated;reason=rejected', SUBSCRIBE_AGAIN],
+    ['terminated;reason=noresource', SUBSCRIBE_AGAIN],
+    ['terminated', SUBSCRIBE_AGAIN],
+    ['terminated;reason=probation;retry-after=300', 300_000],
+    ['terminated;reason=giveup; Retry-After=5', SUBSCRIBE_AGAIN],
+    ['terminated;reason=deactivated;retry-after=7', 7_000],
+    ['terminated;reason=probation;retry-after=99999999999', 86_400_000],
+    ['terminated;reason=probation;retry-after=soon', SUBSCRIBE_AGAIN],
+  ])('that is ended by "%s" is wanted again after %i ms', (state, wait) => {
+    const one = make();
+    one.answered(answer(one.request(WATCHED), 200, 600), 0);
+    one.notified(notify({ n: 1 }), 0);
+    one.notified(notify({ n: 2, state }), 7_000);
+    expect(one.due).toBe(7_000 + wait);
+  });
+
+  test('is refreshed in the time that the notifier says, and not before it wants that (Retry-After)', () => {
+    const one = make();
+    one.answered(answer(one.request(WATCHED), 200, 600), 0);
+    one.notified(notify({ n: 1, state: 'active;expires=100' }), 2_000);
+    expect(one.due).toBe(52_000);
+    const busy = answer(one.request(WATCHED), 503);
+    busy.add('Retry-After', '120 (soon)');
+    one.answered(busy, 60_000);
+    expect(one.due).toBe(180_000);
+  });
+
   test('that is ended by the notifier is wanted at once, and may have another dialog', () => {
     const one = make();
     one.answered(answer(one.request(WATCHED), 200, 600), 0);

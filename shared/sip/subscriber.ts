@@ -11,6 +11,9 @@ import { refuseNotify } from './stray-notify.ts';
 /** Milliseconds until a refused or unanswered SUBSCRIBE is tried again. */
 export const SUBSCRIBE_AGAIN = 60_000;
 
+/** Ends after which it may be subscribed again at once (RFC 6665 section 4.1.3); after any other it would only be ended again. */
+const AT_ONCE: ReadonlySet<string> = new Set(['reason=deactivated', 'reason=timeout']);
+
 export interface SubscriberOptions {
   readonly event: string;
   readonly accept: string;
@@ -70,9 +73,10 @@ export class Subscriber {
       this.due = now + Math.max(1, Math.min(response.expires ?? this.#o.expires, this.#o.expires)) * 500;
       return false;
     }
+    const wait = Math.max(SUBSCRIBE_AGAIN, 1000 * secondsOf(response?.header('Retry-After')));
     const lost = this.#dialog !== undefined && status === 481;
     if (lost) this.forget();
-    this.due = now + SUBSCRIBE_AGAIN;
+    this.due = now + wait;
     return lost;
   }
 
@@ -89,11 +93,18 @@ export class Subscriber {
     if (status !== 481 || !own || remoteTag === undefined || !known) return { status };
     if (message.cseq.n <= this.#lastNotify) return { status: 500 };
     this.#lastNotify = message.cseq.n;
-    const state = message.header('Subscription-State')?.trim().toLowerCase();
-    if (state?.startsWith('terminated') === true) {
+    const [state, ...params] = (message.header('Subscription-State') ?? '').toLowerCase().split(';');
+    if (state?.trim() === 'terminated') {
       this.forget();
-      this.due = now;
-    } else this.#learn(message);
+      const wait = params.some((one) => AT_ONCE.has(one.replaceAll(' ', ''))) ? 0 : SUBSCRIBE_AGAIN;
+      this.due = now + Math.max(wait, 1000 * secondsOf(paramOf(params, 'retry-after')));
+    } else {
+      this.#learn(message);
+      // What the notifier says of its time holds (section 4.1.3).
+      const left = paramOf(params, 'expires');
+      if (left !== undefined && this.due !== NEVER)
+        this.due = Math.min(this.due, now + Math.max(1, secondsOf(left)) * 500);
+    }
     return { status: 200, ...(message.body === '' ? {} : { body: message.body }) };
   }
 
@@ -110,4 +121,20 @@ export class Subscriber {
     // To has our tag already, other than in a request that begins a dialog.
     this.#dialog = { ...dialog, local: message.header('To') ?? '', localSeq: before?.localSeq ?? this.#seq };
   }
+}
+
+/** Longest wait that is heeded, seconds. */
+const WAIT_LIMIT = 86_400;
+
+/** The seconds that a value begins with; 0 for none. */
+function secondsOf(value: string | undefined): number {
+  const digits = /^\d{1,10}/.exec(value?.trim() ?? '')?.[0];
+  return Math.min(WAIT_LIMIT, Number(digits ?? 0));
+}
+
+function paramOf(params: readonly string[], name: string): string | undefined {
+  return params
+    .map((one) => one.trim())
+    .find((one) => one.startsWith(`${name}=`))
+    ?.slice(name.length + 1);
 }

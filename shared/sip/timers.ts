@@ -8,6 +8,8 @@ export const T2 = 4000;
 export const T4 = 5000;
 /** Timers B, F, H, J, L and M: how long a transaction tries, or stays to absorb what is late. */
 export const TRY_TIME = 64 * T1;
+/** How long the user may take to answer an offer in UPDATE, PRACK or a reliable response: their sender waits twice as long (timer F). */
+export const ANSWER_WITHIN = TRY_TIME / 2;
 /** Timer D: at least 32 s over an unreliable transport. */
 export const TIMER_D = 32_000;
 

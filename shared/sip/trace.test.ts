@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seed } from '#test/support/seed.ts';
 import { fromLatin1 } from '../kernel/bytes.ts';
-import { callIdOf, masked, SipTrace, summaryOf, timeLine, withoutPin } from './trace.ts';
+import { callIdOf, masked, SHOWN_TEXT, SipTrace, summaryOf, timeLine, withoutPin } from './trace.ts';
 
 const message = (lines: readonly string[], body = '') => [...lines, '', body].join('\r\n');
 const invite = message(
@@ -132,6 +132,15 @@ describe('masking', () => {
     expect(JSON.stringify(timeLine(entries))).not.toContain(secret);
     const note = { at: 1, kind: 'note' as const, peer: '', callId: 'c', text: `call c from a to *33*${secret}*1` };
     expect(timeLine([note])[0]?.summary).toBe('call c from a to *33*(hidden)*1');
+  });
+
+  test('a header field longer than people read is hidden whole, and what comes after all that is shown is left out', () => {
+    const shown = (length: number) =>
+      masked(message(['OPTIONS sip:a@b SIP/2.0', `User-Agent: ${'u'.repeat(length)}`], ''));
+    expect(shown(SHOWN_TEXT)).toContain('uuu');
+    expect(shown(SHOWN_TEXT + 1)).toContain(`User-Agent: (${SHOWN_TEXT + 1} octets hidden)`);
+    const many = masked(message(['OPTIONS sip:a@b SIP/2.0', ...Array(200).fill(`Via: ${'v'.repeat(1_000)}`)], ''));
+    expect(many.match(/Via/g)).toHaveLength(5);
   });
 
   test('keeps what a fault is found by', () => {

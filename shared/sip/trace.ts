@@ -150,7 +150,8 @@ export interface TraceLine {
   readonly text: string;
 }
 
-/** Octets of one message, and of a whole time line, that are shown. */
+/** Octets of one header field, of one message, and of a whole time line, that are shown. */
+export const SHOWN_TEXT = 1_024;
 const SHOWN_MESSAGE = 4_096;
 const SHOWN_LINES = 40 * 1024;
 
@@ -220,7 +221,16 @@ export function masked(text: string): string {
   const [start = '', ...fields] = (end < 0 ? text : text.slice(0, end)).replace(/\r\n[ \t]+/g, ' ').split('\r\n');
   const type = /^(?:content-type|c)[ \t]*:[ \t]*([^;\s]+)/im.exec(fields.join('\r\n'))?.[1]?.toLowerCase();
   const body = end < 0 ? '' : text.slice(end + 4);
-  const shown = [withoutPasswords(start), ...fields.map(maskField)].join('\r\n');
+  const lines = [withoutPasswords(start)];
+  let octets = 0;
+  for (const field of fields) {
+    // Nobody is shown more.
+    if (octets > SHOWN_MESSAGE) break;
+    const line = maskField(field);
+    octets += line.length;
+    lines.push(line);
+  }
+  const shown = lines.join('\r\n');
   if (body === '') return `${shown}\r\n\r\n`;
   return `${shown}\r\n\r\n${type === 'application/sdp' ? maskSdp(body) : `(${body.length} octets of ${type ?? 'unknown content'})`}`;
 }
@@ -249,8 +259,10 @@ export function withoutPin(text: string): string {
     .replace(/((?:\*|%2a)35(?:\*|%2a))[^@;\s<>"]+/gi, '$1(hidden)');
 }
 
-/** `sip:user:password@host` loses the password; embedded headers and unknown URI parameters go whole. */
+/** `sip:user:password@host` loses the password; embedded headers and unknown URI parameters go whole, and so does a text longer than people read. */
 function withoutPasswords(text: string): string {
+  // What is looked for here takes a time that grows with the square of the length.
+  if (text.length > SHOWN_TEXT) return `(${text.length} octets hidden)`;
   return withoutPin(text)
     .replace(/\b(sips?:[^:@\s<>;]*):[^@\s<>;]*@/gi, '$1:(hidden)@')
     .replace(/\b((?:sips?|https?|tel):[^\s<>?]*)\?[^\s<>]*/gi, '$1?(hidden)')

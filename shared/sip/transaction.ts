@@ -42,8 +42,8 @@ export interface ClientUser {
   onResponse(transaction: ClientTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void;
   /** No final response came, or none can come any more. */
   onFailure(transaction: ClientTransaction, why: Failure, now: number, out: EndpointOutput[]): void;
-  /** Of an INVITE that was answered: what is left to do, where that is but to repeat its ACK. */
-  answered?(): { readonly acked: Acked; readonly user: LateUser } | undefined;
+  /** Of an INVITE that was answered: what is left to do, where that is but to repeat its ACK, and the way that takes. */
+  answered?(): { readonly acked: Acked; readonly user: LateUser; readonly flow: Flow } | undefined;
 }
 
 /** Who answered, and our ACK as sent; undefined while the user owes the answer to a late offer. */
@@ -134,6 +134,13 @@ export class ClientTransaction implements Timed {
 
   start(now: number, out: EndpointOutput[]): void {
     this.#step({ on: 'start' }, undefined, now, out);
+  }
+
+  /** An INVITE that went out long ago, and had a provisional response. */
+  resume(now: number): void {
+    if (this.#invite === undefined) return;
+    inviteClient.step(this.#invite, { on: 'start' }, now, []);
+    inviteClient.step(this.#invite, { on: 'response', status: 100 }, now, []);
   }
 
   respond(message: SipMessage, now: number, out: EndpointOutput[]): void {

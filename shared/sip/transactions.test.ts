@@ -108,3 +108,38 @@ it('an answered and acknowledged INVITE leaves what absorbs its copies, and what
   duo.run(33_000);
   expect(side.endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
 });
+
+it('what comes for an INVITE after its 2xx changes nothing, but a 2xx', () => {
+  const duo = new Duo();
+  duo.call();
+  duo.run(20);
+  const { call } = duo.b.last('incoming');
+  duo.b.act((endpoint, now, out) => endpoint.answer(call, { sdp: 'v=0\r\n', contact: 'sip:b@10.0.0.2' }, now, out));
+  duo.run(100);
+  expect(duo.a.names.at(-1)).toBe('answered');
+  const answer = duo.b.sent.findLast((text) => text.startsWith('SIP/2.0 200')) ?? '';
+  const [told, sent] = [duo.a.told.length, duo.a.sent.length];
+  for (const line of ['180 Ringing', '199 Early Dialog Terminated', '302 Moved', '486 Busy Here', '603 Decline'])
+    for (const tagged of [answer, answer.replace(/(To:[^\r]*;tag=)\w+/, '$1another')])
+      duo.deliver(duo.a, tagged.replace('200 OK', line));
+  expect([duo.a.told.length, duo.a.sent.length]).toEqual([told, sent]);
+  duo.deliver(duo.a, answer);
+  expect(duo.a.lines.slice(sent)).toEqual(['ACK']);
+});
+
+it('a CANCEL that crosses the 2xx is said again until it is answered', () => {
+  const duo = new Duo();
+  duo.fate = (text, from) => (from === duo.a && text.startsWith('CANCEL') && duo.now < 2_000 ? [] : [1]);
+  const call = duo.call();
+  duo.run(20);
+  const ringing = duo.b.last('incoming').call;
+  duo.b.act((endpoint, now, out) => endpoint.progress(ringing, 180, {}, now, out));
+  duo.run(20);
+  duo.a.act((endpoint, now, out) => endpoint.hangup(call, '', now, out));
+  duo.b.act((endpoint, now, out) => endpoint.answer(ringing, { sdp: 'v=0\r\n', contact: 'sip:b@10.0.0.2' }, now, out));
+  duo.run(5_000);
+  expect(duo.a.lines.filter((line) => line === 'CANCEL')).toHaveLength(3);
+  expect(duo.b.lines).toContain('200 CANCEL');
+  duo.run();
+  expect([duo.a.endpoint.counts(), duo.b.endpoint.counts()]).toEqual(new Array(2).fill({ transactions: 0, calls: 0 }));
+});

@@ -37,6 +37,8 @@ export class Transactions implements Holder {
   readonly #tokens: Tokens;
   /** A CANCEL hangs on its INVITE, whose branch it has. */
   readonly #clients = new Places<ClientTransaction | AnsweredInvite>();
+  /** INVITEs that another process sent, by the branch that it made. */
+  readonly #resumed = new Roster<string, ClientTransaction>();
   /** Those that were answered, in the order of their ends. */
   #answered: { first: AnsweredInvite | undefined; last: AnsweredInvite | undefined; count: number } = {
     ...{ first: undefined, last: undefined, count: 0 },
@@ -98,6 +100,18 @@ export class Transactions implements Holder {
     return this.#begin(transaction, now, out);
   }
 
+  /** Goes on with an INVITE of another process, which got a provisional response there. */
+  resume(request: SipMessage, flow: Flow, user: ClientUser, now: number): ClientTransaction {
+    const branch = own(request.topVia?.branch ?? '');
+    const transaction = new ClientTransaction({ branch, place: RESUMED }, request, flow, user, this);
+    this.#resumed.set(branch, transaction);
+    transaction.resume(now);
+    this.#count++;
+    this.hang(flow, transaction);
+    this.deadlines.plan(transaction);
+    return transaction;
+  }
+
   /** Sends the CANCEL of an INVITE, whose branch it carries. */
   startCancel(
     invite: ClientTransaction,
@@ -131,20 +145,22 @@ export class Transactions implements Holder {
     const branch = message.topVia?.branch;
     // With a further Via it is another element's (section 8.1.3.3).
     if (branch === undefined || message.hasFurtherVia) return false;
-    const first = this.#clients.of(branch);
+    const resumed = this.#resumed.size === 0 ? undefined : this.#resumed.get(branch);
+    const first = resumed ?? this.#clients.of(branch);
     if (first instanceof AnsweredInvite) return first.branch === branch && late(first, message, now, out);
     if (first === undefined || first.named.branch !== branch) return false;
     const transaction = first.method === message.method ? first : first.cancel;
     if (transaction === undefined || transaction.gone || transaction.method !== message.method) return false;
     transaction.respond(message, now, out);
-    if (transaction !== first || !this.#lessen(transaction, now)) this.deadlines.plan(transaction);
+    if (transaction !== first || !this.lessen(transaction, now)) this.deadlines.plan(transaction);
     return true;
   }
 
   /** Lets go of a transaction that waits for no more than copies of its response; false where it may not. */
-  #lessen(transaction: ClientTransaction, now: number): boolean {
+  lessen(transaction: ClientTransaction, now: number): boolean {
     const { flow, user, named, cancel } = transaction;
     if (!transaction.completed || transaction.gone || cancel !== undefined || isReliable(flow)) return false;
+    if (named.place === RESUMED) return false;
     const left = transaction.method === 'INVITE' ? user.answered?.() : undefined;
     if (transaction.method === 'INVITE' && left === undefined) return false;
     transaction.gone = true;
@@ -155,7 +171,7 @@ export class Transactions implements Holder {
       this.#clients.free(named.place);
       return true;
     }
-    const answered = new AnsweredInvite(named.branch, flow, left.acked, left.user, now + TRY_TIME);
+    const answered = new AnsweredInvite(named.branch, left.flow, left.acked, left.user, now + TRY_TIME);
     this.#clients.put(named.place, answered);
     if (this.#answered.last === undefined) this.#answered.first = answered;
     else this.#answered.last.next = answered;
@@ -173,6 +189,14 @@ export class Transactions implements Holder {
         if (one.method === method && one.branch === branch && one.host === host && one.port === port) return one;
     }
     return this.#others.size === 0 ? undefined : this.#others.get(serverKey(request, method));
+  }
+
+  /** True where some request of that branch is being served: what a CANCEL may mean, whatever its method (section 9.2). */
+  serves(cancel: SipMessage): boolean {
+    const { branch = '', host, port } = cancel.topVia ?? NO_VIA;
+    for (let one = this.#ofCall(cancel.callId)?.first; one !== undefined; one = one.next)
+      if (one.method !== 'CANCEL' && one.branch === branch && one.host === host && one.port === port) return true;
+    return false;
   }
 
   /** True where it belongs to a server transaction that only waits for copies: a copy of the request gets its answer again. */
@@ -274,9 +298,11 @@ export class Transactions implements Holder {
     this.#count--;
     this.deadlines.plan(transaction);
     this.unhang(transaction.flow, transaction);
-    const { place } = transaction.named;
-    const first = this.#clients.at(place);
-    if (first instanceof ClientTransaction && first.gone && first.cancel?.gone !== false) this.#clients.free(place);
+    const { place, branch } = transaction.named;
+    const first = place === RESUMED ? this.#resumed.get(branch) : this.#clients.at(place);
+    if (!(first instanceof ClientTransaction) || !first.gone || first.cancel?.gone === false) return;
+    if (place === RESUMED) this.#resumed.delete(branch);
+    else this.#clients.free(place);
   }
 
   forgetServer(transaction: ServerTransaction): void {
@@ -326,6 +352,8 @@ export class Transactions implements Holder {
   }
 }
 
+/** The place of what lies at none: its branch is of another process. */
+const RESUMED = -1;
 const NO_VIA = { branch: '', host: '', port: -1 };
 
 /** A copy is as long as its request: what is much shorter wants our answer sent at the price of a few octets. */
@@ -353,7 +381,9 @@ function serverKey(request: SipMessage, method: string): string {
   if (via && branch.startsWith(COOKIE)) return `${branch}|${via.host}:${via.port ?? ''}|${method}`;
   const { n } = request.cseq;
   const from = request.fromTag ?? '';
-  return `2543|${request.callId}|${n}|${from}|${request.uri}|${request.headerAll('Via')[0] ?? ''}|${method}`;
+  // Of the Via what nobody stamps.
+  const sender = `${via?.transport ?? ''} ${via?.host ?? ''}:${via?.port ?? ''} ${branch}`;
+  return `2543|${request.callId}|${n}|${from}|${request.uri}|${sender}|${method}`;
 }
 
 /** What the copies of one request outside a dialog share, whatever way they come (section 8.2.2.2). */

@@ -58,6 +58,8 @@ export interface InviteOptions {
   readonly trying?: boolean;
   /** Credentials with which a 401 or 407 of `realm` is answered, once. */
   readonly credentials?: Credentials;
+  /** Its 2xx is acknowledged by `confirm`: until then the other side repeats it, and gives up where nobody is left to say so. */
+  readonly held?: true;
 }
 
 export interface Credentials {
@@ -98,7 +100,10 @@ export type EndpointOutput =
   | { readonly do: 'response'; readonly transaction: TransactionHandle; readonly message: SipMessage }
   /** No final response came (timer F), or the flow broke. */
   | { readonly do: 'no-response'; readonly transaction: TransactionHandle; readonly why: 'timeout' | 'transport' }
-  /** A provisional response 101..199 to our INVITE (with `trying` 100 too); `sdp` for early media. */
+  /**
+   * A provisional response 101..199 to our INVITE (with `trying` 100 too); `sdp` for early media. Where the INVITE had no offer and the
+   * response is reliable it is one: `acceptOffer` answers it, in PRACK.
+   */
   | {
       readonly do: 'progress';
       readonly call: CallHandle;
@@ -110,7 +115,7 @@ export type EndpointOutput =
   | { readonly do: 'answered'; readonly call: CallHandle; readonly sdp?: string; readonly message: SipMessage }
   /** Our INVITE ended without 2xx. `status` 408 for a time-out, 503 for a broken flow. */
   | { readonly do: 'failed'; readonly call: CallHandle; readonly status: number; readonly message?: SipMessage }
-  /** The 2xx that we sent was acknowledged; `sdp` is the answer to a late offer. */
+  /** The 2xx that we sent was acknowledged, or before it the reliable response that brought our offer (RFC 3262); `sdp` is the answer to a late offer. */
   | { readonly do: 'confirmed'; readonly call: CallHandle; readonly sdp?: string }
   /** The call is over: by the other side (BYE, CANCEL), by a missing ACK, or by a broken flow in dialog. Comes once, never after our own hangup. */
   | {
@@ -163,6 +168,21 @@ export interface CallSnapshot {
   readonly contact: string;
   /** The session timer (RFC 4028), and where the other side takes no UPDATE, the description to refresh with. */
   readonly session?: SessionTimer & { readonly described?: string };
+  /** Number of our INVITE whose 2xx waits for `confirm`. */
+  readonly unconfirmed?: number;
+}
+
+/** An INVITE without a final response as plain data, enough to answer, acknowledge or cancel it after a restart. */
+export interface PendingInvite {
+  /** True where we sent it. */
+  readonly outgoing: boolean;
+  /** Our tag. */
+  readonly tag: string;
+  readonly contact: string;
+  /** What names it and tells the way, without its body. */
+  readonly invite: string;
+  /** It came without an offer. */
+  readonly asked?: true;
 }
 
 /**
@@ -253,6 +273,20 @@ export interface SipEndpoint {
   snapshot(call: CallHandle): CallSnapshot | undefined;
   /** With `now` its session timer runs anew from then on. */
   restore(snapshot: CallSnapshot, flow: Flow, now?: number): CallHandle;
+  /** Acknowledges the 2xx of an INVITE that was `held`. */
+  confirm(call: CallHandle, now: number, out: EndpointOutput[]): void;
+  /** The INVITE of a call that has no final response. */
+  pending(call: CallHandle): PendingInvite | undefined;
+  /** Goes on with such an INVITE of an earlier process, `held` where it is ours; undefined where it cannot be read. */
+  resume(pending: PendingInvite, flow: Flow, now: number): CallHandle | undefined;
+  /** A resumed call was answered before: it is up, and with `repeat` its 2xx goes out again until its ACK, or for 4 s. */
+  answerAgain(
+    call: CallHandle,
+    sdp: string,
+    options: { readonly contact: string; readonly repeat: boolean },
+    now: number,
+    out: EndpointOutput[],
+  ): void;
   /** Call-ID and tags, for Join and records; tags are absent until known. */
   dialogId(
     call: CallHandle,

@@ -64,7 +64,7 @@ export function isUsualMessage(message: SipMessage, rules: readonly (LineRule | 
   for (const field of message.fields) if (field.id !== 0 && !takes(reading, field, rules)) return false;
   const { via, cseq, callId } = reading;
   if (via === undefined || cseq === undefined || callId === '') return false;
-  if (!reading.has(FROM) || !reading.has(TO) || (reading.has(JOIN) && reading.has(REPLACES))) return false;
+  if (!reading.has(FROM) || !reading.has(TO) || reading.has(JOIN) || reading.has(REPLACES)) return false;
   if (message.kind === 'request') {
     if (cseq.method !== message.method || usualUri(message.uri, 0, message.uri.length) !== message.uri.length)
       return false;

@@ -184,6 +184,13 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
   },
   {
     status: 400,
+    reason: 'Join Or Replaces Without INVITE',
+    source: 'RFC 3891 section 3, RFC 3911 section 4',
+    of: 'request',
+    broken: (m) => m.method !== 'INVITE' && (m.header('join') !== undefined || m.header('replaces') !== undefined),
+  },
+  {
+    status: 400,
     reason: 'Malformed Request-URI',
     source: 'RFC 3261 sections 19.1.1, 7.1; RFC 4475 sections 3.1.2.7, 3.1.2.11',
     of: 'request',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fromHex, fromLatin1, hex, latin1, utf8 } from '../kernel/bytes.ts';
 import type { Framed } from './framing.ts';
 import { MESSAGE_LIMIT } from './parse.ts';
-import { WebSocketFraming } from './web-socket.ts';
+import { FRAME_LIMIT, WebSocketFraming } from './web-socket.ts';
 
 /** A frame as a client sends it. */
 function masked(op: number, content: Uint8Array | string, { last = true, key = [1, 2, 3, 4] } = {}): Uint8Array {
@@ -87,6 +87,16 @@ describe('frames that come', () => {
     expect(read(Uint8Array.of(0x82, 0xff, 255, 255, 255, 255, 255, 255, 255, 255))).toMatchObject([
       { answer: closed(1009) },
     ]);
+  });
+
+  it('a message may come in many frames, but not in one more, though that is empty', () => {
+    const parts = (count: number) => [
+      masked(1, 'x', { last: false }),
+      ...Array.from({ length: count - 2 }, () => masked(0, '', { last: false })),
+      masked(0, '', { last: true }),
+    ];
+    expect(read(...parts(FRAME_LIMIT))).toEqual([{ message: 'x' }]);
+    expect(read(...parts(FRAME_LIMIT + 1))).toEqual([{ bad: 'Too Many Frames', answer: closed(1009) }]);
   });
 
   it('a close is answered with its code, and nothing is read after it', () => {

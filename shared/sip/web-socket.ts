@@ -10,6 +10,8 @@ import { MESSAGE_LIMIT } from './parse.ts';
 const OP = { more: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 /** The most octets of a control frame's content (section 5.5). */
 const CONTROL_LIMIT = 125;
+/** The most frames of one message: each may be empty, and costs its place all the same. */
+export const FRAME_LIMIT = 1_024;
 /** Status codes of a close (section 7.4.1). */
 const CLOSE = { going: 1001, wrong: 1002, notText: 1007, tooLarge: 1009 } as const;
 
@@ -112,6 +114,7 @@ export class WebSocketFraming implements Framing {
       this.#size = 0;
       this.#isText = op === OP.text;
     }
+    if (this.#parts?.length === FRAME_LIMIT) return this.#fail('Too Many Frames', CLOSE.tooLarge);
     this.#parts?.push(latin1(content));
     this.#size += content.length;
     if (!last) return undefined;
