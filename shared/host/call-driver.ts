@@ -19,6 +19,7 @@ import { Roster } from '#shared/kernel/roster.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions, ReplyOptions, SipEndpoint } from '#shared/sip/types.ts';
+import { inputOf } from './call-news.ts';
 
 /** The SIP side as calls see it. */
 export interface SipPort {
@@ -52,6 +53,7 @@ export interface DrivenCall<T> {
 type Media<T> = Extract<CallOutput<T>, { do: 'media' }>;
 type Report<T> = Extract<CallOutput<T>, { do: 'report' }>;
 type Invite<T> = Extract<CallOutput<T>, { do: 'invite' }>;
+type Music<T> = Extract<CallOutput<T>, { do: 'music' }>;
 export type MediaReply = { readonly sdp?: string } | { readonly failed: number };
 
 export interface CallHooks<T, C extends DrivenCall<T>> {
@@ -73,6 +75,10 @@ export interface CallHooks<T, C extends DrivenCall<T>> {
   up(call: C): void;
   /** A side took a new offer of its endpoint, or did not. */
   renewed?(call: C, party: Party, ok: boolean): void;
+  /** Whether whom this side holds is to hear music; default: no. Asked where a side describes itself anew. */
+  plays?(call: C, party: Party): boolean;
+  /** The music of a leg begins or ends. */
+  music?(call: C, music: Music<T>): void;
   /** The call is forgotten. */
   over(call: C, outcome: { readonly answered: boolean; readonly reason: string }): void;
 }
@@ -188,9 +194,11 @@ export class CallDriver<T, C extends DrivenCall<T>> {
   take(output: Extract<EndpointOutput, { call: CallHandle }>): boolean {
     const found = this.#byHandle.get(output.call);
     if (found === undefined) return false;
-    const input =
-      output.do === 'failed' ? this.#lost(found.call, found.party, output) : inputOf<T>(output, found.party);
-    if (input !== undefined) this.feed(found.call, input);
+    const { call, party } = found;
+    const says = output.do === 'offer' || (output.do === 'confirmed' && output.sdp !== undefined);
+    const music = says ? this.#hooks.plays?.(call, party) : undefined;
+    const input = output.do === 'failed' ? this.#lost(call, party, output) : inputOf<T>(output, party, music);
+    if (input !== undefined) this.feed(call, input);
     return true;
   }
 
@@ -242,6 +250,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     else if (o.do === 'report') this.#report(call, o);
     else if (o.do === 'over') this.#over(call, o);
     else if (o.do === 'renewed') hooks.renewed?.(call, o.party, o.ok);
+    else if (o.do === 'music') hooks.music?.(call, o);
     else if (o.do === 'invite') this.#invite(call, o);
     else if (o.do === 'up') {
       this.#dropLosers(call);
@@ -369,24 +378,4 @@ function saying(contact: string | undefined, sdp: string | undefined): { contact
 function refusing({ reason, moved }: Refused): ReplyOptions {
   const headers: [string, string][] = [['Reason', reasonHeader(reason)]];
   return moved === undefined ? { headers } : { headers, contact: moved };
-}
-
-/** What the endpoint's news of a side means to its call. */
-function inputOf<T>(output: Extract<EndpointOutput, { call: CallHandle }>, party: Party): CallInput<T> | undefined {
-  switch (output.do) {
-    case 'progress':
-      return { on: 'progress', branch: party, status: output.status, sdp: output.sdp };
-    case 'answered':
-      return { on: 'answered', branch: party, sdp: output.sdp };
-    case 'confirmed':
-      return { on: 'confirmed', party, sdp: output.sdp };
-    case 'ended':
-      return { on: 'ended', party, why: output.why };
-    case 'offer':
-      return { on: 'offer', party, sdp: output.sdp };
-    case 'reoffered':
-      return { on: 'reoffered', party, ok: output.ok, status: output.status, sdp: output.sdp };
-    default:
-      return undefined;
-  }
 }

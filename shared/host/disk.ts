@@ -38,12 +38,18 @@ export function hostDisk(): Disk {
       const temporary = `${path}.${process.pid}.${serial++}.new`;
       const file = await open(temporary, 'w', 0o600);
       try {
-        await file.writeFile(data);
-        await file.sync();
-      } finally {
-        await file.close();
+        try {
+          await file.writeFile(data);
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        await rename(temporary, path);
+      } catch (error) {
+        // What a full disk has no room for must not lie there for ever.
+        await rm(temporary, { force: true });
+        throw error;
       }
-      await rename(temporary, path);
       await syncFolder(dirname(path));
     },
     async append(path) {

@@ -14,11 +14,20 @@ export interface DnsOptions {
 /** Answers kept at once, and the most seconds for which one is believed. */
 export const DNS_CACHE = 1_000;
 const TTL_LIMIT = 3_600;
+/** Milliseconds for which an answer whose time is over still serves where DNS cannot say, and until it is asked again (RFC 8767 sections 4, 5). */
+export const STALE_FOR = 86_400_000;
+export const ASK_AGAIN = 30_000;
 /** Octets of an answer over TCP. */
 const STREAM_LIMIT = 16_384;
 const ROUNDS = 2;
 
 const FAILED: DnsAnswer = { outcome: 'failed', records: [], ttl: 0 };
+
+interface Kept {
+  readonly answer: DnsAnswer;
+  readonly until: number;
+  readonly staleUntil: number;
+}
 
 type NetWorld = Pick<World, 'clock' | 'net' | 'random'>;
 
@@ -26,7 +35,7 @@ export class Dns {
   readonly #world: NetWorld;
   readonly #servers: readonly Address[];
   readonly #timeout: number;
-  readonly #kept = new Map<string, { readonly answer: DnsAnswer; readonly until: number }>();
+  readonly #kept = new Map<string, Kept>();
   readonly #asking = new Map<string, Promise<DnsAnswer>>();
 
   constructor(world: NetWorld, { servers, timeout = 2_000 }: DnsOptions) {
@@ -50,10 +59,16 @@ export class Dns {
   }
 
   #keep(key: string, answer: DnsAnswer): DnsAnswer {
+    const now = this.#world.clock.mono();
+    const before = this.#kept.get(key);
     this.#kept.delete(key);
+    if (answer.outcome === 'failed' && before !== undefined && before.staleUntil > now) {
+      this.#kept.set(key, { ...before, until: now + ASK_AGAIN });
+      return before.answer;
+    }
     if (answer.ttl <= 0) return answer;
-    const until = this.#world.clock.mono() + Math.min(answer.ttl, TTL_LIMIT) * 1000;
-    this.#kept.set(key, { answer, until });
+    const until = now + Math.min(answer.ttl, TTL_LIMIT) * 1000;
+    this.#kept.set(key, { answer, until, staleUntil: until + STALE_FOR });
     const oldest = this.#kept.size > DNS_CACHE ? this.#kept.keys().next().value : undefined;
     if (oldest !== undefined) this.#kept.delete(oldest);
     return answer;

@@ -21,6 +21,14 @@ it('one source has its share, and all have a limit; an end makes room once', () 
   expect(taken.at(-1)).toBe(false);
 });
 
+it('a port that is used again before its end was told counts once', () => {
+  const all = new Handshakes();
+  for (let n = 0; n < 2 * HANDSHAKES_OF_ONE; n++) expect(all.begin('192.0.2.1', 7)).toBe(true);
+  all.end('192.0.2.1', 7);
+  const taken = Array.from({ length: HANDSHAKES_OF_ONE }, (_, port) => all.begin('192.0.2.1', port));
+  expect(taken).not.toContain(false);
+});
+
 it('who says nothing over TLS holds no more than that, and a handshake that is done counts no more', async () => {
   const { crypto, clock, net } = hostWorld({ level: 'error' });
   const [authority, { publicKey, privateKey: key }] = [await crypto.createKey(), await crypto.createKey()];

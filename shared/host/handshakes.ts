@@ -12,6 +12,8 @@ export class Handshakes {
 
   /** A connection came; false where there are too many without an end of their handshake. */
   begin(host: string, port: number): boolean {
+    // Whoever had that port before is gone, if nobody has said so yet.
+    this.end(host, port);
     const source = sourceOf(host);
     const mine = this.#of.get(source) ?? 0;
     if (this.#open.size >= HANDSHAKES || mine >= HANDSHAKES_OF_ONE) return false;

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { createSocket, type SocketOptions } from 'node:dgram';
+import { createSocket, type Socket as DatagramSocket, type SocketOptions } from 'node:dgram';
 import { lookup } from 'node:dns';
 import { createServer, isIP, isIPv6, connect as netConnect, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -61,16 +61,20 @@ function openUdp(
     lookup: atOnce,
   });
   return new Promise((resolve, reject) => {
-    const refuse = (error: Error) => reject(netError(error, `UDP ${options.host}:${options.port}`));
+    const refuse = (error: unknown) => {
+      // Node keeps the descriptor of a socket that could not be bound.
+      socket.close();
+      reject(netError(error, `UDP ${options.host}:${options.port}`));
+    };
     socket.once('error', refuse);
     socket.bind({ address: options.host, port: options.port }, () => {
       socket.off('error', refuse);
       // A peer whose port is closed makes the kernel report ECONNREFUSED here; a datagram's fate is nobody's error.
       socket.on('error', () => {});
-      if (options.broadcast === true) socket.setBroadcast(true);
-      if (options.multicast !== undefined) {
-        socket.addMembership(options.multicast.group, options.multicast.interface);
-        socket.setMulticastInterface(options.multicast.interface);
+      try {
+        reachOut(socket, options);
+      } catch (error) {
+        return refuse(error);
       }
       const local = socket.address();
       socket.on('message', (data, from) => onMessage(data, { host: plain(from.address), port: from.port }));
@@ -82,7 +86,9 @@ function openUdp(
           setImmediate(run);
         },
         send(data, to) {
-          if (open) socket.send(data, to.port, six && isIP(to.host) === 4 ? `::ffff:${to.host}` : to.host);
+          // Node throws at a port that is none, and a peer may name any, or come from port 0.
+          if (!open || !(to.port > 0 && to.port < 65_536)) return;
+          socket.send(data, to.port, six && isIP(to.host) === 4 ? `::ffff:${to.host}` : to.host);
         },
         close() {
           if (!open) return Promise.resolve();
@@ -92,6 +98,14 @@ function openUdp(
       });
     });
   });
+}
+
+/** Throws where the interface is gone. */
+function reachOut(socket: DatagramSocket, { broadcast, multicast }: UdpOptions): void {
+  if (broadcast === true) socket.setBroadcast(true);
+  if (multicast === undefined) return;
+  socket.addMembership(multicast.group, multicast.interface);
+  socket.setMulticastInterface(multicast.interface);
 }
 
 function listen(options: ListenOptions, onStream: (stream: Stream) => void): Promise<Listener> {

@@ -6,7 +6,7 @@ import type { SipLimits } from './sip-guard.ts';
 
 /** What a connection tells the transport. */
 export interface ConnectionOwner {
-  /** ms to wait before the next message may be read; 0: it may be read at once. */
+  /** ms to wait before the next message or keep-alive may be read; 0: it may be read at once. */
   admit(): number;
   message(text: string): void;
   /** Exactly once. */
@@ -33,8 +33,8 @@ export class SipConnection {
   #waitingSince: number | undefined;
   /** Has sent at least one message. */
   #spoke = false;
-  /** A whole message that waits for the source's allowance. */
-  #pending: string | undefined;
+  /** A whole message, or the answer to a keep-alive, that waits for the source's allowance. */
+  #pending: string | Uint8Array | undefined;
   #pingAt: number;
   #pongBy = Number.POSITIVE_INFINITY;
   #open = true;
@@ -72,8 +72,11 @@ export class SipConnection {
 
   /** Queues a message; a reader that leaves too much waiting is given up. */
   send(data: Uint8Array): void {
-    if (!this.#open) return;
-    this.#stream.write(this.#framing.pack(data));
+    if (this.#open) this.#write(this.#framing.pack(data));
+  }
+
+  #write(octets: Uint8Array): void {
+    this.#stream.write(octets);
     if (this.#stream.buffered > this.#limits.unsent) this.destroy('reader too slow');
   }
 
@@ -114,32 +117,31 @@ export class SipConnection {
         this.#hold(wait);
         return;
       }
-      const message = this.#pending;
+      const pending = this.#pending;
       this.#pending = undefined;
-      this.#owner.message(message);
+      if (typeof pending === 'string') this.#owner.message(pending);
+      else this.#write(pending);
     }
   }
 
-  /** The next whole message; keep-alives are answered on the way. */
-  #next(): string | undefined {
-    for (;;) {
-      const frame = this.#framing.next();
-      if (frame === undefined) {
-        const waits = this.#framing.unfinished || (this.incoming && !this.#spoke);
-        this.#waitingSince = waits ? (this.#waitingSince ?? this.#heardAt) : undefined;
-        return undefined;
-      }
-      this.#waitingSince = undefined;
-      if ('message' in frame) {
-        this.#spoke = true;
-        return frame.message;
-      }
-      if (frame.answer !== undefined) this.#stream.write(frame.answer);
-      if ('bad' in frame) {
-        this.destroy(frame.bad);
-        return undefined;
-      }
+  /** The next whole message, or the answer to the next keep-alive, which is counted as a message is. */
+  #next(): string | Uint8Array | undefined {
+    const frame = this.#framing.next();
+    if (frame === undefined) {
+      const waits = this.#framing.unfinished || (this.incoming && !this.#spoke);
+      this.#waitingSince = waits ? (this.#waitingSince ?? this.#heardAt) : undefined;
+      return undefined;
     }
+    if ('message' in frame) {
+      // Keep-alives complete nothing: over a WebSocket they may stand within a message.
+      this.#waitingSince = undefined;
+      this.#spoke = true;
+      return frame.message;
+    }
+    if (!('bad' in frame)) return frame.answer;
+    if (frame.answer !== undefined) this.#write(frame.answer);
+    this.destroy(frame.bad);
+    return undefined;
   }
 
   /** Too much from this source: nothing more is read until its allowance has grown. */

@@ -1,5 +1,6 @@
 /** SIP over UDP: sockets, and a flow per pair of addresses. */
 import { plainAddress } from '#shared/kernel/address.ts';
+import { oldestOf } from '#shared/kernel/oldest.ts';
 import { type Address, NetError, type UdpSocket, type World } from '#shared/kernel/world.ts';
 import type { Flow } from '../sip/types.ts';
 import { URGENCIES, urgencyOf } from '../sip/urgency.ts';
@@ -38,6 +39,7 @@ export class SipDatagrams {
   readonly #sockets: UdpSocket[] = [];
   /** By id, which begins with the number of the socket. */
   readonly #flows = new Map<string, Flow>();
+  readonly #oldest = oldestOf(this.#flows);
   /** Flows by the port of their other end, the newest of those that share a place: most datagrams come from a peer that was heard just now. */
   readonly #recent: (Flow | undefined)[] = new Array(RECENT).fill(undefined);
 
@@ -101,10 +103,8 @@ export class SipDatagrams {
     const { host, port } = remote;
     const flow: Flow = { id, protocol: 'udp', local, remote: { host, port }, peer: { kind: 'none' } };
     this.#flows.set(id, flow);
-    if (this.#flows.size > UDP_FLOWS) {
-      const [oldest] = this.#flows.values();
-      if (oldest !== undefined) this.#forget(oldest);
-    }
+    const oldest = this.#flows.size > UDP_FLOWS ? this.#flows.get(this.#oldest() ?? '') : undefined;
+    if (oldest !== undefined) this.#forget(oldest);
     return flow;
   }
 

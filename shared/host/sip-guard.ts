@@ -3,6 +3,7 @@
  * that have proved themselves (a registration) are trusted for a time and not counted.
  */
 import { sourceOf } from '#shared/call/source.ts';
+import { oldestOf } from '#shared/kernel/oldest.ts';
 
 export interface SipLimits {
   /** Messages per second of a source that is not trusted, and how many at once. */
@@ -62,7 +63,9 @@ interface Bucket {
 export class SipGuard {
   readonly #limits: SipLimits;
   readonly #buckets = new Map<string, Bucket>();
+  readonly #oldestBucket = oldestOf(this.#buckets);
   readonly #trusted = new Map<string, number>();
+  readonly #oldestTrusted = oldestOf(this.#trusted);
   readonly #open = new Map<string, Opened>();
   #last = { address: '', until: 0 };
   #strangers = 0;
@@ -82,7 +85,7 @@ export class SipGuard {
       this.#trusted.delete(source);
       this.#trusted.set(source, until);
       this.#last = { address, until };
-      forgetOldest(this.#trusted);
+      forget(this.#trusted, this.#oldestTrusted);
     }
     const mine = this.#open.get(source);
     if (mine !== undefined) this.#know(mine);
@@ -111,7 +114,7 @@ export class SipGuard {
   #newBucket(source: string, now: number): Bucket {
     const bucket = { tokens: this.#limits.burst, at: now };
     this.#buckets.set(source, bucket);
-    forgetOldest(this.#buckets);
+    forget(this.#buckets, this.#oldestBucket);
     return bucket;
   }
 
@@ -168,8 +171,7 @@ export class SipGuard {
   }
 }
 
-function forgetOldest(map: Map<string, unknown>): void {
-  if (map.size <= SOURCE_LIMIT) return;
-  const oldest = map.keys().next().value;
-  if (oldest !== undefined) map.delete(oldest);
+function forget(map: Map<string, unknown>, oldest: () => string | undefined): void {
+  const one = map.size <= SOURCE_LIMIT ? undefined : oldest();
+  if (one !== undefined) map.delete(one);
 }

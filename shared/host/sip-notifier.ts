@@ -108,7 +108,8 @@ export class SipNotifier {
     const status = output.do === 'response' ? output.message.status : 0;
     if (status >= 100 && status < 200) return true;
     this.#sent.delete(output.transaction);
-    this.#notifier.answered(subscription, status);
+    const asked = output.do === 'response' ? /^\d{1,6}/.exec(output.message.header('Retry-After')?.trim() ?? '') : null;
+    this.#notifier.answered(subscription, status, this.#o.clock.mono(), asked === null ? undefined : Number(asked[0]));
     this.#flush();
     return true;
   }

@@ -4,7 +4,7 @@ import type { Flow } from '#shared/sip/types.ts';
 import { parseUri, type SipUri } from '#shared/sip/uri.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { answerFrom, type ZoneRecord } from '#test/support/dns-zone.ts';
-import { DNS_CACHE } from './dns.ts';
+import { ASK_AGAIN, DNS_CACHE, STALE_FOR } from './dns.ts';
 import type { FlowOptions } from './sip.ts';
 import { AVOID_FOR, AVOIDED, flowByName, flowsByName, SERVERS, SipResolver } from './sip-resolver.ts';
 
@@ -87,6 +87,22 @@ describe('finding servers over a network', () => {
     expect(await find('sip:x@nobody.example:5060')).toEqual(['udp 192.0.2.8']);
     world.partition(['switch']);
     expect(await find('sip:x@other.example')).toEqual([]);
+  });
+
+  it('what was known serves on for a day where DNS cannot say, and is asked for again meanwhile', async () => {
+    const { world, find, zone } = await rig();
+    expect(await find('sip:x@trunk.example')).toEqual(BOTH);
+    world.partition(['switch']);
+    await world.run(61_000);
+    expect(await find('sip:x@trunk.example')).toEqual(BOTH);
+    world.heal();
+    zone['one.trunk.example'] = [{ type: 'A', data: '192.0.2.99' }];
+    expect(await find('sip:x@trunk.example')).toEqual(BOTH);
+    await world.run(ASK_AGAIN);
+    expect(await find('sip:x@trunk.example')).toEqual(['udp 192.0.2.99', 'udp 192.0.2.2']);
+    world.partition(['switch']);
+    await world.run(61_000 + STALE_FOR);
+    expect(await find('sip:x@trunk.example')).toEqual([]);
   });
 
   it('a server that failed comes last for a minute, or until it works', async () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
+import type { Stream } from '#shared/kernel/world.ts';
 import { HANDSHAKE_LIMIT } from '#shared/sip/web-socket-handshake.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { agent, optionsText } from '#test/support/sip-agent.ts';
+import { openWebSocket } from './sip-web-socket.ts';
 
 const HELLO = [
   'GET /sip HTTP/1.1',
@@ -73,6 +75,30 @@ describe('SIP over a WebSocket', () => {
     await world.run(500);
     expect([one.closed, two.closed, three.closed]).toEqual([false, false, true]);
     expect(b.transport.counts().connections).toBe(0);
+  });
+
+  it('a refused one that is kept open has a place until it is closed, which is soon', async () => {
+    const world = new VirtualWorld({ seed: 6 });
+    const host = world.host('b', ['10.0.0.2']);
+    const said: string[] = [];
+    let say: (data: Uint8Array) => void = () => {};
+    // A stream whose other end never closes, whatever comes.
+    const address = { host: '10.0.0.1', port: 1 };
+    const stream: Stream = {
+      ...{ local: address, remote: address, peer: { kind: 'none' }, secure: false, buffered: 0 },
+      ...{ write: () => true, pause() {}, resume() {}, end: () => void said.push('end') },
+      destroy: () => void said.push('destroy'),
+      handle: ({ data }) => {
+        say = data;
+      },
+    };
+    const failed = (why: string) => void said.push(why);
+    openWebSocket(stream, { ...host, within: 20_000, mayOpen: () => false }, () => {}, failed);
+    say(fromLatin1(HELLO.replace('GET /sip', 'GET /other')));
+    await world.run(100);
+    expect(said).toEqual(['end']);
+    await world.run(1_000);
+    expect(said).toEqual(['end', 'handshake refused with 404', 'destroy']);
   });
 
   it('a frame that breaks the rules closes with its reason', async () => {

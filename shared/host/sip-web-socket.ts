@@ -6,6 +6,9 @@ import { WebSocketFraming } from '../sip/web-socket.ts';
 import { HANDSHAKE_LIMIT, opened, readOpening, refused, WEB_SOCKET_GUID } from '../sip/web-socket-handshake.ts';
 import { octetsToText, textToOctets } from './sip-connection.ts';
 
+/** Milliseconds that a refusal may take to leave. */
+const LINGER = 1_000;
+
 export interface OpeningOptions {
   readonly clock: Clock;
   readonly crypto: Crypto;
@@ -24,28 +27,34 @@ export function openWebSocket(
 ): void {
   let head = '';
   let over = false;
-  const fail = (why: string, answer?: string) => {
+  let refusal: string | undefined;
+  const { clock } = options;
+  const fail = (why: string) => {
     if (over) return;
     over = true;
     timer.cancel();
     failed(why);
-    if (answer === undefined) stream.destroy();
-    else {
-      stream.write(textToOctets(answer));
-      stream.end();
-    }
+    stream.destroy();
   };
-  const timer = options.clock.at(options.clock.mono() + options.within, () => fail('no handshake in time'));
+  /** Its place is taken until it is gone: who keeps its side open is not waited for. */
+  const refuse = (why: string, answer: string) => {
+    refusal = why;
+    timer.cancel();
+    timer = clock.at(clock.mono() + LINGER, () => fail(why));
+    stream.write(textToOctets(answer));
+    stream.end();
+  };
+  let timer = clock.at(clock.mono() + options.within, () => fail('no handshake in time'));
   stream.handle({
-    close: () => fail('closed'),
+    close: () => fail(refusal ?? 'closed'),
     data(data) {
-      if (over) return;
+      if (over || refusal !== undefined) return;
       head += octetsToText(data);
       const end = head.indexOf('\r\n\r\n');
       if (end > HANDSHAKE_LIMIT || (end < 0 && head.length > HANDSHAKE_LIMIT)) return fail('handshake too large');
       if (end < 0) return;
       const asked = readOpening(head.slice(0, end), options.mayOpen);
-      if ('status' in asked) return fail(`handshake refused with ${asked.status}`, refused(asked));
+      if ('status' in asked) return refuse(`handshake refused with ${asked.status}`, refused(asked));
       over = true;
       timer.cancel();
       const digest = options.crypto.hash('sha1', fromLatin1(asked.key + WEB_SOCKET_GUID));

@@ -120,8 +120,9 @@ export function spkiHash(certificate: X509Certificate): string {
   return createHash('sha256').update(spki).digest('hex');
 }
 
-function commonName(subject: string): string {
-  for (const line of subject.split('\n')) if (line.startsWith('CN=')) return line.slice(3);
+/** Node gives undefined for the subject of a certificate that has none. */
+function commonName(subject: string | undefined): string {
+  for (const line of subject?.split('\n') ?? []) if (line.startsWith('CN=')) return line.slice(3);
   return '';
 }
 

@@ -18,9 +18,14 @@ export function bindDatagram(host: string, port: number, receive: GraphReceiver)
       // Addresses are literal: the resolver and its turn of the event loop are spared for every packet.
       lookup: (name, _options, callback) => callback(null, name, family),
     });
-    socket.once('error', reject);
+    const refuse = (error: Error) => {
+      // Node keeps the descriptor of a socket that could not be bound.
+      socket.close();
+      reject(error);
+    };
+    socket.once('error', refuse);
     socket.bind({ address: host, port, exclusive: true }, () => {
-      socket.off('error', reject);
+      socket.off('error', refuse);
       // A refused or full send is a lost packet; RTP expects those.
       socket.on('error', () => undefined);
       socket.on('message', (data, from) => receive(data, from.address, from.port));

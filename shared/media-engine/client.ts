@@ -95,9 +95,10 @@ class EngineClient implements MediaEngine {
   connect(...args: Parameters<MediaEngine['connect']>): Promise<void> {
     return this.#command('connect', args);
   }
-  async release(id: string): Promise<void> {
-    await this.#command('release', [id]);
+  release(id: string): Promise<void> {
+    // Before it is answered: a node of that id may be made anew meanwhile, which is another one.
     this.#owners.delete(id);
+    return this.#command('release', [id]);
   }
   list(): ReturnType<MediaEngine['list']> {
     return this.#command('list', []);

@@ -24,3 +24,15 @@ it('replaces a worker that crashes, and says which nodes are gone', async () => 
   expect(await crew.run('list', [])).toEqual([]);
   await crew.stop();
 });
+
+it('a node that is made anew while the one before of its name is being released is known', async () => {
+  const crew = new Crew({ low: 18_100, high: 18_199 }, 1, () => {});
+  const room = () => crew.run('room', ['r', 'g/r', 'g']);
+  await room();
+  await Promise.all([crew.run('release', ['r']), room()]);
+  expect(await crew.run('list', [])).toHaveLength(1);
+  await crew.run('release', ['r']);
+  expect(await crew.run('list', [])).toEqual([]);
+  await crew.run('end', []);
+  await crew.stop();
+});

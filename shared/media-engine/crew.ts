@@ -89,9 +89,9 @@ export class Crew {
       if (name === 'release' || name === 'stats') return undefined;
       throw new EngineError('unknown_node', 'there is no such node');
     }
-    const value = await this.#ask(member, name, args);
+    // Before it is answered: a node of that id may be made anew meanwhile, which is another one.
     if (name === 'release') member.nodes.delete(id);
-    return value;
+    return await this.#ask(member, name, args);
   }
 
   async #connect(args: readonly unknown[], from: Member | undefined): Promise<unknown> {

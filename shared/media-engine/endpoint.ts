@@ -92,6 +92,11 @@ export class EndpointNode {
     this.#silent = false;
   }
 
+  /** The other side is to send. One that holds us by `sendonly` may send music of its own; most send nothing. */
+  get #owesSound(): boolean {
+    return this.remote?.sends === true && this.remote.receives && this.remote.opaque !== true;
+  }
+
   /** True while frames for it can leave. */
   get ready(): boolean {
     return this.remote?.receives === true && this.remote.opaque !== true && this.#gate?.target !== undefined;
@@ -173,7 +178,7 @@ export class EndpointNode {
     this.#inSecond = 0;
     this.#dtmf.expire(now);
     if (this.remote?.opaque === true) return;
-    if (this.remote?.sends === true && !this.#silent && now - this.#heard >= SILENT_AFTER) {
+    if (this.#owesSound && !this.#silent && now - this.#heard >= SILENT_AFTER) {
       this.#silent = true;
       this.#host.event({ on: 'silent', id: this.id, owner: this.owner });
     }
@@ -186,9 +191,11 @@ export class EndpointNode {
 
   stats(): EndpointStats {
     const { received, lost, jitter } = this.statistics;
-    const silentFor = this.remote?.sends === true && this.remote.opaque !== true ? this.#host.mono() - this.#heard : 0;
+    const silentFor = this.#owesSound ? this.#host.mono() - this.#heard : 0;
     const remote = this.#reporter.remote;
-    return { sent: this.sender.sent, received, lost, refused: this.#refused, jitter, silentFor, ...remote };
+    const peer = this.#gate?.target;
+    const sides = { ...remote, ...(peer === undefined ? {} : { peer: { host: peer.host, port: peer.port } }) };
+    return { sent: this.sender.sent, received, lost, refused: this.#refused, jitter, silentFor, ...sides };
   }
 
   /** The jitter buffer starts empty, for a stream that a mix begins to need. */

@@ -84,6 +84,8 @@ export interface EndpointStats {
   /** Share of our packets that the other side reported as lost (0 to 1) and the round trip (ms), once RTCP told. */
   readonly remoteLoss?: number;
   readonly roundTrip?: number;
+  /** Where its RTP goes, once that is known. */
+  readonly peer?: Address;
 }
 
 export type EngineEvent =

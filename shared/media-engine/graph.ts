@@ -243,7 +243,10 @@ export class Graph {
           if (node !== undefined && node.ready !== wasReady) this.#changed(node.group);
         },
         (data, host) => node?.onRtcp(data, host),
-      );
+      ).catch((error: unknown) => {
+        this.#ports.give(port, this.#host.mono());
+        throw error;
+      });
       if (sockets === undefined) {
         this.#ports.give(port, this.#host.mono());
         continue;

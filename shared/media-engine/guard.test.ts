@@ -1,10 +1,13 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { World } from '#shared/kernel/world.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
 import { VirtualWorld } from '#simulator/world.ts';
+import { bindDatagram } from './adapter-dgram.ts';
 import { PACKETS_PER_SECOND, SILENT_AFTER } from './endpoint.ts';
 import type { EndpointSpec, EngineEvent, MediaEngine, RemoteSpec } from './engine.ts';
-import type { GraphOptions } from './graph-host.ts';
+import { Graph } from './graph.ts';
+import type { GraphHost, GraphOptions } from './graph-host.ts';
 import { localEngine } from './local.ts';
 import { PORT_REST } from './ports.ts';
 import { RtpPeer } from './rtp-peer.ts';
@@ -189,6 +192,22 @@ describe('events', () => {
     });
   });
 
+  it('waits for no sound of a side that holds, and for it again afterwards', async () => {
+    await bench(async (b) => {
+      const spec = (victim: RtpPeer) => ({ ...base, address: victim.local, accept: { exact: true } }) as const;
+      const { victim } = await attacked(b, spec);
+      await b.engine.remote('a', { ...spec(victim), receives: false });
+      await b.world.run(SILENT_AFTER + 2000);
+      const silent = () => b.events.filter((event) => event.on === 'silent' && event.id === 'a').length;
+      expect([silent(), (await b.engine.stats('a'))?.silentFor]).toEqual([0, 0]);
+      await b.engine.remote('a', spec(victim));
+      await b.world.run(SILENT_AFTER - 2000);
+      expect(silent()).toBe(0);
+      await b.world.run(4000);
+      expect(silent()).toBe(1);
+    });
+  });
+
   it('exchanges RTCP: loss and round trip as the other side sees them', async () => {
     await bench(async (b) => {
       // Two endpoints of two engines talk to each other, over a link that loses and delays.
@@ -229,6 +248,28 @@ describe('limits', () => {
       await b.world.run(PORT_REST);
       await b.engine.endpoint(endpointSpec('one more'));
     });
+  });
+
+  it('loses no port to an address that cannot be bound', async () => {
+    let now = 0;
+    const nothing = { event: () => {}, wake: () => {}, file: async () => undefined, wall: () => 0, random32: () => 1 };
+    const create = () => Promise.reject(new Error('no files'));
+    const host: GraphHost = { ...nothing, create, mono: () => now, bind: bindDatagram };
+    const graph = new Graph(host, { low: 20_000, high: 20_001 });
+    for (let i = 0; i < 3; i++) {
+      const wanted = graph.endpoint({ ...endpointSpec('a'), host: '192.0.2.1' });
+      await expect(wanted).rejects.toMatchObject({ code: 'no_address' });
+      now += PORT_REST;
+    }
+  });
+
+  it.skipIf(!existsSync('/proc/self/fd'))('a port that is taken costs no descriptor', async () => {
+    const open = () => readdirSync('/proc/self/fd').length;
+    const taken = await bindDatagram('127.0.0.1', 0, () => {});
+    const before = open();
+    for (let i = 0; i < 20; i++) await expect(bindDatagram('127.0.0.1', taken.port, () => {})).rejects.toThrow();
+    expect(open() - before).toBeLessThan(10);
+    taken.close();
   });
 
   it('passes over ports that another program holds', async () => {
