@@ -31,6 +31,28 @@ describe('an offer before the answer', () => {
     },
   );
 
+  test.each(['at once', 'once the call is up'])(
+    'by relay of the caller while the answer is recorded: media answers %s',
+    (when) => {
+      const call = early(true);
+      const slow = rig({ media: false, record: false, state: call.state });
+      slow.feed({ on: 'answered', branch: 'b1', sdp: sdp() });
+      const answered = () => {
+        const [op = 0] = slow.state.asks.keys();
+        return slow.feed({ on: 'media', op, sdp: sdp() });
+      };
+      answered();
+      expect(slow.feed({ on: 'offer', party: CALLER, sdp: sdp('sendonly') })).toEqual(['media answer A']);
+      if (when === 'at once') {
+        expect(answered()).toEqual(['accept-offer caller']);
+        expect(slow.feed({ on: 'recorded' })).toEqual(['answer', 'up', 'media offer B sendonly']);
+      } else {
+        expect(slow.feed({ on: 'recorded' })).toEqual(['answer', 'up']);
+        expect(answered()).toEqual(['accept-offer caller', 'media offer B sendonly']);
+      }
+    },
+  );
+
   test('by relay that media refuses leaves the call as it was', () => {
     const call = early(true);
     const quiet = rig({ media: false, state: call.state });
@@ -90,6 +112,75 @@ describe('an offer before the answer', () => {
       'report A ended callee_busy',
       'over false callee_busy',
     ]);
+  });
+});
+
+describe('a caller without an offer (RFC 3262 section 5)', () => {
+  function asking(media = true) {
+    const call = rig({ media });
+    call.feed({ on: 'invite' });
+    call.feed(routed(target('B', 'b1')));
+    if (!media) for (const op of [...call.state.asks.keys()]) call.feed({ on: 'media', op, sdp: sdp() });
+    call.log.length = 0;
+    return call;
+  }
+
+  test('is offered our side as it hears ringing, answers, and hears what sounds there', () => {
+    const call = asking();
+    expect(call.feed({ on: 'progress', branch: 'b1', status: 180 })).toEqual(['report B ringing', 'progress 180 sdp']);
+    expect(call.feed({ on: 'progress', branch: 'b1', status: 183, sdp: sdp() })).toEqual(['progress 183 sdp']);
+    expect(call.feed({ on: 'confirmed', party: CALLER, sdp: sdp() })).toEqual([
+      'media accept A',
+      'media accept B',
+      'connect A B',
+      'progress 183 sdp',
+    ]);
+    expect(call.feed({ on: 'answered', branch: 'b1', sdp: sdp() }).slice(-3)).toEqual([
+      'report B answered',
+      'answer',
+      'up',
+    ]);
+    expect(call.feed({ on: 'confirmed', party: CALLER })).toEqual([]);
+    expect(call.feed({ on: 'offer', party: CALLER, sdp: sdp() })).toEqual(['media answer A', 'accept-offer caller']);
+  });
+
+  test('that wants nothing but to hear: the other side is told once the call is up', () => {
+    const call = asking();
+    call.feed({ on: 'progress', branch: 'b1', status: 180 });
+    call.feed({ on: 'confirmed', party: CALLER, sdp: sdp('recvonly') });
+    expect(call.feed({ on: 'answered', branch: 'b1', sdp: sdp() }).slice(-3)).toEqual([
+      'up',
+      'media offer B recvonly',
+      'reoffer b1',
+    ]);
+  });
+
+  test.each([
+    ['has nothing to say to it', (call: ReturnType<typeof rig>) => call.feed({ on: 'confirmed', party: CALLER })],
+    [
+      'says what media cannot take',
+      (call: ReturnType<typeof rig>) => {
+        call.feed({ on: 'confirmed', party: CALLER, sdp: 'x' });
+        const [op = 0] = call.state.asks.keys();
+        return call.feed({ on: 'media', op, failed: 488 });
+      },
+    ],
+  ])('that %s has no call', (_what, run) => {
+    const call = asking(false);
+    call.feed({ on: 'progress', branch: 'b1', status: 180 });
+    expect(run(call)).toContain('reject 488 no_codec');
+  });
+
+  test('answers while the answer to the call is recorded, or after: the sound is its own, and one answer is enough', () => {
+    const call = asking();
+    call.feed({ on: 'progress', branch: 'b1', status: 180 });
+    call.feed({ on: 'answered', branch: 'b1', sdp: sdp() });
+    expect(call.feed({ on: 'confirmed', party: CALLER, sdp: sdp('sendonly') })).toEqual([
+      'media accept A',
+      'media offer B sendonly',
+      'reoffer b1',
+    ]);
+    expect(call.feed({ on: 'confirmed', party: CALLER })).toEqual([]);
   });
 });
 

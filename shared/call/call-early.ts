@@ -1,9 +1,9 @@
 /** Sound before the answer: the caller hears one contact, and either of the two may change the session meanwhile (UPDATE, RFC 3311). See `call.ts`. */
 import { connect } from './call-join.ts';
-import { type Ask, ask, CALLER, type CallState, type Leg, legOf } from './call-state.ts';
+import { type Ask, ask, CALLER, type CallState, finish, type Leg, legOf } from './call-state.ts';
 import type { CallOutput, Party } from './call-types.ts';
 import { directionOf } from './direction.ts';
-import { callerStatus } from './outcome.ts';
+import { callerStatus, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
 
@@ -19,6 +19,7 @@ export function hearEarly<T>(
   now: number,
   out: Out<T>,
 ): boolean {
+  if (state.callerLate) state.unheard ??= { name, sdp };
   if (state.early !== undefined || state.callerLate) return false;
   if (state.relay) {
     state.early = name;
@@ -43,8 +44,45 @@ export function earlySound<T>(state: CallState<T>, asked: Ask, failed: number | 
   out.push({ do: 'progress', status: 183, sdp: state.callerLeg.sdp });
 }
 
+/**
+ * A caller whose INVITE had no offer answers ours before the call is answered (RFC 3262 section 5): the contact that has had sound is heard
+ * from then on. Without an answer there is no call.
+ */
+export function answeredEarly<T>(state: CallState<T>, sdp: string | undefined, now: number, out: Out<T>): void {
+  const { callerLeg } = state;
+  if (!state.callerLate || state.caller !== 'waiting' || callerLeg === undefined) return;
+  if (sdp === undefined) {
+    finish(state, { status: 488, reason: 'no_codec' }, out);
+    return;
+  }
+  state.callerLate = false;
+  ask(state, callerLeg, { use: 'early-answer', want: 'accept', party: CALLER, sdp }, now, out);
+}
+
+/** Media took that answer, or did not. */
+export function heardEarly<T>(
+  state: CallState<T>,
+  { sdp = '' }: Ask,
+  failed: number | undefined,
+  now: number,
+  out: Out<T>,
+): void {
+  if (failed !== undefined) {
+    finish(state, { status: 488, reason: reasonOf(failed) }, out);
+    return;
+  }
+  state.wishes ??= new Map();
+  state.wishes.set(CALLER, directionOf(sdp));
+  const { unheard } = state;
+  state.unheard = undefined;
+  const leg = unheard === undefined ? undefined : legOf(state, unheard.name);
+  if (unheard === undefined || leg === undefined || state.branches.get(unheard.name)?.at !== 'ringing') return;
+  hearEarly(state, { ...unheard, leg, status: 183 }, now, out);
+}
+
 /** The contact that was heard is gone: another may be heard, and who waits for its answer to an offer waits no more. */
 export function loseEarly<T>(state: CallState<T>, name: string, out: Out<T>): void {
+  if (state.unheard?.name === name) state.unheard = undefined;
   if (state.early !== name) return;
   state.early = undefined;
   state.earlySdp = undefined;
@@ -55,7 +93,7 @@ export function loseEarly<T>(state: CallState<T>, name: string, out: Out<T>): vo
 
 /**
  * The caller, or the contact that it hears, offers anew before the call is answered. By relay its own endpoint answers; else the offer
- * goes to the other of the two. While an answer to the call is being recorded it is to be made again.
+ * goes to the other of the two. While an answer to the call is being recorded it is to be made again, unless it is the caller's by relay.
  */
 export function offeredEarly<T>(
   state: CallState<T>,
@@ -66,7 +104,9 @@ export function offeredEarly<T>(
 ): void {
   const leg = legOf(state, party);
   const isHeard = state.early !== undefined && (party === CALLER || party === state.early);
-  if (state.at !== 'ringing' || leg === undefined || sdp === undefined || !isHeard)
+  // What a PRACK offers can hardly be refused (RFC 3262 section 5), and the caller's own endpoint answers at any time.
+  const isOpen = state.at === 'ringing' || (state.at === 'answering' && state.relay && party === CALLER);
+  if (!isOpen || leg === undefined || sdp === undefined || !isHeard)
     out.push({ do: 'refuse-offer', party, status: 500 });
   else if (state.relay) ask(state, leg, { use: 'renewed', want: 'answer', party, sdp }, now, out);
   else if (state.passing !== undefined) out.push({ do: 'refuse-offer', party, status: 491 });

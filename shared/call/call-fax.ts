@@ -5,6 +5,7 @@
 import { isFax } from '../sip/fax.ts';
 import { type Ask, ask, type CallState, legOf, otherOf } from './call-state.ts';
 import type { CallOutput, Party } from './call-types.ts';
+import { tune } from './hold-music.ts';
 import { callerStatus } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
@@ -71,6 +72,7 @@ export function switchMedia<T>(
   else {
     state.fax = isFax(offer);
     over(state);
+    tune(state, out);
     out.push({ do: 'accept-offer', party, sdp: reply.sdp });
   }
 }

@@ -1,6 +1,7 @@
 /** Taking an established call apart: from passed descriptions to media endpoints of ours, and from one call with two sides to two channels. See `call.ts`. */
 import { ask, CALLER, type CallState, type Leg, legOf, newSide } from './call-state.ts';
 import type { CallOutput, LegId, Party } from './call-types.ts';
+import { quiet, tune } from './hold-music.ts';
 
 type Out<T> = CallOutput<T>[];
 
@@ -22,6 +23,7 @@ export function renew<T>(state: CallState<T>, party: Party, as: LegId | undefine
   side.renewing = true;
   side.wanted = 'sendrecv';
   side.told = 'sendrecv';
+  tune(state, out);
   ask(state, leg, { use: 'tell', want: 'offer', party, direction: side.wanted }, now, out);
 }
 
@@ -58,8 +60,9 @@ export function adopt<T>(state: CallState<T>, leg: LegId): void {
   state.sides.set(CALLER, newSide());
 }
 
-export function part<T>(state: CallState<T>): void {
+export function part<T>(state: CallState<T>, out: Out<T>): void {
   if (!partable(state) || state.winner === undefined) return;
+  quiet(state, out);
   state.legs.clear();
   state.branches.clear();
   state.sides.delete(state.winner);

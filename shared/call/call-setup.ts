@@ -1,6 +1,6 @@
 /** Setting a call up: routing, media of both sides, ringing, the first answer, the caller's 2xx. See `call.ts`. */
 import { NEVER } from '../kernel/machine.ts';
-import { answerEarly, earlySound, hearEarly, loseEarly } from './call-early.ts';
+import { answerEarly, earlySound, heardEarly, hearEarly, loseEarly } from './call-early.ts';
 import { askForCaller, record } from './call-join.ts';
 import {
   type Ask,
@@ -107,6 +107,7 @@ export function rerouted<T>(
   state.lostBy = undefined;
   state.best = undefined;
   if (state.early !== undefined) loseEarly(state, state.early, out);
+  state.unheard = undefined;
   for (const leg of state.legs.values()) endLeg(state, leg, reason, out);
   // A leg of the same name goes on with its endpoint; what was asked of that before is void.
   for (const [op, asked] of state.asks) if (asked.leg === input.target.leg) state.asks.delete(op);
@@ -250,7 +251,9 @@ function passUp<T>(
   if (sdp !== undefined && hearEarly(state, { name, leg, status, sdp }, now, out)) return;
   if (status < 180 || status === 199 || state.passed.includes(status)) return;
   state.passed.push(status);
-  out.push({ do: 'progress', status });
+  // Where the caller has to be offered something, it may be so at once (RFC 3262 section 5).
+  const offer = state.callerLate ? state.callerLeg?.sdp : undefined;
+  out.push(offer === undefined ? { do: 'progress', status } : { do: 'progress', status, sdp: offer });
 }
 
 export function fail<T>(state: CallState<T>, name: string, status: number, now: number, out: Out<T>): void {
@@ -316,6 +319,7 @@ function recorded<T>(state: CallState<T>, now: number, out: Out<T>): void {
     out.push({ do: 'answer', party: state.winner, sdp: taker.sdp });
   }
   state.offer = undefined;
+  state.unheard = undefined;
   out.push({ do: 'up', branch: state.winner });
   afterEarly(state, now, out);
 }
@@ -338,7 +342,8 @@ export function media<T>(
   if (asked.use === 'setup') setUp(state, asked, input, now, out);
   else if (asked.use === 'taken') takerMedia(state, input, now, out);
   else if (asked.use === 'early') earlySound(state, asked, input.failed, out);
-  else if (asked.use === 'renewed') answerEarly(state, asked, input, out);
+  else if (asked.use === 'early-answer' && state.at !== 'up') heardEarly(state, asked, input.failed, now, out);
+  else if (asked.use === 'renewed' && state.at !== 'up') answerEarly(state, asked, input, out);
   else if (asked.use === 'final') answeredSound(state, asked, input.failed, now, out);
   else talkMedia(state, asked, input, now, out);
 }

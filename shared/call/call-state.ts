@@ -39,7 +39,8 @@ export interface Leg {
 /** Why media was asked for, and for which party. */
 export interface Ask {
   readonly use:
-    | ('setup' | 'taken' | 'early' | 'renewed' | 'final' | 'late' | 'answer' | 'offer' | 'tell' | 'told')
+    | ('setup' | 'taken' | 'early' | 'early-answer' | 'renewed' | 'final' | 'late')
+    | ('answer' | 'offer' | 'tell' | 'told' | 'anchor')
     | ('switch' | 'switched' | 'agreed');
   readonly leg: LegId;
   readonly party: Party;
@@ -59,6 +60,9 @@ export interface Side {
   asked: boolean;
   /** The offer under way is a `renew`. */
   renewing: boolean;
+  /** Whom it holds is to hear music; and it hears music itself. */
+  plays: boolean;
+  music: boolean;
 }
 
 export interface CallState<T> {
@@ -91,6 +95,8 @@ export interface CallState<T> {
   /** The winner called in, and waits for an answer of ours. */
   taken?: boolean | undefined;
   early?: string | undefined;
+  /** The first sound before the answer, of a caller that owes us the answer to our own offer. */
+  unheard?: { readonly name: string; readonly sdp: string } | undefined;
   earlyAccepted: boolean;
   /** Pass mode: the description that came early; a 2xx after a reliable one need not repeat it (RFC 3262 section 5). */
   earlySdp?: string | undefined;
@@ -114,6 +120,8 @@ export interface CallState<T> {
   settled?: boolean | undefined;
   /** By relay: that offer. */
   switching?: string | undefined;
+  /** The offer by which that side holds, on the way to endpoints of ours, and what it is answered then. */
+  anchoring?: { readonly sdp: string; answer?: string } | undefined;
   /** By relay: both sides have agreed on fax. */
   fax?: boolean | undefined;
 }
@@ -141,6 +149,7 @@ export function newCall<T>(): CallState<T> {
     winner: undefined,
     taken: undefined,
     early: undefined,
+    unheard: undefined,
     earlyAccepted: false,
     earlySdp: undefined,
     shown: undefined,
@@ -157,6 +166,7 @@ export function newCall<T>(): CallState<T> {
     exchange: undefined,
     settled: undefined,
     switching: undefined,
+    anchoring: undefined,
     fax: undefined,
   };
 }
@@ -203,7 +213,16 @@ export function anyBranch<T>(state: CallState<T>, leg: Leg, is?: (branch: Branch
 }
 
 export function newSide(): Side {
-  return { told: 'sendrecv', wanted: 'sendrecv', busy: false, late: false, asked: false, renewing: false };
+  return {
+    told: 'sendrecv',
+    wanted: 'sendrecv',
+    busy: false,
+    late: false,
+    asked: false,
+    renewing: false,
+    plays: false,
+    music: false,
+  };
 }
 
 export function legOf<T>(state: CallState<T>, party: Party): Leg | undefined {

@@ -1,16 +1,22 @@
 /** An established call: offers of either side, hold and resume told on, late answers. See `call.ts`. */
 
-import { offeredEarly, passedEarly } from './call-early.ts';
+import { answeredEarly, offeredEarly, passedEarly } from './call-early.ts';
 import { switched, switches, switchMedia, switchOver } from './call-fax.ts';
 import { type Ask, ask, CALLER, type CallState, finish, legOf, otherOf, type Side } from './call-state.ts';
-import type { CallOutput, Party } from './call-types.ts';
+import type { CallInput, CallOutput, Party } from './call-types.ts';
 import { type Direction, directionOf, unheld, wishOf } from './direction.ts';
+import { anchor, anchored, anchorMedia, setPlays, shown, tune } from './hold-music.ts';
 import { callerStatus, reasonOf } from './outcome.ts';
 
 type Out<T> = CallOutput<T>[];
 
 /** A side offers anew. By relay it is answered at once by its own endpoint, and the other side is told a change of hold. */
-export function offered<T>(state: CallState<T>, party: Party, sdp: string | undefined, now: number, out: Out<T>): void {
+export function offered<T>(
+  state: CallState<T>,
+  { party, sdp, music }: Extract<CallInput<T>, { on: 'offer' }>,
+  now: number,
+  out: Out<T>,
+): void {
   const side = state.sides.get(party);
   const leg = legOf(state, party);
   if (state.at !== 'up') {
@@ -21,13 +27,15 @@ export function offered<T>(state: CallState<T>, party: Party, sdp: string | unde
     out.push({ do: 'refuse-offer', party, status: 491 });
     return;
   }
-  if (!state.relay) passOffer(state, party, sdp, out);
-  else if (side.busy) out.push({ do: 'refuse-offer', party, status: 491 });
+  if (sdp !== undefined) setPlays(state, side, music, out);
+  if (!state.relay) {
+    if (!side.plays || sdp === undefined || !anchor(state, party, sdp, now, out)) passOffer(state, party, sdp, out);
+  } else if (side.busy || state.anchoring !== undefined) out.push({ do: 'refuse-offer', party, status: 491 });
   else if (sdp !== undefined && switches(state, sdp)) switchOver(state, party, sdp, now, out);
   else if (sdp === undefined) {
     // Where the other side holds this one, it stays so.
-    const direction = side.wanted === 'sendrecv' ? {} : { direction: side.wanted };
-    side.told = side.wanted;
+    side.told = shown(side);
+    const direction = side.told === 'sendrecv' ? {} : { direction: side.told };
     ask(state, leg, { use: 'offer', want: 'offer', party, ...direction }, now, out);
   } else ask(state, leg, { use: 'answer', want: 'answer', party, sdp }, now, out);
 }
@@ -95,6 +103,7 @@ export function reoffered<T>(
   const side = state.sides.get(party);
   if (passedEarly(state, result, out)) return;
   if (state.at !== 'up' || side === undefined) return;
+  if (state.anchoring !== undefined && anchored(state, party, result, now, out)) return;
   if (!state.relay) {
     passedOn(state, party, side, result, out);
     return;
@@ -152,15 +161,19 @@ export function afterEarly<T>(state: CallState<T>, now: number, out: Out<T>): vo
 /** ACK with the answer to an offer that our 2xx carried. */
 export function confirmed<T>(
   state: CallState<T>,
-  party: Party,
-  sdp: string | undefined,
+  { party, sdp, music }: Extract<CallInput<T>, { on: 'confirmed' }>,
   now: number,
   out: Out<T>,
 ): void {
   const side = state.sides.get(party);
   const leg = legOf(state, party);
+  if (state.at !== 'up' && party === CALLER) {
+    answeredEarly(state, sdp, now, out);
+    return;
+  }
   if (state.at !== 'up' || side === undefined || leg === undefined || !side.late) return;
   side.late = false;
+  setPlays(state, side, music, out);
   if (sdp === undefined) finish(state, { status: 488, reason: 'no_codec' }, out);
   else if (state.relay) ask(state, leg, { use: 'late', want: 'accept', party, sdp }, now, out);
   else answeredAgain(state, party, sdp, out);
@@ -177,10 +190,10 @@ export function talkMedia<T>(
   const side = state.sides.get(asked.party);
   if (side === undefined) return;
   const { party, use } = asked;
-  if (use === 'late') {
+  if (use === 'late' || use === 'early-answer') {
     if (reply.failed !== undefined) finish(state, { status: 488, reason: reasonOf(reply.failed) }, out);
     else if (asked.sdp !== undefined) follow(state, party, wishOf(side.told, directionOf(asked.sdp)), now, out);
-  } else if (use === 'answer' || use === 'offer') {
+  } else if (use === 'answer' || use === 'offer' || use === 'renewed') {
     if (reply.failed !== undefined || reply.sdp === undefined) {
       out.push({ do: 'refuse-offer', party, status: reply.failed ?? 500 });
       return;
@@ -194,6 +207,7 @@ export function talkMedia<T>(
       renewed(side, party, false, out);
     } else out.push({ do: 'reoffer', party, sdp: reply.sdp });
   } else if (use === 'told') renewed(side, party, reply.failed === undefined, out);
+  else if (use === 'anchor') anchorMedia(state, asked, reply, now, out);
   else switchMedia(state, asked, reply, out);
 }
 
@@ -210,14 +224,16 @@ function follow<T>(state: CallState<T>, party: Party, wanted: Direction | undefi
   const side = peer === undefined ? undefined : state.sides.get(peer);
   if (peer === undefined || side === undefined || wanted === undefined) return;
   side.wanted = wanted;
+  tune(state, out);
   tell(state, peer, side, now, out);
 }
 
 /** Offers a side the direction that it should have, one offer at a time; a refused one is not repeated. */
 function tell<T>(state: CallState<T>, party: Party, side: Side, now: number, out: Out<T>): void {
   const leg = legOf(state, party);
-  if (side.busy || side.told === side.wanted || leg === undefined) return;
+  const direction = shown(side);
+  if (side.busy || side.told === direction || leg === undefined) return;
   side.busy = true;
-  side.told = side.wanted;
-  ask(state, leg, { use: 'tell', want: 'offer', party, direction: side.wanted }, now, out);
+  side.told = direction;
+  ask(state, leg, { use: 'tell', want: 'offer', party, direction }, now, out);
 }

@@ -75,8 +75,13 @@ export type CallInput<T> =
   | { readonly on: 'taken'; readonly branch: string; readonly leg: LegId; readonly to: T; readonly sdp: string }
   /** The other side ended: BYE, CANCEL (caller only), missing ACK, broken flow. */
   | { readonly on: 'ended'; readonly party: Party; readonly why: string }
-  /** A new offer inside the dialog; without SDP the side asks for one of ours. */
-  | { readonly on: 'offer'; readonly party: Party; readonly sdp?: string | undefined }
+  /** A new offer inside the dialog; without SDP the side asks for one of ours. `music`: whom it holds with that hears music. */
+  | {
+      readonly on: 'offer';
+      readonly party: Party;
+      readonly sdp?: string | undefined;
+      readonly music?: boolean | undefined;
+    }
   | {
       readonly on: 'reoffered';
       readonly party: Party;
@@ -84,8 +89,13 @@ export type CallInput<T> =
       readonly status: number;
       readonly sdp?: string | undefined;
     }
-  /** ACK of our 2xx; `sdp` answers an offer that stood in it. */
-  | { readonly on: 'confirmed'; readonly party: Party; readonly sdp?: string | undefined }
+  /** ACK of our 2xx, or PRACK of our provisional response; `sdp` answers an offer that stood in it. */
+  | {
+      readonly on: 'confirmed';
+      readonly party: Party;
+      readonly sdp?: string | undefined;
+      readonly music?: boolean | undefined;
+    }
   /** Answer of `media`. */
   | { readonly on: 'media'; readonly op: number; readonly sdp?: string; readonly failed?: number }
   /** Answer of `report answered`: it is durable, or given up. */
@@ -144,6 +154,8 @@ export type CallOutput<T> =
   /** Let sound flow both ways between the caller's leg and this one. */
   | { readonly do: 'connect'; readonly caller: LegId; readonly leg: LegId }
   | { readonly do: 'release'; readonly leg: LegId }
+  /** The side's leg hears music in the place of the sound of `from`, or that again. */
+  | { readonly do: 'music'; readonly party: Party; readonly leg: LegId; readonly from: LegId; readonly on: boolean }
   /** `answered` wants `recorded` back; the others want nothing. */
   | {
       readonly do: 'report';

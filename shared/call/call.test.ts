@@ -78,7 +78,7 @@ describe('a call by relay', () => {
     expect(call.feed(routed(target('B', 'b1')))).toEqual(['media offer A', 'media offer B', 'invite b1']);
     expect(call.feed({ on: 'progress', branch: 'b1', status: 183, sdp: sdp() })).toEqual([
       'report B ringing',
-      'progress 183',
+      'progress 183 sdp',
     ]);
     call.feed({ on: 'answered', branch: 'b1', sdp: sdp() });
     expect(call.feed({ on: 'confirmed', party: CALLER, sdp: sdp() })).toEqual(['media accept A']);

@@ -81,13 +81,13 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
       partyEnded(state, input.party, input.why, out);
       break;
     case 'offer':
-      offered(state, input.party, input.sdp, now, out);
+      offered(state, input, now, out);
       break;
     case 'reoffered':
       reoffered(state, input.party, input, now, out);
       break;
     case 'confirmed':
-      confirmed(state, input.party, input.sdp, now, out);
+      confirmed(state, input, now, out);
       break;
     case 'relay':
       relay(state, input.relay);
@@ -99,7 +99,7 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
       restore(state, input.party, input.sdp, out);
       break;
     case 'part':
-      part(state);
+      part(state, out);
       break;
     case 'close':
       close(state, input, out);

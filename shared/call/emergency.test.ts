@@ -10,6 +10,8 @@ describe('what asks for help', () => {
     ['*31#112', undefined, '112', 'urn:service:sos'],
     ['#31#110', 'DE', '110', 'urn:service:sos.police'],
     ['sip:112@anywhere.example;user=phone', undefined, '112', 'urn:service:sos'],
+    ['sip:112;phone-context=+49@anywhere.example;user=phone', undefined, '112', 'urn:service:sos'],
+    ['tel:911;phone-context=home.example', undefined, '911', 'urn:service:sos'],
     ['sips:118@h', 'IT', '118', 'urn:service:sos.ambulance'],
     ['tel:112', undefined, '112', 'urn:service:sos'],
     ['urn:service:sos', undefined, '112', 'urn:service:sos'],

@@ -2,6 +2,7 @@
  * Which dialled texts ask for help: the codes that work everywhere, those of a country, and service URNs (RFC 5031). Read before
  * every limit, bar and bill, so it must never depend on anything but the text and the country.
  */
+import { userPart } from '../sip/diversion.ts';
 import { parseUri } from '../sip/uri.ts';
 
 export interface EmergencyCall {
@@ -98,7 +99,9 @@ function byService(service: string, country: string | undefined): EmergencyCall 
 /** The digits without separators and without a code for the number's privacy; empty for any other text. */
 function digitsOf(user: string): string {
   let bare = '';
-  for (const c of user.startsWith('*31#') || user.startsWith('#31#') ? user.slice(4) : user) {
+  // A SIP URI may say there in which plan the digits are (RFC 3261 section 19.1.6).
+  const dialled = userPart(user);
+  for (const c of dialled.startsWith('*31#') || dialled.startsWith('#31#') ? dialled.slice(4) : dialled) {
     if (c >= '0' && c <= '9') bare += c;
     else if (!'-.() '.includes(c)) return '';
   }

@@ -16,6 +16,8 @@ describe('what was dialled', () => {
     ['011498912345', number('+498912345')],
     ['00498912345', number('+498912345')],
     ['sip:+15550100001@example.net;user=phone', number('+15550100001')],
+    ['sip:+15550100001;ext=12@example.net;user=phone', number('+15550100001')],
+    ['sip:112;phone-context=+49@example.net', { kind: 'emergency', number: '112' }],
     ['sips:5550100001@[2001:db8::1]:5061', number('+15550100001')],
     ['tel:+1-555-010-0001', number('+15550100001')],
     ['sip:kitchen@example.net', name('kitchen')],

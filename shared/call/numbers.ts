@@ -1,4 +1,5 @@
 /** The dial plan: what a phone dialled, or an API named, as a number, a name, a media item or an emergency. */
+import { userPart } from '../sip/diversion.ts';
 import { parseUri } from '../sip/uri.ts';
 import { countryOf, DEFAULT_COUNTRY, isDigits, normalise } from './plans.ts';
 
@@ -41,7 +42,7 @@ export function readDialled(text: string, country: string = DEFAULT_COUNTRY): Di
   const lower = text.slice(0, 5).toLowerCase();
   if (lower.startsWith('sip:') || lower.startsWith('sips:') || lower.startsWith('tel:')) {
     const user = parseUri(text)?.user;
-    return user === undefined ? undefined : readUser(user, country);
+    return user === undefined ? undefined : readUser(userPart(user), country);
   }
   // RFC 5031: a service URN asks for help by name.
   if (text.toLowerCase() === 'urn:service:sos' || text.toLowerCase().startsWith('urn:service:sos.')) {

@@ -2,10 +2,8 @@
 import type { SipMessage } from '../sip/message.ts';
 import type { NameAddr } from '../sip/uri.ts';
 
-/** Statuses of class 4xx that say how to do better come first (RFC 3261 16.7 step 6); then what tells the caller most. */
+/** What tells the caller most comes first (RFC 3261 16.7 step 6); what speaks of our own request (`OURS`) tells it nothing. */
 const RANK: ReadonlyMap<number, number> = new Map([
-  [415, 0],
-  [420, 0],
   [484, 0],
   [486, 1],
   [488, 2],
@@ -27,11 +25,19 @@ export function better(a: number | undefined, b: number): number {
 }
 
 /**
+ * Refusals that speak of the request which we wrote: challenges, and those whose meaning is in a header of the callee's (`Allow`,
+ * `Unsupported`, `Require`, `Min-SE`: RFC 3261 sections 21.4.6, 21.4.15, 21.4.16), which is about us and not about the caller.
+ */
+const OURS: ReadonlySet<number> = new Set([401, 405, 407, 420, 421, 422, 423, 481, 487, 494]);
+
+/**
  * What the caller is told for the callee's final response. A redirection is not handed on (the callee's phone must not
- * send a caller to any number it likes), nor a challenge meant for us; 503 would make the caller's phone shun us (RFC 3261 16.7).
+ * send a caller to any number it likes), nor what is meant for us; 503 would make the caller's phone shun us (RFC 3261 16.7).
  */
 export function callerStatus(status: number): number {
-  if (status < 400 || status === 401 || status === 407 || status === 487 || status === 481) return 480;
+  if (status < 400 || OURS.has(status)) return 480;
+  // It does not take the description: in a 415 we would say what we take ourselves.
+  if (status === 415) return 488;
   return status === 503 ? 500 : status;
 }
 
@@ -81,10 +87,25 @@ export function reasonOfEnd(why: string): string {
   return why === 'no-ack' || why === 'timeout' ? 'timeout' : 'lost';
 }
 
+/** Causes of ITU-T Q.850 for what ended a leg (RFC 3398 section 8.2.6.1, 3GPP TS 29.163 table 18); others: 31, normal, unspecified. */
+const CAUSES: ReadonlyMap<string, number> = new Map([
+  ['callee_unknown', 1],
+  ['callee_busy', 17],
+  ['no_answer', 19],
+  ['callee_offline', 20],
+  ['callee_declined', 21],
+  ['destination_barred', 21],
+  ['caller_anonymous', 24],
+  ['server_unavailable', 41],
+  ['internal', 41],
+  ['no_codec', 88],
+  ['timeout', 102],
+]);
+
 /** Value of a Reason header (RFC 3326) for a leg that we end. */
 export function reasonHeader(reason: string): string {
   if (reason === ELSEWHERE) return 'SIP;cause=200;text="Call completed elsewhere"';
   if (reason === CANCELLED) return 'SIP;cause=487;text="Cancelled"';
   if (reason === HANGUP) return 'Q.850;cause=16;text="Normal call clearing"';
-  return `Q.850;cause=${reason === 'no_answer' ? 19 : 31};text="${reason}"`;
+  return `Q.850;cause=${CAUSES.get(reason) ?? 31};text="${reason}"`;
 }

@@ -66,6 +66,18 @@ describe('the door', () => {
     expect(judge(door, message)).toMatchObject({ ok: false, status: 401 });
   });
 
+  test('a clock that is set back shuts nobody out: neither for a ban of before, nor for nonces that were forgotten', () => {
+    const day = 86_400_000;
+    const [banned, busy] = [newDoor(), newDoor()];
+    for (let i = 0; i <= GUESS_LIMIT; i++) judge(banned, signed(banned, 'wrong', { at: day }), day);
+    expect(judge(banned, register(), day)).toMatchObject({ status: 401 });
+    expect(judge(banned, signed(newDoor(), 'right', { at: 0 }), 0)).toMatchObject({ status: 403 });
+    expect(judge(banned, signed(banned, 'right', { at: 61_000 }), 61_000)).toEqual({ ok: true });
+    for (let i = 0; i <= 10_000; i++) judge(busy, signed(busy, 'right', { at: day + i }), day + i);
+    expect(judge(busy, register(), 0)).toMatchObject({ status: 401 });
+    expect(judge(busy, signed(busy, 'right', { at: 1_000 }), 1_000)).toEqual({ ok: true });
+  });
+
   test('knows a nonce by its signature once it has made ten thousand others, and never one that is not its own', () => {
     const door = newDoor();
     const [early, late] = [signed(door, 'right'), signed(door, 'right')];

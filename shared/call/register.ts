@@ -66,6 +66,9 @@ export class Door {
    */
   readonly #made: (string | undefined)[] = new Array(MADE_LIMIT).fill(undefined);
   readonly #guesses = new Guesses();
+  /** The latest time that was told, and by how much the wall clock has been set back since the beginning. */
+  #last = 0;
+  #back = 0;
 
   constructor(options: DoorOptions) {
     this.#options = { ...options, hash: remembering(options.hash) };
@@ -95,29 +98,37 @@ export class Door {
     wall: number,
     secure = false,
   ): Verdict {
-    if (this.#guesses.banned(source, claimed?.username, wall)) return { ok: false, status: 403, challenges: [] };
-    if (claimed === undefined) return this.#challenge(wall, secure, false);
+    const now = this.#steady(wall);
+    if (this.#guesses.banned(source, claimed?.username, now)) return { ok: false, status: 403, challenges: [] };
+    if (claimed === undefined) return this.#challenge(now, secure, false);
     const { hash } = this.#options;
     const ha1 = account?.ha1 ?? NOBODY;
     const uri = this.#signedServer(claimed.uri) ? claimed.uri : message.uri;
     const right = verify({ method: message.method, uri, credentials: claimed, ha1, hash });
     if (!right || account === undefined) {
-      this.#guesses.wrong(source, claimed.username, wall);
+      this.#guesses.wrong(source, claimed.username, now);
       this.#options.onWrong?.(source, claimed.username);
-      return this.#challenge(wall, secure, false);
+      return this.#challenge(now, secure, false);
     }
     // After a restart our own nonces look foreign: who knows the password may try again without being asked for it.
     const made = this.#made[placeOf(claimed.nonce)];
-    const known = made === claimed.nonce && isFresh(made, wall);
-    if (!known && checkNonce(claimed.nonce, wall, this.#secret, hash) !== 'ok')
-      return this.#challenge(wall, secure, true);
+    const known = made === claimed.nonce && isFresh(made, now);
+    if (!known && checkNonce(claimed.nonce, now, this.#secret, hash) !== 'ok')
+      return this.#challenge(now, secure, true);
     const use = this.#counts.take(known ? made : own(claimed.nonce), claimed.nc);
-    return use === 'ok' ? { ok: true } : this.#challenge(wall, secure, true);
+    return use === 'ok' ? { ok: true } : this.#challenge(now, secure, true);
   }
 
   /** A wrong digest that came to another process. */
   heardWrong(source: string, account: string, wall: number): void {
-    this.#guesses.wrong(source, account, wall);
+    this.#guesses.wrong(source, account, this.#steady(wall));
+  }
+
+  /** A time that never goes back: else bans would last, and nonces be refused as forgotten ones, until a clock that was set back is where it was. */
+  #steady(wall: number): number {
+    this.#back = Math.max(this.#back, this.#last - wall);
+    this.#last = wall + this.#back;
+    return this.#last;
   }
 
   #signedServer(uri: string): boolean {
@@ -129,9 +140,9 @@ export class Door {
    * Over TLS both algorithms, the strongest first (RFC 8760 section 2.4). In the clear MD5 alone: phones are common that give up at
    * any challenge which they do not know, wherever it stands (docs/adr/0006-digest-in-the-clear.md).
    */
-  #challenge(wall: number, secure: boolean, stale: boolean): Verdict {
+  #challenge(now: number, secure: boolean, stale: boolean): Verdict {
     const { realm, hash, salt, mark = '' } = this.#options;
-    const nonce = makeNonce(wall, this.#secret, hash, mark + hex(salt()));
+    const nonce = makeNonce(now, this.#secret, hash, mark + hex(salt()));
     this.#made[placeOf(nonce)] = nonce;
     const algorithms: readonly DigestAlgorithm[] = secure ? ['SHA-256', 'MD5'] : ['MD5'];
     return { ok: false, status: 401, challenges: challenge({ realm, nonce, stale, algorithms }) };

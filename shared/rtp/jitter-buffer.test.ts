@@ -181,13 +181,13 @@ describe('JitterBuffer', () => {
     expect(feed.placeOf((sent - 5) * 160)).toBeGreaterThan(0);
   });
 
-  it('is not thrown off by a single packet from nowhere', () => {
+  it.each([300, 65_530])('is not thrown off by a single packet from nowhere, %i sequence numbers ahead', (ahead) => {
     const feed = new Feed();
     for (let n = 0; n < 60; n++) {
       feed.put(n);
       if (n % 10 === 5) {
         feed.shift = 3_000_000;
-        feed.put(n + 300);
+        feed.put(n + ahead);
         feed.shift = 0;
       }
       feed.take();

@@ -6,7 +6,7 @@
  * again, fading out over 60 ms. A new SSRC begins anew; so does a timestamp outside of the window, once the next packet
  * confirms it. Nothing is allocated after construction.
  */
-import { FRAME, sequenceDistance, timestampDistance } from './packet.ts';
+import { FRAME, timestampDistance } from './packet.ts';
 
 /** Samples that the ring can hold ahead of the play position: 512 ms. */
 const CAPACITY = 4096;
@@ -60,7 +60,7 @@ export class JitterBuffer {
     if (!this.#playing || ssrc !== this.#ssrc) this.#begin(ssrc, timestamp);
     let offset = timestampDistance(timestamp, this.#play);
     if (offset < -CAPACITY || offset + length > CAPACITY) {
-      if (sequenceDistance(sequence, this.#strayNext) !== 0) {
+      if (sequence !== this.#strayNext) {
         this.#strayNext = (sequence + 1) & 0xffff;
         return;
       }

@@ -11,7 +11,17 @@ describe('a call at a line', () => {
   it.each<[string, LineFeatures, object]>([
     ['rings', {}, { at: 'here' }],
     ['is sent on always', { forward: { always: '2' } }, { at: 'on', to: '2' }],
-    ['is sent on before it is screened', { forward: { always: '2' }, doNotDisturb: true }, { at: 'on', to: '2' }],
+    ['is sent on though quiet is wanted', { forward: { always: '2' }, doNotDisturb: true }, { at: 'on', to: '2' }],
+    [
+      'is sent nowhere where the caller is blocked',
+      { forward: { always: '2' }, block: ['+15550100009'] },
+      { at: 'refused', reason: 'callee_declined' },
+    ],
+    [
+      'or not allowed',
+      { forward: { always: '2' }, allow: ['+15550100008'] },
+      { at: 'refused', reason: 'callee_declined' },
+    ],
     ['is refused', { block: ['+15550100009'] }, { at: 'refused', reason: 'callee_declined' }],
     ['is busy while quiet is wanted', { doNotDisturb: true }, { at: 'refused', reason: 'callee_busy' }],
     ['goes on when busy', { doNotDisturb: true, forward: { busy: '3' } }, { at: 'on', to: '3' }],

@@ -4,7 +4,7 @@
  */
 import type { LineFeatures } from './document.ts';
 import { FORWARD_LIMIT, forwardAlways, onward } from './forwarding.ts';
-import { type Caller, type Screened, screen } from './screening.ts';
+import { type Caller, type Screened, screen, welcome } from './screening.ts';
 
 export type Hop =
   /** The phones of this line ring. */
@@ -23,10 +23,11 @@ export function hop(
   seen: ReadonlySet<string>,
 ): Hop {
   const always = forwardAlways(features);
-  const screened = always === undefined ? screen(features, caller, talking) : undefined;
-  if (screened?.pass === true) return { at: 'here' };
-  const to = always ?? (screened === undefined ? undefined : onward(features, screened.reason)[0]);
-  if (to === undefined && screened !== undefined) return { at: 'refused', reason: screened.reason };
+  // Who is turned away is sent nowhere either.
+  const screened = always === undefined ? screen(features, caller, talking) : welcome(features, caller);
+  if (screened.pass && always === undefined) return { at: 'here' };
+  const to = screened.pass ? always : onward(features, screened.reason)[0];
+  if (to === undefined && !screened.pass) return { at: 'refused', reason: screened.reason };
   if (to === undefined || seen.has(line) || seen.size >= FORWARD_LIMIT) return { at: 'circle' };
   return { at: 'on', to };
 }

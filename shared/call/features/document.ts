@@ -22,6 +22,8 @@ export interface LineFeatures {
   readonly rejectAnonymous?: boolean;
   /** A second call while the line talks is refused as busy: call waiting is off. */
   readonly noWaiting?: boolean;
+  /** Whom the line puts on hold hears silence, and no music. */
+  readonly noHoldMusic?: boolean;
   readonly forward?: Forwards;
   /** Seconds of ringing before `forward.noAnswer`. */
   readonly noAnswerAfter?: number;
@@ -81,6 +83,7 @@ export interface Changes extends Lists {
   readonly doNotDisturb?: boolean;
   readonly rejectAnonymous?: boolean;
   readonly noWaiting?: boolean;
+  readonly noHoldMusic?: boolean;
   readonly hotLine?: string | undefined;
   readonly hotLineAfter?: number | undefined;
   readonly noAnswerAfter?: number | undefined;

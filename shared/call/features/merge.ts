@@ -12,6 +12,7 @@ export const BRIEF = [
   'doNotDisturb',
   'rejectAnonymous',
   'noWaiting',
+  'noHoldMusic',
   'forward.always',
   'forward.busy',
   'forward.noAnswer',

@@ -8,7 +8,7 @@ const own: LineFeatures = { pin: '2468', bar: ['premium'] };
 const line = () => {
   const tries = new PinTries();
   return (dialled: string, now = 0, name = 'line_1') =>
-    tries.taken(name, own.pin, dialled, meaning(own, dialled, false, '+15550101001'), now);
+    tries.taken(name, own.pin, dialled, meaning(own, dialled, false, '+15550101001'), now).meant;
 };
 const to = '+19005551234';
 const call = (pin: string) => `*33*${pin}*${to}`;
@@ -62,6 +62,43 @@ it('each further lock is twice as long, up to a day, so that all PINs of four di
   }
   expect(locks.slice(0, 3)).toEqual([FIRST_LOCK, 2 * FIRST_LOCK, 4 * FIRST_LOCK]);
   expect((10_000 / PIN_TRIES) * (locks.at(-1) ?? 0)).toBeGreaterThan(5 * 365 * 86_400_000);
+});
+
+describe('what is kept over a restart', () => {
+  const dial = (tries: PinTries, dialled: string, now: number) =>
+    tries.taken('line_1', own.pin, dialled, meaning(own, dialled, false, '+15550101001'), now);
+
+  it('changes with each wrong one, says which was one too many, and goes with a right one', () => {
+    const tries = new PinTries();
+    const said = Array.from({ length: PIN_TRIES }, (_, n) => dial(tries, call('0000'), n).changed);
+    expect(said.map((one) => one?.locked)).toEqual([false, false, false, false, true]);
+    expect(said[1]?.kept).toEqual({ line: 'line_1', since: 0, wrong: 2, until: 0, lock: FIRST_LOCK });
+    expect(said[4]?.kept).toMatchObject({ wrong: 0, until: 4 + FIRST_LOCK, lock: 2 * FIRST_LOCK });
+    expect(tries.kept()).toEqual([said[4]?.kept]);
+    expect(dial(tries, call('0000'), 5).changed).toBeUndefined();
+    expect(dial(tries, call('2468'), 5 + FIRST_LOCK).changed).toEqual({ kept: undefined, locked: false });
+    expect(tries.kept()).toEqual([]);
+    expect(dial(tries, call('2468'), 6 + FIRST_LOCK).changed).toBeUndefined();
+  });
+
+  it('goes on as it was: the tries, the lock, and how long the next one is', () => {
+    const before = new PinTries();
+    for (let n = 0; n < PIN_TRIES - 1; n++) dial(before, call('0000'), n);
+    const after = new PinTries();
+    after.restore(before.kept(), 100);
+    expect(dial(after, call('0000'), 100).changed?.locked).toBe(true);
+    const last = new PinTries();
+    last.restore(after.kept(), 200);
+    expect(dial(last, call('2468'), 99 + FIRST_LOCK).meant).not.toHaveProperty('pin');
+    expect(dial(last, call('2468'), 100 + FIRST_LOCK).meant).toEqual(past);
+  });
+
+  it('is no longer than it may be where the clock went back', () => {
+    const tries = new PinTries();
+    tries.restore([{ line: 'line_1', since: 9e12, wrong: 0, until: 9e12, lock: FIRST_LOCK }], 0);
+    expect(dial(tries, call('2468'), FIRST_LOCK - 1).meant).not.toHaveProperty('pin');
+    expect(dial(tries, call('2468'), FIRST_LOCK).meant).toEqual(past);
+  });
 });
 
 it('remembers a bounded number of lines', () => {

@@ -15,16 +15,23 @@ export type Screened =
 
 const PASS: Screened = { pass: true };
 
-/** What becomes of a call before any phone rings; `talking`: calls that the line has. A number that is withheld is screened all the same. */
-export function screen(features: LineFeatures, caller: Caller, talking: number): Screened {
-  const { block = [], allow = [], rejectAnonymous, doNotDisturb, noWaiting } = features;
-  const { number } = caller;
+/** Whether the line wants to hear of this caller at all, at its phones or wherever it forwards to. A number that is withheld is screened all the same. */
+export function welcome(features: LineFeatures, { number, hidden }: Caller): Screened {
+  const { block = [], allow = [], rejectAnonymous } = features;
   if (number !== undefined && block.includes(number)) return { pass: false, reason: 'callee_declined' };
   const known = number !== undefined && allow.includes(number);
   if (allow.length > 0 && !known) return { pass: false, reason: 'callee_declined' };
-  if (rejectAnonymous === true && !known && (caller.hidden || number === undefined)) {
+  if (rejectAnonymous === true && !known && (hidden || number === undefined)) {
     return { pass: false, reason: 'caller_anonymous' };
   }
+  return PASS;
+}
+
+/** What becomes of a call before any phone rings; `talking`: calls that the line has. */
+export function screen(features: LineFeatures, caller: Caller, talking: number): Screened {
+  const { doNotDisturb, noWaiting } = features;
+  const welcomed = welcome(features, caller);
+  if (!welcomed.pass) return welcomed;
   if (doNotDisturb === true) return { pass: false, reason: 'callee_busy' };
   if (noWaiting === true && talking > 0) return { pass: false, reason: 'callee_busy' };
   return PASS;

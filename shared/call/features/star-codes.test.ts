@@ -20,6 +20,8 @@ describe('star codes', () => {
     ['#31#', { hideNumber: false }],
     ['*43#', { noWaiting: false }],
     ['#43#', { noWaiting: true }],
+    ['*46#', { noHoldMusic: false }],
+    ['#46#', { noHoldMusic: true }],
   ])('%s', (dialled, changes) => expect(readStarCode(dialled)).toEqual({ do: 'change', changes }));
 
   it.each([

@@ -27,14 +27,15 @@ const FORWARDS: ReadonlyMap<string, keyof Forwards> = new Map([
   ['62', 'offline'],
 ]);
 
-type Switch = 'hideNumber' | 'doNotDisturb' | 'rejectAnonymous' | 'noWaiting';
+type Switch = 'hideNumber' | 'doNotDisturb' | 'rejectAnonymous' | 'noWaiting' | 'noHoldMusic';
 
-/** Switches, and what `*SC#` makes of them: call waiting is on where its document says nothing. */
+/** Switches, and what `*SC#` makes of them: call waiting and music on hold are on where its document says nothing. */
 const SWITCHES: ReadonlyMap<string, { readonly name: Switch; readonly on: boolean }> = new Map([
   ['26', { name: 'doNotDisturb', on: true }],
   ['30', { name: 'rejectAnonymous', on: true }],
   ['31', { name: 'hideNumber', on: true }],
   ['43', { name: 'noWaiting', on: false }],
+  ['46', { name: 'noHoldMusic', on: false }],
 ]);
 
 /** Reads what was dialled; undefined for anything that is no code of this table. */
