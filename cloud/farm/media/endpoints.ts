@@ -5,8 +5,10 @@ import { err, ok } from '#shared/kernel/result.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine, RemoteSpec } from '#shared/media-engine/engine.ts';
 import { fault } from '#shared/protocol/fault.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { answerLike, offerLike, type RemoteEnd, readEnd } from '#shared/sip/fax.ts';
 import { engineFault } from './faults.ts';
+import { holdMusic } from './hold-music.ts';
 import { nodeId, type Owner, ownerText, sdpSession, toneId } from './names.ts';
 
 /** What is remembered of an endpoint's descriptions; after a restart it begins anew with a higher version. */
@@ -110,7 +112,7 @@ export class Endpoints {
     };
   }
 
-  async #tone(endpoint: string, tone: 'ringback' | 'busy' | 'none'): Promise<Outcome<'media.tone'>> {
+  async #tone(endpoint: string, tone: VerbRequest<'media.tone'>['tone']): Promise<Outcome<'media.tone'>> {
     const owner = this.owners.get(endpoint);
     if (owner === undefined) return err(fault('not_found'));
     const id = toneId(endpoint);
@@ -120,9 +122,8 @@ export class Endpoints {
       id,
       owner: ownerText(owner),
       group: owner.session,
-      source: { tone },
+      ...(tone === 'music' ? holdMusic(this.#config) : { source: { tone }, gain: 1 }),
       loop: true,
-      gain: 1,
     });
     await this.#engine.connect(id, endpoint, true);
     await this.#engine.start(id);

@@ -89,6 +89,19 @@ it('one that runs to its limit is ready, told once, and seen by its home alone',
   }
 });
 
+it('whose end a full disk does not take ends all the same, and is closed by the next start', async () => {
+  await leg();
+  expect(await start('rec_1')).toEqual({ ok: true, value: {} });
+  const { commit } = context.store;
+  Object.assign(context.store, { commit: () => Promise.reject(new Error('database or disk is full')) });
+  await world.run(3000);
+  expect(reports).toEqual(['cmd_1 ended']);
+  Object.assign(context.store, { commit });
+  await part.stop();
+  part = await createMediaServer(threadEngine).start(context);
+  expect(await get('rec_1', as('home_1'))).toMatchObject({ value: { state: 'ready', seconds: 2 } });
+});
+
 it('is read in parts that make the file again', async () => {
   await context.store.commit([row('rec_1', 'home_1', 'ready')]);
   const file = writeWav(

@@ -8,6 +8,7 @@ import { fault } from '#shared/protocol/fault.ts';
 import { Endpoints } from './endpoints.ts';
 import type { EngineFor } from './engines.ts';
 import { engineFault } from './faults.ts';
+import { tryHoldMusic } from './hold-music.ts';
 import { items } from './items.ts';
 import { nodeId, type Owner, ownerText, readOwner } from './names.ts';
 import { Players } from './players.ts';
@@ -56,6 +57,7 @@ class MediaServer implements RunningPart {
   /** Learns what the engine still holds from before, then serves. */
   async start(): Promise<void> {
     await this.#tryAddress();
+    await tryHoldMusic(this.#engine, this.#context.config);
     for (const node of await this.#engine.list()) {
       if (this.#sounds.adopt(node)) continue;
       if (node.kind === 'endpoint') {

@@ -125,7 +125,10 @@ export class Sounds {
   async #finish(node: string, owner: Owner, failed: boolean): Promise<void> {
     this.#running.delete(node);
     await this.#engine.release(node).catch(() => undefined);
-    await this.#recordings.finishOf(owner);
+    // A disk that is full keeps nobody waiting; the next start closes what it left.
+    await this.#recordings.finishOf(owner).catch((error: unknown) => {
+      this.#world.log.error('media.recording-not-closed', { ...owner, error: String(error) });
+    });
     await this.#tell(owner, failed ? 'failed' : 'ended');
   }
 

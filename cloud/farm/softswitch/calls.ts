@@ -1,50 +1,24 @@
-/** All calls of the softswitch: what the driven calls mean here, to lines, media, session manager and store. */
-import type { Bus } from '#cloud/bus/bus.ts';
 import type { LineRow } from '#cloud/store/directory.ts';
 import type { CallInput, CallOutput, Party } from '#shared/call/call.ts';
 import { CALLER } from '#shared/call/call.ts';
 import { hopHeaders } from '#shared/call/hops.ts';
-import { CallDriver, type MediaReply, type SipPort } from '#shared/host/call-driver.ts';
+import { CallDriver, type MediaReply } from '#shared/host/call-driver.ts';
 import { Roster } from '#shared/kernel/roster.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
-import type { Clock, Log } from '#shared/kernel/world.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions } from '#shared/sip/types.ts';
+import type { CallsOptions } from './calls-options.ts';
 import { Circles } from './circles.ts';
 import { redirectionOf } from './dialled.ts';
-import { LineCounts, type LineCountsOptions } from './line-counts.ts';
+import type { HoldMusic } from './hold-music.ts';
+import { LineCounts } from './line-counts.ts';
 import { addressOf, type Callee, calledLine, endOf, type Live } from './live.ts';
-import { askMedia, SELF } from './media.ts';
-import type { Reporter } from './reporter.ts';
+import { askMedia, join, SELF } from './media.ts';
 import type { Taking } from './routing.ts';
 import type { Snapshots } from './snapshots.ts';
 import { toldTo } from './told.ts';
-import { failureOf, SILENCE, type TrunkWay, trunkInvite, type WayFailure } from './trunk/trunk.ts';
-
-export interface CallsOptions extends LineCountsOptions {
-  readonly bus: Bus;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly sip: SipPort;
-  readonly domain: string;
-  readonly isOurs: (host: string) => boolean;
-  readonly reporter: Reporter;
-  readonly snapshots: Snapshots;
-  /** Looks for the way of a new call and feeds `routed`, `held` or `refused`. */
-  readonly route: (live: Live) => Soon<void>;
-  /** Looks for another way and feeds `rerouted` or `refused`. */
-  readonly reroute: (live: Live, leg: string, reason: string, moved?: string) => Promise<void>;
-  /** It began, rang, was answered or ended, as far as a phone that watches can tell. */
-  readonly changed?: (live: Live) => void;
-  /** The way to this phone leads nowhere any more. */
-  readonly flowGone: (to: Callee) => void;
-  /** A trunk took a call, or did not and `next` is tried. */
-  readonly trunkHeard: (way: TrunkWay, heard: 'works' | WayFailure, next?: TrunkWay) => void;
-  /** A call to the outside is answered. */
-  readonly answeredOutside?: (call: string) => void;
-  /** A call is over. */
-  readonly ended?: (live: Live, reason: string) => void;
-}
+import { failureOf, SILENCE, trunkInvite } from './trunk/trunk.ts';
 
 type Output = CallOutput<Callee>;
 
@@ -61,12 +35,14 @@ export class Calls {
   readonly #up = new Set<string>();
   readonly #outIds = new Set<string>();
   readonly circles = new Circles();
+  readonly music: HoldMusic;
   #idle: (() => void)[] = [];
   /** Who waits for the outcome of a new offer, by call and party. */
   readonly #renewals = new Map<string, (done: boolean) => void>();
 
   constructor(options: CallsOptions) {
     this.#o = options;
+    this.music = options.music;
     this.#counts = new LineCounts(options);
     const { sip, clock, log, route } = options;
     this.#driver = new CallDriver<Callee, Live>({
@@ -79,12 +55,14 @@ export class Calls {
         reroute: options.reroute,
         media: (live, ask) => this.#media(live, ask),
         connect: (live, caller, leg) => this.#connect(live, caller, leg),
-        release: (live, leg) => this.#release(live.session, leg),
+        release: (live, leg) => this.#release(live, leg),
         report: (live, report) => this.#report(live, report),
         inviteOptions: (live, invite) => this.#inviteOptions(live, invite),
         invited: (live, { branch, to }) => this.#invited(live, branch, to),
         up: (live) => this.#established(live),
         renewed: (live, party, done) => this.#renewals.get(`${live.id} ${party}`)?.(done),
+        plays: (live, party) => options.music.plays(live, party),
+        music: (live, one) => this.#driver.later(options.music.change(live, one, (leg) => this.endpointOf(live, leg))),
         over: (live, { reason }) => this.#over(live, reason),
       },
     });
@@ -263,20 +241,17 @@ export class Calls {
   }
 
   async #connect(live: Live, caller: string, leg: string): Promise<void> {
-    const endpoints = this.#endpoints.get(live.id);
-    const [a, b] = [endpoints?.get(caller), endpoints?.get(leg)];
+    const [a, b] = await Promise.all([this.endpointOf(live, caller), this.endpointOf(live, leg)]);
     if (a === undefined || b === undefined) return;
     const { bus, log } = this.#o;
-    const both = [
-      bus.request('media.endpoint.connect', { from: a, to: b, connected: true }, SELF),
-      bus.request('media.endpoint.connect', { from: b, to: a, connected: true }, SELF),
-    ];
-    for (const done of await Promise.all(both)) {
-      if (!done.ok) log.warn('softswitch.not-connected', { call: live.id, fault: done.fault.code });
-    }
+    const fault = await join(bus, a, b);
+    if (fault !== undefined) log.warn('softswitch.not-connected', { call: live.id, fault: fault.code });
   }
 
-  async #release(session: string, leg: string): Promise<void> {
+  async #release(live: Live, leg: string): Promise<void> {
+    const { session } = live;
+    const changing = this.music.settled(live);
+    if (changing !== undefined) await changing;
     await this.#o.bus.request('media.endpoint.release', { session, leg }, SELF);
   }
 
@@ -288,15 +263,33 @@ export class Calls {
       live.opened({ failed: o.reason ?? 'callee_offline' });
       live.opened = undefined;
     }
-    if (live.autonomous) return;
+    // Such a call waits for nobody.
+    if (live.autonomous) return o.event === 'answered' ? this.#driver.later(this.#o.snapshots.save(live)) : undefined;
     const { session } = live;
     const { leg, event, reason } = o;
     if (event === 'ended')
       return this.#o.reporter.ended(live, { session, leg, event, at, ...(reason === undefined ? {} : { reason }) });
     const callId = this.#callIdOf(live, leg, o.branch);
-    return this.#o.reporter.leg(
-      callId === undefined ? { session, leg, event, at } : { session, leg, event, at, callId },
-    );
+    const report = callId === undefined ? { session, leg, event, at } : { session, leg, event, at, callId };
+    return event === 'answered' ? this.#answered(live, report) : this.#o.reporter.leg(report);
+  }
+
+  /** Told again of a restored call: the process before may have died between the two commits. */
+  wasAnswered(live: Live): void {
+    const { winner, branches } = live.state;
+    const leg = branches.get(winner ?? '')?.leg ?? live.state.callerLeg?.id;
+    if (leg === undefined || live.autonomous) return;
+    const { session, answeredAt: at = live.startedAt } = live;
+    const callId = this.#callIdOf(live, leg, winner);
+    const report = { session, leg, event: 'answered' as const, at };
+    this.#driver.later(this.#o.reporter.leg(callId === undefined ? report : { ...report, callId }));
+  }
+
+  /** The answer is on record, and whoever comes after this process finds the call, before anybody hears that it is up. */
+  #answered(live: Live, report: VerbRequest<'leg.report'>): Promise<unknown> {
+    const kept = this.#o.snapshots.save(live);
+    this.#driver.later(kept);
+    return Promise.all([this.#o.reporter.leg(report), kept.catch(() => undefined)]);
   }
 
   #callIdOf(live: Live, leg: string, branch: string | undefined): string | undefined {
@@ -312,7 +305,7 @@ export class Calls {
     const { contact, line, trunk, callerName, headers } = to;
     const hops = hopHeaders(live.hops, breadth);
     if (trunk !== undefined) {
-      return trunkInvite(trunk, live, { hops, contact: sip.contact(contact.flow), sdp });
+      return { ...trunkInvite(trunk, live, { hops, contact: sip.contact(contact.flow), sdp }), held: true };
     }
     const caller = callerName === undefined ? live.caller : { ...live.caller, name: callerName };
     const from = live.hidden === true ? ANONYMOUS : addressOf(caller, domain);
@@ -327,6 +320,7 @@ export class Calls {
       route: contact.path,
       headers: told.length === 0 && headers === undefined ? hops : [...hops, ...told, ...(headers ?? [])],
       sdp,
+      held: true,
       // A flow that may be dead is given up for another one, unless it says that it got the INVITE.
       ...(live.state.branches.get(branch)?.others === undefined ? {} : { trying: true }),
     };
@@ -340,6 +334,7 @@ export class Calls {
 
   #invited(live: Live, branch: string, { line, trunk }: Callee): void {
     this.#o.changed?.(live);
+    this.#o.snapshots.rings(live);
     const id = trunk?.trunk.id ?? line?.id;
     if (id !== undefined && !live.counted.includes(id))
       this.count(live, trunk === undefined && line !== undefined ? line : id);
@@ -375,7 +370,8 @@ export class Calls {
       if (live.tried !== undefined) this.#o.trunkHeard(live.tried, 'works');
       this.#o.answeredOutside?.(live.id);
     }
-    this.#driver.later(this.#o.snapshots.save(live));
+    const winner = live.handles.get(live.state.winner ?? '');
+    if (winner !== undefined) this.#o.sip.act((endpoint, now, out) => endpoint.confirm(winner, now, out));
     this.#rest();
   }
 
@@ -387,7 +383,7 @@ export class Calls {
     this.#up.delete(live.id);
     this.#endpoints.delete(live.id);
     this.#counts.remove(live);
-    if (live.answeredAt !== undefined) this.#o.snapshots.remove(live);
+    if (live.answeredAt !== undefined || live.saving !== undefined) this.#o.snapshots.remove(live);
     if (live.autonomous) this.#driver.later(this.#o.reporter.whole(live, reason));
     this.#rest();
   }

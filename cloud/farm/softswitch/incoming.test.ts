@@ -13,6 +13,7 @@ import { write } from '#shared/sip/write.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { Access } from './access.ts';
 import { Calls } from './calls.ts';
+import { HoldMusic } from './hold-music.ts';
 import { Incoming } from './incoming.ts';
 import { Gateways, Lines } from './lines.ts';
 import { Location } from './location.ts';
@@ -59,11 +60,13 @@ async function rig(limits: { most?: number; inSetup?: number }) {
   });
   const access = new Access(lines, new Gateways(store), door, clock);
   const routing: (() => void)[] = [];
+  const snapshots = new Snapshots(store, endpoint, { clock, log });
   const calls = new Calls({
     ...{ bus, clock, log, sip, domain: 'x' },
     isOurs: () => true,
     reporter: new Reporter({ bus, store, clock, log, newId }),
-    snapshots: new Snapshots(store, endpoint, { clock, log }),
+    snapshots,
+    music: new HoldMusic({ bus, store, config: {}, log, snapshots }),
     // Routing waits until it is let go, so that calls stay in set-up.
     reroute: async () => {},
     flowGone() {},

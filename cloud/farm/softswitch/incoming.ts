@@ -5,12 +5,13 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { Refusal } from '#shared/sip/checks.ts';
+import { isSips } from '#shared/sip/dialog.ts';
 import { readDiversion } from '#shared/sip/diversion.ts';
 import { REFUSED } from '#shared/sip/identity-check.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { type Privacy, privacyOf } from '#shared/sip/privacy.ts';
 import { readDialogName } from '#shared/sip/refer.ts';
-import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
+import { type CallHandle, type EndpointOutput, type Flow, isSecure } from '#shared/sip/types.ts';
 import { write } from '#shared/sip/write.ts';
 import type { Access, Sender } from './access.ts';
 import type { Calls } from './calls.ts';
@@ -157,8 +158,10 @@ export class Incoming {
   /** `handed`: what another process found out, and that it is to be served here. */
   #start(output: Invite, sender: Extract<Sender, { kind: 'line' }>, handed?: Proven['taking'] | 'here'): Soon<void> {
     const { calls, mates } = this.#o;
-    const { call, message } = output;
+    const { call, message, flow } = output;
     const { line, gateway } = sender;
+    // TLS on every hop was asked for, and the first one lacked it (RFC 3261 section 26.2.2): with a SIP URI it may be tried again.
+    if (isSips(message.uri) && !isSecure(flow)) return this.#reject(call, 416, []);
     // What was handed on was let in there.
     if (handed === undefined && line.class === 'standard' && calls.countOf(line.id) >= LINE_CALLS) {
       this.#reject(call, 403, []);

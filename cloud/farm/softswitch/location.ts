@@ -1,5 +1,6 @@
 /** Where the phones of a line are: the bindings of every line, each tied to the flow over which it came. */
 import type { LineRow } from '#cloud/store/directory.ts';
+import { isSips } from '#shared/sip/dialog.ts';
 import { deviceOf, readDevices } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { byPhone } from '#shared/sip/outbound.ts';
@@ -11,7 +12,7 @@ import {
   removeExpired,
   removeFlow,
 } from '#shared/sip/registrar.ts';
-import type { Flow } from '#shared/sip/types.ts';
+import { type Flow, isSecure } from '#shared/sip/types.ts';
 import { hostOf } from '#shared/sip/uri.ts';
 
 /** A way to ring a phone. */
@@ -57,6 +58,11 @@ interface KnownFlow {
 /** True where a Contact names the address from which its message came. */
 export function isOpen(contact: string | undefined, flow: Flow): boolean {
   return contact !== undefined && hostOf(contact) === flow.remote.host;
+}
+
+/** Anything may be registered (RFC 3261 section 20.10); an INVITE goes to a SIP URI, and to a SIPS URI over TLS alone (section 26.2.2). */
+export function canRing(uri: string, flow: Flow): boolean {
+  return uri.startsWith('sip:') || /^sip:/i.test(uri) || (isSips(uri) && isSecure(flow));
 }
 
 export class Location {
@@ -163,6 +169,7 @@ export class Location {
     const known = this.#flows.get(id);
     if (known === undefined) return undefined;
     const { flow, gateway } = known;
+    if (!canRing(uri, flow)) return undefined;
     const before = this.#contacts.get(binding);
     if (before?.flow === flow && before.uri === uri && before.path === path && before.gateway === gateway)
       return before;

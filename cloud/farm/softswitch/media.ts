@@ -52,6 +52,16 @@ function firstBranch(live: Live, leg: string): string {
   return leg;
 }
 
+/** Lets sound flow both ways between two endpoints; gives what hindered it. */
+export async function join(bus: Bus, a: string, b: string): Promise<Fault | undefined> {
+  const both = await Promise.all([
+    bus.request('media.endpoint.connect', { from: a, to: b, connected: true }, SELF, BUS_LIMIT),
+    bus.request('media.endpoint.connect', { from: b, to: a, connected: true }, SELF, BUS_LIMIT),
+  ]);
+  for (const done of both) if (!done.ok) return done.fault;
+  return undefined;
+}
+
 function failed(fault: Fault): { readonly failed: number } {
   return { failed: sipStatus(fault.code) };
 }
@@ -91,7 +101,7 @@ function usualHost(sdp: string): string | undefined {
 const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
 
 /** Addresses that mean nothing beyond their own network (RFC 1918, 3927, 6598, 4193, 4291). */
-function isPrivate(host: string): boolean {
+export function isPrivate(host: string): boolean {
   if (host.includes(':')) {
     const low = host.toLowerCase();
     return low.startsWith('fc') || low.startsWith('fd') || low.startsWith('fe8') || low === '::1';

@@ -19,6 +19,7 @@ import { SharedSpending } from './fleet/shared-spending.ts';
 import { CallerIdentity } from './identity/identity.ts';
 import type { Lines } from './lines.ts';
 import type { Live } from './live.ts';
+import { isPrivate } from './media.ts';
 import { ENUM_ID, Enum } from './trunk/enum.ts';
 import { isTrunkFault, SILENCE, type TrunkWay, type WayFailure } from './trunk/trunk.ts';
 import { Trunks } from './trunk/trunks.ts';
@@ -155,6 +156,21 @@ export class Outside {
     const isCarrier = this.trunks.admits(flow);
     if (isCarrier) this.#o.transport.trust(flow.remote.host);
     return isCarrier;
+  }
+
+  /** True where the calls of a trunk lead on to that address; one that means something only in the carrier's own network leads nowhere. */
+  follows(flow: Flow, host: string): boolean {
+    if (this.trunks.of(flow) === undefined) return false;
+    return !(isPrivate(host) && !isPrivate(flow.remote.host)) && !this.#o.isOurs(host);
+  }
+
+  /** What the calls of trunks need that lost their connection. */
+  get trunkFlows(): {
+    readonly isTrunk: (flow: Flow) => boolean;
+    readonly waysTo: (trunk: string) => Promise<TrunkWay[]>;
+  } {
+    const { trunks } = this;
+    return { isTrunk: (flow) => trunks.of(flow) !== undefined, waysTo: (id) => trunks.waysBy(id, () => '') };
   }
 
   /** True where it was an answer to a request of a trunk's. */

@@ -209,6 +209,20 @@ describe('facts for the session manager', () => {
     world[Symbol.dispose]();
   });
 
+  test('that a full disk did not take hold up none of those that follow', async () => {
+    const { world, reporter, heard, serve, store } = await rig();
+    const { commit } = store;
+    Object.assign(store, { commit: () => Promise.reject(new Error('database or disk is full')) });
+    await expect(reporter.leg(report('leg_1', 'answered'))).rejects.toThrow('full');
+    Object.assign(store, { commit });
+    serve();
+    await world.run(5_001);
+    await reporter.leg(report('leg_1', 'ended'));
+    expect(heard).toEqual(['leg_1 ended']);
+    reporter.stop();
+    world[Symbol.dispose]();
+  });
+
   test('of the ends of a call’s legs those are told that its session still has, in their order', async () => {
     const { world, reporter, heard, serve } = await rig();
     serve();

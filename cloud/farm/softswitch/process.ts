@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { socketPipe } from '#cloud/bus/adapter-pipe.ts';
 import { openReader } from '#cloud/store/adapter-sqlite.ts';
+import { logUnhandled } from '#shared/host/unhandled.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import { FleetMember } from './fleet/member.ts';
 
@@ -16,6 +17,7 @@ export interface SoftswitchProcessOptions {
 
 const { socket, index, level } = JSON.parse(process.argv[2] ?? '{}') as SoftswitchProcessOptions;
 const world = hostWorld({ level: level as 'warn' });
+logUnhandled(world.log);
 const member = new FleetMember({
   ...{ world, index, pid: process.pid },
   token: readFileSync(`${socket}.token`, 'utf8').trim(),

@@ -3,7 +3,7 @@ import type { Bus } from '#cloud/bus/bus.ts';
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
-import { type DialogName, readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
+import { type DialogName, isTag, readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { Calls } from './calls.ts';
 import { dialledOf } from './dialled.ts';
@@ -28,8 +28,10 @@ export interface RefersOptions {
 
 export class Refers {
   readonly #o: RefersOptions;
-  /** Phones that wait to hear of their transfer. */
-  readonly #told = new Set<CallHandle>();
+  /** Phones that wait to hear of their transfer, by what name. */
+  readonly #told = new Map<CallHandle, { readonly id: number | undefined }>();
+  /** Calls in which a REFER was taken before. */
+  readonly #again = new Set<CallHandle>();
 
   constructor(options: RefersOptions) {
     this.#o = options;
@@ -56,7 +58,8 @@ export class Refers {
     const accepted = asked.silent ? { headers: [['Refer-Sub', 'false'] as const] } : {};
     sip.act((endpoint, now, out) => endpoint.reply(transaction, 202, accepted, now, out));
     if (!asked.silent) {
-      this.#told.add(call);
+      this.#told.set(call, { id: this.#again.has(call) ? message.cseq.n : undefined });
+      this.#again.add(call);
       this.#tell(call, 100);
     }
     const request = {
@@ -78,13 +81,16 @@ export class Refers {
 
   /** The call ended. */
   ended(call: CallHandle): void {
-    if (this.#told.size > 0) this.#told.delete(call);
+    if (this.#again.size === 0) return;
+    this.#told.delete(call);
+    this.#again.delete(call);
   }
 
   #tell(call: CallHandle, status: number): void {
-    if (!this.#told.has(call)) return;
+    const told = this.#told.get(call);
+    if (told === undefined) return;
     if (status >= 200) this.#told.delete(call);
-    const { headers, body } = referProgress(status);
+    const { headers, body } = referProgress(status, told.id);
     this.#o.sip.act(
       (endpoint, now, out) =>
         void endpoint.requestInDialog(call, 'NOTIFY', { headers, body, contentType: SIPFRAG }, now, out),
@@ -105,7 +111,7 @@ export class Refers {
       for (const [party, handle] of live.state.at === 'up' && !name.earlyOnly ? live.handles : []) {
         const dialog = this.#o.sip.endpoint.dialogId(handle);
         const same = dialog?.callId === name.callId && dialog.localTag === name.toTag;
-        if (!same || dialog.remoteTag !== name.fromTag) continue;
+        if (!same || !isTag(name.fromTag, dialog.remoteTag)) continue;
         const leg = this.#legOf(handle);
         return leg === undefined ? undefined : { ...leg, home: endOf(live, party).line?.home };
       }

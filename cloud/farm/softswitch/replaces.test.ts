@@ -28,7 +28,9 @@ function rig() {
   const endpoint = {
     dialogId: (handle: string) => {
       const live = [...lives].find((one) => one.handles.get(CALLER) === handle);
-      return live === undefined ? undefined : { callId: live.callId, localTag: 'o', remoteTag: 't' };
+      return live === undefined
+        ? undefined
+        : { callId: live.callId, localTag: 'o', remoteTag: live.callId === 'c9' ? '' : 't' };
     },
   };
   const replaces = new Replaces({ calls: { all: () => lives }, endpoint, now: () => now });
@@ -51,6 +53,7 @@ test.each<[string, readonly string[], number, object | undefined]>([
   ['two headers', ['c1;to-tag=o;from-tag=t', 'c1;to-tag=o;from-tag=t'], 1, { refuse: 400 }],
   ['a tag that is missing', ['c1;to-tag=o'], 1, { refuse: 400 }],
   ['one tag that is wrong', ['c1;to-tag=o;from-tag=x'], 1, { refuse: 481 }],
+  ['0 in place of a tag that is there', ['c1;to-tag=o;from-tag=0'], 1, { refuse: 481 }],
   ['one tag twice', ['c1;to-tag=o;from-tag=o'], 1, { refuse: 481 }],
   ['another Call-ID', ['c2;to-tag=o;from-tag=t'], 1, { refuse: 481 }],
   ['only while it is early', ['c1;to-tag=o;from-tag=t;early-only'], 1, { refuse: 486 }],

@@ -5,7 +5,7 @@
 import type { LineRow } from '#cloud/store/directory.ts';
 import { CALLER, type Party } from '#shared/call/call.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { type DialogName, readDialogName } from '#shared/sip/refer.ts';
+import { type DialogName, isTag, readDialogName } from '#shared/sip/refer.ts';
 import type { SipEndpoint } from '#shared/sip/types.ts';
 import type { Calls } from './calls.ts';
 import { endOf, type Live } from './live.ts';
@@ -89,8 +89,8 @@ export class Replaces {
       for (const [party, handle] of live.handles) {
         const id = this.#o.endpoint.dialogId(handle);
         if (id?.callId !== callId) continue;
-        const theirs = id.remoteTag ?? '';
-        if (id.localTag === toTag ? theirs === fromTag : id.localTag === fromTag && theirs === toTag)
+        const { localTag, remoteTag: theirs } = id;
+        if (localTag === toTag ? isTag(fromTag, theirs) : localTag === fromTag && isTag(toTag, theirs))
           return { live, party };
       }
     }

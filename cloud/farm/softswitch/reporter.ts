@@ -4,6 +4,7 @@
  */
 import type { Bus } from '#cloud/bus/bus.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
+import { inFull } from '#shared/call/numbers.ts';
 import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -77,14 +78,16 @@ export class Reporter {
 
   /** Tells of a call that the session manager never saw, as one fact. */
   async whole(live: Live, reason: string): Promise<void> {
-    const { answeredAt, callId, line } = live;
+    const { answeredAt, callId, line, hidden } = live;
     await this.call({
       callId,
       ...(line === undefined ? {} : { home: line.home }),
       from: live.caller.number,
-      to: withoutPin(live.dialled),
+      // As the line's own country writes numbers: what it costs goes by that.
+      to: inFull(withoutPin(live.dialled), line?.number),
       startedAt: live.startedAt,
       ...(answeredAt === undefined ? {} : { answeredAt }),
+      ...(hidden === true ? { hidden } : {}),
       endedAt: this.#o.clock.wall(),
       reason,
     });
@@ -110,11 +113,14 @@ export class Reporter {
     const { store, newId, clock } = this.#o;
     const [id, body] = [newId(), JSON.stringify(report)];
     this.#writing++;
-    await store.commit([
-      sql('INSERT INTO spool (id, verb, body, at) VALUES (?, ?, ?, ?)', id, verb, body, clock.wall()),
-    ]);
-    this.#writing--;
-    this.#wake(RETRY_AFTER);
+    try {
+      await store.commit([
+        sql('INSERT INTO spool (id, verb, body, at) VALUES (?, ?, ?, ?)', id, verb, body, clock.wall()),
+      ]);
+    } finally {
+      this.#writing--;
+      this.#wake(RETRY_AFTER);
+    }
   }
 
   #wake(after: number): void {

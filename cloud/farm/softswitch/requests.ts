@@ -54,6 +54,9 @@ export interface RequestsOptions {
   readonly registeredAt: (host: string, line: string) => void;
 }
 
+/** What an INFO may carry that nobody else is to hear. */
+const DIGITS = 'application/dtmf-relay, application/dtmf';
+
 type Incoming = Extract<EndpointOutput, { do: 'request' }>;
 type InDialog = Extract<EndpointOutput, { do: 'in-dialog' }>;
 
@@ -61,6 +64,7 @@ export class Requests {
   readonly #o: RequestsOptions;
   /** INFO passed on: ours to theirs. */
   readonly #passed = new Map<TransactionHandle, TransactionHandle>();
+  #dated = { second: -1, text: '' };
 
   constructor(options: RequestsOptions) {
     this.#o = options;
@@ -70,9 +74,8 @@ export class Requests {
     const { message, flow, transaction } = output;
     if (message.method === 'REGISTER') return this.#register(transaction, message, flow);
     if (message.method === 'OPTIONS') return this.#reply(transaction, 200, [['Accept', 'application/sdp']]);
-    this.#reply(transaction, message.method === 'INFO' || message.method === 'UPDATE' ? 481 : 405, [
-      ['Allow', ALLOW.join(', ')],
-    ]);
+    // Whoever is in no call has none to give away (RFC 3515 section 2.4.2 lets us refuse it).
+    this.#reply(transaction, message.method === 'REFER' ? 403 : 405);
   }
 
   #register(transaction: TransactionHandle, message: SipMessage, flow: Flow): Soon<void> {
@@ -106,6 +109,8 @@ export class Requests {
     if (gateway !== undefined) cameBack(gateway, flow);
     else if (status === 200 && flow.protocol === 'udp') keep(line.id);
     const all = [...contacts.map((value) => ['Contact', value] as const), ...headers];
+    // A phone sets its clock by it (RFC 3261 section 10.3 step 8).
+    if (status === 200) all.push(['Date', this.#date()]);
     sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { reason, headers: all }, now, out));
     if (status !== 200) return;
     if (changed && before !== undefined) this.#o.returning.registered(line.id, before);
@@ -119,7 +124,8 @@ export class Requests {
     const { calls, sip } = this.#o;
     const found = calls.ofHandle(call);
     if (message.method !== 'INFO' || found === undefined) {
-      this.#reply(transaction, 405, [['Allow', ALLOW.join(', ')]]);
+      // A subscription is a dialog of its own (RFC 6665 section 4.5.2).
+      this.#reply(transaction, message.method === 'SUBSCRIBE' ? 403 : 405);
       return;
     }
     const { call: live, party } = found;
@@ -129,7 +135,8 @@ export class Requests {
     if (pressed !== undefined && leg !== undefined) this.#o.digit(live.session, leg, pressed.digit, pressed.duration);
     const peer = live.handles.get(party === CALLER ? (live.state.winner ?? '') : CALLER);
     if (peer === undefined || live.state.at !== 'up') {
-      this.#reply(transaction, message.body === '' || pressed !== undefined ? 200 : 415);
+      const fits = message.body === '' || pressed !== undefined;
+      this.#reply(transaction, fits ? 200 : 415, fits ? [] : [['Accept', DIGITS]]);
       return;
     }
     const options = { body: message.body, ...(contentType === undefined ? {} : { contentType }) };
@@ -143,6 +150,13 @@ export class Requests {
     const theirs = this.#passed.get(ours);
     this.#passed.delete(ours);
     if (theirs !== undefined) this.#reply(theirs, status);
+  }
+
+  /** Now, as RFC 3261 section 20.17 writes it; made once a second. */
+  #date(): string {
+    const second = Math.floor(this.#o.clock.wall() / 1000);
+    if (second !== this.#dated.second) this.#dated = { second, text: new Date(second * 1000).toUTCString() };
+    return this.#dated.text;
   }
 
   #reply(transaction: TransactionHandle, status: number, headers: readonly (readonly [string, string])[] = []): void {

@@ -37,7 +37,7 @@ export class Returning {
   /** A connection closed; what was registered over it is still known. A phone that keeps another one goes on over that. */
   lost(flow: Flow): void {
     const { calls, location, endpoint } = this.#o;
-    for (const handle of this.#away.keys()) if (endpoint.flowOf(handle) === undefined) this.#away.delete(handle);
+    this.#prune();
     for (const line of location.linesOf(flow)) {
       if (calls.ownOf(line) === 0) continue;
       const there = location.reached(line);
@@ -47,6 +47,11 @@ export class Returning {
       const left = there.filter((one) => one.flow.id !== flow.id);
       this.#find(line, left, []);
     }
+  }
+
+  #prune(): void {
+    for (const handle of this.#away.keys())
+      if (this.#o.endpoint.flowOf(handle) === undefined) this.#away.delete(handle);
   }
 
   /** What is registered of a line, before something is: to be given to `registered`. Nothing where the line has no call. */
@@ -70,10 +75,17 @@ export class Returning {
       const alike = isGone(at) ? direct.filter(({ binding }) => sameHost(binding.uri, named.uri)) : [];
       const found =
         direct.find(({ binding }) => sameContact(binding, named)) ?? (alike.length === 1 ? alike[0] : undefined);
+      // Its connection may have been another process's, of whose end we hear by what is registered.
+      if (found === undefined && known !== undefined && !this.#away.has(handle)) this.#noteAway(handle, known);
       if (found === undefined || !endpoint.moveCall(handle, found.flow)) continue;
       this.#away.delete(handle);
       calls.probe([handle]);
     }
+  }
+
+  #noteAway(handle: CallHandle, known: Known): void {
+    this.#prune();
+    this.#away.set(handle, known);
   }
 
   /** The sides of established calls that are direct phones of the line. */

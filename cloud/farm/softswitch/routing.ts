@@ -4,7 +4,7 @@ import type { LineRow } from '#cloud/store/directory.ts';
 import type { Store } from '#cloud/store/store.ts';
 import type { CallInput, Target } from '#shared/call/call.ts';
 import { alertInfo } from '#shared/call/features/presentation.ts';
-import { readDialled } from '#shared/call/numbers.ts';
+import { inFull, readDialled } from '#shared/call/numbers.ts';
 import { MOVED, reasonOf } from '#shared/call/outcome.ts';
 import { fromLatin1 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
@@ -316,7 +316,7 @@ export class Router {
   async #alone(live: Live): Promise<Route> {
     live.autonomous = true;
     live.session = this.#derived('ses', live.callId, '');
-    const dialled = readDialled(live.dialled);
+    const dialled = readDialled(inFull(live.dialled, live.line?.number));
     if (dialled === undefined || dialled.kind === 'media') return refused(503);
     if (await this.#prepaid(live.line)) return refused(503);
     const line = await this.#near(this.#o.lines.byUser(dialled.kind === 'name' ? dialled.name : dialled.number));

@@ -44,6 +44,12 @@ export class Screen {
     return flow.protocol === 'udp' && this.#o.passed?.() !== true && this.#o.trunks.of(flow) === undefined;
   }
 
+  /** Somebody who may have been called over that flow: a phone, a gateway or a trunk. */
+  isKnown(flow: Flow): boolean {
+    const { location, trunks } = this.#o;
+    return (flow.peer.kind !== 'none' && flow.peer.trusted) || location.keeps(flow) || trunks.of(flow) !== undefined;
+  }
+
   /** The switch has more to do than it can: what nothing was spent on yet goes first. */
   #turnedAway(isKnown: boolean): Refusal | undefined {
     const seconds = this.#o.overload.judge(isKnown, this.#o.late());

@@ -14,6 +14,7 @@ import { BindingStore } from './bindings.ts';
 import { Calls } from './calls.ts';
 import { Channels } from './channels.ts';
 import { FleetSide } from './fleet/side.ts';
+import { HoldMusic } from './hold-music.ts';
 import { CALL_LIMIT, Incoming } from './incoming.ts';
 import { type GatewayOfFlow, Gateways, Lines } from './lines.ts';
 import { Listeners } from './listeners.ts';
@@ -34,6 +35,7 @@ import { Sorting } from './sorting.ts';
 import { TakeOver } from './take-over.ts';
 import { TakeUp } from './take-up.ts';
 import { SessionTraces } from './trace.ts';
+import { Carried } from './trunk/carried.ts';
 import { Watch } from './watch.ts';
 
 /** Milliseconds between sweeps of expired bindings. */
@@ -71,6 +73,7 @@ class Softswitch implements RunningPart {
   readonly #watch: Watch;
   readonly #probes: Probes;
   readonly #returning: Returning;
+  readonly #carried: Carried;
   readonly #outside: Outside;
   readonly #overload: OverloadGuard;
   readonly #channels: Channels;
@@ -88,11 +91,12 @@ class Softswitch implements RunningPart {
     this.#listeners = new Listeners(world.net, config);
     const named = (prefix: 'chn' | 'msg') => newId(prefix, clock.wall(), random.bytes(10));
     const hash = sipHash(crypto);
+    const isOurs = (host: string) => this.#listeners.isOurs(host);
     const sides = {
       ...{ location: this.#location, transport: () => this.#transport, sip: () => sip },
-      restore: (calls: readonly string[]) => this.#takeUp.adopt(calls),
+      restore: (calls: readonly string[]) => this.#takeUp.adopt(calls).then(() => this.#carried.restored()),
       cameBack: (gateway: string, flow: Flow) => this.#calls.moveTo(gateway, flow),
-      ...{ calls: () => this.#calls, watch: () => this.#watch, door: () => door },
+      ...{ calls: () => this.#calls, watch: () => this.#watch, door: () => door, returning: () => this.#returning },
     };
     const fleet = context.fleet && new FleetSide(context.fleet, context, sides);
     this.#fleet = fleet;
@@ -106,6 +110,8 @@ class Softswitch implements RunningPart {
       reliable: true,
       screen: (message, flow) => this.#screen.judge(message, flow),
       quiet: (_message, flow) => this.#screen.isUnproven(flow),
+      forgotten: (flow) => this.#takeUp.done && this.#screen.isKnown(flow),
+      follows: (flow, host) => this.#outside.follows(flow, host),
       ...(mates && { mark: mates.mark, stray: (message, flow, text) => mates.stray(message, flow, text) }),
       ...(mates && { elsewhere: ({ callId }, flow, text) => mates.elsewhere(callId, flow, text) }),
     });
@@ -141,7 +147,7 @@ class Softswitch implements RunningPart {
       secret,
       hash,
       salt: () => random.bytes(8),
-      isOurs: (host) => this.#listeners.isOurs(host),
+      isOurs,
       ...(fleet && {
         mark: fleet.mates.mark,
         onWrong: (source, account) => fleet.wrong(source, account),
@@ -149,9 +155,8 @@ class Softswitch implements RunningPart {
     });
     const access = new Access(this.#lines, this.#gateways, door, clock);
     this.#outside = new Outside({
-      ...{ context, sip, hash, lines: this.#lines, transport: this.#transport },
+      ...{ context, sip, hash, isOurs, lines: this.#lines, transport: this.#transport },
       callsOf: (id) => this.#calls.countOf(id),
-      isOurs: (host) => this.#listeners.isOurs(host),
       end: (call) => this.#end(call),
     });
     const outside = this.#outside;
@@ -169,10 +174,10 @@ class Softswitch implements RunningPart {
       ensure: (id, limit) => this.#calls.ensure(id, limit),
     });
     this.#calls = new Calls({
-      ...{ bus, clock, log, sip, domain: config.domain },
-      isOurs: (host) => this.#listeners.isOurs(host),
+      ...{ bus, clock, log, sip, isOurs, domain: config.domain },
       reporter: this.#reporter,
       snapshots: this.#snapshots,
+      music: new HoldMusic({ bus, store, config, log, snapshots: this.#snapshots }),
       route: (live) => {
         const from = clock.mono();
         return soon(router.route(live), (way) => {
@@ -203,28 +208,19 @@ class Softswitch implements RunningPart {
         this.#incoming.replaces.changed(live);
       },
     });
-    const calls = this.#calls;
+    const [calls, location] = [this.#calls, this.#location];
     this.#probes = new Probes(calls, clock);
-    const location = this.#location;
     this.#returning = new Returning({ calls, location, endpoint });
+    this.#carried = new Carried({ calls, endpoint, clock, ...outside.trunkFlows });
     const trust = (flow: Flow) => this.#transport.trust(flow.remote.host);
     const closeFlow = (flow: Flow) => this.#transport.closeFlow(flow);
-    const isOurs = (host: string) => this.#listeners.isOurs(host);
     this.#incoming = new Incoming({
       ...{ access, calls, router, sip, clock, newId: named, closeFlow, trust, isOurs, outside, lines: this.#lines },
       ...(mates && { mates }),
     });
-    const { emergency } = outside;
     this.#screen = new Screen({
-      ...{
-        access,
-        incoming: this.#incoming,
-        location,
-        overload: this.#overload,
-        emergency,
-        trunks: this.#outside.trunks,
-        late: () => this.#transport.waited,
-      },
+      ...{ access, location, incoming: this.#incoming, overload: this.#overload },
+      ...{ emergency: outside.emergency, trunks: outside.trunks, late: () => this.#transport.waited },
       ...(mates && { passed: () => mates.proven !== undefined }),
     });
     const refers = new Refers({
@@ -270,6 +266,7 @@ class Softswitch implements RunningPart {
     await this.#restore();
     await this.#listeners.bindStreams(this.#transport);
     this.#leave.push(
+      await this.#calls.music.begin(),
       bus.serve('softswitch', {
         ...this.#channels.handlers(),
         ...this.#messages.handlers(),
@@ -281,6 +278,7 @@ class Softswitch implements RunningPart {
       bus.subscribe('pairing.progress', ({ gateway }) => this.#later(this.#check(gateway))),
     );
     await this.#outside.begin();
+    this.#carried.restored();
     this.#reporter.start();
     this.#probes.start();
     this.#watch.begin();
@@ -302,6 +300,7 @@ class Softswitch implements RunningPart {
     for (const leave of this.#leave.splice(0)) leave();
     this.#sweeping?.cancel();
     this.#takeUp.stop();
+    this.#carried.stop();
     this.#probes.stop();
     const { clock } = this.#context.world;
     const limit = new Promise<void>((resolve) => void clock.at(clock.mono() + SETTLE_LIMIT, resolve));
@@ -357,6 +356,7 @@ class Softswitch implements RunningPart {
     this.#outside.trunks.closed(flow, why);
     this.#fleet?.lost(flow);
     this.#returning.lost(flow);
+    this.#carried.lost(flow);
     this.#location.lost(flow);
     this.#gateways.closed(flow);
     this.#watch.lost(flow);

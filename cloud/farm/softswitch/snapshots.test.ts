@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openLocalStore } from '#cloud/store/local.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
+import { rangCall } from '#shared/call/call-restored.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import { VirtualWorld } from '#simulator/world.ts';
-import type { Live } from './live.ts';
-import { GONE_AT_ONCE, Snapshots } from './snapshots.ts';
+import { type Callee, type Live, newLive } from './live.ts';
+import { GONE_AT_ONCE, RINGS_AFTER, Snapshots } from './snapshots.ts';
 
 let world: VirtualWorld;
 let store: Store;
@@ -69,6 +70,49 @@ it('goes with its rows a moment after its end, together with others, and never b
   saving.resolve();
   await world.run(1);
   expect(await rows()).toEqual([]);
+});
+
+it('is written while it rings where somebody rings for long, over UDP, and waits for an answer', async () => {
+  const { random, crypto } = world.host('phones', ['10.0.0.2']);
+  const endpoint = new Endpoint({ random, hash: sipHash(crypto) });
+  const clock = world.host('cloud-2', ['10.0.0.3']);
+  snapshots = new Snapshots(store, endpoint, clock);
+  const rings = (id: string, protocol: 'udp' | 'tls') => {
+    const remote = { host: '10.0.0.2', port: 5060 };
+    const flow = { id: `${protocol}0`, protocol, local: remote, remote, peer: { kind: 'none' as const } };
+    const who = { uri: 'sip:b@x', from: '<sip:a@x>', to: '<sip:b@x>', contact: 'sip:a@x', sdp: 'v=0' };
+    const handle = endpoint.invite({ ...who, flow }, clock.clock.mono(), []);
+    const contact = { uri: who.uri, flow, path: [], open: false };
+    const branches = [{ branch: 'b1', leg: 'leg_2', to: { contact } }];
+    const of = { callerLeg: 'leg_1', asked: false, relay: true, owned: true, deadline: 30_000 };
+    const live = newLive({
+      ...{ id, caller: { number: '+1' }, direct: true, open: false },
+      dialled: '+2',
+      callId: 'x',
+      startedAt: 0,
+    });
+    Object.assign(live, {
+      session: 'ses_1',
+      state: rangCall<Callee>({ ...of, branches }),
+      handles: new Map([['b1', handle]]),
+    });
+    snapshots.rings(live);
+    return live;
+  };
+  rings('udp', 'udp');
+  rings('tls', 'tls');
+  const quick = rings('quick', 'udp');
+  await world.run(RINGS_AFTER - 1);
+  quick.state.at = 'answering';
+  expect(await rows()).toEqual([]);
+  await world.run(1);
+  expect(await rows()).toEqual([{ call: 'udp' }]);
+  await world.run(5_000);
+  const [found] = await snapshots.load();
+  expect([found?.live.state.at, found?.live.answeredAt, found?.sides]).toEqual(['ringing', undefined, []]);
+  expect(found?.live.state.deadline).toBe(30_000);
+  expect(found?.live.state.branches.get('b1')?.to.contact.uri).toBe('sip:b@x');
+  expect(found?.pending.map(({ party, pending }) => [party, pending.outgoing])).toEqual([['b1', true]]);
 });
 
 it('goes at once where many end, at a stop, and where its writing failed', async () => {

@@ -1,39 +1,12 @@
 /** Established calls in the store: a row per call, so that a restarted softswitch goes on with hold, BYE and the list of channels. */
 import { type LineRow, lineById } from '#cloud/store/directory.ts';
 import type { Statement, Store } from '#cloud/store/store.ts';
-import { CALLER } from '#shared/call/call.ts';
-import { restoredParts, type SavedSide, savedSide } from '#shared/host/call-restore.ts';
+import { partiesOf } from '#shared/call/call-restored.ts';
+import { pendingSide, savedSide } from '#shared/host/call-restore.ts';
 import type { Timer, World } from '#shared/kernel/world.ts';
-import type { Flow, SipEndpoint } from '#shared/sip/types.ts';
-import type { Help } from './emergency/help.ts';
-import { type Callee, endOf, type Live, type Shown } from './live.ts';
-
-interface Side extends SavedSide {
-  readonly gateway?: string;
-  /** The line's id. */
-  readonly line?: string;
-}
-
-/** A call as it is written. */
-interface Body {
-  readonly call: {
-    readonly autonomous: boolean;
-    readonly caller: Shown;
-    readonly direct: boolean;
-    readonly dialled: string;
-    readonly callId: string;
-    readonly startedAt: number;
-    readonly answeredAt: number;
-    readonly relay: boolean;
-    readonly owned: boolean;
-    /** The trunks that it uses, and the call for help that it is. */
-    readonly way?: string;
-    readonly cameBy?: string;
-    readonly help?: Help;
-  };
-  /** Those that have a dialog. */
-  readonly sides: readonly Side[];
-}
+import type { SipEndpoint } from '#shared/sip/types.ts';
+import { endOf, type Live } from './live.ts';
+import { type Body, callText, type Left, linesOf, restore, sideText } from './restore-row.ts';
 
 interface Row {
   readonly session: string;
@@ -41,6 +14,8 @@ interface Row {
   readonly body: string;
 }
 
+/** Milliseconds of ringing after which a call is written. */
+export const RINGS_AFTER = 40;
 /** Milliseconds for which the rows of calls that ended wait for those of others, and how many go at once. */
 const GONE_AFTER = 100;
 export const GONE_AT_ONCE = 64;
@@ -53,6 +28,9 @@ export class Snapshots {
   readonly #owner: string;
   /** Calls that ended and whose rows still stand. */
   #gone: Live[] = [];
+  /** Calls that began to ring, and that are written if they still do in a moment. */
+  #ringing: Live[] = [];
+  #ringTimer: Timer | undefined;
   #timer: Timer | undefined;
 
   constructor(store: Store, endpoint: SipEndpoint, world: Pick<World, 'clock' | 'log'>, owner = '') {
@@ -69,6 +47,24 @@ export class Snapshots {
     const saving = this.#write(rows);
     for (const live of lives) live.saving = saving;
     return saving;
+  }
+
+  /**
+   * Somebody is rung. A call that is answered at once is written then; one that rings for longer, and at either end over UDP, is
+   * written as it rings: connections end with their process, and whoever is at their other end sees that.
+   */
+  rings(live: Live): void {
+    this.#ringing.push(live);
+    const { clock } = this.#world;
+    this.#ringTimer ??= clock.at(clock.mono() + RINGS_AFTER, () => {
+      this.#ringTimer = undefined;
+      const still = this.#ringing.filter(({ state }) => state.at === 'ringing' && state.caller === 'waiting');
+      this.#ringing = [];
+      const kept = new Set(still.filter((one) => [...one.handles.keys()].some((party) => isDatagram(one, party))));
+      this.save(...kept).catch((error: unknown) => {
+        this.#world.log.error('softswitch.ringing-not-kept', { error: String(error) });
+      });
+    });
   }
 
   /**
@@ -99,16 +95,16 @@ export class Snapshots {
   }
 
   /** The calls that an earlier process left, each with its dialogs by party; of several processes those that are this one's, or those named. */
-  async load(named?: readonly string[]): Promise<{ readonly live: Live; readonly sides: readonly SavedSide[] }[]> {
+  async load(named?: readonly string[]): Promise<Left[]> {
     const wanted = named && new Set(named);
     const rows = (await this.#read(named)).filter(({ call }) => wanted?.has(call) !== false);
+    const { clock } = this.#world;
     const lines = new Map<string, LineRow | undefined>();
-    const calls: { readonly live: Live; readonly sides: readonly SavedSide[] }[] = [];
+    const calls: Left[] = [];
     for (const row of rows) {
       const body = JSON.parse(row.body) as Body;
-      for (const { line } of body.sides)
-        if (line !== undefined && !lines.has(line)) lines.set(line, await lineById(this.#store, line));
-      calls.push({ live: restore(row, body, lines), sides: body.sides });
+      for (const line of linesOf(body)) if (!lines.has(line)) lines.set(line, await lineById(this.#store, line));
+      calls.push(restore(row, body, lines, clock.mono() - clock.wall()));
     }
     return calls;
   }
@@ -127,46 +123,35 @@ export class Snapshots {
     await this.#store.commit(statements);
   }
 
-  /** The call's row; undefined where no side has a dialog. Of several processes each writes whose it is, and the Call-IDs by which another finds it. */
+  /** The call's row; undefined where there is nothing to go on with. Of several processes each writes whose it is, and the Call-IDs by which another finds it. */
   #row(live: Live): Statement | undefined {
-    let sides = '';
+    const sides: string[] = [];
+    const pending: string[] = [];
     const callIds: string[] = [];
-    for (const party of live.handles.keys()) {
-      const { flow, gateway, line } = endOf(live, party);
+    for (const party of partiesOf(live.state)) {
+      const handle = live.handles.get(party);
+      if (handle === undefined) continue;
+      const { flow } = endOf(live, party);
       const saved = savedSide(this.#endpoint, live, party, flow);
-      if (saved === undefined) continue;
-      const { leg, dialog, version } = saved;
-      const side = JSON.stringify({ party, leg, dialog, version, gateway, line: line?.id });
-      sides += `${sides === '' ? '' : ','}${side.slice(0, -1)},"flow":${flowText(saved.flow)}}`;
-      callIds.push(dialog.callId);
+      const waits = pendingSide(this.#endpoint, live, party, flow);
+      if (saved !== undefined && live.state.at !== 'ringing') sides.push(sideText(live, saved));
+      if (waits !== undefined) pending.push(sideText(live, waits));
+      const callId = this.#endpoint.dialogId(handle)?.callId;
+      if (callId !== undefined && (saved ?? waits) !== undefined) callIds.push(callId);
     }
-    if (sides === '') return undefined;
-    const params = [live.id, live.session, `{"call":${callText(live)},"sides":[${sides}]}`];
+    if (callIds.length === 0) return undefined;
+    const { clock } = this.#world;
+    const { at, deadline } = live.state;
+    const of = callText(live, at === 'ringing' ? deadline + clock.wall() - clock.mono() : undefined);
+    const waiting = pending.length === 0 ? '' : `,"pending":[${pending.join(',')}]`;
+    const params = [live.id, live.session, `{"call":${of},"sides":[${sides.join(',')}]${waiting}}`];
     if (this.#owner === '') return { sql: INSERT, params };
     const [callId = '', otherId = ''] = callIds;
     return { sql: INSERT_OWNED, params: [...params, this.#owner, callId, otherId] };
   }
 }
 
-/** What is of the call itself. */
-function callText(live: Live): string {
-  const { autonomous, caller, direct, dialled, callId, startedAt, answeredAt = startedAt } = live;
-  const { relay, owned } = live.state;
-  const { way, cameBy, help } = live;
-  const of = { autonomous, caller, direct, dialled, callId, startedAt, answeredAt, relay, owned, way, cameBy, help };
-  return JSON.stringify(of);
-}
-
-/** Flows as they are written: most calls go over one that carried others. */
-const flows = new WeakMap<Flow, string>();
-
-function flowText(flow: Flow): string {
-  const known = flows.get(flow);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(flow);
-  flows.set(flow, text);
-  return text;
-}
+const isDatagram = (live: Live, party: string): boolean => endOf(live, party).flow?.protocol === 'udp';
 
 const removals = new Map<number, string>();
 
@@ -185,59 +170,4 @@ const INSERT_OWNED = insertText(['call', 'session', 'body', 'owner', 'call_id', 
 function insertText(names: readonly string[]): string {
   const changed = names.slice(1).map((name) => `${name} = excluded.${name}`);
   return `INSERT INTO channel (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')}) ON CONFLICT (call) DO UPDATE SET ${changed.join(', ')}`;
-}
-
-function restore(
-  { call: id, session }: Row,
-  { call, sides }: Body,
-  lines: ReadonlyMap<string, LineRow | undefined>,
-): Live {
-  const side = sides.find(({ party }) => party === CALLER);
-  const callee = sides.find(({ party }) => party !== CALLER);
-  const lineOf = (one: Side | undefined) => (one?.line === undefined ? undefined : lines.get(one.line));
-  const to = callee === undefined ? undefined : calleeOf(callee, lineOf(callee));
-  const line = lineOf(side);
-  return {
-    id,
-    ...restoredParts<Callee>(sides, { relay: call.relay, owned: call.owned }, to),
-    session,
-    autonomous: call.autonomous,
-    caller: call.caller,
-    ...(line === undefined ? {} : { line }),
-    ...(side?.flow === undefined ? {} : { flow: side.flow }),
-    ...(side?.gateway === undefined ? {} : { gateway: side.gateway }),
-    direct: call.direct,
-    open: false,
-    dialled: call.dialled,
-    callId: call.callId,
-    ...outsideOf(call),
-    counted: [],
-    startedAt: call.startedAt,
-    answeredAt: call.answeredAt,
-  };
-}
-
-/** What ties a call to the outside. */
-function outsideOf({
-  way,
-  cameBy,
-  help,
-}: Pick<Live, 'way' | 'cameBy' | 'help'>): Pick<Live, 'way' | 'cameBy' | 'help'> {
-  return {
-    ...(way === undefined ? {} : { way }),
-    ...(cameBy === undefined ? {} : { cameBy }),
-    ...(help === undefined ? {} : { help }),
-  };
-}
-
-/** Without a line the other end is a trunk. */
-function calleeOf({ flow, gateway, dialog }: Side, line: LineRow | undefined): Callee {
-  const contact = {
-    uri: dialog.remoteTarget,
-    flow,
-    path: [],
-    open: false,
-    ...(gateway === undefined ? {} : { gateway }),
-  };
-  return { contact, ...(line === undefined ? {} : { line }) };
 }

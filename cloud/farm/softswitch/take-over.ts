@@ -14,7 +14,7 @@ import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import type { Calls } from './calls.ts';
 import type { Callee, Live } from './live.ts';
-import { BUS_LIMIT, SELF } from './media.ts';
+import { BUS_LIMIT, join, SELF } from './media.ts';
 import type { Reporter } from './reporter.ts';
 
 /** Milliseconds that a phone may take to answer a re-INVITE of ours. */
@@ -59,8 +59,9 @@ export class TakeOver {
     const held = (party: Party) => whole.state.sides.get(party)?.told !== 'sendrecv';
     const [callerHeld, calleeHeld] = [held(CALLER), held(whole.state.winner ?? '')];
     const far = this.#split(whole);
-    const { snapshots } = this.#o.calls;
+    const { snapshots, music } = this.#o.calls;
     await snapshots.save(whole, far);
+    await music.settled(whole);
     // Who put the other on hold is at another channel now, and can take nobody off it.
     if (callerHeld) await this.#renew(whole, CALLER);
     if (calleeHeld) await this.#renew(far, far.state.winner ?? '');
@@ -118,14 +119,8 @@ export class TakeOver {
     const legs = [live.state.callerLeg?.id ?? '', live.state.branches.get(live.state.winner ?? '')?.leg ?? ''];
     const [a, b] = await Promise.all(legs.map((leg) => calls.endpointOf(live, leg)));
     if (a === undefined || b === undefined) return err(fault('server_unavailable', undefined, { server: 'media' }));
-    for (const [from, to] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      const joined = await bus.request('media.endpoint.connect', { from, to, connected: true }, SELF, BUS_LIMIT);
-      if (!joined.ok) return joined;
-    }
-    return ok({});
+    const hindered = await join(bus, a, b);
+    return hindered === undefined ? ok({}) : err(hindered);
   }
 
   /** The called side becomes a call of its own; what stays is the calling side. */

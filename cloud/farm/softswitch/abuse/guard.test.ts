@@ -61,3 +61,11 @@ test('of calls that are judged at one moment by two processes, as many go out as
   expect(verdicts.filter((may) => may)).toHaveLength(2);
   expect(await running()).toHaveLength(2);
 });
+
+test('a call that rings two numbers outside, or one after the other, is one call, at the price of the dearer', async () => {
+  expect(await here.mayCall('call_1', line, ABROAD)).toBe(true);
+  expect(await here.mayCall('call_1', line, '+15551234567')).toBe(true);
+  const [one] = (await new SharedSpending(store, cloud.clock).of('home_1')).calls;
+  expect(one).toMatchObject({ id: 'call_1', kind: 'international', perMinute: 90_000 });
+  expect(await running()).toEqual([{ id: 'call_1' }]);
+});

@@ -57,6 +57,22 @@ describe('calls in an hour', () => {
   });
 });
 
+test('a call that goes to two numbers is one, at the price of the dearer, whichever came first', () => {
+  for (const prices of [
+    [60_000, 1_000],
+    [1_000, 60_000],
+  ]) {
+    const spending = new Spending();
+    for (const perMinute of prices) {
+      const kind = perMinute > 1_000 ? 'premium' : 'national';
+      expect(why(spending.begin(call('a', { kind, perMinute }), { ...limits, atOnce: 1 }, 0))).toBe('ok');
+    }
+    spending.answered('a', 0);
+    expect([spending.running, spending.costly('home_1')]).toEqual([1, ['a']]);
+    expect(spending.beyond(limits, 100_000)).toEqual([{ home: 'home_1', calls: ['a'] }]);
+  }
+});
+
 describe('money in an hour', () => {
   test('running calls count while they run', () => {
     const spending = new Spending();

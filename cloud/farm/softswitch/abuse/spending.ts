@@ -68,10 +68,10 @@ export class Spending {
   readonly #ledgers = new Map<string, Ledger>();
   readonly #homes = new Map<string, string>();
 
-  /** Whether this call may go out now; if so it counts from now on. */
+  /** Whether this call may go out now; if so it counts from now on. One that goes out to another number too stays one call, at the dearer price. */
   begin(call: OutsideCall, limits: OutsideLimits, now: number): Verdict {
     const ledger = this.#of(call.home, now);
-    const running = [...ledger.running.values()];
+    const running = [...ledger.running.values()].filter(({ id }) => id !== call.id);
     const costly = running.filter(({ kind }) => isCostly(kind)).length;
     if (running.length >= limits.atOnce || (isCostly(call.kind) && costly >= limits.costlyAtOnce)) {
       return { ok: false, why: 'at once', bars: false };
@@ -85,7 +85,9 @@ export class Spending {
     if (spentOf(ledger, now) >= limits.spendPerHour) return { ok: false, why: 'spend', bars: true };
     if (call.kind === 'international') ledger.international.push(now);
     if (call.kind === 'premium') ledger.premium.push(now);
-    ledger.running.set(call.id, { ...call });
+    const before = ledger.running.get(call.id);
+    const isDearer = before === undefined || call.perMinute > before.perMinute;
+    ledger.running.set(call.id, isDearer ? { ...before, ...call } : before);
     this.#homes.set(call.id, call.home);
     return { ok: true };
   }

@@ -85,12 +85,11 @@ export class Emergency {
     return this.#o.addresses.lineOf(flow.remote.host) !== undefined;
   }
 
-  /** A stranger's call for help, where its number is one by the policy: noted, as long as there are not too many. */
+  /** A stranger's call for help, where its number is one by the policy: noted, as `begin` does. */
   refuses(message: SipMessage): boolean {
     const call = readEmergency(message.uri, this.#policy.country);
     if (call === undefined) return false;
-    if (this.#strangers.take('', STRANGERS, this.#o.world.clock.mono()) === 0)
-      this.begin(call, { by: 'none' }, message);
+    this.begin(call, { by: 'none' }, message);
     return true;
   }
 
@@ -117,7 +116,10 @@ export class Emergency {
     return { by: 'gateway', home: gateway.home, gateway: gateway.gateway, ...(own === undefined ? {} : { line: own }) };
   }
 
-  /** Writes down that help was called for. A store that is slow or broken must not hold the call up. */
+  /**
+   * Writes down that help was called for; of strangers, who may call without end, only as many as there is room for. A store that is slow or
+   * broken must not hold the call up.
+   */
   begin(call: EmergencyCall, who: HelpCaller, message: SipMessage): Help {
     const { world, newId } = this.#o;
     const at = world.clock.wall();
@@ -129,10 +131,12 @@ export class Emergency {
     const what = home === undefined ? {} : { home };
     const data = { ...what, from, dialled: call.number, service: call.service, by };
     const type = by === 'none' ? ('home.emergency.v1.refused' as const) : ('home.emergency.v1.called' as const);
-    this.#write([
+    const isNoted = by !== 'none' || this.#strangers.take('', STRANGERS, world.clock.mono()) === 0;
+    const written = [
       sql(insert, id, at, home ?? null, line?.id ?? null, from, call.number, call.service, by),
       eventRow(world, { type, ...what, subject: id, data }),
-    ]);
+    ];
+    if (isNoted) this.#write(written);
     if (by === 'none')
       this.#alarm('major', 'emergency-refused', `Somebody unknown dialled ${call.number} and was refused`);
     if (line !== undefined && by !== 'none') this.#mayCallBack(line.id);

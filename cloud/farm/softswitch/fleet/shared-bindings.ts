@@ -76,6 +76,10 @@ export class SharedBindings {
     if (this.#fresh.size >= FRESH) this.#fresh.clear();
     const reading = this.#read(line);
     this.#fresh.set(line, reading);
+    // What could not be read is asked for again.
+    reading.catch(() => {
+      if (this.#fresh.get(line) === reading) this.#fresh.delete(line);
+    });
     return reading;
   }
 

@@ -55,10 +55,13 @@ export class SharedSpending {
     return { calls, rows: rows.length };
   }
 
-  /** Writes a call that was let out; false where another process wrote one of the same home since it was judged. */
+  /**
+   * Writes a call that was let out; false where another process wrote one of the same home since it was judged. One that stands there
+   * already and goes to another number too has the dearer price.
+   */
   async begin({ id, home, kind, perMinute }: OutsideCall, { rows }: Account): Promise<boolean> {
     const insert =
-      'INSERT INTO outside_call (id, home, kind, per_minute, begun_at) SELECT ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM outside_call WHERE home = ?) = ?';
+      'INSERT INTO outside_call (id, home, kind, per_minute, begun_at) SELECT ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM outside_call WHERE home = ?) = ? ON CONFLICT (id) DO UPDATE SET kind = CASE WHEN excluded.per_minute > outside_call.per_minute THEN excluded.kind ELSE outside_call.kind END, per_minute = CASE WHEN excluded.per_minute > outside_call.per_minute THEN excluded.per_minute ELSE outside_call.per_minute END';
     const params = [id, home, kind, perMinute, this.#clock.wall(), home, rows];
     return (await this.#store.commit([{ sql: insert, params, changes: 1 }])).ok;
   }

@@ -13,6 +13,7 @@ import { write } from '#shared/sip/write.ts';
 import type { Calls } from '../calls.ts';
 import { endOf, type Live } from '../live.ts';
 import type { Location } from '../location.ts';
+import type { Returning } from '../returning.ts';
 import type { Taking } from '../routing.ts';
 import type { Watch } from '../watch.ts';
 import { type FarLeg, farLeg } from './dialogs.ts';
@@ -31,6 +32,7 @@ export interface FleetSideOptions {
   readonly restore: (calls: readonly string[]) => Promise<void>;
   readonly cameBack: (gateway: string, flow: Flow) => void;
   readonly calls: () => Pick<Calls, 'ownOf' | 'withLeg' | 'giveUp'>;
+  readonly returning: () => Pick<Returning, 'registered'>;
   readonly watch: () => Pick<Watch, 'dialogs' | 'changedElsewhere'>;
   readonly door: () => Pick<Door, 'heardWrong'>;
 }
@@ -62,7 +64,10 @@ export class FleetSide {
     const { location, transport, restore, cameBack } = options;
     const { clock, log } = world;
     this.#failed = (error) => log.error('softswitch.bindings-not-kept', { error: String(error) });
-    const changed = (line?: string) => this.#shared.changed(line);
+    const changed = (line?: string) => {
+      this.#shared.changed(line);
+      if (line !== undefined) this.#maybeBack(line).catch(this.#failed);
+    };
     this.#store = store;
     this.#fleet = fleet;
     const heard = (from: string, word: Other) => this.#heard(from, word, clock.wall());
@@ -90,6 +95,15 @@ export class FleetSide {
     if (word.do === 'counts') this.counts.hear(from, word);
     else if (word.do === 'wrong') this.#o.door().heardWrong(word.source, word.account, wall);
     else this.lamps.hear(from, word);
+  }
+
+  /** A phone with a call of ours may have come back over a connection of another process. */
+  async #maybeBack(line: string): Promise<void> {
+    const { calls, location, returning } = this.#o;
+    if (calls().ownOf(line) === 0) return;
+    const before = location.reached(line);
+    await this.#shared.sync(line);
+    returning().registered(line, before);
   }
 
   /** A wrong digest came here: a source has one budget of guesses, not one at each process. */

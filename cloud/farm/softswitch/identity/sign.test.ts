@@ -15,6 +15,7 @@ async function signed(call: { caller: string; line?: LineRow; cameBy?: string })
   const signer = { x5u: 'https://c.example/a.pem', key };
   const tools = { crypto: world.crypto, secret: new Uint8Array(32) };
   const made = await signedWay(way, { ...call, called: '+442071838750', wall: 1_000 }, signer, tools);
+  expect(made.headers ?? []).toEqual(made.signed === undefined ? [] : [['Date', 'Thu, 01 Jan 1970 00:00:01 GMT']]);
   const [value] = made.signed ?? [];
   return value === undefined ? undefined : readToken(readIdentity(value)?.token ?? '')?.passport;
 }

@@ -55,13 +55,22 @@ export async function signedWay(
   const { sentOn = 'own', number } = way.trunk.settings.identity ?? {};
   if (sentOn !== 'own' && number === undefined) {
     const chained = await chainedWay(way, call, signer, tools, sentOn);
-    if (chained !== undefined) return chained;
+    if (chained !== undefined) return dated(chained, call);
   }
   const orig = canonicalNumber(namedOn(way, call.caller));
   const dest = calledParty(call.called);
   if (orig === undefined || dest === undefined) return way;
-  return { ...way, signed: [await callerSigned(orig, dest, { ...call, by: way.trunk.id }, signer, tools)] };
+  return dated(
+    { ...way, signed: [await callerSigned(orig, dest, { ...call, by: way.trunk.id }, signer, tools)] },
+    call,
+  );
 }
+
+/** What is signed says when it was written (RFC 8224 section 4.1, step 3). */
+const dated = (way: TrunkWay, { wall }: OutgoingCall): TrunkWay => ({
+  ...way,
+  headers: [...(way.headers ?? []), ['Date', new Date(wall).toUTCString()]],
+});
 
 /**
  * The way of a call that was sent on, in the name of who calls: what proved the caller when it came (or our own word for it), and a
