@@ -68,15 +68,15 @@ async function conferencePlan(
     resolver.facts(),
   ]);
   // Others may be invited; somebody of one's own takes part, and music goes to one's own sinks alone.
-  if (parties.every((party) => notTheirs(asked.principal, party) !== undefined)) {
-    return err(fault('not_found', 'No participant is a line of yours.'));
-  }
+  const host = parties.find((party) => notTheirs(asked.principal, party) === undefined);
+  if (host === undefined) return err(fault('not_found', 'No participant is a line of yours.'));
   for (const sink of sinks) {
     const refused = notTheirs(asked.principal, sink);
     if (refused !== undefined) return err(refused);
   }
   const media: MediaWish | undefined = wish === undefined ? undefined : { item: wish.item, to: wish.to, sinks };
-  return planConference(parties, media, facts);
+  // The first one invites and pays, which nobody does for others than their own.
+  return planConference([host, ...parties.filter((party) => party !== host)], media, facts);
 }
 
 /** Begins what was planned. A refusal by a server ends the session with its reason and is the answer. */

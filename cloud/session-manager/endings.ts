@@ -1,13 +1,16 @@
 /** How legs and sessions end: which legs go with which, what is released, and when the session itself is over. Pure. */
+
+import { MOVED } from '#shared/call/outcome.ts';
 import { NEVER } from '#shared/kernel/machine.ts';
 import { type FaultCode, faults, sipStatus } from '#shared/protocol/fault.ts';
 import { command, holdEnd, releaseCommands, sessionReleaseCommands, silence, undoCommands } from './commands.ts';
 import type { Command, JournalRow, SessionEvent } from './events.ts';
 import type { Live, Output, Started } from './live.ts';
-import { apply, findLeg, type LegState, liveLegs, recordOf, type SessionState } from './session.ts';
+import { placeOf } from './moved.ts';
+import { apply, type LegState, liveLegs, recordOf, type SessionState } from './session.ts';
 
 /** Milliseconds that an ending session waits for its releases. */
-const CLOSING = 30_000;
+export const CLOSING = 30_000;
 
 /** Where outputs go, and the moment of the step. */
 export interface Out {
@@ -47,7 +50,8 @@ export function endLeg(live: Live, to: Out, leg: LegState, reason: string, close
   if (leg.state === 'ended') return;
   const end = Math.round(to.now + live.offset);
   const joined = liveLegs(live.state).filter((one) => one.join === leg.id);
-  if (leg.referred === true && leg.state !== 'up') tellReferrer(live.state, leg, statusOf(reason), to);
+  if (leg.referred === true && leg.state !== 'up' && reason !== MOVED)
+    tellReferrer(live.state, leg, statusOf(reason), to);
   if (endsWith(live, leg)) {
     endSession(live, to, reason, { closed: closed ? leg.id : undefined });
     return;
@@ -65,7 +69,7 @@ export function endLeg(live: Live, to: Out, leg: LegState, reason: string, close
 
 /** Tells the phone that asked for a transfer what came of it. */
 export function tellReferrer(state: SessionState, leg: LegState, status: number, to: Out): void {
-  const asker = leg.replaces === undefined ? undefined : findLeg(state, leg.replaces);
+  const asker = placeOf(state, leg);
   if (asker === undefined || asker.state === 'ended') return;
   const told = command('channel.notify', { session: state.id, leg: asker.id, status });
   to.list.push({ do: 'send', leg: asker.id, purpose: 'other', command: told });
@@ -88,12 +92,13 @@ function endsWith(live: Live, leg: LegState): boolean {
 function partsWith(state: SessionState, leg: LegState): boolean {
   if (leg.kind !== 'voice') return false;
   const voices = liveLegs(state).filter((one) => one !== leg && one.kind === 'voice');
-  if (voices.some((one) => one.replaces === leg.id)) return false;
+  if (voices.some((one) => one.replaces === leg.id || placeOf(state, one) === leg)) return false;
   if (leg.state !== 'up' && voices.some((one) => ringTogether(one, leg))) return false;
   // A third party that was asked in and did not come.
   if (leg.state !== 'up' && voices.filter((one) => one.state === 'up').length > 1) return false;
   // A party that was only coming leaves those who talk as they were.
-  return leg.replaces === undefined || leg.state === 'up' || !voices.some((one) => one.id === leg.replaces);
+  const place = placeOf(state, leg);
+  return place === undefined || leg.state === 'up' || !voices.includes(place);
 }
 
 function ringTogether(a: LegState, b: LegState): boolean {

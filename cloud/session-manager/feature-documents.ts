@@ -8,6 +8,7 @@ import { type Statement, sql } from '#cloud/store/store.ts';
 import type { LineFeatures } from '#shared/call/features/document.ts';
 import { BRIEF, only, restamped, type Stamped, withFields } from '#shared/call/features/merge.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
+import { Lazy } from '#shared/kernel/lazy.ts';
 import { type Soon, soon } from '#shared/kernel/soon.ts';
 
 /** Octets of a home's document `features`: beside the other documents it has to fit into one answer to a gateway's hello. */
@@ -31,7 +32,7 @@ export type FeaturesOf = (line: string | undefined) => LineFeatures;
 export class Features {
   readonly #context: Pick<PartContext, 'store' | 'bus'>;
   /** In memory, since every call asks. */
-  #known: Promise<Map<string, Stamped>> | undefined;
+  readonly #known = new Lazy(() => this.#readAll());
   /** The same, once they are read. */
   #read: Map<string, Stamped> | undefined;
   /** Changes are made one after another. */
@@ -116,8 +117,7 @@ export class Features {
   }
 
   #all(): Promise<Map<string, Stamped>> {
-    this.#known ??= this.#readAll();
-    return this.#known;
+    return this.#known.get();
   }
 
   async #readAll(): Promise<Map<string, Stamped>> {

@@ -6,6 +6,7 @@ import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { writtenOut } from '#shared/call/features/dialling.ts';
 import { type Changes, type LineFeatures, withChanges } from '#shared/call/features/document.ts';
 import { later, merged, only, overruled, type Stamped } from '#shared/call/features/merge.ts';
+import { namedIn } from '#shared/call/features/named.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { Features } from './feature-documents.ts';
@@ -15,10 +16,12 @@ type Verbs = 'line.features.get' | 'line.features.set' | 'line.features.tell';
 
 const NO_LINE = err(fault('not_found', 'There is no such line, or not for this credential.'));
 
-/** Whether these features can be: whom they name exists, and is not the line itself. */
+/** Whether these features can be: whom they name exists, and is neither the line itself nor who helps, whom people call themselves. */
 async function hindrance(line: LineRow, features: LineFeatures, resolver: Resolver): Promise<Fault | undefined> {
-  const { forward = {}, hunt = [], ringAlso = [], hotLine } = features;
-  const named = [...Object.values(forward), ...hunt, ...ringAlso, hotLine].filter((to) => to !== undefined);
+  const named = namedIn(features);
+  const short = (features.short ?? []).map(({ to }) => to);
+  const help = [...named, ...short].find((to) => resolver.dialled(to)?.kind === 'emergency');
+  if (help !== undefined) return fault('bad_request', `${help.slice(0, 64)} is for help: it is dialled itself.`);
   for (const party of await resolver.parties(named)) {
     if (party.outside !== undefined) continue;
     if (party.line === undefined) return fault('callee_unknown', `Nobody has ${party.asked.slice(0, 64)}.`);

@@ -52,6 +52,35 @@ describe('a phone calls a phone', () => {
   });
 });
 
+describe('a clock that is set', () => {
+  it.each([
+    ['ahead in the talk', 3_600_000, 'talk'],
+    ['back in the talk', -3_600_000, 'talk'],
+    ['ahead while it rings', 3_600_000, 'ringing'],
+    ['back while it rings', -3_600_000, 'ringing'],
+  ])('%s makes a call neither longer nor dearer', async (_way, by, when) => {
+    farm = await createFarm([billing, qos]);
+    await farm.get('balance.set', { home: 'home_1', mode: 'prepaid', add: 1_000_000 });
+    const routed = await route('+15550100021');
+    const callee = routed.do === 'ring' ? (routed.targets[0]?.leg ?? '') : '';
+    await farm.report(routed.session, callee, 'ringing');
+    if (when === 'ringing') farm.world.skew('cloud', by);
+    await farm.report(routed.session, callee, 'answered');
+    if (when === 'talk') farm.world.skew('cloud', by);
+    await farm.world.run(400_000);
+    expect((await farm.session(routed.session)).state).toBe('active');
+    await farm.report(routed.session, callee, 'ended', 'hangup');
+    const { items } = await farm.get('cdr.list', { session: routed.session });
+    const { seconds = 0, price } = items.find((cdr) => cdr.leg === callee) ?? {};
+    expect(Math.abs(seconds - 400)).toBeLessThanOrEqual(1);
+    expect(price).toBe(Math.ceil((seconds * 10_000) / 60));
+    expect(await farm.get('balance.get', { home: 'home_1' })).toMatchObject({
+      balance: 1_000_000 - (price ?? 0),
+      reserved: 0,
+    });
+  });
+});
+
 describe('call.create', () => {
   it('rings `from`, plays it ringback, rings `to` and joins both', async () => {
     farm = await createFarm([billing, qos]);

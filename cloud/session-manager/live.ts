@@ -8,7 +8,7 @@ import type { SessionState } from './session.ts';
 /** A living session: the folded state and what only this process knows of it. */
 export interface Live {
   readonly state: SessionState;
-  /** Wall clock minus monotonic clock, ms; the driver sets it before each step. */
+  /** Wall clock minus monotonic clock, ms, as the driver found it when it took the session on. */
   offset: number;
   readonly ring: Map<string, number>;
   /** When a missing leg counts as lost. */

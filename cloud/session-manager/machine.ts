@@ -10,7 +10,7 @@ import { command, enterCommands, joinCommands, markCommand, openCommand, RING_FO
 import { endLeg, endSession, finish, type Out, record, settle, tellReferrer } from './endings.ts';
 import type { Command } from './events.ts';
 import type { Input, Live, Output, Purpose, Report, Reservations } from './live.ts';
-import { standIn } from './moved.ts';
+import { placeOf, standIn } from './moved.ts';
 import { findLeg, type LegState, liveLegs, type SessionState } from './session.ts';
 import { soundCommands, soundPlan } from './sound.ts';
 import { settleCommands, steer, steeringDue, steeringTick } from './steering.ts';
@@ -178,7 +178,8 @@ function answered(live: Live, leg: LegState, to: Out, at: number, callId: string
     type: 'answered',
     leg: leg.id,
     data: {
-      at: Math.max(state.createdAt, at),
+      // Whoever says so goes by the clock on the wall, which may have been set since.
+      at: Math.max(state.createdAt, Math.min(at, Math.round(to.now + live.offset))),
       ...(callId === undefined ? {} : { callId }),
       ...(also.length === 0 ? {} : { also: also.map((one) => one.id) }),
     },
@@ -193,7 +194,7 @@ function answered(live: Live, leg: LegState, to: Out, at: number, callId: string
 
 /** The party that a transfer brought is there: the one whose place it takes goes, and a phone that asked for it is told. */
 function takePlace(live: Live, leg: LegState, to: Out): void {
-  const old = leg.replaces === undefined ? undefined : findLeg(live.state, leg.replaces);
+  const old = placeOf(live.state, leg);
   if (old === undefined || old.state === 'ended') return;
   if (leg.referred === true) tellReferrer(live.state, leg, 200, to);
   endLeg(live, to, old, 'transferred');
@@ -288,8 +289,16 @@ function recovered(live: Live, to: Out): void {
   for (const leg of state.legs) if (leg.state === 'planned') endLeg(live, to, leg, 'lost');
   for (const leg of state.legs) if (leg.state === 'ringing') live.ring.set(leg.id, to.now + RING_FOR + RING_GRACE);
   for (const leg of state.legs) {
-    if (leg.state === 'up' && leg.reserved.until !== undefined) setCredit(live, leg, leg.reserved.until);
+    if (leg.state === 'up' && leg.reserved.until !== undefined) restoreCredit(live, leg, leg.reserved.until, to.now);
   }
+}
+
+/** The journal knows the first reservation alone: how far the money goes by now is asked before anybody is cut off for it. */
+function restoreCredit(live: Live, leg: LegState, until: number, now: number): void {
+  setCredit(live, leg, until);
+  const soonest = now + CREDIT_MARGIN;
+  if ((live.credit.get(leg.id)?.end ?? soonest) < soonest)
+    live.credit.set(leg.id, { ask: now + CREDIT_MARGIN / 2, end: soonest });
 }
 
 function send(to: Out, purpose: Purpose, what: Command, leg: string): void {

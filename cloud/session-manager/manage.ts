@@ -1,14 +1,14 @@
 /** The verbs on a session that exists: show, list, follow, add and remove legs, end. */
-import type { Context, Handlers } from '#cloud/bus/bus.ts';
+import type { Context, Handlers, Principal } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { sees, visibleHomes } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { type Err, err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
-import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { notTheirs, seesSession } from './access.ts';
 import { correct } from './create.ts';
-import type { LegPlan } from './events.ts';
+import type { Carried, LegPlan } from './events.ts';
 import { listSessions, readRows, readSession } from './journal.ts';
 import type { Live } from './live.ts';
 import { EVERYBODY, isMessageKind, messageLines } from './message-leg.ts';
@@ -16,9 +16,10 @@ import { SELF } from './outbox.ts';
 import { planAdded, ROOM_SIZE } from './plan-conference.ts';
 import { as, type Resolver } from './resolve.ts';
 import type { Runtime } from './runtime.ts';
-import { findLeg, newLeg, type SessionState } from './session.ts';
-import type { Finder } from './take-over.ts';
+import { findLeg, liveLegs, newLeg, type SessionState } from './session.ts';
+import { type Finder, maySteer } from './take-over.ts';
 import { legView, view } from './view.ts';
+import { isWithheld, rowWithoutCaller, withoutCaller } from './withheld.ts';
 
 /** Legs that a session may have had, ended ones too. */
 export const LEGS_PER_SESSION = 128;
@@ -28,6 +29,7 @@ export const EVENTS_AT_ONCE = 500;
 type Verbs = 'session.get' | 'session.list' | 'session.end' | 'session.events' | 'leg.add' | 'leg.remove';
 
 const NOT_FOUND = err(fault('not_found', 'There is no such session, or not for this credential.'));
+const NOT_THEIRS = err(fault('forbidden', 'Only who began the session does this for others than the own home.'));
 
 export function manageHandlers(
   { store, bus, world }: PartContext,
@@ -87,29 +89,38 @@ export function manageHandlers(
   return {
     async 'session.get'({ session }, asked) {
       const state = await find(session, asked);
-      return state === undefined ? NOT_FOUND : ok(view(state, runtime.lives.get(session)?.carried));
+      return state === undefined ? NOT_FOUND : ok(shown(state, asked.principal, runtime.lives.get(session)?.carried));
     },
 
     async 'session.list'({ live = false, home, limit = 50, after }, { principal }) {
       if (home !== undefined && !sees(principal, home)) return err(fault('not_found'));
       const homes = home === undefined ? visibleHomes(principal) : [home];
       const states = await listSessions(store, { homes, live, limit, ...(after === undefined ? {} : { after }) });
-      const items = states.slice(0, limit).map((state) => view(state));
+      const items = states.slice(0, limit).map((state) => shown(state, principal));
       const last = items.at(-1);
       const next = states.length > limit && last !== undefined ? { next: `${last.createdAt}.${last.id}` } : {};
       return ok({ items, ...next });
     },
 
     async 'session.end'({ session }, asked) {
-      if ((await find(session, asked)) === undefined) return NOT_FOUND;
-      await runtime.step(session, { on: 'end', reason: 'api' });
+      const before = await find(session, asked);
+      if (before === undefined) return NOT_FOUND;
+      const { principal } = asked;
+      if (maySteer(principal, before, undefined)) await runtime.step(session, { on: 'end', reason: 'api' });
+      // A guest leaves; what goes on without it goes on.
+      else
+        for (const { id: leg, home } of liveLegs(before))
+          if (home !== undefined && sees(principal, home))
+            await runtime.step(session, { on: 'remove', leg, reason: 'api' });
       const state = await find(session, asked);
       return state === undefined ? NOT_FOUND : ok({ id: session, state: state.state });
     },
 
     async 'session.events'({ session, after = 0 }, asked) {
-      if ((await find(session, asked)) === undefined) return NOT_FOUND;
-      const rows = await readRows(store, session, after, EVENTS_AT_ONCE + 1);
+      const state = await find(session, asked);
+      if (state === undefined) return NOT_FOUND;
+      const read = await readRows(store, session, after, EVENTS_AT_ONCE + 1);
+      const rows = isWithheld(asked.principal, state) ? read.map((row) => rowWithoutCaller(row, state)) : read;
       const items = rows.slice(0, EVENTS_AT_ONCE).map(({ cause, ...row }) => ({
         ...row,
         data: cause === undefined ? row.data : { ...row.data, cause },
@@ -138,20 +149,32 @@ export function manageHandlers(
         const refused = notTheirs(asked.principal, party);
         if (refused !== undefined) return err(refused);
       }
+      // Who began it pays for who is asked in, and everybody hears what goes into the room.
+      const isTheirs = maySteer(asked.principal, live.state, undefined);
+      if (request.kind === 'voice' && !isTheirs) return NOT_THEIRS;
       // A call that a phone dialled becomes one that a third party can be asked into.
       const ours = request.kind === 'voice' ? await takeOver(live) : ok({});
       if (!ours.ok) return ours;
       const plan = planAdded(live.state, full, party, await resolver.facts());
+      if (plan.ok && plan.value.channel === 'room' && !isTheirs) return NOT_THEIRS;
       return plan.ok ? addLeg(live, full, plan.value, asked) : plan;
     },
 
     async 'leg.remove'({ session, leg }, asked) {
       const state = await find(session, asked);
-      if (state === undefined || findLeg(state, leg) === undefined) return NOT_FOUND;
+      const found = state === undefined ? undefined : findLeg(state, leg);
+      if (state === undefined || found === undefined) return NOT_FOUND;
+      if (!maySteer(asked.principal, state, found)) return NOT_THEIRS;
       await runtime.step(session, { on: 'remove', leg, reason: 'api' });
       return ok({});
     },
   };
+}
+
+/** A session as this asker may see it. */
+function shown(state: SessionState, principal: Principal, carried?: Carried): VerbReply<'session.get'> {
+  const whole = view(state, carried);
+  return isWithheld(principal, state) ? withoutCaller(whole) : whole;
 }
 
 /** The home that a device leg is for when none is named: the first of the session's that the asker sees. */

@@ -2,16 +2,19 @@
 import type { Handlers } from '#cloud/bus/bus.ts';
 import { divertedAfter, sentOnBy } from '#shared/call/features/diverted.ts';
 import { FORWARD_LIMIT, onward, ringsFor } from '#shared/call/features/forwarding.ts';
+import { WITHHELD } from '#shared/call/features/recent.ts';
+import { screen } from '#shared/call/features/screening.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { Facts, PartyFacts } from './choice.ts';
 import type { LegPlan } from './events.ts';
 import type { Features } from './feature-documents.ts';
 import type { Live } from './live.ts';
-import { movedLeg } from './moved.ts';
+import { LEGS_PER_SESSION } from './manage.ts';
+import { movedLeg, movedMedia, timesMoved } from './moved.ts';
 import { planRoute } from './plan.ts';
 import type { Resolver } from './resolve.ts';
-import { barred } from './ring.ts';
+import { barred, talkingOf } from './ring.ts';
 import { rung } from './route-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { findLeg, type LegState } from './session.ts';
@@ -29,6 +32,16 @@ export interface RerouteTools {
 export function rerouteHandlers(tools: RerouteTools): Pick<Handlers<'session-manager'>, 'session.reroute'> {
   const { runtime, resolver, features, ways } = tools;
 
+  /** Which lines let the caller of that call through; a number that is withheld stands in the directory of its line alone. */
+  async function openTo(live: Live, shown: string): Promise<(line: string) => boolean> {
+    const [first] = live.state.legs;
+    const line = first?.line === undefined ? undefined : (await resolver.party(first.line)).line;
+    const number = line?.number ?? (shown.startsWith('+') ? shown : undefined);
+    const caller = { hidden: first?.party === WITHHELD, ...(number === undefined ? {} : { number }) };
+    const of = await features.known();
+    return (id) => screen(of(id), caller, talkingOf(runtime.lives.values(), id)).pass;
+  }
+
   return {
     async 'session.reroute'({ session, leg, reason, diversions = 0, to }, { principal }) {
       if (principal.kind !== 'part') return err(fault('forbidden'));
@@ -40,9 +53,10 @@ export function rerouteHandlers(tools: RerouteTools): Pick<Handlers<'session-man
       const own = await features.of(governs);
       const rang = live.state.legs.map((one) => one.line ?? one.to);
       const names = to === undefined ? onward(own, reason) : await ways.sentTo(governs, own, to);
-      const way = await ways.next(names, rang);
-      const times = Math.max(diversions, live.state.legs.filter((one) => one.replaces !== undefined).length);
-      if (way === undefined || times >= FORWARD_LIMIT) return err(fault('callee_offline'));
+      const way = await ways.next(names, rang, to === undefined ? await openTo(live, old.from) : undefined);
+      const times = Math.max(diversions, timesMoved(live.state, old));
+      const isFull = live.state.legs.length >= LEGS_PER_SESSION;
+      if (way === undefined || times >= FORWARD_LIMIT || isFull) return err(fault('callee_offline'));
       const forwarder = await resolver.party(governs);
       const no = barred(await features.known(), forwarder, way);
       if (no !== undefined) return err(no);
@@ -58,10 +72,15 @@ export function rerouteHandlers(tools: RerouteTools): Pick<Handlers<'session-man
         ...plan,
         ...{ role: 'forwarded to', from: old.from, replaces: leg, governedBy: governs },
         ...(old.verstat === undefined ? {} : { verstat: old.verstat }),
+        ...(old.referred === undefined ? {} : { referred: old.referred }),
         why: `${plan.why}; forwarded by ${by}: ${reason}`,
       };
-      const next = await tools.addLeg(live, added, way.line === undefined ? [] : [way.line.home]);
+      const homes = way.line === undefined ? [] : [way.line.home];
+      const next = await tools.addLeg(live, added, homes);
       if (!next.ok) return next;
+      // Music beside the talk comes along where it can.
+      const beside = isOurs ? movedMedia(live.state, old, { by: forwarder, to: way, into: added.id }, facts) : [];
+      for (const one of beside) await tools.addLeg(live, one, homes);
       const ringFor = ringsFor(own);
       return ok({
         ...rung(added.id, next.value.line, way.outside, forwarder.line?.id),

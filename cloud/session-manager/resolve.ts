@@ -2,9 +2,10 @@
 import type { Context } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { gatewaysOfHome, isOurs, type LineRow, lineById, lineByParty } from '#cloud/store/directory.ts';
-import { allTrunks, asksEnum, enumSettings, leadsOutside, type TrunkRow } from '#cloud/store/outside.ts';
+import { allTrunks, asksEnum, enumSettings, leadsOutside } from '#cloud/store/outside.ts';
 import { type Dialled, readDialled } from '#shared/call/numbers.ts';
 import { newId } from '#shared/kernel/ids.ts';
+import { Lazy } from '#shared/kernel/lazy.ts';
 import { type Soon, soon } from '#shared/kernel/soon.ts';
 import { type FarmServerName, farmServers } from '#shared/protocol/servers.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -39,14 +40,14 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   const lines = new Known<LineFacts>();
   /** By home; null: none of its gateways is connected. */
   const gateways = new Known<string | null>();
-  let trunks: Promise<readonly TrunkRow[]> | undefined;
-  let zones: ReturnType<typeof enumSettings> | undefined;
+  const trunks = new Lazy(() => allTrunks(store));
+  const zones = new Lazy(() => enumSettings(store));
   const leave = [
     bus.subscribe('lines.changed', () => lines.forget()),
     bus.subscribe('gateway.presence', () => gateways.forget()),
     bus.subscribe('trunks.changed', () => {
-      trunks = undefined;
-      zones = undefined;
+      trunks.forget();
+      zones.forget();
     }),
   ];
   const legId = () => newId('leg', world.clock.wall(), world.random.bytes(10));
@@ -107,9 +108,7 @@ export function createResolver({ bus, store, world, config }: PartContext): Reso
   async function leads(text: string): Promise<string | undefined> {
     const dialled = isOurs(text, config) ? readDialled(text) : undefined;
     if (dialled?.kind !== 'number') return undefined;
-    trunks ??= allTrunks(store);
-    zones ??= enumSettings(store);
-    const leads = leadsOutside(dialled.number, await trunks) || asksEnum(dialled.number, await zones);
+    const leads = leadsOutside(dialled.number, await trunks.get()) || asksEnum(dialled.number, await zones.get());
     return leads ? dialled.number : undefined;
   }
 

@@ -47,6 +47,19 @@ describe('the session manager goes away and comes back', () => {
     expect((await farm.get('cdr.list', { session })).items.map((cdr) => cdr.reason)).toEqual(['lost', 'lost']);
   });
 
+  it('a call that is paid for in advance goes on as long as there is money, and no longer', async () => {
+    await farm.get('balance.set', { home: 'home_1', mode: 'prepaid', add: 100_000 });
+    const { session, callee } = await phoneCall();
+    await farm.report(session, callee, 'answered');
+    await farm.world.run(400_000);
+    await farm.restart();
+    await farm.world.run(190_000);
+    expect((await farm.session(session)).state).toBe('active');
+    await farm.world.run(20_000);
+    expect(await farm.session(session)).toMatchObject({ state: 'ended', reason: 'insufficient_credit' });
+    expect((await farm.get('cdr.list', { session })).items.map((cdr) => cdr.price).toSorted()).toEqual([0, 100_000]);
+  });
+
   it('while the softswitch is away nothing is taken for lost', async () => {
     const { session, callee } = await phoneCall();
     await farm.report(session, callee, 'answered');
@@ -239,4 +252,59 @@ describe('voice.report', () => {
     const { session } = await farm.get('voice.report', { ...facts, to: '+15550100021' }, SELF);
     expect((await farm.get('cdr.list', { session })).items.map((cdr) => cdr.price).toSorted()).toEqual([0, 10_167]);
   });
+});
+
+it('a call whose journal fails once goes on, and is cut off when its money is used up', async () => {
+  await farm.get('balance.set', { home: 'home_1', mode: 'prepaid', add: 20_000 });
+  const { id } = await farm.get('call.create', { from: 'line_11', to: 'line_21' });
+  for (const leg of (await farm.session(id)).legs) await farm.report(id, leg.id, 'answered');
+  const { commit } = farm.store;
+  const once: typeof commit = () => {
+    Object.assign(farm.store, { commit });
+    return Promise.reject(new Error('database or disk is full'));
+  };
+  Object.assign(farm.store, { commit: once });
+  const [leg] = (await farm.session(id)).legs;
+  farm.bus.publish('leg.digit', { session: id, leg: leg?.id ?? '', digit: '1', duration: 100 });
+  await farm.world.run(100_000);
+  expect((await farm.session(id)).state).toBe('active');
+  await farm.world.run(50_000);
+  expect(await farm.session(id)).toMatchObject({ state: 'ended', reason: 'insufficient_credit' });
+});
+
+it('a session whose last row the disk did not take ends all the same', async () => {
+  const { id } = await farm.get('call.create', { from: 'line_11', to: 'line_21' });
+  for (const leg of (await farm.session(id)).legs) await farm.report(id, leg.id, 'answered');
+  const { commit } = farm.store;
+  const once: typeof commit = (statements) => {
+    if (!statements.some(({ sql, params }) => sql.includes('INTO journal') && params.includes('ended')))
+      return commit(statements);
+    Object.assign(farm.store, { commit });
+    return Promise.reject(new Error('database or disk is full'));
+  };
+  Object.assign(farm.store, { commit: once });
+  await farm.ask('session.end', { session: id });
+  await farm.world.run(100);
+  expect(farm.store.commit).toBe(commit);
+  await farm.world.run(40_000);
+  expect((await farm.session(id)).state).toBe('ended');
+});
+
+it('a session of which two rows fail at one moment is taken up once', async () => {
+  const { id } = await farm.get('call.create', { from: 'line_11', to: 'line_21' });
+  const [leg] = (await farm.session(id)).legs;
+  await farm.report(id, leg?.id ?? '', 'answered');
+  const { commit } = farm.store;
+  Object.assign(farm.store, { commit: () => Promise.reject(new Error('database or disk is full')) });
+  for (const digit of ['1', '2', '3'])
+    farm.bus.publish('leg.digit', { session: id, leg: leg?.id ?? '', digit, duration: 1 });
+  await farm.world.run(10);
+  Object.assign(farm.store, { commit });
+  await farm.get('session.end', { session: id });
+  await farm.world.run(1_000);
+  // Every place of the home is free again.
+  const calls = await Promise.all(
+    Array.from({ length: 64 }, () => farm.bus.request('media.play', { to: 'line_11', item: 'morning-birds' }, SELF)),
+  );
+  expect(calls.filter((one) => !one.ok && one.fault.code === 'limit_reached')).toEqual([]);
 });

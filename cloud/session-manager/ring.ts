@@ -84,13 +84,14 @@ export function barred(of: FeaturesOf, who: PartyFacts | undefined, to: PartyFac
   return found === undefined ? undefined : fault('destination_barred', `This line is barred for ${found} numbers.`);
 }
 
-export function createRinger({ runtime, resolver, features, newSession }: RingTools): Ringer {
-  function talkingOf(line: string): number {
-    let count = 0;
-    for (const { state } of runtime.lives.values()) for (const leg of liveLegs(state)) if (leg.line === line) count++;
-    return count;
-  }
+/** Calls that a line has. */
+export function talkingOf(lives: Iterable<Pick<Live, 'state'>>, line: string): number {
+  let count = 0;
+  for (const { state } of lives) for (const leg of liveLegs(state)) if (leg.line === line) count++;
+  return count;
+}
 
+export function createRinger({ runtime, resolver, features, newSession }: RingTools): Ringer {
   /** Follows forwarding that holds always, and what a line does with a call before any phone rings. */
   function destination(of: FeaturesOf, calling: Calling): Soon<Result<Destination, Fault>> {
     const { request, caller, emergency, hidden, by } = calling;
@@ -113,7 +114,13 @@ export function createRinger({ runtime, resolver, features, newSession }: RingTo
     const { line } = to;
     const own = of(line?.id);
     if (line === undefined) return ok({ to, features: own, forwarder, diverted });
-    const next = hop(line.id, own, trail.caller, own.noWaiting === true ? talkingOf(line.id) : 0, seen);
+    const next = hop(
+      line.id,
+      own,
+      trail.caller,
+      own.noWaiting === true ? talkingOf(runtime.lives.values(), line.id) : 0,
+      seen,
+    );
     if (next.at === 'here') return ok({ to, features: own, forwarder, diverted });
     if (next.at === 'refused') return err(fault(next.reason));
     const often = seen.size + trail.before >= FORWARD_LIMIT;

@@ -3,7 +3,7 @@ import type { Handlers, Outcome } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { type Meant, meaning } from '#shared/call/features/dialling.ts';
 import type { Changes } from '#shared/call/features/document.ts';
-import { PinTries } from '#shared/call/features/pin-tries.ts';
+import { WITHHELD } from '#shared/call/features/recent.ts';
 import { newId } from '#shared/kernel/ids.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Soon, soon } from '#shared/kernel/soon.ts';
@@ -19,13 +19,14 @@ import { type Answering, type CallRoutes, incomingEvent, planWaiting } from './i
 import type { Live } from './live.ts';
 import { SELF } from './outbox.ts';
 import { type Ringing, ringingAt, takingLeg } from './pickup.ts';
+import type { Pins } from './pins.ts';
 import { type Plan, planMedia, planRoute } from './plan.ts';
 import { lastOfLine } from './recent.ts';
 import { takePlace } from './replaces.ts';
 import { rerouteHandlers } from './reroute.ts';
 import type { Resolver } from './resolve.ts';
 import { createRinger } from './ring.ts';
-import { stranger } from './route-plan.ts';
+import { described, stranger } from './route-plan.ts';
 import type { Runtime } from './runtime.ts';
 import { findLeg, type LegState } from './session.ts';
 import type { Finder } from './take-over.ts';
@@ -44,13 +45,13 @@ export interface RouteTools {
   readonly routes: CallRoutes;
   readonly features: Features;
   readonly finder: Finder;
+  readonly pins: Pins;
 }
 
 export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Handlers<'session-manager'>, Verbs> {
   const { world, bus } = context;
-  const { runtime, resolver, routes, features, finder } = tools;
+  const { runtime, resolver, routes, features, finder, pins } = tools;
   const ways = waysOf(resolver);
-  const pins = new PinTries();
   const newSession = () => newId('ses', world.clock.wall(), world.random.bytes(10));
   const { ring } = createRinger({ runtime, resolver, features, newSession });
 
@@ -78,20 +79,29 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
       return err(taken.fault.fault);
     }
     // The softswitch has to hold the call before it can be told to answer it.
-    world.clock.at(world.clock.mono(), () => void runtime.step(id, { on: 'reserved', ...taken.value }));
+    world.clock.at(world.clock.mono(), () => quietly(runtime.step(id, { on: 'reserved', ...taken.value })));
     return ok({ do: 'wait' as const, session: id, leg: live.state.legs[0]?.id ?? '' });
   }
 
   /** A number that an application answers: the call waits for it, and it is told. */
-  async function application(request: Route, caller: PartyFacts, to: Answering): Promise<Outcome<'session.route'>> {
-    const plan = planWaiting(caller, request, to.home, resolver.atOnce());
-    if (!plan.ok) return plan;
-    const full = overLimit(runtime, plan.value);
+  async function application(
+    request: Route,
+    caller: PartyFacts,
+    to: Answering,
+    hidden: boolean,
+  ): Promise<Outcome<'session.route'>> {
+    const planned = planWaiting(caller, request, to.home, resolver.atOnce());
+    if (!planned.ok) return planned;
+    const full = overLimit(runtime, planned.value);
     if (full !== undefined) return err(full);
+    // At home everybody may know who calls.
+    const isWithheld = hidden && to.home !== caller.line?.home;
+    const plan = described(planned.value, isWithheld, undefined);
     const id = newSession();
-    const leg = plan.value.legs[0]?.id ?? '';
-    const event = incomingEvent(world, { ...to, session: id, leg }, request, caller.line?.number ?? caller.asked);
-    await runtime.begin(id, plan.value, request, [event]).durable;
+    const leg = plan.legs[0]?.id ?? '';
+    const from = isWithheld ? WITHHELD : (caller.line?.number ?? caller.asked);
+    const event = incomingEvent(world, { ...to, session: id, leg }, request, from);
+    await runtime.begin(id, plan, request, [event]).durable;
     bus.publish('event.appended', { home: to.home, session: id });
     return ok({ do: 'wait' as const, session: id, leg, ring: true });
   }
@@ -180,7 +190,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     const { id, home, number } = caller.line;
     return soon(features.of(id), (own) => {
       const meant = meaning(own, asked.to, asked.hidden === true, number);
-      return carryOut(asked, caller, { id, home }, pins.taken(id, own.pin, asked.to, meant, world.clock.mono()));
+      return carryOut(asked, caller, { id, home }, pins.taken({ id, home, number }, own.pin, asked.to, meant));
     });
   }
 
@@ -204,7 +214,7 @@ export function routeHandlers(context: PartContext, tools: RouteTools): Pick<Han
     if (meant.do !== 'call') return change(asked, caller, meant.do === 'change' ? meant.changes : undefined);
     const request = meant.to === asked.to ? asked : { ...asked, to: meant.to };
     return soon(routes.find(request.to, caller), (answering) => {
-      if (answering !== undefined) return application(request, caller, answering);
+      if (answering !== undefined) return application(request, caller, answering, meant.hidden);
       const dialled = resolver.dialled(request.to);
       if (dialled?.kind === 'media') return play(request, caller, dialled.index);
       const { hidden, pin } = meant;

@@ -9,6 +9,7 @@ import { Roster } from '#shared/kernel/roster.ts';
 import type { Timer } from '#shared/kernel/world.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { undoCommands } from './commands.ts';
+import { CLOSING } from './endings.ts';
 import type { JournalRow } from './events.ts';
 import {
   type Ended,
@@ -44,6 +45,8 @@ export interface Runtime {
   stop(): Promise<void>;
 }
 
+/** Milliseconds for which a session that the journal would not take rests, before it goes on as the journal knows it. */
+const REREAD_REST = 1_000;
 /** Milliseconds for which rows that nobody waits for (a call was attempted, a phone rings) wait for one that somebody does. */
 const GATHER = 100;
 
@@ -102,6 +105,9 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
   }
 
   function keep(live: Live): void {
+    // Once: a clock that is set in a call makes it neither longer nor dearer.
+    live.offset = clock.wall() - clock.mono();
+    if (live.state.state === 'ending') live.closing = clock.mono() + CLOSING;
     lives.set(live.state.id, live);
     for (const home of live.state.homes) perHome.set(home, (perHome.get(home) ?? 0) + 1);
   }
@@ -173,11 +179,19 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
 
   /** The journal is the truth: a session that it would not take goes on as the journal knows it, or not at all. */
   async function reread(live: Live): Promise<void> {
-    if (stopped || lives.get(live.state.id) !== live) return;
+    const there = lives.get(live.state.id);
+    // One whose end was not taken has left already.
+    if (stopped || (there !== undefined && there !== live)) return;
     drop(live);
     timers.get(live.state.id)?.cancel();
     const state = await readSession(store, live.state.id);
-    if (state !== undefined && state.state !== 'ended') keep(newLive(state));
+    if (state === undefined || state.state === 'ended' || lives.has(state.id)) return;
+    const again = newLive(state);
+    keep(again);
+    // Its deadlines begin anew, once the disk has had a moment: what they say may have to be written too.
+    clock.at(clock.mono() + REREAD_REST, () => {
+      if (!stopped && lives.get(state.id) === again) poke(again, { on: 'recovered' });
+    });
   }
 
   /** Resolves once what it said is durable; undefined where nothing of it has to be. */
@@ -185,7 +199,6 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     const before = live.state.homes.length;
     const out: Output[] = [];
     const now = clock.mono();
-    live.offset = clock.wall() - now;
     sessionMachine.step(live, input, now, out);
     const homes = live.state.homes.length === before ? NO_HOMES : live.state.homes.slice(before);
     for (const home of homes) perHome.set(home, (perHome.get(home) ?? 0) + 1);
@@ -231,7 +244,6 @@ export async function createRuntime(context: PartContext): Promise<Runtime> {
     for (const state of await readLive(store)) keep(newLive(state));
     outbox.adopt(await readOutbox(store));
     for (const live of [...lives.values()]) {
-      if (live.state.state === 'ending') live.closing = clock.mono() + 30_000;
       await run(live, { on: 'recovered' });
     }
   }

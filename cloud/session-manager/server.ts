@@ -8,6 +8,7 @@ import { featureHandlers } from './features.ts';
 import { CallRoutes, incomingHandlers } from './incoming.ts';
 import { manageHandlers } from './manage.ts';
 import { SELF, sendCommand } from './outbox.ts';
+import { Pins } from './pins.ts';
 import { type Existing, reconcile } from './recovery.ts';
 import { createResolver } from './resolve.ts';
 import { routeHandlers } from './route.ts';
@@ -33,10 +34,12 @@ export const sessionManager: Part = {
     const routes = new CallRoutes(context.store);
     const features = new Features(context);
     await features.publishMissing();
+    const pins = new Pins(context);
+    await pins.load();
     const leave = context.bus.serve('session-manager', {
       ...createHandlers(context, runtime, resolver),
       ...voiceHandlers(context, runtime, resolver),
-      ...routeHandlers(context, { runtime, resolver, routes, features, finder }),
+      ...routeHandlers(context, { runtime, resolver, routes, features, finder, pins }),
       ...featureHandlers(context, features, resolver),
       ...manageHandlers(context, runtime, resolver, finder.takeOver),
       ...callHandlers(context, runtime, finder),

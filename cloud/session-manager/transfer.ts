@@ -46,7 +46,10 @@ export function transferHandlers(
       wish.with === undefined
         ? await sent(live.state, leg, wish.to ?? '', facts, asked, referred)
         : await attended(live.state, leg, wish.with, facts, asked, referred);
-    return plan.ok ? carryOut(live, plan.value, asked) : plan;
+    if (!plan.ok) return plan;
+    // Another one may have begun while this one was looked up.
+    const late = hindrance(live.state, leg);
+    return late === undefined ? carryOut(live, plan.value, asked) : err(late);
   }
 
   /** A party that is rung for this one's leg. Outside, it is a call of the line whose leg that is. */

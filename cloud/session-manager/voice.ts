@@ -2,6 +2,7 @@
 import type { Handlers } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
+import { WITHHELD } from '#shared/call/features/recent.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
 import { base32 } from '#shared/kernel/ids.ts';
 import { err, ok } from '#shared/kernel/result.ts';
@@ -71,6 +72,7 @@ function houseLegs(
   derive: (prefix: string, part: string) => string,
 ): LegPlan[] {
   const [from, to, ...others] = parties as [PartyFacts, PartyFacts, ...PartyFacts[]];
+  const { hidden = false } = request;
   const by = home === undefined ? 'the softswitch, while the session manager was away' : 'the gateway of the house';
   const leg = (role: 'caller' | 'callee' | 'rung', party: PartyFacts, n = ''): LegPlan => ({
     id: derive('leg', `${role}${n}`),
@@ -80,10 +82,10 @@ function houseLegs(
     why: `voice-oriented: switched by ${by}`,
     role,
     channel: 'switched',
-    party: party.line?.number ?? party.asked,
+    party: role === 'caller' && hidden ? WITHHELD : (party.line?.number ?? party.asked),
     ...(party.line === undefined ? {} : { home: party.line.home, line: party.line.id }),
-    from: from.line?.number ?? request.from,
-    to: (role === 'rung' ? party : to).line?.number ?? (role === 'rung' ? party.asked : request.to),
+    from: role !== 'caller' && hidden ? WITHHELD : (from.line?.number ?? request.from),
+    to: role === 'rung' ? (party.line?.number ?? party.asked) : (to.line?.number ?? to.outside ?? request.to),
     reserve: [],
   });
   const payer = from.line?.home;

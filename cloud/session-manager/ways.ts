@@ -7,8 +7,12 @@ import type { Resolver } from './resolve.ts';
 export interface Ways {
   /** What a phone of the line means by what it dials for the caller: no code, nor anything else but a number. */
   sentTo(line: string, own: LineFeatures, to: string): Promise<string[]>;
-  /** The next line, or number outside, that has not rung in this call. */
-  next(names: readonly string[], rang: readonly string[]): Promise<PartyFacts | undefined>;
+  /** The next line, or number outside, that has not rung in this call; `isOpen`: whether a line lets the caller through. */
+  next(
+    names: readonly string[],
+    rang: readonly string[],
+    isOpen?: (line: string) => boolean,
+  ): Promise<PartyFacts | undefined>;
 }
 
 export function waysOf(resolver: Pick<Resolver, 'party'>): Ways {
@@ -19,11 +23,12 @@ export function waysOf(resolver: Pick<Resolver, 'party'>): Ways {
       return meant?.do === 'call' ? [meant.to] : [];
     },
 
-    async next(names, rang) {
+    async next(names, rang, isOpen = () => true) {
       for (const name of names) {
         const party = await resolver.party(name);
         const id = party.outside ?? party.line?.id;
-        if (id !== undefined && !rang.includes(id)) return party;
+        if (id === undefined || rang.includes(id) || (party.line !== undefined && !isOpen(party.line.id))) continue;
+        return party;
       }
       return undefined;
     },

@@ -11,6 +11,8 @@ import type { CommitResult, SqlValue, Statement } from './store.ts';
 
 /** Extended result codes of SQLite: UNIQUE, PRIMARY KEY and ROWID constraints. */
 const UNIQUE_CODES: readonly unknown[] = [2067, 1555, 2579];
+/** Result code of SQLite: somebody else has it. */
+const BUSY = 5;
 /** Pages of 4 KiB in the write-ahead log that make it go into the database: what changes often is copied once for many changes. */
 const CHECKPOINT_PAGES = 4_000;
 /** Pages that the writer keeps in memory, KiB: the ends of all indices that grow, and then some. */
@@ -64,8 +66,9 @@ export function lock(path: string): { close(): void } {
   const db = new DatabaseSync(path);
   try {
     db.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
-  } catch {
+  } catch (error) {
     db.close();
+    if ((error as { errcode?: unknown }).errcode !== BUSY) throw error;
     throw new StoreError(`Another Hearthline process uses this data folder (${path}). Stop it or name another --data.`);
   }
   return { close: () => db.close() };
@@ -98,7 +101,8 @@ function migrate(db: DatabaseSync, schema: readonly Migration[]): void {
     }
     db.exec('COMMIT');
   } catch (error) {
-    db.exec('ROLLBACK');
+    // A full disk may have undone it already.
+    if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }
 }

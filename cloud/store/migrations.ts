@@ -16,6 +16,7 @@ import { homeNetworkingSchema } from './schema/home-networking.ts';
 import { leanCallSchema } from './schema/lean-call.ts';
 import { messagingSchema } from './schema/messaging.ts';
 import { outsideCallSchema } from './schema/outside-call.ts';
+import { pinTriesSchema } from './schema/pin-tries.ts';
 import { platformSchema } from './schema/platform.ts';
 import { rolloutSchema } from './schema/rollout.ts';
 import { sessionSchema } from './schema/session.ts';
@@ -48,4 +49,5 @@ export const migrations: readonly Migration[] = [
   outsideCallSchema,
   leanCallSchema,
   callRowSchema,
+  pinTriesSchema,
 ];

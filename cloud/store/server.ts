@@ -75,6 +75,8 @@ function store(worker: Worker, reader: ReturnType<typeof openReader>, held: { cl
     broken = error;
     for (const waiting of [...underWay.splice(0).flat(), ...queue.splice(0)]) waiting.reject(error);
     closing?.resolve();
+    // Nothing can be kept from now on: the process ends, and whoever looks after it starts it anew.
+    if (closing === undefined) throw error;
   }
 
   worker.on('error', fail);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -106,6 +106,8 @@ describe('the store with a writer thread', () => {
   });
 
   it('says why it cannot open', async () => {
+    writeFileSync(join(folder, 'data.db.lock'), 'no database '.repeat(400));
+    await expect(openStore(join(folder, 'data.db'))).rejects.toThrow(/not a database/);
     await expect(openStore(join(folder, 'no/such/folder/data.db'))).rejects.toThrow();
   });
 
@@ -144,5 +146,15 @@ describe('migrations', () => {
     const broken = { name: '0100-broken', statements: ['CREATE TABLE half (id TEXT)', 'CREATE NONSENSE'] };
     expect(() => openWriter(path(), [extra, broken])).toThrow();
     openWriter(path(), [extra]).close();
+  });
+
+  it('say that the disk is full, and are done again once it is not', () => {
+    const grow = [
+      'PRAGMA max_page_count = 12',
+      'CREATE TABLE big (x BLOB)',
+      'INSERT INTO big VALUES (zeroblob(200000))',
+    ];
+    expect(() => openWriter(path(), [extra, { name: '0100-big', statements: grow }])).toThrow(/full/);
+    openWriter(path(), [extra, { name: '0100-big', statements: grow.slice(1) }]).close();
   });
 });

@@ -1,6 +1,7 @@
 /** What the conference server does for each verb: the table first, the sound by word to the media server. */
 import type { Bus, Context, Outcome } from '#cloud/bus/bus.ts';
 import type { PartContext } from '#cloud/bus/part.ts';
+import { sees, visibleHomes } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import type { Store } from '#cloud/store/store.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
@@ -72,8 +73,8 @@ export class Conference {
 
   async mute(request: VerbRequest<'conference.mute'>, context: Context): Promise<Outcome<'conference.mute'>> {
     const { session, leg, muted } = request;
-    const seen = await this.#mayAct(session, context);
-    if (!seen.ok) return seen;
+    const may = await this.#mayMute(session, leg, context);
+    if (!may.ok) return may;
     const before = await repeated<'conference.mute'>(this.#store, context);
     if (before !== undefined) return before;
     const room = this.#rooms.get(session);
@@ -91,7 +92,7 @@ export class Conference {
   }
 
   async roster({ session }: VerbRequest<'conference.roster'>, context: Context): Promise<Outcome<'conference.roster'>> {
-    const seen = await this.#mayAct(session, context);
+    const seen = context.principal.kind === 'part' ? ok({}) : await this.#sees(session, context);
     if (!seen.ok) return seen;
     if (this.#rooms.get(session) === undefined) return err(fault('not_found', 'This session has no room.'));
     const parties = await this.#rooms.parties(session);
@@ -128,10 +129,21 @@ export class Conference {
     return await link(room, party.node, connected);
   }
 
-  /** Whoever may see the session may see and mute its parties; the session manager decides. */
-  async #mayAct(session: string, { principal }: Context): Promise<Result<object, Fault>> {
+  /** The session as the asker may see it; the session manager decides. */
+  #sees(session: string, { principal }: Context): Promise<Outcome<'session.get'>> {
+    return this.#bus.request('session.get', { session }, { principal });
+  }
+
+  /** Who began a session mutes everybody in it, anybody else the own home’s parties. */
+  async #mayMute(session: string, leg: string, context: Context): Promise<Result<object, Fault>> {
+    const { principal } = context;
     if (principal.kind === 'part') return ok({});
-    return await this.#bus.request('session.get', { session }, { principal });
+    const seen = await this.#sees(session, context);
+    if (!seen.ok || visibleHomes(principal) === 'all') return seen;
+    const { legs } = seen.value;
+    const homes = [legs[0]?.home, legs.find(({ id }) => id === leg)?.home];
+    const isTheirs = homes.some((home) => home !== undefined && sees(principal, home));
+    return isTheirs ? ok({}) : err(fault('forbidden', 'This leg is not of your home.'));
   }
 }
 

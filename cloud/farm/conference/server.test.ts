@@ -40,8 +40,8 @@ beforeEach(async () => {
   };
   bus.serve('session-manager', {
     'session.get': async (_: unknown, { principal }: Context): Promise<Result<object, Fault>> =>
-      principal.kind === 'account' && principal.homes !== 'all' && principal.homes.includes('home_1')
-        ? ok({})
+      principal.kind === 'account' && principal.homes !== 'all' && principal.homes.some((home) => /_[12]/.test(home))
+        ? ok({ legs: [1, 2].map((n) => ({ id: `leg_${n}`, home: `home_${n}` })) })
         : err(fault('not_found')),
   } as never);
   engine = await threadEngine(context);
@@ -198,10 +198,21 @@ describe('conference', () => {
     expect((await mute(asPart)).ok).toBe(true);
     expect((await mute(subscriber('home_1'))).ok).toBe(true);
     expect(heard).toEqual([{ session: 'ses_1', leg: 'leg_1', muted: true }]);
-    for (const who of [subscriber('home_2'), { principal: { kind: 'gateway', gateway: 'gw', home: 'h' } } as Context]) {
+    for (const who of [subscriber('home_3'), { principal: { kind: 'gateway', gateway: 'gw', home: 'h' } } as Context]) {
       expect(await roster(who)).toMatchObject({ fault: { code: 'not_found' } });
       expect(await mute(who)).toMatchObject({ fault: { code: 'not_found' } });
     }
+  });
+
+  it('mutes others only for who began the session', async () => {
+    await done('conference.room.open', { session: 'ses_1', size: 3 });
+    await guest(1);
+    await guest(2);
+    const mute = async (who: Context, leg: string) =>
+      (await context.bus.request('conference.mute', { session: 'ses_1', leg, muted: true }, who)).ok;
+    expect(await mute(subscriber('home_2'), 'leg_1')).toBe(false);
+    expect(await mute(subscriber('home_2'), 'leg_2')).toBe(true);
+    expect(await mute(subscriber('home_1'), 'leg_2')).toBe(true);
   });
 
   it('gives a repeated command its first outcome and names what is missing', async () => {
