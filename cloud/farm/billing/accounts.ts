@@ -24,15 +24,12 @@ export const BALANCE_LIMIT = 1_000_000_000_000_000;
 
 /** How a home stands; one that nobody has set pays afterwards. */
 export async function readBalance(store: Store, home: string): Promise<Balance> {
-  const row = await store.one<{ mode: Balance['mode']; balance: number }>(
-    'SELECT mode, balance FROM balance WHERE home = ?',
-    [home],
+  // In one look: a record between two would take its money from the one and its reservation from the other.
+  const row = await store.one<{ mode: Balance['mode'] | null; balance: number | null; held: number | null }>(
+    'SELECT b.mode, b.balance, (SELECT SUM(amount) FROM reservation WHERE home = ?) AS held FROM (SELECT 1 AS one) AS x LEFT JOIN balance AS b ON b.home = ?',
+    [home, home],
   );
-  const held = await store.one<{ amount: number | null }>(
-    'SELECT SUM(amount) AS amount FROM reservation WHERE home = ?',
-    [home],
-  );
-  return { home, mode: row?.mode ?? 'postpaid', balance: row?.balance ?? 0, reserved: held?.amount ?? 0 };
+  return { home, mode: row?.mode ?? 'postpaid', balance: row?.balance ?? 0, reserved: row?.held ?? 0 };
 }
 
 /** Sets how a home pays and adds to its balance. */
@@ -52,10 +49,18 @@ export class Reservations {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #turns = new Turns();
+  readonly #settle: () => Promise<void>;
 
-  constructor(store: Store, clock: Clock) {
+  /** `settle`: takes from the balances what has been used by now. */
+  constructor(store: Store, clock: Clock, settle: () => Promise<void>) {
     this.#store = store;
     this.#clock = clock;
+    this.#settle = settle;
+  }
+
+  /** Work on the balance of a home that nothing comes between. */
+  alone<T>(home: string, work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(home, work);
   }
 
   /** Rates a leg; for a prepaid home it holds money back, or answers `insufficient_credit`. */
@@ -65,7 +70,7 @@ export class Reservations {
     if (!request.pays || mode === 'postpaid' || rate.perMinute === 0) {
       return ok({ perMinute: request.pays ? rate.perMinute : 0, reserved: 0, metered: false });
     }
-    return this.#turns.run(request.home, () => this.#hold(request, rate));
+    return this.alone(request.home, () => this.#hold(request, rate));
   }
 
   async #hold(request: Request, rate: Rate): Promise<Reply> {
@@ -77,6 +82,8 @@ export class Reservations {
     const reply = (amount: number) =>
       ok({ perMinute: rate.perMinute, reserved: amount, metered: true, until: talkFor(amount, rate) });
     if (known !== undefined && talked === undefined) return reply(known.amount);
+    // What a leg had is given back at its end, a moment before its record takes the money.
+    await this.#settle();
     const { balance, reserved } = await readBalance(this.#store, home);
     const available = balance - reserved + (known?.amount ?? 0);
     const next = reservation(available, talked ?? 0, rate);

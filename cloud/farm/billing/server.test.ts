@@ -233,6 +233,14 @@ describe('reservations', () => {
     expect((await get('balance.get', { home: 'home_1' })).reserved).toBe(0);
   });
 
+  it('that are given back at the end of a leg leave no money that it has spent', async () => {
+    await prepaid(20_000);
+    await ask('billing.reserve', { session: 's1', leg: 'leg_0', home: 'home_1', to: '+15550100002', pays: true });
+    await store.commit([ended('s1', [paid])]);
+    await get('billing.release', { session: 's1', leg: 'leg_0' });
+    expect(await reserve('l1')).toMatchObject({ value: { reserved: 10_000, until: 60_000 } });
+  });
+
   it('end with the record of their leg', async () => {
     await prepaid(50_000);
     await ask('billing.reserve', { session: 's1', leg: 'leg_0', home: 'home_1', to: '+15550100002', pays: true });
@@ -250,6 +258,19 @@ describe('balance.set', () => {
     });
     expect((await get('balance.get', { home: 'home_1' })).balance).toBe(BALANCE_LIMIT);
     expect((await get('balance.set', { home: 'home_1', mode: 'postpaid' })).mode).toBe('postpaid');
+  });
+
+  it('refuses it also to two at once', async () => {
+    const add = BALANCE_LIMIT - 1;
+    const both = await Promise.all([prepaid(1), ask('balance.set', { home: 'home_1', mode: 'prepaid', add })]);
+    expect(both).toMatchObject([{ balance: 1 }, { value: { balance: BALANCE_LIMIT } }]);
+    const more = () => ask('balance.set', { home: 'home_1', mode: 'prepaid', add: -1 });
+    await Promise.all([more(), more()]);
+    const refused = await Promise.all(
+      [1, 1, 1].map((one) => ask('balance.set', { home: 'home_1', mode: 'prepaid', add: one })),
+    );
+    expect(refused.map((one) => one.ok)).toEqual([true, true, false]);
+    expect((await get('balance.get', { home: 'home_1' })).balance).toBe(BALANCE_LIMIT);
   });
 
   it('adds once per idempotency key, and only to homes that exist and are seen', async () => {

@@ -1,11 +1,12 @@
 /** The billing server: call detail records from the journal, rating, balances and prepaid reservations. */
-import type { Handlers } from '#cloud/bus/bus.ts';
+import type { Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
 import type { Part, PartContext } from '#cloud/bus/part.ts';
 import { homeById, sees } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import type { Timer } from '#shared/kernel/world.ts';
 import { fault } from '#shared/protocol/fault.ts';
+import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { BALANCE_LIMIT, Reservations, readBalance, setBalance } from './accounts.ts';
 import { listCdrs } from './cdr-list.ts';
 import { settleCharges } from './charges.ts';
@@ -20,7 +21,7 @@ export const billing: Part = {
   name: 'billing',
   async start(context) {
     const { bus, store, world } = context;
-    const reservations = new Reservations(store, world.clock);
+    const reservations: Reservations = new Reservations(store, world.clock, () => reader.read());
     const reader = createReader(context, reservations);
     const leave = bus.serve('billing', handlers(context, reservations, reader.read));
     const forget = bus.subscribe('session.changed', ({ session, ended }) => {
@@ -114,6 +115,22 @@ function handlers(
   reservations: Reservations,
   read: () => Promise<void>,
 ): Handlers<'billing'> {
+  async function setOne(
+    { home, mode, add = 0 }: VerbRequest<'balance.set'>,
+    asked: Context,
+  ): Promise<Outcome<'balance.set'>> {
+    const before = await repeated<'balance.set'>(store, asked);
+    if (before !== undefined) return before;
+    if (!sees(asked.principal, home) || (await homeById(store, home)) === undefined) return err(fault('not_found'));
+    const known = await readBalance(store, home);
+    const balance = known.balance + add;
+    if (add !== 0 && Math.abs(balance) > BALANCE_LIMIT)
+      return err(fault('limit_reached', `A balance lies between -${BALANCE_LIMIT} and ${BALANCE_LIMIT} micro-units.`));
+    const outcome = ok({ ...known, mode, balance });
+    await store.commit([setBalance(home, mode, add), ...remember<'balance.set'>(asked, outcome, world.clock.wall())]);
+    return outcome;
+  }
+
   return {
     async 'cdr.list'(request, { principal }) {
       if (request.home !== undefined && !sees(principal, request.home)) return err(fault('not_found'));
@@ -127,20 +144,7 @@ function handlers(
       return ok(await readBalance(store, home));
     },
 
-    async 'balance.set'({ home, mode, add = 0 }, asked) {
-      const before = await repeated<'balance.set'>(store, asked);
-      if (before !== undefined) return before;
-      if (!sees(asked.principal, home) || (await homeById(store, home)) === undefined) return err(fault('not_found'));
-      const known = await readBalance(store, home);
-      const balance = known.balance + add;
-      if (add !== 0 && Math.abs(balance) > BALANCE_LIMIT)
-        return err(
-          fault('limit_reached', `A balance lies between -${BALANCE_LIMIT} and ${BALANCE_LIMIT} micro-units.`),
-        );
-      const outcome = ok({ ...known, mode, balance });
-      await store.commit([setBalance(home, mode, add), ...remember<'balance.set'>(asked, outcome, world.clock.wall())]);
-      return outcome;
-    },
+    'balance.set': (request, asked) => reservations.alone(request.home, () => setOne(request, asked)),
 
     'billing.reserve': (request) => reservations.reserve(request),
 
