@@ -4,6 +4,7 @@
  */
 
 import type { Sandbox } from '#shared/applet/sandbox.ts';
+import { lockedText, PIN_ALARM } from '#shared/call/features/pin-tries.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
@@ -141,6 +142,7 @@ class UserAgent implements Gateway {
         report: (call) => this.#tell(call),
         submit: (message) => this.#submit(message),
         features: (change) => void this.#tellFeatures(change),
+        locked: (number) => void this.#tellLocked(number),
         helped: () => this.applets?.mayRing() ?? false,
         modem: () => this.#modem?.way(),
       });
@@ -340,6 +342,12 @@ class UserAgent implements Gateway {
       order: `features ${change.line}`,
       expiresIn: KEPT_FOR,
     });
+  }
+
+  /** Somebody guessed a PIN while the cloud was away: its people hear of it when that is there again. */
+  async #tellLocked(number: string): Promise<void> {
+    const alarm = { cause: PIN_ALARM, severity: 'minor' as const, text: lockedText(number) };
+    await this.#agent?.report('alarm.raise', alarm, { priority: 'alarm', expiresIn: KEPT_FOR });
   }
 
   /** A message into the agent's outbox; messages of one line are told in their order. */

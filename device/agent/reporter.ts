@@ -6,6 +6,7 @@ import { type Fault, fault } from '#shared/protocol/fault.ts';
 import { type Entry, Outbox, type Priority } from './outbox.ts';
 import { OutboxFile } from './outbox-file.ts';
 import { logLine } from './outbox-log.ts';
+import { redated } from './redate.ts';
 
 export interface ReportOptions {
   /** Default `usage`. */
@@ -21,6 +22,8 @@ export interface ReportOptions {
 /** How long the cloud may take to answer a report before it is sent again, ms. */
 const ANSWER_TIMEOUT = 30_000;
 const DAY = 86_400_000;
+/** Milliseconds after which a disk that did not take what is held is tried again. */
+export const DISK_AGAIN = 30_000;
 /** Octets of one report. */
 export const REPORT_LIMIT = 60 * 1024;
 
@@ -46,7 +49,11 @@ export class Reporter {
   readonly #options: ReporterOptions;
   readonly #file: OutboxFile;
   #outbox = new Outbox();
+  /** When entries were made before the cloud told its time, by both clocks of ours, ms: only then it is known how wrong the one was. */
+  readonly #made = new Map<string, { readonly wall: number; readonly mono: number }>();
   #timer: Timer | undefined;
+  /** Set while something is held in memory alone. */
+  #diskAgain: Timer | undefined;
   #stopped = false;
   /** Settles once what the disk holds is read (or the reporter stopped before): nothing may be added to it earlier. */
   readonly #begun = Promise.withResolvers<void>();
@@ -75,7 +82,12 @@ export class Reporter {
       const now = this.#options.world.clock.mono();
       for (const { entry, octets } of kept.entries) this.#outbox.add(entry, octets, now);
     }
-    await this.#file.begin(this.#outbox);
+    try {
+      await this.#file.begin(this.#outbox);
+    } catch (error) {
+      // A full disk keeps no gateway from its cloud.
+      this.#diskFailed(error);
+    }
     this.#begun.resolve();
   }
 
@@ -84,6 +96,8 @@ export class Reporter {
     this.#stopped = true;
     this.#begun.resolve();
     this.#timer?.cancel();
+    this.#diskAgain?.cancel();
+    if (this.#diskAgain !== undefined) await this.#rewrite().catch(() => undefined);
     await this.#file.close();
   }
 
@@ -94,11 +108,12 @@ export class Reporter {
     const { clock, random } = this.#options.world;
     const { priority = 'usage', expiresIn = 7 * DAY, order, latest = false } = options;
     const cloudTime = this.#options.cloudTime();
+    const wall = clock.wall();
     const entry: Entry = {
       n: this.#outbox.next,
-      id: newId('msg', cloudTime ?? clock.wall(), random.bytes(10)),
+      id: newId('msg', cloudTime ?? wall, random.bytes(10)),
       verb,
-      body,
+      body: redated(verb, body, (cloudTime ?? wall) - wall),
       priority,
       keeps: expiresIn,
       ...(cloudTime === undefined ? {} : { expires: Math.floor(cloudTime + expiresIn) }),
@@ -107,6 +122,7 @@ export class Reporter {
     const octets = logLine({ add: entry }).length;
     if (octets > REPORT_LIMIT) return err(fault('too_large', 'The report is larger than one packet may be.'));
     const gone = latest && order !== undefined ? this.#outbox.supersede(order) : [];
+    if (cloudTime === undefined) this.#made.set(entry.id, { wall, mono: clock.mono() });
     const dropped = this.#outbox.add(entry, octets, clock.mono());
     if (dropped.length > 0) this.#options.world.log.warn('outbox.full', { lost: dropped.length });
     const written = this.#file.append({ add: entry }, this.#outbox);
@@ -116,7 +132,7 @@ export class Reporter {
       await written;
       return ok(undefined);
     } catch (error) {
-      this.#options.world.log.error('outbox.disk-failed', { error: String(error) });
+      this.#diskFailed(error);
       return err(fault('internal', 'The disk does not take the report.'));
     }
   }
@@ -142,7 +158,8 @@ export class Reporter {
   }
 
   async #tell(entry: Entry): Promise<void> {
-    const outcome = await this.#options.send(entry, ANSWER_TIMEOUT);
+    const body = redated(entry.verb, entry.body, this.#wrongBy(entry));
+    const outcome = await this.#options.send({ ...entry, body }, ANSWER_TIMEOUT);
     const verdict = this.#outbox.settle(entry.id, outcome, this.#options.world.clock.mono());
     if (verdict === 'refused' && !outcome.ok) {
       const { code, detail } = outcome.fault;
@@ -152,12 +169,34 @@ export class Reporter {
     this.pump();
   }
 
+  /** Milliseconds by which our wall clock was behind the cloud's when an entry was made, where only now that can be told. */
+  #wrongBy({ id }: Entry): number {
+    const [made, cloudTime] = [this.#made.get(id), this.#options.cloudTime()];
+    if (made === undefined || cloudTime === undefined) return 0;
+    return cloudTime - (this.#options.world.clock.mono() - made.mono) - made.wall;
+  }
+
   /** Writes that entries are over. A lost line only means that they are told again, which their id makes harmless. */
   #ended(entries: readonly Entry[]): void {
+    for (const { id } of entries) this.#made.delete(id);
     if (entries.length === 0 || this.#stopped) return;
     const line = { end: entries.map(({ id }) => id), lost: this.#outbox.range.lost };
-    void this.#file.append(line, this.#outbox).catch((error: unknown) => {
-      this.#options.world.log.error('outbox.disk-failed', { error: String(error) });
+    void this.#file.append(line, this.#outbox).catch((error: unknown) => this.#diskFailed(error));
+  }
+
+  /** All that is held is written anew as soon as the disk takes it. */
+  #diskFailed(error: unknown): void {
+    const { clock, log } = this.#options.world;
+    log.error('outbox.disk-failed', { error: String(error) });
+    if (this.#stopped) return;
+    this.#diskAgain ??= clock.at(clock.mono() + DISK_AGAIN, () => {
+      this.#diskAgain = undefined;
+      this.#rewrite().catch((again: unknown) => this.#diskFailed(again));
     });
+  }
+
+  /** After a failed write the next one begins a new log, with all that is held. */
+  #rewrite(): Promise<void> {
+    return this.#file.append({ end: [], lost: this.#outbox.range.lost }, this.#outbox);
   }
 }

@@ -98,7 +98,7 @@ export class Diagnostics {
   }
 
   async stop(): Promise<void> {
-    this.#watch.stop();
+    await this.#watch.stop();
     await this.#log.stop();
   }
 

@@ -11,9 +11,22 @@ export type Probe =
   | { readonly ok: true; readonly ms: number }
   | { readonly ok: false; readonly code: string; readonly text: string };
 
+/** Codes of a try that say that nobody is there to answer; with any other, somebody spoke. */
+export const NOBODY: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EADDRNOTAVAIL',
+]);
+
 export interface StreamQuality {
   /** The engine's name of the endpoint. */
   readonly id: string;
+  /** Address of the other side, once it is known. */
+  readonly peer?: string;
   readonly received: number;
   /** Share of packets lost on the way to us, 0 to 1. */
   readonly loss: number;
@@ -21,6 +34,8 @@ export interface StreamQuality {
   readonly jitter: number;
   /** Milliseconds without a packet; 0 where none is awaited. */
   readonly silentFor: number;
+  /** Share of our packets that the other side reports as lost, 0 to 1; undefined where it reports nothing. */
+  readonly remoteLoss?: number;
 }
 
 export interface Facts {
@@ -33,7 +48,7 @@ export interface Facts {
   readonly profile: string;
   /** The largest jump of the wall clock in the last hour, ms. */
   readonly jump: number;
-  /** Starts of the user agent in the last ten minutes, this one included. */
+  /** Starts of the user agent in the last ten minutes that did not end as asked, and this one. */
   readonly starts: number;
   readonly board: Board;
   readonly storage: {
@@ -48,12 +63,16 @@ export interface Facts {
     /** The name of the cloud's host; undefined where that is an address. */
     readonly asked?: string;
     readonly answer?: Probe;
+    /** IPv4 addresses that a name server gave for it. */
+    readonly addresses?: readonly string[];
   };
   readonly cloud: {
     readonly host: string;
     /** It runs on this very machine. */
     readonly here: boolean;
     readonly discovery?: Probe;
+    /** Milliseconds by which its clock is ahead of ours, as its web server told, to a second. */
+    readonly ahead?: number;
     /** Undefined where the cloud was never found. */
     readonly mqtt?: { readonly host: string; readonly port: number };
     readonly tcp?: Probe;

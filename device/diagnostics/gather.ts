@@ -16,7 +16,7 @@ import type { SipEdge } from '../sip-edge/server.ts';
 import type { Updater } from '../updater/updater.ts';
 import { isIpText } from './addresses.ts';
 import { readBoard } from './board.ts';
-import type { Facts, Probe, StreamQuality } from './facts.ts';
+import { type Facts, NOBODY, type Probe, type StreamQuality } from './facts.ts';
 import type { LogEntry } from './log-book.ts';
 import { PROBE_TIME, tried, tryConnect, tryDiscovery, tryDisk, tryListener, tryMediaPort, tryName } from './probe.ts';
 
@@ -113,29 +113,19 @@ async function cloudFacts({ world, sources, cloudUrl }: GatherOptions, quick: bo
   const [own, authority, discovery, door] = await Promise.all([
     read(identity?.certificate),
     read(found?.authority),
-    quick || 'refused' in url ? undefined : tryDiscovery(world, url),
+    quick || 'refused' in url ? {} : tryDiscovery(world, url),
     quick || found === undefined ? undefined : tryDoor(world, found.mqtt, sources),
   ]);
   return {
     host,
     here: /^(localhost|127\.[0-9.]+|::1)$/.test(host),
-    ...(discovery === undefined ? {} : { discovery }),
+    ...discovery,
     ...(found === undefined ? {} : { mqtt: found.mqtt }),
     ...door,
     ...(own === undefined ? {} : { own }),
     ...(authority === undefined ? {} : { authority }),
   };
 }
-
-const NOBODY = new Set([
-  'ECONNREFUSED',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EADDRNOTAVAIL',
-]);
 
 /** A port of the cloud: what TLS says of it, and where that fails, whether anybody listens at all. */
 async function tryDoor(
@@ -164,7 +154,7 @@ async function nameFacts(
   if (host === '' || host === 'localhost' || isIpText(host)) return { servers };
   if (await inHosts(world, host)) return { servers };
   if (quick || servers.length === 0) return { servers, asked: host };
-  return { servers, asked: host, answer: await tryName(world, servers, host) };
+  return { servers, asked: host, ...(await tryName(world, servers, host)) };
 }
 
 /** A name that stands in /etc/hosts needs no server. */
@@ -205,8 +195,10 @@ async function mediaFacts({ world, engine }: GatherOptions, quick: boolean): Pro
     for (const { id } of ends) {
       const stats = await engine.stats(id);
       if (stats === undefined) continue;
-      const { received, lost, jitter, silentFor } = stats;
-      streams.push({ id, received, loss: lost / Math.max(1, received + lost), jitter, silentFor });
+      const { received, lost, jitter, silentFor, peer, remoteLoss } = stats;
+      const heard = { id, received, loss: lost / Math.max(1, received + lost), jitter, silentFor };
+      const told = remoteLoss === undefined ? {} : { remoteLoss };
+      streams.push({ ...heard, ...told, ...(peer === undefined ? {} : { peer: peer.host }) });
     }
     return undefined;
   });

@@ -65,14 +65,31 @@ describe('a question to a name server', () => {
     return data;
   };
   test.each([
-    ['known', answer(7, 0), 'known'],
+    ['known, of another family', answer(7, 0), []],
     ['unknown', answer(7, 3), 'unknown'],
     ['a server that fails', answer(7, 2), undefined],
     ['another question’s', answer(8, 0), undefined],
     ['the question itself', nameQuery(7, 'cloud.example'), undefined],
     ['too short', new Uint8Array(11), undefined],
   ])('%s', (_name, data, meaning) => {
-    expect(readNameAnswer(7, data)).toBe(meaning);
+    expect(readNameAnswer(7, data)).toEqual(meaning);
+  });
+  const records = (...all: number[][]) => {
+    const head = answer(7, 0);
+    head[7] = all.length;
+    return Uint8Array.from([...head, ...all.flat()]);
+  };
+  const at = (last: number) => [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, last];
+  const alias = [0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, 4, 1, 120, 0xc0, 12];
+  test.each<[string, Uint8Array, string[]]>([
+    ['one', records(at(1)), ['10.0.0.1']],
+    ['behind an alias', records(alias, [1, 120, ...at(2)]), ['10.0.0.2']],
+    ['as many as are shown, and one more', records(...[1, 2, 3, 4, 5].map(at)), [1, 2, 3, 4].map((n) => `10.0.0.${n}`)],
+    ['one that is cut off', records(at(1), at(2)).slice(0, -1), ['10.0.0.1']],
+    ['less than the beginning of one', records(at(1)).slice(0, -6), []],
+    ['more than there are', records(at(1), []), ['10.0.0.1']],
+  ])('its addresses: %s', (_name, data, addresses) => {
+    expect(readNameAnswer(7, data)).toEqual(addresses);
   });
   test('labels go by their lengths', () => {
     expect([...nameQuery(1, 'ab.c').slice(12)]).toEqual([2, 97, 98, 1, 99, 0, 0, 1, 0, 1]);
@@ -151,10 +168,10 @@ describe('what only time tells', () => {
     expect(watch.jump()).toBe(-7_000);
     await world.run(20_000);
     expect(watch.jump()).toBe(0);
-    watch.stop();
+    await watch.stop();
   });
 
-  test('starts are counted over restarts, old ones and damage are not', async () => {
+  test('starts after a crash are counted over restarts; old ones, damage and those that ended as asked are not', async () => {
     using world = new VirtualWorld({ seed: 1 });
     const host = world.host('h', ['10.0.0.9']);
     world.disk('h').files.set('/starts.json', utf8('{"no":1'));
@@ -162,14 +179,19 @@ describe('what only time tells', () => {
       const watch = new Watch(host, '/starts.json');
       await watch.start();
       expect(watch.starts()).toBe(expected);
-      watch.stop();
       await world.run(1_000);
+    }
+    for (let i = 0; i < 3; i++) {
+      const watch = new Watch(host, '/starts.json');
+      await watch.start();
+      expect(watch.starts()).toBe(4);
+      await watch.stop();
     }
     await world.run(700_000);
     const late = new Watch(host, '/starts.json');
     await late.start();
     expect(late.starts()).toBe(1);
-    late.stop();
+    await late.stop();
   });
 });
 

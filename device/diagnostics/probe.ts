@@ -10,6 +10,8 @@ import { nameQuery, readNameAnswer } from './name-query.ts';
 
 /** Milliseconds of one try. */
 export const PROBE_TIME = 4_000;
+/** Milliseconds that an answer to one datagram may take. */
+const PATIENCE = 1_500;
 
 type Net = Pick<World, 'clock' | 'net'>;
 const failed = (code: string, text: string): Probe => ({ ok: false, code, text });
@@ -28,9 +30,13 @@ export async function tried(world: Pick<World, 'clock'>, work: () => Promise<Pro
   }
 }
 
-/** Asks the cloud where it listens. */
-export function tryDiscovery(world: World, { origin, ...trust }: CloudUrl): Promise<Probe> {
-  return tried(world, async () => {
+/** Asks the cloud where it listens, and what time it has: milliseconds by which its clock is ahead of ours, to a second. */
+export async function tryDiscovery(
+  world: World,
+  { origin, ...trust }: CloudUrl,
+): Promise<{ readonly discovery: Probe; readonly ahead?: number }> {
+  let ahead: number | undefined;
+  const discovery = await tried(world, async () => {
     const pin = trust.trust === 'pin' ? { pin: trust.pin } : {};
     const reply = await world.http.request({
       method: 'GET',
@@ -40,10 +46,14 @@ export function tryDiscovery(world: World, { origin, ...trust }: CloudUrl): Prom
       ...pin,
     });
     if (reply.status !== 200) return failed('EHTTP', `${origin} answered ${reply.status}`);
-    return readDiscovery(reply.body) === undefined
-      ? failed('EHTTP', `${origin} does not answer like a Hearthline cloud`)
-      : undefined;
+    if (readDiscovery(reply.body) === undefined)
+      return failed('EHTTP', `${origin} does not answer like a Hearthline cloud`);
+    // RFC 9110 section 6.6.1.
+    const theirs = Date.parse(reply.headers.date ?? '');
+    if (Number.isFinite(theirs)) ahead = theirs - world.clock.wall();
+    return undefined;
   });
+  return { discovery, ...(ahead === undefined ? {} : { ahead }) };
 }
 
 /** Opens a connection and closes it. */
@@ -71,7 +81,7 @@ async function exchange<T>(
   });
   try {
     socket.send(data, to);
-    return await within(world.clock, PROBE_TIME / 2, heard.promise, undefined);
+    return await within(world.clock, PATIENCE, heard.promise, undefined);
   } finally {
     await socket.close();
   }
@@ -99,20 +109,29 @@ export function tryListener(world: World, bound: Address): Promise<Probe> {
   });
 }
 
-/** Asks the name servers, one after the other, for an address (RFC 1035). */
-export function tryName(world: World, servers: readonly string[], name: string): Promise<Probe> {
-  return tried(world, async () => {
-    for (const server of servers) {
+/** Asks the name servers, one after the other, for an address (RFC 1035), and gives the addresses that the first one told. */
+export async function tryName(
+  world: World,
+  servers: readonly string[],
+  name: string,
+): Promise<{ readonly answer: Probe; readonly addresses: readonly string[] }> {
+  let addresses: readonly string[] = [];
+  const answer = await tried(world, async () => {
+    // A lost datagram says nothing of the server: each is asked twice.
+    for (const server of [...servers, ...servers]) {
       const id = new DataView(world.random.bytes(2).buffer).getUint16(0);
       const from = server.includes(':') ? '::' : '0.0.0.0';
       const answer = await exchange(world, from, { host: server, port: 53 }, nameQuery(id, name), (data) =>
         readNameAnswer(id, data),
       );
-      if (answer === 'known') return undefined;
       if (answer === 'unknown') return failed('NXDOMAIN', `${server} says that ${name} does not exist`);
+      if (answer === undefined) continue;
+      addresses = answer;
+      return undefined;
     }
     return failed('ETIMEDOUT', `no answer from ${servers.join(', ')}`);
   });
+  return { answer, addresses };
 }
 
 /** Opens a port of the media engine on `host` and frees it. */

@@ -1,4 +1,4 @@
-/** What only time tells: jumps of the wall clock, starts of the program, messages dropped. */
+/** What only time tells: jumps of the wall clock, starts of the program that did not end as asked, messages dropped. */
 import { utf8 } from '#shared/kernel/bytes.ts';
 import { every } from '#shared/kernel/time.ts';
 import type { World } from '#shared/kernel/world.ts';
@@ -32,14 +32,24 @@ export class Watch {
     this.#stop = every(clock, LOOK_EVERY, () => this.#look());
     try {
       this.#starts = [...readStarts(await disk.read(this.#path)), Math.floor(clock.wall())].slice(-STARTS_KEPT);
-      await disk.write(this.#path, utf8(JSON.stringify(this.#starts)));
+      await this.#note(this.#starts);
     } catch {
       // `storage.write` tells of it.
     }
   }
 
-  stop(): void {
+  /** Ends as it was asked to: this start is none that would be wondered at. */
+  async stop(): Promise<void> {
     this.#stop();
+    try {
+      await this.#note(readStarts(await this.#world.disk.read(this.#path)).slice(0, -1));
+    } catch {
+      // Then this start counts as one that crashed.
+    }
+  }
+
+  #note(starts: readonly number[]): Promise<void> {
+    return this.#world.disk.write(this.#path, utf8(JSON.stringify(starts)));
   }
 
   /** The largest jump in the last hour, ms. */
@@ -48,6 +58,7 @@ export class Watch {
     return this.#jumps.reduce((most, { by }) => (Math.abs(by) > Math.abs(most) ? by : most), 0);
   }
 
+  /** This start and those of the last ten minutes that ended by a crash, a kill or a power cut. */
   starts(): number {
     const wall = this.#world.clock.wall();
     return Math.max(1, this.#starts.filter((at) => wall - at < RECENT && at <= wall).length);

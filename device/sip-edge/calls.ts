@@ -26,6 +26,7 @@ import type { HouseCalls } from './house-calls.ts';
 import type { HouseSwitch, RingBranch } from './house-switch.ts';
 import type { CallNote } from './insight.ts';
 import type { EdgeMessages } from './messages.ts';
+import type { RecordClock } from './record-clock.ts';
 import { Stranded } from './stranded.ts';
 
 /** Milliseconds for which phones of the house ring; the cloud's own limit for calls from outside is shorter or longer as it likes. */
@@ -34,6 +35,8 @@ const RING_FROM_CLOUD = 180_000;
 
 export interface EdgeCallsOptions {
   readonly world: World;
+  /** Dates calls. */
+  readonly times: RecordClock;
   readonly sip: SipPort;
   readonly house: House;
   readonly anchor: Anchor;
@@ -83,8 +86,8 @@ export class EdgeCalls implements HouseSwitch {
       report: async (call, report) => {
         if (report.event === 'ringing') options.changed(call);
         if (report.event !== 'answered' || report.leg !== CALLEE_LEG || call.answeredAt !== undefined) return;
-        call.answeredAt = options.world.clock.wall();
-        options.noted({ at: 'answered', call: call.id, wall: call.answeredAt });
+        call.answeredAt = options.times.now();
+        options.noted({ at: 'answered', call: call.id, wall: options.world.clock.wall() });
       },
       inviteOptions: (call, invite) => edgeInvite(options, call, invite),
       invited: (call, { branch }) => this.#invited(call, branch),
@@ -122,11 +125,12 @@ export class EdgeCalls implements HouseSwitch {
     const call = newEdgeCall({
       ...rest,
       id: this.#newId(),
-      startedAt: this.#o.world.clock.wall(),
+      startedAt: this.#o.times.now(),
     });
-    const { id, callId, shown, dialled, startedAt } = call;
+    const { id, callId, shown, dialled } = call;
+    const wall = this.#o.world.clock.wall();
     const from = call.from?.number ?? parseUri(parseNameAddr(shown)?.uri ?? '')?.user ?? '';
-    this.#o.noted({ at: 'started', call: id, callId, from, to: dialled, wall: startedAt });
+    this.#o.noted({ at: 'started', call: id, callId, from, to: dialled, wall });
     this.driver.add(call, handle);
     // Who needs help is looked for as widely as can be.
     const { breadth } = (facts.help === undefined ? facts.hops : undefined) ?? {};
@@ -179,12 +183,12 @@ export class EdgeCalls implements HouseSwitch {
   }
 
   async sendOut(call: EdgeCall, dialled: string): Promise<void> {
-    const { upstream, world, anchor, report } = this.#o;
+    const { upstream, anchor, report } = this.#o;
     // Its end is on the other side of the gateway now.
     await anchor.release(call.id, CALLEE_LEG);
     const flow = upstream();
     if (flow === undefined) return this.driver.feed(call, { on: 'refused', ...AWAY, final: true });
-    const facts = factsOf(call, MOVED, world.clock.wall());
+    const facts = this.#facts(call, MOVED);
     if (facts !== undefined) report(`${call.id}m`, facts);
     delete call.inside;
     delete call.rung;
@@ -203,13 +207,13 @@ export class EdgeCalls implements HouseSwitch {
 
   /** Rings somebody for a phone of the house that is in a call already. */
   openFor(from: NamedLine, flow: Flow, dialled: string, branches: readonly RingBranch[]): EdgeCall {
-    const { world, domain, noted } = this.#o;
+    const { world, times, domain, noted } = this.#o;
     const shown = writeNameAddr({ display: '', uri: `sip:${from.number}@${domain()}`, params: new Map() });
-    const [id, startedAt] = [this.#newId(), world.clock.wall()];
+    const [id, startedAt] = [this.#newId(), times.now()];
     const call = newEdgeCall({ id, flow, shown, dialled, callId: `${id}.transfer`, startedAt, from });
     const [first] = branches;
     if (first?.to.kind === 'phone') call.inside = first.to.line;
-    noted({ at: 'started', call: id, callId: call.callId, from: from.number, to: dialled, wall: startedAt });
+    noted({ at: 'started', call: id, callId: call.callId, from: from.number, to: dialled, wall: world.clock.wall() });
     this.driver.add(call);
     this.driver.feed(call, { on: 'open', target: { leg: CALLEE_LEG, branches: [...branches] }, ringFor: RING_FOR });
     return call;
@@ -336,6 +340,11 @@ export class EdgeCalls implements HouseSwitch {
     return true;
   }
 
+  #facts(call: EdgeCall, reason: string): VerbRequest<'voice.report'> | undefined {
+    const { times } = this.#o;
+    return factsOf(call, reason, { now: times.now(), correction: times.correction });
+  }
+
   #invited(call: EdgeCall, branch: Party): void {
     this.#o.changed(call);
     const handle = call.handles.get(branch);
@@ -350,7 +359,7 @@ export class EdgeCalls implements HouseSwitch {
     this.#o.changed(call);
     const wall = this.#o.world.clock.wall();
     this.#o.noted({ at: 'over', call: call.id, reason, wall });
-    const facts = factsOf(call, reason, wall);
+    const facts = this.#facts(call, reason);
     if (facts !== undefined) this.#o.report(call.id, facts);
   }
 }

@@ -8,17 +8,21 @@ import type { Flow } from '#shared/sip/types.ts';
 import { type Anchor, nodeOf } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
+import { isWhole } from './end.ts';
 import type { House } from './house.ts';
 import type { HouseCalls, KeptFeatures } from './house-calls.ts';
 import type { HouseWatch, KeptWatches } from './house-watch.ts';
 import type { Joins } from './join.ts';
 import { Kept } from './kept.ts';
 import type { KeptParked, Parking } from './parking.ts';
+import type { RecordClock } from './record-clock.ts';
 import { LEGS, restoreCall, type SavedCall, saveCall } from './saved-call.ts';
 import type { ThreeWay } from './three-way.ts';
 
 export interface ContinuityOptions {
   readonly world: World;
+  /** Dates calls. */
+  readonly times: RecordClock;
   /** Folder of what is kept. */
   readonly state: string;
   readonly sip: SipPort;
@@ -88,11 +92,19 @@ export class Continuity {
   /** A call is up, or its channels changed, or it is parked from now on. */
   keep(call: EdgeCall, parked?: KeptParked): void {
     if (call.state.at !== 'up') return;
-    const { sip, anchor, joins, threeWay } = this.#o;
+    const { sip, anchor, joins, threeWay, times } = this.#o;
     const talk = threeWay().nameOf(call);
-    const kept = { channels: joins().saved(call), parked, ...(talk === undefined ? {} : { talk }) };
+    const { correction } = times;
+    const kept = { channels: joins().saved(call), parked, correction, ...(talk === undefined ? {} : { talk }) };
     const saved = saveCall(call, sip.endpoint, anchor, kept);
     if (saved !== undefined) this.#kept.call(saved);
+  }
+
+  /** From time to time: what the disk did not take is written again, and so are calls where the wall clock was corrected that dates them. */
+  look(): void {
+    this.#kept.retry();
+    if (!this.#o.times.corrected()) return;
+    for (const call of this.#o.calls().driver.all()) if (isWhole(call)) this.keep(call);
   }
 
   over(call: EdgeCall): void {
@@ -121,6 +133,8 @@ export class Continuity {
   /** Resolves once all that is to be kept is on the disk. */
   async stop(): Promise<void> {
     this.#restorer.stop();
+    await this.#kept.settled();
+    this.#kept.retry();
     await this.#kept.settled();
   }
 }

@@ -63,10 +63,10 @@ export interface EdgeCall extends DrivenCall<Ring> {
   readonly replaces?: string;
   /** A call for help. */
   readonly help?: Help;
-  /** Wall clock, ms. */
+  /** These by the `RecordClock`, ms. */
   readonly startedAt: number;
   answeredAt?: number;
-  /** It was up when its media ended unseen: the last moment at which it surely lasted, wall clock, ms. */
+  /** It was up when its media ended unseen: the last moment at which it surely lasted. */
   lastedUntil?: number;
   /** Media channels that joined it, by leg name. */
   readonly joined: Set<string>;

@@ -5,9 +5,11 @@
 import { CALLER, type Refused } from '#shared/call/call.ts';
 import type { Meant } from '#shared/call/features/dialling.ts';
 import { divertedAfter, sentOnBy } from '#shared/call/features/diverted.ts';
+import { type Changes, withChanges } from '#shared/call/features/document.ts';
 import { FORWARD_LIMIT } from '#shared/call/features/forwarding.ts';
+import { namedIn } from '#shared/call/features/named.ts';
 import { longestRinging } from '#shared/call/features/pickup.ts';
-import { PinTries } from '#shared/call/features/pin-tries.ts';
+import { type KeptTries, PinTries } from '#shared/call/features/pin-tries.ts';
 import { alertInfo, known } from '#shared/call/features/presentation.ts';
 import { type PastCall, WITHHELD } from '#shared/call/features/recent.ts';
 import type { World } from '#shared/kernel/world.ts';
@@ -23,6 +25,7 @@ import { HousePolicy, toldOf, type Untold } from './house-policy.ts';
 import { type HouseView, nextLine, type Way, wayOf } from './house-route.ts';
 import type { HouseSwitch } from './house-switch.ts';
 import { Recent } from './recent.ts';
+import type { RecordClock } from './record-clock.ts';
 import { answeredBy, ringsNow } from './rung.ts';
 import type { Together } from './three-way.ts';
 
@@ -44,10 +47,13 @@ const ringing = (line: NamedLine | undefined): Next | undefined => line && { do:
 export interface KeptFeatures {
   readonly untold: readonly Untold[];
   readonly past: readonly PastCall[];
+  readonly pins: readonly KeptTries[];
 }
 
 export interface HouseCallsOptions {
   readonly world: World;
+  /** Dates calls. */
+  readonly times: RecordClock;
   readonly house: House;
   readonly calls: () => HouseSwitch;
   readonly domain: () => string;
@@ -62,6 +68,8 @@ export interface HouseCallsOptions {
   readonly together: (call: EdgeCall, from: NamedLine) => Together;
   /** A star code was taken here; the cloud is to hear of it. */
   readonly tell: (change: VerbRequest<'line.features.tell'>) => void;
+  /** No PIN is taken from that line for a while. */
+  readonly locked: (line: string) => void;
   readonly keep: (kept: KeptFeatures) => void;
 }
 
@@ -77,7 +85,8 @@ export class HouseCalls {
     this.#o = options;
   }
 
-  restore({ untold, past }: KeptFeatures): void {
+  restore({ untold, past, pins }: KeptFeatures): void {
+    this.#pins.restore(pins, this.#o.world.clock.wall());
     this.#policy.restore(untold);
     this.#recent.restore(past);
   }
@@ -118,7 +127,11 @@ export class HouseCalls {
 
   /** With the cloud there, codes with a PIN are judged by it. */
   #taken(line: string, dialled: string, meant: Meant, pin: string | undefined): Meant {
-    return this.#o.cloud() ? meant : this.#pins.taken(line, pin, dialled, meant, this.#o.world.clock.mono());
+    if (this.#o.cloud()) return meant;
+    const judged = this.#pins.taken(line, pin, dialled, meant, this.#o.world.clock.wall());
+    if (judged.changed !== undefined) this.#keep();
+    if (judged.changed?.locked === true) this.#o.locked(line);
+    return judged.meant;
   }
 
   /** Whom a phone of the house reaches that is in a call already, such as who is transferred there. */
@@ -130,7 +143,7 @@ export class HouseCalls {
 
   /** A call that nobody took: whom it rings next. `moved`: what its phone dials for the caller; for who called from outside the softswitch sees to that. */
   reroute(call: EdgeCall, reason: string, moved?: string): void {
-    const { calls, world, domain } = this.#o;
+    const { calls, times, domain } = this.#o;
     const { driver } = calls();
     const round = call.round ?? 0;
     if (call.from === undefined && moved !== undefined)
@@ -148,7 +161,7 @@ export class HouseCalls {
     if (next.do === 'out') return void driver.later(calls().sendOut(call, next.to));
     const { line } = next;
     call.inside = line;
-    call.rung = ringsNow(call.rung ?? [], [line], reason, world.clock.wall());
+    call.rung = ringsNow(call.rung ?? [], [line], reason, times.now());
     this.#past({ to: call.dialled, rung: [{ line: line.id, from: this.#named(call, call.from) }] });
     const target = { leg: CALLEE_LEG, branches: calls().branches(call, [line], `r${call.round}`) };
     driver.feed(call, { on: 'rerouted', target, ringFor: call.ringFor ?? 0, again: true });
@@ -159,7 +172,8 @@ export class HouseCalls {
     const rung = new Set((call.rung ?? []).map(({ line }) => line));
     const view = this.#view(call);
     const owner = this.#o.house.byId(by);
-    if (moved === undefined) return ringing(nextLine(view, by, reason, rung));
+    const { from, hidden = false } = call;
+    if (moved === undefined) return ringing(from && nextLine(view, by, reason, { from, hidden, rung }));
     if (owner === undefined || this.#o.isHelp(moved)) return undefined;
     const way = wayOf(view, { from: owner, dialled: moved, hidden: false });
     if (way.do === 'ring')
@@ -189,7 +203,7 @@ export class HouseCalls {
     const by = lineOf({ call, party: call.state.winner ?? '' });
     if (call.inside === undefined || by === undefined) return;
     call.inside = by;
-    call.rung = answeredBy(call.rung ?? [], by, this.#o.world.clock.wall());
+    call.rung = answeredBy(call.rung ?? [], by, this.#o.times.now());
   }
 
   over(call: EdgeCall): void {
@@ -213,12 +227,12 @@ export class HouseCalls {
   }
 
   #ring(call: EdgeCall, from: NamedLine, way: Extract<Way, { do: 'ring' }>): void {
-    const { world, calls } = this.#o;
+    const { times, calls } = this.#o;
     const lines = [way.line, ...way.along];
     call.hidden = way.hidden;
     if (way.diverted !== undefined) call.diverted = way.diverted;
     call.inside = way.line;
-    call.rung = ringsNow([], lines, '', world.clock.wall());
+    call.rung = ringsNow([], lines, '', times.now());
     const shown = this.#named(call, from);
     this.#past({ line: from.id, to: way.to, rung: lines.map(({ id }) => ({ line: id, from: shown })) });
     if (way.again) call.governs = way.line.id;
@@ -227,13 +241,20 @@ export class HouseCalls {
 
   #change(call: EdgeCall, from: NamedLine, way: Extract<Way, { do: 'change' }>): void {
     const { confirmations, tell, world } = this.#o;
-    const changes = way.changes !== undefined && this.#policy.mayChange(from.id, way.changes) ? way.changes : undefined;
+    const changes = way.changes !== undefined && this.#mayChange(from, way.changes) ? way.changes : undefined;
     if (changes !== undefined) {
       const untold = this.#policy.change(from, changes, world.clock.wall());
       this.#keep();
       tell(toldOf(untold));
     }
     confirmations.say(call, changes !== undefined);
+  }
+
+  /** Help is dialled itself: no code leads there. */
+  #mayChange(from: NamedLine, changes: Changes): boolean {
+    const set = withChanges({}, changes);
+    const named = [...namedIn(set), ...(set.short ?? []).map(({ to }) => to)];
+    return this.#policy.mayChange(from.id, changes) && !named.some(this.#o.isHelp);
   }
 
   /** Whoever dials after all does so in another call, and gives this one up. */
@@ -282,7 +303,7 @@ export class HouseCalls {
   }
 
   #keep(): void {
-    this.#o.keep({ untold: this.#policy.untold(), past: this.#recent.past });
+    this.#o.keep({ untold: this.#policy.untold(), past: this.#recent.past, pins: this.#pins.kept() });
   }
 
   /** `call`: the one that is being routed, which does not count. */

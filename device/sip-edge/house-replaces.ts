@@ -6,7 +6,7 @@ import { CALLER } from '#shared/call/call.ts';
 import { newSide } from '#shared/call/call-state.ts';
 import { versionOf } from '#shared/call/direction.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
-import { type DialogName, readDialogName } from '#shared/sip/refer.ts';
+import { type DialogName, isTag, readDialogName } from '#shared/sip/refer.ts';
 import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
@@ -109,8 +109,9 @@ export class HouseReplaces {
       for (const [party, handle] of call.handles) {
         const id = this.#sip.endpoint.dialogId(handle);
         if (id?.callId !== callId) continue;
-        const [ours, theirs] = [id.localTag, id.remoteTag ?? ''];
-        if ((ours === toTag && theirs === fromTag) || (ours === fromTag && theirs === toTag)) return { call, party };
+        const { localTag: ours, remoteTag: theirs } = id;
+        if ((ours === toTag && isTag(fromTag, theirs)) || (ours === fromTag && isTag(toTag, theirs)))
+          return { call, party };
       }
     }
     return undefined;

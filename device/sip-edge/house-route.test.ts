@@ -3,7 +3,7 @@ import type { LineFeatures } from '#shared/call/features/document.ts';
 import { type HouseView, nextLine, type Way, wayOf } from './house-route.ts';
 
 const line = (n: number) => ({ id: `l${n}`, number: `+1555010000${n}` });
-const [one, two, three] = [line(1), line(2), line(3)];
+const [one, two, three, four] = [line(1), line(2), line(3), line(4)];
 const OUT = '+15559990000';
 
 interface Given {
@@ -105,13 +105,31 @@ describe('what the called line wants', () => {
   });
 });
 
-it('goes on to the next that is there and has not rung', () => {
-  const features = { l2: { hunt: ['l3', OUT], forward: { noAnswer: 'l1' } } };
-  const next = (reason: string, rung: readonly string[], absent: readonly string[] = []) =>
-    nextLine(view({ features, absent }), 'l2', reason, new Set(rung))?.id;
-  expect(next('no_answer', ['l2'])).toBe('l3');
-  expect(next('no_answer', ['l2', 'l3'])).toBe('l1');
-  expect(next('no_answer', ['l2'], ['l3'])).toBe('l1');
-  expect(next('callee_busy', ['l2', 'l3'])).toBeUndefined();
-  expect(next('cancelled', ['l2'])).toBeUndefined();
+describe('nobody took it', () => {
+  const next = (given: Given, reason = 'no_answer', { rung = ['l2'], from = four, hidden = false } = {}) =>
+    nextLine(view(given), 'l2', reason, { from, hidden, rung: new Set(rung) })?.id;
+  const hunt: LineFeatures = { hunt: ['l3', OUT], forward: { noAnswer: 'l1' } };
+  const with3 = (l3: LineFeatures, more: Given = {}): Given => ({ features: { l2: hunt, l3 }, ...more });
+
+  it('it goes on to the next that is there and has not rung', () => {
+    expect(next(with3({}))).toBe('l3');
+    expect(next(with3({}), 'no_answer', { rung: ['l2', 'l3'] })).toBe('l1');
+    expect(next(with3({}, { absent: ['l3'] }))).toBe('l1');
+    expect(next(with3({}), 'callee_busy', { rung: ['l2', 'l3'] })).toBeUndefined();
+    expect(next(with3({}), 'cancelled')).toBeUndefined();
+  });
+
+  it.each<[string, LineFeatures, Given?, boolean?]>([
+    ['wants quiet', { doNotDisturb: true }],
+    ['wants no call of this caller', { block: [four.number] }],
+    ['talks, and wants no second call', { noWaiting: true }, { talking: { l3: 1 } }],
+    ['wants no caller without a number', { rejectAnonymous: true }, {}, true],
+  ])('whoever %s is passed over', (_who, features, more, hidden = false) => {
+    expect(next(with3(features, more), 'no_answer', { hidden })).toBe('l1');
+  });
+
+  it('the caller is not called', () => {
+    expect(next(with3({}), 'no_answer', { from: three })).toBe('l1');
+    expect(next(with3({}), 'callee_busy', { from: three })).toBeUndefined();
+  });
 });

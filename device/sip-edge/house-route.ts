@@ -8,6 +8,7 @@ import { type Meant, meaning } from '#shared/call/features/dialling.ts';
 import { divertedAtOnce, type SentOn, sentOnBy } from '#shared/call/features/diverted.ts';
 import type { Changes, LineFeatures } from '#shared/call/features/document.ts';
 import { mayGoOn, onward, ringsFor } from '#shared/call/features/forwarding.ts';
+import { screen } from '#shared/call/features/screening.ts';
 import { ringsAlong } from '#shared/call/features/together.ts';
 import type { NamedLine } from './edge-call.ts';
 
@@ -139,16 +140,21 @@ function ringing(view: HouseView, from: NamedLine, call: Call): Way | undefined 
   return { do: 'ring', ...call, along, again: mayGoOn(own), ...(ringFor === undefined ? {} : { ringFor }) };
 }
 
-/** The line that rings next, where this one's did not take the call (a fault code); `rung`: lines that have rung. */
+/**
+ * The line that rings next, where this one's did not take the call (a fault code): none that has rung (`rung`) or calls itself, nor one
+ * that lets no call of that caller through.
+ */
 export function nextLine(
   view: HouseView,
   governs: string,
   reason: string,
-  rung: ReadonlySet<string>,
+  { from, hidden, rung }: { readonly from: NamedLine; readonly hidden: boolean; readonly rung: ReadonlySet<string> },
 ): NamedLine | undefined {
+  const caller = { number: from.number, hidden };
   for (const name of onward(view.features(governs), reason)) {
     const line = view.line(name);
-    if (line !== undefined && !rung.has(line.id) && view.hasPhone(line.id)) return line;
+    if (line === undefined || line.id === from.id || rung.has(line.id) || !view.hasPhone(line.id)) continue;
+    if (screen(view.features(line.id), caller, view.talking(line.id)).pass) return line;
   }
   return undefined;
 }

@@ -5,6 +5,7 @@
  */
 import { CALLER } from '#shared/call/call.ts';
 import { adopt, partable } from '#shared/call/call-part.ts';
+import { ELSEWHERE } from '#shared/call/outcome.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { within } from '#shared/kernel/time.ts';
 import type { Clock } from '#shared/kernel/world.ts';
@@ -23,6 +24,8 @@ import { Parking, type ParkingOptions } from './parking.ts';
 const RENEW_WITHIN = 8_000;
 /** What the legs of a transferor end with. */
 const TRANSFERRED = 'transferred';
+/** What a call that rings for one ends with, where the caller has gone. */
+const CANCELLED = 'cancelled';
 
 interface Pending {
   /** The call with the transferor, and who is to go elsewhere. */
@@ -56,7 +59,7 @@ export class HouseTransfers {
     anchor: Anchor,
     { replaces, keep }: { readonly replaces: HouseReplaces; readonly keep: ParkingOptions['keep'] },
   ) {
-    const ringBack = (end: End, line: NamedLine, failed: () => void) => this.#ringBack(end, line, failed);
+    const ringBack: ParkingOptions['ringBack'] = (end, line, failed) => this.#ringBack(end, line, failed);
     this.parking = new Parking({ ...{ sip, clock, anchor, replaces, ringBack, keep }, driver: () => calls.driver });
     this.#sip = sip;
     this.#clock = clock;
@@ -103,24 +106,40 @@ export class HouseTransfers {
     const branches = this.#calls.waysTo(dialled, line, flowOf(from));
     if (branches.length === 0) return 404;
     this.#begin(pending, async () => {
+      // Who was to be transferred has hung up meanwhile.
+      if (!isWaiting(pending)) return this.#failed(pending, 480);
       const call = this.#calls.openFor(line, flowOf(pending.moved), dialled, branches);
       this.#ringing.set(call, pending);
     });
     return 202;
   }
 
-  /** Nobody fetched a parked call: the phones of the line ring that parked it, and the waiting side is given to whoever answers. */
-  #ringBack(end: End, line: NamedLine, failed: () => void): void {
+  /**
+   * Nobody fetched a parked call: the phones of the line ring that parked it, and the waiting side is given to whoever answers. What it
+   * gives stops that.
+   */
+  #ringBack(end: End, line: NamedLine, failed: () => void): () => void {
     const moved = otherEnd(end);
     const own = lineOf(moved);
     const flow = flowOf(moved);
     const branches = this.#calls.branches({ flow }, [line], 'p');
-    if (branches.length === 0) return void failed();
+    if (branches.length === 0) {
+      failed();
+      return () => {};
+    }
     const number = parseUri(parseNameAddr(moved.call.shown)?.uri ?? '')?.user ?? '';
     const call = this.#calls.openFor(own ?? { id: '', number }, flow, line.number, branches);
     // The cloud knows of its own calls.
     if (own === undefined) delete call.inside;
     this.#ringing.set(call, { moved, referrer: `parked ${call.id}`, silent: true, gone: true, failed });
+    return () => {
+      if (this.#ringing.delete(call)) this.#stopRinging(call, ELSEWHERE);
+    };
+  }
+
+  #stopRinging(call: EdgeCall, reason: string): void {
+    void this.#anchor.release(call.id, CALLEE_LEG);
+    this.#calls.driver.feed(call, { on: 'close', reason });
   }
 
   /** A call is up: the one that was rung for a transfer takes in who is transferred. */
@@ -132,9 +151,11 @@ export class HouseTransfers {
     this.#calls.driver.later(this.#join(pending, { call, party: CALLER }));
   }
 
-  /** A call is over: nobody came for the transfer, and its sides go on as they were. */
+  /** A call is over: who would be transferred from it is, or nobody came for the transfer, and its sides go on as they were. */
   over(call: EdgeCall): void {
     this.parking.over(call);
+    for (const [rung, pending] of this.#ringing)
+      if (pending.moved.call === call && pending.held === undefined) this.#abandon(rung, pending);
     const pending = this.#ringing.get(call);
     if (pending === undefined) return;
     this.#ringing.delete(call);
@@ -144,12 +165,22 @@ export class HouseTransfers {
 
   /** A side hung up: a transferor that does so early leaves the other side waiting for the outcome. */
   left(handle: CallHandle): void {
+    for (const [rung, pending] of this.#ringing) if (pending.held === handle) this.#abandon(rung, pending);
     for (const pending of this.#pending.values()) if (pending.held === handle) delete pending.held;
     const pending = this.#pending.get(handle);
     if (pending === undefined || pending.gone) return;
     pending.gone = true;
     const held = this.#calls.driver.loosen(pending.moved.call, pending.moved.party);
     if (held !== undefined) pending.held = held;
+  }
+
+  /** Who waits for somebody who rings has hung up: nobody is to answer to nobody. */
+  #abandon(rung: EdgeCall, pending: Pending): void {
+    this.#ringing.delete(rung);
+    delete pending.held;
+    this.#tell(pending, 480);
+    this.#pending.delete(pending.referrer);
+    this.#stopRinging(rung, CANCELLED);
   }
 
   /** The side that is transferred takes the place of `far` (the transferor's, or nobody's yet) in the other call. */
@@ -231,3 +262,7 @@ export class HouseTransfers {
 
 /** Nothing of the call is under way, and both its sides are there: who talks with two others is not replaced by anybody. */
 const mayMove = (call: EdgeCall): boolean => partable(call.state) && isWhole(call);
+
+/** Whether somebody is still there to be transferred. */
+const isWaiting = ({ moved, held }: Pending): boolean =>
+  held !== undefined || (moved.call.state.at === 'up' && moved.call.handles.has(moved.party));

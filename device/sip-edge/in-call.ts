@@ -22,6 +22,8 @@ export class InCall {
   readonly #calls: EdgeCalls;
   readonly #asks: SipAsks;
   readonly #transfers: HouseTransfers;
+  /** The number of the phone's last REFER that went to the softswitch: what comes of a second one is told under it (RFC 3515 section 2.4.6). */
+  readonly #referred = new WeakMap<EdgeCall, number>();
 
   constructor(sip: SipPort, calls: EdgeCalls, transfers: HouseTransfers) {
     this.#transfers = transfers;
@@ -48,9 +50,11 @@ export class InCall {
     if (peer === undefined || call.state.at !== 'up') return 481;
     // Phones here are never asked to transfer: what they tell of that, nobody wants to know.
     if (message.method === 'NOTIFY' && !isUpstream(found)) return refuseNotify(message, ['refer']).status;
-    if (message.method === 'NOTIFY') return this.#ask(peer, message, 'NOTIFY', headersOf(message));
+    if (message.method === 'NOTIFY')
+      return this.#ask(peer, message, 'NOTIFY', toldHeaders(message, this.#referred.get(call)));
     if (message.method !== 'REFER') return 501;
     const inHouse = this.#transfers.take(handle, message, { call, party });
+    if (inHouse === undefined) this.#referred.set(call, message.cseq.n);
     return inHouse ?? this.#refer(peer, message);
   }
 
@@ -98,9 +102,12 @@ export class InCall {
   }
 }
 
-function headersOf(message: SipMessage): [string, string][] {
+/** What a NOTIFY of the softswitch tells a phone; `referred`: the phone's number of the REFER that it is about, where that has one. */
+export function toldHeaders(message: SipMessage, referred: number | undefined): [string, string][] {
   return TOLD.flatMap((name): [string, string][] => {
     const value = message.header(name);
-    return value === undefined ? [] : [[name, value]];
+    return value === undefined
+      ? []
+      : [[name, value.replace(/;\s*id=\d+/, referred === undefined ? '' : `;id=${referred}`)]];
   });
 }

@@ -42,7 +42,7 @@ const call = (id: string): SavedCall => ({
   channels: [],
 });
 
-const NONE = { features: { untold: [], past: [] }, watches: { subscriptions: [], summaries: [] } };
+const NONE = { features: { untold: [], past: [], pins: [] }, watches: { subscriptions: [], summaries: [] } };
 
 let virtual: VirtualWorld;
 let host: World;
@@ -86,12 +86,17 @@ test('what star codes set and who called last, written when it changes', async (
   const features = {
     untold: [{ line: 'line_1', features: { doNotDisturb: true }, stamps: { doNotDisturb: 5 } }],
     past: [{ line: 'line_1', to: '+15550100002', rung: [{ from: '+15550100001' }] }],
+    pins: [{ line: 'line_1', since: 1, wrong: 2, until: 0, lock: 600_000 }],
   };
   one.features(features);
   one.features(structuredClone(features));
   await virtual.settle(one.settled());
   expect(writes).toEqual(['/state/sip/features.json']);
   expect((await virtual.settle(kept().load())).features).toEqual(features);
+  // As an earlier release wrote it.
+  const { pins: _, ...before } = features;
+  await virtual.settle(disk.write('/state/sip/features.json', utf8(JSON.stringify({ v: 1, ...before }))));
+  expect((await virtual.settle(kept().load())).features).toEqual({ ...before, pins: [] });
 });
 
 test('who watches what, and the messages that waited', async () => {
@@ -159,6 +164,42 @@ test.each([
   expect(await virtual.settle(one.load())).toEqual({ phones: [], calls: [], facts: [], ...NONE });
   await virtual.settle(one.settled());
   expect(await virtual.settle(host.disk.list('/state/sip/calls'))).toEqual([]);
+});
+
+test('a phone that is granted another time is written: by it its time to come again is measured', async () => {
+  const one = kept();
+  one.phones([phone(1)]);
+  await virtual.settle(one.settled());
+  one.phones([{ ...phone(2), granted: 3_600_000 }]);
+  await virtual.settle(one.settled());
+  expect((await virtual.settle(kept().load())).phones).toEqual([{ ...phone(2), granted: 3_600_000 }]);
+});
+
+test('what a full disk did not take is written once it can be, unless something newer was', async () => {
+  const { write, remove } = disk;
+  const full = () => Promise.reject(new Error('full'));
+  const one = kept();
+  one.call(call('gone'));
+  await virtual.settle(one.settled());
+  Object.assign(disk, { write: full, remove: full });
+  const features = { untold: [], past: [{ to: '+1', rung: [] }], pins: [] };
+  one.call(call('c1'));
+  one.call({ ...call('c2'), dialled: 'old' });
+  one.features(features);
+  one.over('gone');
+  await virtual.settle(one.settled());
+  one.retry();
+  await virtual.settle(one.settled());
+  Object.assign(disk, { write, remove });
+  one.call(call('c2'));
+  one.retry();
+  await virtual.settle(one.settled());
+  const { calls, features: now } = await virtual.settle(kept().load());
+  expect([calls, now]).toEqual([[call('c1'), call('c2')], features]);
+  writes.length = 0;
+  one.retry();
+  await virtual.settle(one.settled());
+  expect(writes).toEqual([]);
 });
 
 test('a disk that fails is told to the log, and later changes are written', async () => {

@@ -38,6 +38,8 @@ export class Kept {
   readonly #folder: string;
   /** What each file should hold next; undefined: nothing. Several changes of one file make one write. */
   readonly #dirty = new Map<string, string | undefined>();
+  /** The same of files that the disk did not take: it was full, or fails. */
+  readonly #failed = new Map<string, string | undefined>();
   #writing: Promise<void> | undefined;
   #phones = '';
   #features = '';
@@ -62,7 +64,7 @@ export class Kept {
     const phones = kept?.v === 1 && Array.isArray(kept.phones) ? (kept.phones as KeptPhone[]) : [];
     this.#phones = outline(phones);
     const known = await this.#read(FEATURES);
-    const features = isFeatures(known) ? { untold: known.untold, past: known.past } : { untold: [], past: [] };
+    const features = isFeatures(known) ? featuresOf(known) : { untold: [], past: [], pins: [] };
     const seen = await this.#read(WATCHES);
     const watches = isWatches(seen) ? seen : { subscriptions: [], summaries: [] };
     return { phones, calls, facts, features, watches };
@@ -97,6 +99,13 @@ export class Kept {
     this.#put(`calls/${id}.json`, undefined);
   }
 
+  /** Tries once more what the disk did not take. */
+  retry(): void {
+    const failed = [...this.#failed];
+    this.#failed.clear();
+    for (const [name, content] of failed) this.#put(name, content);
+  }
+
   /** Resolves once nothing waits to be written. */
   async settled(): Promise<void> {
     await this.#writing;
@@ -104,6 +113,7 @@ export class Kept {
 
   #put(name: string, content: string | undefined): void {
     this.#dirty.set(name, content);
+    this.#failed.delete(name);
     this.#writing ??= this.#write();
   }
 
@@ -118,6 +128,7 @@ export class Kept {
         else await this.#disk.write(path, utf8(content));
       } catch (error) {
         this.#log.error('edge.not-kept', { name, error: String(error) });
+        if (!this.#dirty.has(name)) this.#failed.set(name, content);
       }
     }
     this.#writing = undefined;
@@ -155,15 +166,20 @@ function isFeatures(value: unknown): value is KeptFeatures {
   return v === 1 && Array.isArray(untold) && Array.isArray(past);
 }
 
+/** A file of before has no PINs. */
+const featuresOf = ({ untold, past, pins = [] }: KeptFeatures): KeptFeatures => ({ untold, past, pins });
+
 function isWatches(value: unknown): value is KeptWatches {
   if (typeof value !== 'object' || value === null) return false;
   const { v, subscriptions, summaries } = value as Partial<Record<keyof KeptWatches | 'v', unknown>>;
   return v === 1 && Array.isArray(subscriptions) && Array.isArray(summaries);
 }
 
-/** Which phones are where. */
+/** Which phones are where, and for how long they are granted: by that an earlier one's time to come again is measured. */
 function outline(phones: readonly KeptPhone[]): string {
   return phones
-    .map(({ line, binding, flow }) => `${line} ${binding.uri} ${flow.remote.host}:${flow.remote.port}`)
+    .map(
+      ({ line, binding, flow, granted }) => `${line} ${binding.uri} ${flow.remote.host}:${flow.remote.port} ${granted}`,
+    )
     .join();
 }

@@ -134,6 +134,20 @@ test('a message of the cloud goes to the phone that it names, once for one Call-
   expect(await send(CLOUD, 'sip:nobody@10.1.0.1')).toBe(480);
 });
 
+test('a repetition that comes while the phone is still asked waits for the same answer', async () => {
+  answer = 0;
+  const to = 'sip:u2@10.1.0.1';
+  expect([await send(CLOUD, to), await send(CLOUD, to)]).toEqual([0, 0]);
+  expect(requests).toHaveLength(1);
+  const [asked] = requests;
+  if (asked !== undefined) receive(newResponse(asked.message, 200), TWO);
+  for (let n = 0; n < 60; n++) await Promise.resolve();
+  expect(answers.map(({ over, message }) => [over, message.status])).toEqual([
+    ['cloud', 200],
+    ['cloud', 200],
+  ]);
+});
+
 test('what a phone refused is not remembered: it is asked again', async () => {
   answer = 486;
   expect(await send(CLOUD, 'sip:u2@10.1.0.1')).toBe(486);

@@ -44,6 +44,8 @@ export class EdgeMessages {
   readonly #asks: SipAsks;
   /** Messages of the cloud that a phone took, by Call-ID, CSeq and phone; oldest first. */
   readonly #taken = new Map<string, number>();
+  /** Those that a phone is just asked to take, by the same key. */
+  readonly #asked = new Map<string, Promise<Answer>>();
 
   constructor(options: EdgeMessagesOptions) {
     this.#o = options;
@@ -94,11 +96,19 @@ export class EdgeMessages {
     const key = `${message.callId} ${message.cseq.n} ${one.device}`;
     const known = this.#taken.get(key);
     if (known !== undefined) return this.#reply(transaction, known);
-    const from = writeNameAddr({ display: message.from.display, uri: message.from.uri, params: new Map() });
-    const tag = message.from.params.get('tag') ?? '';
-    const answer = await this.#ask(one.phone, message, `${from};tag=${tag}`, line, message.callId);
+    // The cloud repeats over a new flow what the phone has been asked already.
+    const asked = this.#asked.get(key) ?? this.#fromCloudTo(one.phone, message, line);
+    this.#asked.set(key, asked);
+    const answer = await asked;
+    this.#asked.delete(key);
     if (isTaken(answer)) this.#remember(key, answer.status);
     this.#reply(transaction, answer.status === 0 ? 408 : answer.status, passed(answer));
+  }
+
+  #fromCloudTo(phone: Phone, message: SipMessage, line: HouseLine): Promise<Answer> {
+    const from = writeNameAddr({ display: message.from.display, uri: message.from.uri, params: new Map() });
+    const tag = message.from.params.get('tag') ?? '';
+    return this.#ask(phone, message, `${from};tag=${tag}`, line, message.callId);
   }
 
   /** Inside a call: to the other side. Gives what that side answered. */

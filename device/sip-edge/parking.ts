@@ -38,6 +38,8 @@ interface Parked {
   timer: Timer;
   /** Somebody is just taking it. */
   taking: boolean;
+  /** Stops the phones that ring since nobody fetched it. */
+  quiet?: () => void;
 }
 
 export interface ParkingOptions {
@@ -46,8 +48,8 @@ export interface ParkingOptions {
   readonly driver: () => CallDriver<Ring, EdgeCall>;
   readonly anchor: Anchor;
   readonly replaces: HouseReplaces;
-  /** Rings the line and gives the other side to it; `failed` where nobody comes. */
-  readonly ringBack: (end: End, line: NamedLine, failed: () => void) => void;
+  /** Rings the line and gives the other side to it; `failed` where nobody comes. What it gives stops the ringing, without a word to `failed`. */
+  readonly ringBack: (end: End, line: NamedLine, failed: () => void) => () => void;
   /** Writes the call down while both sides are there. */
   readonly keep: (call: EdgeCall, parked: KeptParked) => void;
 }
@@ -81,7 +83,9 @@ export class Parking {
   fetch(call: EdgeCall, from: NamedLine): boolean {
     const wanted = readPlace(call.dialled);
     const { offer } = call.state;
-    const waiting = [...this.#parked.values()].filter(({ end, taking }) => !taking && !end.call.handles.has(end.party));
+    const waiting = [...this.#parked.values()].filter(
+      ({ end, taking }) => !taking && !end.call.handles.has(end.party) && end.call.handles.has(otherEnd(end).party),
+    );
     const found = wanted === undefined ? undefined : fetched(waiting, wanted);
     if (found === undefined || offer === undefined || call.contact === undefined) return false;
     const { driver, replaces } = this.#o;
@@ -89,10 +93,14 @@ export class Parking {
     driver().feed(call, { on: 'refused', status: 404, reason: 'callee_unknown' });
     if (handle === undefined) return true;
     found.taking = true;
+    const rang = found.quiet;
+    rang?.();
+    delete found.quiet;
     const taker = { handle, flow: call.flow, line: from, uri: call.contact, offer };
     const seated = replaces.sitDown(taker, found.end).then((done) => {
       found.taking = false;
       if (done) this.over(found.end.call);
+      else if (rang !== undefined) this.#back(found);
     });
     driver().later(seated);
     return true;
@@ -147,8 +155,8 @@ export class Parking {
 
   #back(parked: Parked): void {
     const { end, line } = parked;
-    if (parked.taking) return;
-    this.#o.ringBack(end, line, () => {
+    if (parked.taking || this.#parked.get(end.call) !== parked) return;
+    parked.quiet = this.#o.ringBack(end, line, () => {
       if (this.#parked.get(end.call) === parked) this.#o.driver().feed(end.call, { on: 'close', reason: 'no_answer' });
     });
   }

@@ -6,6 +6,7 @@ import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 export interface Rung {
   readonly line: string;
   readonly number: string;
+  /** By the `RecordClock`, ms. */
   readonly endedAt?: number;
   readonly reason?: string;
 }
@@ -15,10 +16,10 @@ export function ringsNow(
   before: readonly Rung[],
   lines: readonly { readonly id: string; readonly number: string }[],
   reason: string,
-  wall: number,
+  now: number,
 ): Rung[] {
   return [
-    ...before.map((one) => (one.reason === undefined ? { ...one, endedAt: wall, reason } : one)),
+    ...before.map((one) => (one.reason === undefined ? { ...one, endedAt: now, reason } : one)),
     ...lines.map(({ id, number }) => ({ line: id, number })),
   ];
 }
@@ -27,11 +28,11 @@ export function ringsNow(
 export function answeredBy(
   before: readonly Rung[],
   by: { readonly id: string; readonly number: string },
-  wall: number,
+  now: number,
 ): Rung[] {
   const at = before.findLastIndex((one) => one.line === by.id && one.reason === undefined);
   const others = before.map((one, n) =>
-    n === at || one.reason !== undefined ? one : { ...one, endedAt: wall, reason: ELSEWHERE },
+    n === at || one.reason !== undefined ? one : { ...one, endedAt: now, reason: ELSEWHERE },
   );
   return at < 0 ? [...others, { line: by.id, number: by.number }] : others;
 }
@@ -41,10 +42,10 @@ export function othersOf(
   rung: readonly Rung[],
   main: string,
   reason: string,
-  wall: number,
+  now: number,
 ): NonNullable<VerbRequest<'voice.report'>['also']> {
   const told = rung.findLastIndex((one) => one.line === main);
   return rung
     .filter((_, n) => n !== told)
-    .map((one) => ({ to: one.number, endedAt: Math.floor(one.endedAt ?? wall), reason: one.reason ?? reason }));
+    .map((one) => ({ to: one.number, endedAt: Math.floor(one.endedAt ?? now), reason: one.reason ?? reason }));
 }

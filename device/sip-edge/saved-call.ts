@@ -5,6 +5,7 @@ import type { SipEndpoint } from '#shared/sip/types.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, type Ring } from './edge-call.ts';
 import type { KeptParked } from './parking.ts';
+import type { Rung } from './rung.ts';
 
 /** A side and the session id of our descriptions towards it. */
 interface SavedEnd extends SavedSide {
@@ -17,9 +18,9 @@ export type SavedChannel = Omit<SavedEnd, 'party'>;
 export interface SavedCall
   extends Pick<
     EdgeCall,
-    'id' | 'shown' | 'dialled' | 'callId' | 'startedAt' | 'answeredAt' | 'from' | 'inside' | 'rung'
+    'id' | 'shown' | 'dialled' | 'callId' | 'startedAt' | 'answeredAt' | 'from' | 'inside' | 'rung' | 'hidden'
   > {
-  /** Layout of this record. */
+  /** Layout of this record, whose times are those of the wall clock. */
   readonly v: 1;
   /** The line of the house that was called; absent: the softswitch was, or with `fallback` the trunk of emergency calls. */
   readonly called?: NamedLine;
@@ -32,6 +33,8 @@ export interface SavedCall
   readonly channels: readonly SavedChannel[];
 }
 
+const dated = (one: Rung, by: number): Rung =>
+  one.endedAt === undefined ? one : { ...one, endedAt: one.endedAt + by };
 const named = ({ id, number }: NamedLine): NamedLine => ({ id, number });
 
 /** The call as it is to be kept; undefined where a side of it has no dialog (any more), and it is not of the talk of that name. */
@@ -43,10 +46,12 @@ export function saveCall(
     readonly channels: readonly SavedChannel[];
     readonly talk?: string;
     readonly parked?: KeptParked | undefined;
+    /** Makes wall clock of the call's times, ms. */
+    readonly correction: number;
   },
 ): SavedCall | undefined {
-  const { channels, talk, parked } = how;
-  const { id, flow, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, state } = call;
+  const { channels, talk, parked, correction } = how;
+  const { id, flow, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, hidden, state } = call;
   const winner = state.winner ?? '';
   const to = state.branches.get(winner)?.to;
   // What goes over the modem ends with this process, which has its serial line.
@@ -58,11 +63,12 @@ export function saveCall(
   if (sides.length < (talk === undefined ? 2 : 1)) return undefined;
   return {
     v: 1,
-    ...{ id, shown, dialled, callId, startedAt, sides, channels },
-    ...(answeredAt === undefined ? {} : { answeredAt }),
+    ...{ id, shown, dialled, callId, startedAt: startedAt + correction, sides, channels },
+    ...(answeredAt === undefined ? {} : { answeredAt: answeredAt + correction }),
     ...(from === undefined ? {} : { from: named(from) }),
     ...(inside === undefined ? {} : { inside: named(inside) }),
-    ...(rung === undefined ? {} : { rung }),
+    ...(rung === undefined ? {} : { rung: rung.map((one) => dated(one, correction)) }),
+    ...(hidden === undefined ? {} : { hidden }),
     ...(to?.kind === 'phone' ? { called: named(to.line) } : {}),
     ...(to?.kind === 'fallback' ? { fallback: true } : {}),
     ...(talk === undefined ? {} : { talk }),
@@ -80,7 +86,7 @@ export function isSavedCall(value: unknown): value is SavedCall {
 
 /** The call, up, with no dialog bound yet. */
 export function restoreCall(saved: SavedCall): EdgeCall {
-  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, sides } = saved;
+  const { id, shown, dialled, callId, startedAt, answeredAt, from, inside, rung, hidden, sides } = saved;
   const [first] = sides;
   if (first === undefined) throw new Error('a kept call has a side');
   const caller = sides.find(({ party }) => party === CALLER);
@@ -93,6 +99,7 @@ export function restoreCall(saved: SavedCall): EdgeCall {
     ...(from === undefined ? {} : { from }),
     ...(inside === undefined ? {} : { inside }),
     ...(rung === undefined ? {} : { rung }),
+    ...(hidden === undefined ? {} : { hidden }),
     joined: new Set(),
   };
 }

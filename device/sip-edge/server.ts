@@ -33,6 +33,7 @@ import { type EdgeInsight, lineInsights, type Onlooker, peerText } from './insig
 import { Joins } from './join.ts';
 import { EdgeMessages, type Submit } from './messages.ts';
 import { Reception } from './reception.ts';
+import { RecordClock } from './record-clock.ts';
 import { Senders } from './senders.ts';
 import { ThreeWay } from './three-way.ts';
 import { UpstreamFlow } from './upstream-flow.ts';
@@ -49,6 +50,8 @@ export interface SipEdgeOptions {
   readonly report: (call: VerbRequest<'voice.report'>) => Promise<void>;
   /** What a star code set while the cloud was away. */
   readonly features?: (change: VerbRequest<'line.features.tell'>) => void;
+  /** No PIN is taken from the line of that number for a while: somebody guessed. */
+  readonly locked?: (number: string) => void;
   /** A message that was switched in the house, or must wait for the WAN; false where it cannot be kept. */
   readonly submit: (message: Submit) => Promise<boolean>;
   /** Phones registered or left, the flow came or went. */
@@ -142,8 +145,9 @@ class Edge implements SipEdge {
       contact: (flow) => contactOn(flow, 'hl'),
     };
     const anchor = new Anchor(options.engine, world.random);
+    const times = new RecordClock(world.clock);
     this.#continuity = new Continuity({
-      ...{ world, state: options.state, sip: this.#port, anchor, house: this.#house, report: options.report },
+      ...{ world, times, state: options.state, sip: this.#port, anchor, house: this.#house, report: options.report },
       calls: () => this.#calls,
       joins: () => this.#joins,
       threeWay: () => this.#threeWay,
@@ -168,17 +172,19 @@ class Edge implements SipEdge {
       onFlow: (flow) => this.#flowChanged(flow),
     });
     this.#inside = new HouseCalls({
-      ...{ world, house: this.#house, calls: () => this.#calls, domain: () => this.#domain() },
+      ...{ world, times, house: this.#house, calls: () => this.#calls, domain: () => this.#domain() },
       tell: options.features ?? (() => {}),
       confirmations: new Confirmations(anchor, world.clock, () => this.#calls),
       cloud: () => this.#upstream.flow !== undefined,
       isHelp: (dialled) => readEmergency(`sip:${dialled}@invalid`, this.#document?.emergency?.country) !== undefined,
       fetch: (call, from) => this.#transfers.parking.fetch(call, from),
       together: (call, from) => this.#threeWay.take(call, from),
+      locked: (line) => options.locked?.(this.#house.byId(line)?.number ?? line),
       keep: (kept) => this.#continuity.features(kept),
     });
     this.#calls = new EdgeCalls({
       ...common,
+      times,
       inside: () => this.#inside,
       anchor,
       report: (id, facts) => this.#continuity.tell(id, facts),
@@ -352,6 +358,7 @@ class Edge implements SipEdge {
   #sweep(): void {
     const present = this.#house.present(this.#o.world.clock.mono());
     this.#continuity.phones();
+    this.#continuity.look();
     if (this.#upstream.want(new Set(present.map(({ line }) => line)))) this.#o.changed();
   }
 

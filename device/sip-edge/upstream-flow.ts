@@ -3,7 +3,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import type { SipTransport } from '#shared/host/sip.ts';
 import { hex } from '#shared/kernel/bytes.ts';
 import { TICK } from '#shared/kernel/machine.ts';
-import { sleep } from '#shared/kernel/time.ts';
+import { every, sleep } from '#shared/kernel/time.ts';
 import type { Address, Timer, World } from '#shared/kernel/world.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import type { Flow, TransactionHandle } from '#shared/sip/types.ts';
@@ -11,6 +11,8 @@ import { newUpstream, type UpstreamInput, type UpstreamOutput, upstream } from '
 
 /** Milliseconds between keep-alives (RFC 5626 section 4.4.1). */
 const KEEP_ALIVE = 25_000;
+/** Milliseconds between looks whether the address that the flow goes out from is still ours: a keep-alive finds that out much later. */
+const LOOK_EVERY = 5_000;
 
 export interface UpstreamFlowOptions {
   readonly world: World;
@@ -43,6 +45,8 @@ export class UpstreamFlow {
   #target: Address | undefined;
   #flow: Flow | undefined;
   #timer: Timer | undefined;
+  /** Ends the looks for the flow's own address. */
+  #unwatch: () => void = () => {};
 
   constructor(options: UpstreamFlowOptions) {
     this.#o = options;
@@ -90,6 +94,7 @@ export class UpstreamFlow {
   closed(flow: Flow): boolean {
     if (flow.id !== this.#flow?.id) return false;
     this.#flow = undefined;
+    this.#unwatch();
     this.#asked.clear();
     this.#feed({ on: 'closed', jitter: this.#o.world.random.fraction() });
     this.#o.onFlow(undefined);
@@ -128,6 +133,7 @@ export class UpstreamFlow {
     const registered = this.#flow !== undefined && this.#state.wanted.size > 0;
     const flow = this.#flow;
     this.#timer?.cancel();
+    this.#unwatch();
     this.#feed({ on: 'stop' });
     // The last REGISTERs are on their way; their answers are of no interest.
     if (registered) await sleep(this.#o.world.clock, 50);
@@ -167,6 +173,7 @@ export class UpstreamFlow {
         return this.#feed({ on: 'closed', jitter: 0 });
       }
       this.#flow = flow;
+      this.#watch(flow);
       this.#feed({ on: 'opened' });
       this.#o.onFlow(flow);
     } catch (error) {
@@ -176,6 +183,19 @@ export class UpstreamFlow {
       });
       this.#feed({ on: 'closed', jitter: world.random.fraction() });
     }
+  }
+
+  /** The router gave us another address, or the interface is gone: nothing comes back over this flow, and a new one is opened at once. */
+  #watch(flow: Flow): void {
+    const { world, transport } = this.#o;
+    const ours = () => world.net.addresses().some(({ host }) => host === flow.local.host);
+    if (!ours()) return;
+    this.#unwatch();
+    this.#unwatch = every(world.clock, LOOK_EVERY, () => {
+      if (ours()) return;
+      world.log.warn('edge.address-gone', { host: flow.local.host });
+      transport.closeFlow(flow);
+    });
   }
 
   #register(line: string, expires: number): void {
@@ -197,7 +217,7 @@ export class UpstreamFlow {
       ['Call-ID', dialog.callId],
       ['CSeq', `${dialog.seq} REGISTER`],
       ['Contact', `<${contact(flow, line)}>;expires=${expires}${parameters}`],
-      ['Supported', 'path, outbound, join'],
+      ['Supported', 'path, outbound, join, timer'],
     ]);
     const handle = port.act((endpoint, now, out) => endpoint.request(message, flow, now, out));
     if (expires > 0) this.#asked.set(handle, line);

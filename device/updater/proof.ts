@@ -24,7 +24,7 @@ const GONE: Probe = { ok: false, code: 'ENONE', text: 'not there' };
  * believed (a clock may be wrong), is none: that is not this system's fault.
  */
 async function cloudAnswers(world: World, cloud: CloudUrl): Promise<boolean> {
-  const found = await tryDiscovery(world, cloud);
+  const { discovery: found } = await tryDiscovery(world, cloud);
   if (found.ok || found.code === 'EHTTP' || found.code === 'ECERT') return found.ok;
   const { protocol, hostname, port } = new URL(cloud.origin);
   const at = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };

@@ -1,6 +1,6 @@
 /** The way to the cloud, step by step, and the bond with it. */
 import { type Check, fail, ok, skip, span, type Verdict, warn } from '../check.ts';
-import type { Facts, Probe } from '../facts.ts';
+import { type Facts, NOBODY, type Probe } from '../facts.ts';
 
 const DAY = 86_400_000;
 const NETWORK = [
@@ -30,25 +30,82 @@ function certificate(facts: Facts['cloud']['own'], wall: number, soon: number, w
 
 const reached = (probe: Probe): string => (probe.ok ? `answered in ${Math.round(probe.ms)} ms` : probe.text);
 
+/** Where the name server sends who looks for the cloud; nothing where nobody was asked. */
+function sentTo({ asked, addresses = [] }: Facts['names']): string {
+  return asked === undefined || addresses.length === 0 ? '' : `${asked} is ${addresses.join(', ')} by the name server`;
+}
+
+/** Connections open (small packets), and nothing comes of them where the first large packet is due: the handshake of TLS. */
+const swallowed = ({ tcp, tls }: Facts['cloud']): boolean =>
+  tcp?.ok === true && tls !== undefined && !tls.ok && tls.code === 'ETIMEDOUT';
+const SWALLOWED = [
+  'Connections open, but no TLS comes of them: large packets are lost on the way (path MTU), or the cloud hangs.',
+  'Lower the MTU of the WAN interface to 1280 and try again; if that helps, have the router clamp the MSS. If not, see the cloud’s own health.',
+] as const;
+
+/** Cause and next step where the cloud’s web address does not tell where the cloud listens. */
+function undiscovered(
+  { code, text }: Exclude<Probe, { readonly ok: true }>,
+  { names, cloud }: Pick<Facts, 'names' | 'cloud'>,
+): readonly [string, string] {
+  const by = sentTo(names);
+  if (swallowed(cloud)) return SWALLOWED;
+  if (NOBODY.has(code))
+    return [
+      `Nobody answers at the cloud’s web address${by === '' ? '' : ', or the name server gives a wrong one'}.`,
+      by === ''
+        ? 'Check the cloud’s HTTPS port; `hearthline device --cloud` names the address.'
+        : `Ask the operator whether that address is right. If not, the name server of this network is wrong: set another. If it is, check the cloud’s HTTPS port.`,
+    ];
+  if (/not valid now|NOT_YET_VALID|HAS_EXPIRED/.test(code + text))
+    return [
+      'This gateway’s clock is wrong, or the cloud’s certificate has expired.',
+      'Compare the clock (power.clock in `hearthline check --all`) with a watch; check that NTP (UDP port 123) is allowed.',
+    ];
+  if (/altname|ALTNAME/.test(code + text))
+    return [
+      'The cloud’s certificate is for another name than the one in --cloud.',
+      'Give --cloud by a name or address that stands in the certificate; an operator names more with `hearthline cloud --domain`.',
+    ];
+  if (code === 'ECERT' || /CERT|SIGNATURE|ISSUER/.test(code))
+    return [
+      `Another cloud than the one in --cloud answers there, or something on the way intercepts TLS${by === '' ? '' : `, or the name server gives a wrong address`}.`,
+      `Compare the key behind # in --cloud with the operator’s${by === '' ? '' : `, and the address`}. If the cloud was set up anew, pair the gateway again; else take inspecting firewalls out of the way.`,
+    ];
+  return [
+    'The cloud’s web address does not answer as it should.',
+    'Check the cloud’s HTTPS port and its certificate; `hearthline device --cloud` names the address.',
+  ];
+}
+
+/** Evidence with the address that a name stands for, where one was asked. */
+const at = (text: string, names: Facts['names']): string => {
+  const by = sentTo(names);
+  return by === '' ? text : `${text}; ${by}`;
+};
+
 export const cloudChecks: readonly Check[] = [
   {
     id: 'cloud.reach',
     about: 'Can the cloud’s machine be reached?',
     needs: NETWORK,
-    judge({ cloud: { discovery, tcp, host }, quick }) {
+    judge({ cloud: { discovery, tcp, host }, names, quick }) {
       if (discovery === undefined || quick) return skip('not tried');
       if (discovery.ok || tcp?.ok === true) return ok(host);
+      if (!NOBODY.has(discovery.code)) return ok(`${host} answers, if not as it should`);
       // A machine that refuses is there; what refuses is named by the checks that follow.
       if (discovery.code === 'ETIMEDOUT' && tcp !== undefined && tcp.code !== 'ETIMEDOUT') return ok(`${host} refuses`);
       const off = discovery.code === 'ECONNREFUSED';
+      const ask =
+        sentTo(names) === '' ? '' : ' Ask the operator whether the address that the name server gives is right.';
       return fail(
-        discovery.text,
+        at(discovery.text, names),
         off
           ? 'The cloud is not running there, or its address is wrong.'
           : 'The home has no internet, or the cloud’s machine is down.',
         off
-          ? 'Check --cloud, and that `hearthline cloud` runs there.'
-          : 'Try another site from this network; restart the home’s router.',
+          ? `Check --cloud, and that \`hearthline cloud\` runs there.${ask}`
+          : `Try another site from this network; restart the home’s router.${ask}`,
       );
     },
   },
@@ -56,14 +113,13 @@ export const cloudChecks: readonly Check[] = [
     id: 'cloud.discovery',
     about: 'Does the cloud tell where it listens?',
     needs: ['cloud.reach'],
-    judge({ cloud: { discovery }, agent, quick }) {
+    judge({ cloud, names, agent, quick }) {
+      const { discovery } = cloud;
       if (discovery === undefined || quick) return skip('not tried');
       if (discovery.ok) return ok(reached(discovery));
-      const [cause, next] = [
-        'The cloud’s web address does not answer as it should.',
-        'Check the cloud’s HTTPS port and its certificate; `hearthline device --cloud` names the address.',
-      ];
-      return agent?.link.at === 'ready' ? warn(discovery.text, cause, next) : fail(discovery.text, cause, next);
+      const [cause, next] = undiscovered(discovery, { names, cloud });
+      const evidence = at(discovery.text, names);
+      return agent?.link.at === 'ready' ? warn(evidence, cause, next) : fail(evidence, cause, next);
     },
   },
   {
@@ -126,8 +182,10 @@ export const cloudChecks: readonly Check[] = [
     id: 'cloud.tls',
     about: 'Do gateway and cloud believe each other?',
     needs: ['power.clock', 'cloud.tcp', 'cloud.authority', 'cloud.certificate'],
-    judge({ cloud: { tls } }) {
+    judge({ cloud }) {
+      const { tls } = cloud;
       if (tls === undefined) return skip('not tried');
+      if (swallowed(cloud) && !tls.ok) return fail(tls.text, ...SWALLOWED);
       return tls.ok
         ? ok(reached(tls))
         : fail(
@@ -163,6 +221,12 @@ export const cloudChecks: readonly Check[] = [
       const { link, lasts, lastEnd } = agent;
       if (link.at === 'ready' || link.at === 'greeting') return ok(`for ${span(lasts)}`);
       const evidence = `${link.at} for ${span(lasts)}${lastEnd === undefined ? '' : `; ${lastEnd}`}`;
+      if (link.at === 'stopped')
+        return fail(
+          evidence,
+          'The part of the gateway that talks to the cloud has not started.',
+          'See `hearthline logs --level error` for what stopped it, then restart the gateway.',
+        );
       if (link.at === 'connecting' && lasts < 15_000)
         return warn(evidence, 'It is just connecting.', 'Wait some seconds and check again.');
       return fail(

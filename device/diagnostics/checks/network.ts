@@ -149,17 +149,22 @@ export const networkChecks: readonly Check[] = [
     id: 'network.names',
     about: 'Is the cloud’s name known?',
     needs: ['network.name-server'],
-    judge({ names }) {
+    judge({ names, agent }) {
       if (names.asked === undefined) return skip('the cloud is given by address, not by name');
       if (names.answer === undefined) return skip('not asked');
-      if (names.answer.ok) return ok(`${names.asked} is known (${Math.round(names.answer.ms)} ms)`);
+      // Who holds the cloud already needs the name only at the next start.
+      const bad = agent?.link.at === 'ready' ? warn : fail;
+      if (names.answer.ok) {
+        const where = names.addresses?.join(', ') ?? '';
+        return ok(`${names.asked} is ${where === '' ? 'known' : where} (${Math.round(names.answer.ms)} ms)`);
+      }
       return names.answer.code === 'NXDOMAIN'
-        ? fail(
+        ? bad(
             names.answer.text,
             'The name of the cloud is misspelt, or gone.',
             'Compare --cloud with what the operator gave.',
           )
-        : fail(
+        : bad(
             names.answer.text,
             'The name server does not answer.',
             'Restart the home’s router, or set another name server.',

@@ -12,14 +12,21 @@ export const powerChecks: readonly Check[] = [
   {
     id: 'power.clock',
     about: 'Does the clock show a possible date?',
-    judge: ({ wall }) =>
-      wall >= EARLIEST && wall <= LATEST
-        ? ok(new Date(wall).toISOString())
-        : fail(
-            `the clock says ${new Date(wall).toISOString()}`,
-            'The clock was never set: it has no battery and no time server answered.',
-            'Check that NTP (UDP port 123) is allowed; certificates cannot be judged before the clock is right.',
-          ),
+    judge({ wall, cloud: { own } }) {
+      const evidence = `the clock says ${new Date(wall).toISOString()}`;
+      const next =
+        'Set the clock, and check that NTP (UDP port 123) is allowed; certificates cannot be judged before the clock is right.';
+      if (wall < EARLIEST || wall > LATEST)
+        return fail(evidence, 'The clock was never set: it has no battery and no time server answered.', next);
+      // The cloud dates a certificate back by a day, never forward.
+      if (own !== undefined && wall < own.notBefore)
+        return fail(
+          `${evidence}, before the gateway’s own certificate was made (${new Date(own.notBefore).toISOString()})`,
+          'The clock is behind.',
+          next,
+        );
+      return ok(new Date(wall).toISOString());
+    },
   },
   {
     id: 'power.clock-jump',
@@ -38,10 +45,12 @@ export const powerChecks: readonly Check[] = [
     id: 'power.clock-offset',
     about: 'Does the clock agree with the cloud’s?',
     needs: ['power.clock', 'power.clock-jump'],
-    judge({ agent }) {
-      if (agent === undefined || agent.link.epoch === 0) return skip('the cloud has not told its time yet');
-      const off = Math.abs(agent.offset);
-      const evidence = `the cloud’s clock is ${span(agent.offset)} ${agent.offset < 0 ? 'behind' : 'ahead'}`;
+    judge({ agent, cloud: { ahead } }) {
+      const greeted = agent !== undefined && agent.link.epoch !== 0 ? agent.offset : undefined;
+      const by = greeted ?? ahead;
+      if (by === undefined) return skip('the cloud has not told its time yet');
+      const off = Math.abs(by);
+      const evidence = `the cloud’s clock is ${span(by)} ${by < 0 ? 'behind' : 'ahead'}`;
       if (off <= 5_000) return ok(evidence);
       const cause = 'The gateway’s clock is not kept right by a time server.';
       const next = 'Set the clock; check that NTP (UDP port 123) is allowed.';
@@ -55,7 +64,7 @@ export const powerChecks: readonly Check[] = [
       starts < 4
         ? ok(`up for ${span(uptime)}`)
         : warn(
-            `${starts} starts in the last ten minutes`,
+            `${starts} starts in the last ten minutes, and the earlier ones did not end as asked`,
             'It is restarted again and again: power, memory, or an error of its own.',
             'See `hearthline logs --level error`, and the power supply.',
           ),

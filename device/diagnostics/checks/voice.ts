@@ -1,6 +1,6 @@
 /** Phones, lines and the way to the softswitch; media; the LAN; the program itself. */
 import { type Check, fail, ok, percent, skip, span, warn } from '../check.ts';
-import type { StreamQuality } from '../facts.ts';
+import type { Facts, StreamQuality } from '../facts.ts';
 
 const RECENT = 600_000;
 /** Packets from which a stream is judged: one second of 20 ms packets. */
@@ -8,6 +8,32 @@ const ENOUGH = 50;
 
 const worst = (streams: readonly StreamQuality[], of: (one: StreamQuality) => number) =>
   [...streams].sort((a, b) => of(b) - of(a))[0];
+
+/** Whose side of a call a stream is, by its address; undefined where that is not known. */
+function sideOf({ peer }: StreamQuality, { cloud, names, voice }: Facts): 'phone' | 'cloud' | undefined {
+  if (peer === undefined) return undefined;
+  // A phone stands there as `udp 192.168.1.2:5060` or `tcp [2001:db8::2]:5060`.
+  const phones = voice.lines.flatMap((line) => line.phones.map((one) => one.replace(/^\w+ \[?|\]?:\d+$/g, '')));
+  if (phones.includes(peer)) return 'phone';
+  const theirs = [cloud.mqtt?.host, voice.upstream.target?.host, ...(names.addresses ?? [])];
+  return theirs.includes(peer) ? 'cloud' : undefined;
+}
+
+/** What is done about a side from which no sound comes. */
+const SILENCE: Readonly<Record<'phone' | 'cloud' | 'unknown', readonly [cause: string, next: string]>> = {
+  phone: [
+    'The phone sends no sound, or it does not come through the house’s network.',
+    'See that the phone is not muted and is set to this gateway; look for a firewall between both, or for client isolation in the Wi-Fi.',
+  ],
+  cloud: [
+    'The sound of the cloud does not come through: a firewall or router on the way drops UDP.',
+    'Allow UDP to the ports of --media (20000 to 29999) in the router’s firewall; switch off SIP ALG there. Where the gateway’s address changed in the call (edge.address-gone in `hearthline logs`), call again.',
+  ],
+  unknown: [
+    'A firewall, a wrong address in SDP, or the phone itself stops the sound of one side.',
+    'See the addresses in `hearthline call trace`; switch off SIP ALG in the router.',
+  ],
+};
 
 export const voiceChecks: readonly Check[] = [
   {
@@ -222,17 +248,14 @@ export const mediaChecks: readonly Check[] = [
     id: 'media.one-way',
     about: 'Do live calls get sound?',
     needs: ['media.engine'],
-    judge({ media: { streams } }) {
+    judge(facts) {
+      const { streams } = facts.media;
       if (streams.length === 0) return skip('no call is up');
       const silent = streams.filter(({ silentFor }) => silentFor > 5_000);
-      const first = silent[0];
-      return first === undefined
-        ? ok(`${streams.length} streams`)
-        : fail(
-            `${first.id}: nothing for ${span(first.silentFor)}`,
-            'A firewall, a wrong address in SDP, or the phone itself stops the sound of one side.',
-            'See the addresses in `hearthline call trace`; switch off SIP ALG in the router.',
-          );
+      const [first] = silent;
+      if (first === undefined) return ok(`${streams.length} streams`);
+      const evidence = `${first.id}: nothing${first.peer === undefined ? '' : ` from ${first.peer}`} for ${span(first.silentFor)}`;
+      return fail(evidence, ...SILENCE[sideOf(first, facts) ?? 'unknown']);
     },
   },
   {
@@ -240,12 +263,18 @@ export const mediaChecks: readonly Check[] = [
     about: 'Do packets of live calls arrive?',
     needs: ['media.one-way'],
     judge({ media: { streams } }) {
-      const top = worst(
-        streams.filter(({ received }) => received >= ENOUGH),
-        ({ loss }) => loss,
-      );
+      const both = streams
+        .filter(({ received }) => received >= ENOUGH)
+        .flatMap(({ id, peer = 'the other side', loss, remoteLoss }) => [
+          { loss, evidence: `${id}: ${percent(loss)} of what ${peer} sends lost` },
+          // The other side's own count (RFC 3550 section 6.4.1).
+          ...(remoteLoss === undefined
+            ? []
+            : [{ loss: remoteLoss, evidence: `${id}: ${percent(remoteLoss)} of what goes to ${peer} lost` }]),
+        ]);
+      const [top] = both.sort((a, b) => b.loss - a.loss);
       if (top === undefined) return skip('no call is up');
-      const evidence = `${top.id}: ${percent(top.loss)} lost`;
+      const { evidence } = top;
       const [cause, next] = [
         'The network between phone, gateway and cloud loses packets.',
         'Use a cable in place of Wi-Fi; see what else fills the line.',
