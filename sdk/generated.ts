@@ -337,7 +337,7 @@ export interface Verbs {
       }[];
     };
   };
-  /** Ends a session and all its legs. Scope sessions:write. */
+  /** Ends a session and all its legs; a guest, who did not begin it, leaves it with its own. Scope sessions:write. */
   'session.end': {
     request: {
       session: string;
@@ -383,7 +383,7 @@ export interface Verbs {
       result?: unknown;
     };
   };
-  /** Ends one leg; the others go on. Scope sessions:write. */
+  /** Ends one leg; the others go on. Who did not begin the session ends only legs of the own home. Scope sessions:write. */
   'leg.remove': {
     request: {
       session: string;
@@ -679,6 +679,7 @@ export interface Verbs {
       doNotDisturb?: boolean;
       rejectAnonymous?: boolean;
       noWaiting?: boolean;
+      noHoldMusic?: boolean;
       forward?: {
         always?: string;
         busy?: string;
@@ -715,6 +716,7 @@ export interface Verbs {
         doNotDisturb?: boolean;
         rejectAnonymous?: boolean;
         noWaiting?: boolean;
+        noHoldMusic?: boolean;
         forward?: {
           always?: string;
           busy?: string;
@@ -746,6 +748,7 @@ export interface Verbs {
       doNotDisturb?: boolean;
       rejectAnonymous?: boolean;
       noWaiting?: boolean;
+      noHoldMusic?: boolean;
       forward?: {
         always?: string;
         busy?: string;

@@ -5,6 +5,7 @@
 import Type, { type TSchema } from 'typebox';
 import { fromLatin1, hex, latin1 } from '../kernel/bytes.ts';
 import { err, ok, type Result } from '../kernel/result.ts';
+import { distance } from '../kernel/spelling.ts';
 import { misfit } from './check.ts';
 import { type JsonNode, type Place, type Problem, plainValue, readJson, TEXT_LIMIT } from './image-json.ts';
 import { addressProblems } from './image-network.ts';
@@ -207,21 +208,6 @@ function unknownName(key: string, known: readonly string[], at: Place): Problem 
   const near = known.find((name) => name === other) ?? known.find((name) => distance(name, key.toLowerCase()) <= 2);
   const fix = near === undefined ? `take it out; there are ${known.join(', ')}` : `write "${near}"`;
   return { ...at, what: `there is no setting "${key.slice(0, 40)}" here`, fix };
-}
-
-/** Letters to change, add or leave out (Levenshtein), of short words. */
-function distance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 0; i < a.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      const change = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
-      next.push(Math.min(change, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 /** What has the right form and cannot work. */

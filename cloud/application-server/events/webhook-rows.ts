@@ -6,6 +6,7 @@ import { homeById, sees } from '#cloud/store/directory.ts';
 import { newestCursor } from '#cloud/store/event-reader.ts';
 import { type Statement, sql } from '#cloud/store/store.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
+import { nearestEventType } from '#shared/protocol/event-types.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { makeId, type Plan } from '../commands.ts';
@@ -53,6 +54,16 @@ export function urlFault(
   return undefined;
 }
 
+/** What is wrong with the types of events that a webhook is to hear: one that does not exist would never be heard. */
+export function typesFault(types: readonly string[] | undefined): Fault | undefined {
+  for (const [n, type] of (types ?? []).entries()) {
+    const near = nearestEventType(type);
+    if (near !== undefined)
+      return fault('bad_request', `There is no event ${type}; the nearest is ${near}.`, { pointer: `/types/${n}` });
+  }
+  return undefined;
+}
+
 type Home = Result<string | null, Fault>;
 
 /** The home that a new webhook is for: the named one, the asker's only one, or (the operator's) all. */
@@ -72,7 +83,7 @@ export async function planWebhook(
   asked: Context,
 ): Promise<Plan<'webhook.create'>> {
   const { store, world } = at;
-  const wrong = urlFault(at, asked, request.url);
+  const wrong = urlFault(at, asked, request.url) ?? typesFault(request.types);
   if (wrong !== undefined) return err(wrong);
   const home = await homeOf(at, request.home, asked);
   if (!home.ok) return home;

@@ -10,7 +10,7 @@ import { command, page } from '../commands.ts';
 import { countWaiting, WAITING_LIMIT } from './dispatcher.ts';
 import type { WebhookRow } from './hooks.ts';
 import { GIVE_UP_AFTER } from './schedule.ts';
-import { type DeliveryRow, deliveryView, planTest, planWebhook, urlFault, view } from './webhook-rows.ts';
+import { type DeliveryRow, deliveryView, planTest, planWebhook, typesFault, urlFault, view } from './webhook-rows.ts';
 
 interface Surroundings extends PartContext {
   readonly anyAddress: boolean;
@@ -87,7 +87,7 @@ export function webhookHandlers(at: Surroundings): Pick<Handlers<'application-se
     async 'webhook.update'({ webhook, url, types, about, state }, asked) {
       const row = await find(webhook, asked);
       if (row === undefined) return NOT_FOUND;
-      const wrong = url === undefined ? undefined : urlFault(at, asked, url);
+      const wrong = (url === undefined ? undefined : urlFault(at, asked, url)) ?? typesFault(types);
       if (wrong !== undefined) return err(wrong);
       const next: WebhookRow = {
         ...row,

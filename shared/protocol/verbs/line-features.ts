@@ -22,6 +22,7 @@ export const LineFeatures = request({
   doNotDisturb: Type.Optional(Type.Boolean()),
   rejectAnonymous: Type.Optional(Type.Boolean()),
   noWaiting: Type.Optional(Type.Boolean()),
+  noHoldMusic: Type.Optional(Type.Boolean()),
   forward: Type.Optional(
     request({
       always: Type.Optional(Dialled),
@@ -62,6 +63,7 @@ export const FeatureStamps = request({
   doNotDisturb: Type.Optional(At),
   rejectAnonymous: Type.Optional(At),
   noWaiting: Type.Optional(At),
+  noHoldMusic: Type.Optional(At),
   'forward.always': Type.Optional(At),
   'forward.busy': Type.Optional(At),
   'forward.noAnswer': Type.Optional(At),

@@ -170,7 +170,7 @@ export const sessionManagerVerbs = verbTable({
     family: 'operations',
     orientation: 'non-voice',
     server: 'session-manager',
-    about: 'Ends a session and all its legs.',
+    about: 'Ends a session and all its legs; a guest, who did not begin it, leaves it with its own.',
     request: request({ session: Id }),
     reply: Accepted,
     faults: [],
@@ -208,7 +208,7 @@ export const sessionManagerVerbs = verbTable({
     family: 'operations',
     orientation: 'non-voice',
     server: 'session-manager',
-    about: 'Ends one leg; the others go on.',
+    about: 'Ends one leg; the others go on. Who did not begin the session ends only legs of the own home.',
     request: request({ session: Id, leg: Id }),
     reply: Empty,
     faults: [],
@@ -316,6 +316,8 @@ export const sessionManagerVerbs = verbTable({
       answeredAt: Type.Optional(At),
       endedAt: At,
       reason: Type.String({ maxLength: 64 }),
+      /** The caller withheld its number. */
+      hidden: Type.Optional(Type.Boolean()),
       /** Others that were rung and did not take the call. */
       also: Type.Optional(
         Type.Array(

@@ -16,6 +16,10 @@ const ALL: Features = {
     { number: '+15550100006', name: 'Grandmother', ring: 'family' },
     { number: '+15550100007', name: 'Shop' },
     { number: '+15550100008' },
+    { number: '+15550100009', name: 'Smith, John', ring: 'friend' },
+    { number: '+15550100010', name: 'Smith, Jane' },
+    { number: '+15550100011', name: 'family' },
+    { number: '+15550100012', ring: 'family' },
   ],
   short: [{ code: '7', to: '+15550100007' }],
 };
@@ -46,9 +50,9 @@ describe('the page of a line', () => {
     expect(featuresOf(new FormData())).toEqual({});
   });
 
-  it('leaves a ring that nobody knows out, and the cloud to judge the number', () => {
+  it('takes a ring that nobody knows for a part of the name, and leaves the cloud to judge the number', () => {
     const form = shown({});
     form.set('contacts', 'gran, Grandmother, sirens');
-    expect(featuresOf(form)).toEqual({ contacts: [{ number: 'gran', name: 'Grandmother' }] });
+    expect(featuresOf(form)).toEqual({ contacts: [{ number: 'gran', name: 'Grandmother, sirens' }] });
   });
 });

@@ -4,7 +4,7 @@ import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 export type Features = VerbRequest<'line.features.set'>['features'];
 
 const BARS = ['local', 'national', 'mobile', 'international', 'premium', 'free'] as const;
-const TICKS = ['doNotDisturb', 'rejectAnonymous', 'noWaiting', 'hideNumber'] as const;
+const TICKS = ['doNotDisturb', 'rejectAnonymous', 'noWaiting', 'noHoldMusic', 'hideNumber'] as const;
 
 export function listText(items: readonly string[] | undefined): string {
   return items?.join('\n') ?? '';
@@ -52,10 +52,13 @@ function shortOf(line: string): NonNullable<Features['short']>[number] {
   return { code, to };
 }
 
+/** Number, name, ring: a name may have commas of its own. */
 function contactOf(line: string): NonNullable<Features['contacts']>[number] {
-  const [number = '', name = '', ring = ''] = line.split(',').map((word) => word.trim());
-  const named = { number, ...(name === '' ? {} : { name }) };
-  return ring === 'family' || ring === 'friend' ? { ...named, ring } : named;
+  const [number = '', ...words] = line.split(',').map((word) => word.trim());
+  const ring = words.length > 1 ? words.at(-1) : undefined;
+  const known = ring === 'family' || ring === 'friend' ? ring : undefined;
+  const name = (known === undefined ? words : words.slice(0, -1)).filter((word) => word !== '').join(', ');
+  return { number, ...(name === '' ? {} : { name }), ...(known === undefined ? {} : { ring: known }) };
 }
 
 function linesOf(text: string): string[] {

@@ -64,6 +64,12 @@ function Incoming({ was }: Was) {
         <Tick name="doNotDisturb" on={was.doNotDisturb} label="Do not disturb" code="*26#" />
         <Tick name="rejectAnonymous" on={was.rejectAnonymous} label="Turn away callers without a number" code="*30#" />
         <Tick name="noWaiting" on={was.noWaiting} label="No second call while one lasts" code="#43#" />
+        <Tick
+          name="noHoldMusic"
+          on={was.noHoldMusic}
+          label="Silence, and no music, for whom I put on hold"
+          code="#46#"
+        />
       </div>
       <Area
         name="block"
