@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { type Options, readAddress, readPorts, type Values, writeAddress } from '#shared/host/config.ts';
 import { makeFolder } from '#shared/host/folder.ts';
+import { logUnhandled } from '#shared/host/unhandled.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import type { Address } from '#shared/kernel/world.ts';
 import { type Command, logOption } from './command.ts';
@@ -37,6 +38,11 @@ const options = {
     fallback: 'in-process',
   },
   store: { kind: 'text', value: 'URL', about: 'what keeps the data; this version: sqlite', fallback: 'sqlite' },
+  'hold-music': {
+    kind: 'text',
+    value: 'FILE',
+    about: 'WAV file (8 kHz, mono) for who is put on hold, or none (default: a melody of our own)',
+  },
   'private-webhooks': { kind: 'flag', about: 'webhooks of subscribers may go to http and to private addresses' },
   ready: { kind: 'text', value: 'FILE', about: 'written once everything listens' },
   log: logOption,
@@ -55,6 +61,10 @@ const options = {
 
 const address = (values: Values, name: string): Address =>
   readAddress(values[name] ?? '') ?? { host: '127.0.0.1', port: 0 };
+
+/** A file is meant from where the command was given. */
+const holdMusic = (file: string | undefined) =>
+  file === undefined ? {} : { holdMusic: file === 'none' ? file : resolve(file) };
 
 /** Where mail comes in and goes out. */
 function mailSettings(values: Values) {
@@ -109,6 +119,7 @@ export const cloudCommand: Command = {
     const { processEngine } = await import('#cloud/farm/media/server.ts');
     const { processSandbox } = await import('#shared/applet/adapter-process.ts');
     const world = hostWorld({ level: (values.log as 'warn') ?? 'warn' });
+    logUnhandled(world.log);
     const data = resolve(values.data ?? '');
     try {
       const crashAt = values['crash-at'];
@@ -139,6 +150,7 @@ export const cloudCommand: Command = {
           ...(values['sip-dns'] === undefined ? {} : { sipDns: address(values, 'sip-dns') }),
           ...webSockets(values),
           media: ports,
+          ...holdMusic(values['hold-music']),
           ...(values.public === undefined ? {} : { publicHost: values.public }),
           ...(values.domain === undefined ? {} : { domain: values.domain }),
           ...(values['private-webhooks'] === 'true' ? { privateWebhooks: true } : {}),

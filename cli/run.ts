@@ -1,6 +1,7 @@
 /** Finds the command that the words of a command line name, and runs it. */
 import { versionLine } from '#shared/host/build.ts';
 import { helpText, readConfig } from '#shared/host/config.ts';
+import { distance } from '#shared/kernel/spelling.ts';
 import { CannotRun, type Command, type ExitCode, type Io } from './command.ts';
 
 /** Commands of their own, by their words; each loads its file when it runs. */
@@ -76,21 +77,6 @@ export function nearest(word: string, words: readonly string[]): string | undefi
     .filter(({ one, far }) => far <= Math.min(2, one.length - 2))
     .sort((a, b) => a.far - b.far);
   return best?.one;
-}
-
-/** Letters to add, take away or change (Levenshtein); words of any length, as far as their first 24 letters go. */
-function distance(a: string, b: string): number {
-  const [from, to] = [a.slice(0, 24), b.slice(0, 24)];
-  let row = Array.from({ length: to.length + 1 }, (_none, j) => j);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const changed = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }
 
 /** The first words of the line; undefined where they are fewer, or flags. */

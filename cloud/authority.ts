@@ -47,6 +47,8 @@ export async function loadCredentials(world: World, folder: string, names: reado
   });
   // The authority stands in the chain, so that a client that pins its key finds it.
   const certificate = `${leaf.trimEnd()}\n${authority.certificate}`;
+  // Without names nobody takes a half that an end in between leaves.
+  await world.disk.write(`${folder}/server.names`, fromLatin1(''));
   await world.disk.write(`${folder}/server.key`, fromLatin1(key.privateKey));
   await world.disk.write(`${folder}/server.pem`, fromLatin1(certificate));
   await world.disk.write(`${folder}/server.names`, fromLatin1(wanted));

@@ -36,6 +36,8 @@ export interface CloudSettings {
   /** Origins of pages that may open one, beside those of our own names. */
   readonly wsOrigins?: readonly string[];
   readonly media: { readonly host: string; readonly low: number; readonly high: number };
+  /** WAV file for who is put on hold, or `none`. */
+  readonly holdMusic?: string;
   /** What SDP, Contact and the gateways' documents advertise; default the SIP address, or the first outside one. */
   readonly publicHost?: string;
   /** SIP domain and digest realm; default `hearthline`. */
@@ -96,6 +98,7 @@ export async function startCloud(world: World, settings: CloudSettings, pieces: 
     ...(settings.wss === undefined ? {} : { wss: settings.wss }),
     ...(settings.wsOrigins === undefined ? {} : { wsOrigins: settings.wsOrigins }),
     media: settings.media,
+    ...(settings.holdMusic === undefined ? {} : { holdMusic: settings.holdMusic }),
     publicHost,
     domain,
     ...(await loadCredentials(world, settings.data, names)),

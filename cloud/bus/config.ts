@@ -33,6 +33,8 @@ export interface CloudConfig {
   /** Origins of pages (`https://host:port`) that may open one, beside those of our own names. */
   readonly wsOrigins?: readonly string[];
   readonly media: { readonly host: string; readonly low: number; readonly high: number };
+  /** WAV file for who is put on hold; default: a piece of the library. `none`: nobody hears music. */
+  readonly holdMusic?: string;
   /** The address that SDP, Contact and the gateways' documents carry. */
   readonly publicHost: string;
   /** SIP domain and digest realm. */
