@@ -10,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readConfig } from '#shared/host/config.ts';
 import { readManifest, writeManifest } from '#shared/protocol/image-manifest.ts';
 import type { Command } from './command.ts';
+import { settingsText } from './flash/settings.ts';
 import { Interrupted, Target, writeImage } from './flash/write.ts';
 import { flashCommand } from './flash.ts';
 import { flashKeyCommand, flashSignCommand } from './flash-sign.ts';
@@ -125,12 +126,28 @@ describe('a card', () => {
     },
   );
 
+  test('gets another password for the network that its file names', () => {
+    const wifi = { mode: 'client', ssid: 'Elm', password: 'battery staple' };
+    writeFileSync(at('own.json'), JSON.stringify({ country: 'DE', wifi }));
+    const text = settingsText({ settings: at('own.json'), 'wifi-mode': 'client', 'wifi-password': 'correct horse' });
+    expect(text.ok && JSON.parse(text.value ?? '')).toMatchObject({ wifi: { ssid: 'Elm', password: 'correct horse' } });
+  });
+
   test('gets nothing while its settings are wrong', async () => {
     writeFileSync(at('bad.json'), '{\n "wifi": {"mode": "client", "ssid": "x",}\n}');
     const { code, said } = await signed('--settings', at('bad.json'));
     expect([code, said]).toEqual([3, expect.stringContaining('bad.json: line 2')]);
     expect((await signed('--wifi', 'x', '--wifi-password', 'correct horse')).said).toContain('give --country DE');
     expect((await signed('--wifi', 'x', '--country', 'DE')).said).toContain('set HEARTHLINE_WIFI_PASSWORD');
+    const alone = await signed('--wifi-password', 'correct horse');
+    expect([alone.code, alone.said]).toEqual([3, '--wifi-password is given without --wifi: name the network as well.']);
+    writeFileSync(at('own.json'), '{"hostname": "elm"}');
+    const beside = await signed('--settings', at('own.json'), '--wifi-password', 'correct horse');
+    expect([beside.code, beside.said]).toEqual([3, alone.said]);
+    writeFileSync(at('own.json'), '{"country": "DE", "wifi": {"mode": "client", "ssid": "Elm"}}');
+    expect((await signed('--settings', at('own.json'))).code).toBe(3);
+    const off = await signed('--wifi-mode', 'off', '--wifi-password', 'correct horse');
+    expect([off.code, off.said]).toEqual([3, expect.stringContaining('--wifi-mode off')]);
     expect((await signed('--cloud', 'https://x#sha256-…')).said).toContain('cloud: Behind # stands sha256-');
     expect((await signed('--address', '192.0.2.1/24')).said).toContain('gateway');
     expect(existsSync(at('card'))).toBe(false);
@@ -189,6 +206,23 @@ describe('an image is not taken', () => {
     rmSync(at('bad.manifest.json'));
     expect((await bad('--unsigned')).said).toContain('cut off or damaged');
     expect((await flash(at('gw.img.zst'), at('card'), '--unsigned')).code).toBe(0);
+  });
+
+  test('when it is none, though the person takes it unsigned', async () => {
+    writeFileSync(at('card'), 'kept');
+    for (const [octets, words] of [
+      [Buffer.from('#!/bin/sh\n'), 'no partition table'],
+      [Buffer.alloc(0), 'no partition table'],
+      [Buffer.alloc(MIB, 7), 'no partition table'],
+      [zstdCompressSync(Buffer.alloc(MIB, 7)), 'no partition table'],
+      [zstdCompressSync(content).fill(7, 4, 40), 'cannot be unpacked'],
+      [content.with(450, 0x83) as Uint8Array, 'the first partition is no FAT (type 83)'],
+    ] as const) {
+      writeFileSync(at('bad.img.zst'), octets);
+      const { code, said } = await bad('--unsigned');
+      expect([code, said]).toEqual([2, expect.stringContaining(words)]);
+    }
+    expect(readFileSync(at('card'), 'utf8')).toBe('kept');
   });
 
   test('for another board, or whose content is another than its manifest says: the card starts nothing', async () => {

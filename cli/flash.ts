@@ -9,7 +9,7 @@ import { SETTINGS_FILE, STATUS_FILE } from '#shared/protocol/image-settings.ts';
 import type { Command, ExitCode, Io } from './command.ts';
 import { diskFacts, placeAt } from './flash/disks.ts';
 import { bootPartition, openFat } from './flash/fat.ts';
-import { fileHash, ImageError, isZstd } from './flash/image.ts';
+import { fileHash, headOf, ImageError, isZstd } from './flash/image.ts';
 import { Reporter } from './flash/reporter.ts';
 import { checkFile, settingsOptions, settingsText } from './flash/settings.ts';
 import { judgeTarget, told } from './flash/target.ts';
@@ -130,7 +130,12 @@ async function goodImage(
 ): Promise<number | undefined> {
   const { size } = await file.stat();
   const packed = await isZstd(file);
-  if (entry === undefined) return packed ? undefined : size;
+  if (entry === undefined) {
+    // Nobody vouches for it, and it would overwrite a disk: it must at least look like what the gateway starts from.
+    const boot = bootPartition(await headOf(file));
+    if (!boot.ok) throw new ImageError(`This is no gateway’s image: ${boot.fault}. Nothing was written.`);
+    return packed ? undefined : size;
+  }
   const [length, hash] = packed
     ? [entry.image_download_size, entry.image_download_sha256]
     : [entry.extract_size, entry.extract_sha256];

@@ -30,6 +30,24 @@ export async function isZstd(file: FileHandle): Promise<boolean> {
   return start.readUInt32LE() === 0xfd2fb528;
 }
 
+/** The first octets of the content, at most 512: enough to see what it is. */
+export async function headOf(file: FileHandle): Promise<Buffer> {
+  const start = Buffer.alloc(1024 * 1024);
+  const { bytesRead } = await file.read(start, 0, start.length, 0);
+  const held = start.subarray(0, bytesRead);
+  if (!(await isZstd(file))) return held.subarray(0, 512);
+  const unpacked = createZstdDecompress();
+  unpacked.write(held);
+  try {
+    for await (const chunk of unpacked as AsyncIterable<Buffer>) return chunk.subarray(0, 512);
+  } catch {
+    // It is damaged from its beginning.
+  } finally {
+    unpacked.destroy();
+  }
+  throw new ImageError('The image is cut off or damaged: it cannot be unpacked.');
+}
+
 /** Thrown for what is wrong with an image, in words. */
 export class ImageError extends Error {}
 

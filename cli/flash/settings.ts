@@ -35,8 +35,12 @@ export const settingsOptions = {
 /** The text for the card; undefined where nothing was asked for. The fault is lines for the person. */
 export function settingsText(values: Values): Result<string | undefined, readonly string[]> {
   const flags = fromFlags(values);
+  const password = values['wifi-password'];
   const file = values.settings;
-  if (file === undefined && Object.keys(flags).length === 0) return ok(undefined);
+  const given = password !== undefined && !inEnvironment(password);
+  if (given && values['wifi-mode'] === 'off')
+    return err(['--wifi-password is given with --wifi-mode off, which joins no network.']);
+  if (file === undefined && Object.keys(flags).length === 0 && !given) return ok(undefined);
   let text = '{}';
   if (file !== undefined) {
     if (!existsSync(file)) return err([`${file} does not exist.`]);
@@ -45,8 +49,13 @@ export function settingsText(values: Values): Result<string | undefined, readonl
     if (!read.ok) return err(read.fault.map((problem) => `${file}: ${tellProblem(problem)}`));
     text = new TextDecoder().decode(octets);
   }
-  if (Object.keys(flags).length === 0) return ok(text);
   const base = JSON.parse(text) as Record<string, unknown>;
+  // The network may stand in the file and its password be given beside it.
+  if (flags.wifi === undefined && base.wifi !== undefined && password !== undefined)
+    Object.assign(flags, { wifi: { password } });
+  else if (flags.wifi === undefined && given)
+    return err(['--wifi-password is given without --wifi: name the network as well.']);
+  if (Object.keys(flags).length === 0) return ok(text);
   for (const [name, value] of Object.entries(flags))
     base[name] = Array.isArray(value) || typeof value !== 'object' ? value : { ...(base[name] as object), ...value };
   const whole = `${JSON.stringify(base, undefined, 2)}\n`;
@@ -55,6 +64,9 @@ export function settingsText(values: Values): Result<string | undefined, readonl
   // A file that is good by itself was spoilt by a flag, so the cure is one, too.
   return err(read.fault.map(({ what, fix }) => `${what}: ${flagFor[what] ?? fix}.`));
 }
+
+/** One in the environment may be there for another card. */
+const inEnvironment = (password: string): boolean => process.env.HEARTHLINE_WIFI_PASSWORD === password;
 
 /** For what is missing beside a flag: the flag to give, by the words of the problem. */
 const flagFor: Readonly<Record<string, string>> = {
