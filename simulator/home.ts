@@ -110,7 +110,11 @@ export class Home implements StageHome {
   async powerOn(): Promise<void> {
     if (this.#running !== undefined) return;
     const host = this.#ground.host(this.name);
-    const outside = troubled(host.world, this.trouble, (to) => this.#ground.isWan(to));
+    const outside = troubled(
+      host.world,
+      this.trouble,
+      (to) => this.#ground.isWan(to) && this.trouble.only?.(to) !== false,
+    );
     const around = this.#options.board?.around(outside) ?? outside;
     const { world, kill } = mortal(around, () => host.cut());
     const engine = await this.#ground.settle(this.#ground.engine(world));

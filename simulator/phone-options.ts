@@ -1,5 +1,6 @@
 /** What a phone of the simulator is told when it is switched on. */
 import type { Address, TlsClientOptions, World } from '#shared/kernel/world.ts';
+import { ALLOW, type EndpointOptions } from '#shared/sip/endpoint.ts';
 import type { OpenedProtocol } from '#shared/sip/types.ts';
 
 /** What the phone does with a call that comes in. */
@@ -43,6 +44,14 @@ export interface PhoneOptions {
   readonly trace?: (direction: 'in' | 'out', text: string) => void;
   /** It knows reliable provisional responses (RFC 3262), and as one that is called has sound before it answers. */
   readonly early?: boolean;
+  /** Seconds of its session timers (RFC 4028). */
+  readonly timer?: number;
   /** It takes fax (T.38) that is offered in a call. */
   readonly fax?: boolean;
+}
+
+/** What its stack can do. */
+export function abilitiesOf({ early, timer }: PhoneOptions): Omit<EndpointOptions, 'random' | 'hash'> {
+  const timed = timer === undefined ? {} : { sessionExpires: timer };
+  return { allow: [...ALLOW, 'SUBSCRIBE'], reliable: early === true, ...timed };
 }

@@ -6,27 +6,24 @@
 import { originOf } from '#shared/call/direction.ts';
 import { SipTransport, type UserOutput } from '#shared/host/sip.ts';
 import { sipHash } from '#shared/host/sip-hash.ts';
-import { hex } from '#shared/kernel/bytes.ts';
-import type { Address, Timer } from '#shared/kernel/world.ts';
+import type { Address } from '#shared/kernel/world.ts';
 import { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
 import { digestHa1 } from '#shared/sip/digest.ts';
-import { ALLOW, Endpoint } from '#shared/sip/endpoint.ts';
+import { Endpoint } from '#shared/sip/endpoint.ts';
 import { answerLike, offerLike } from '#shared/sip/fax.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import { makeAnswer, makeOffer } from '#shared/sip/offer-answer.ts';
 import type { Direction } from '#shared/sip/sdp.ts';
-import type { CallHandle, Credentials, EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
+import type { CallHandle, Credentials, EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { writeHost } from '#shared/sip/uri.ts';
 import { type CallOwner, PhoneCall, referTo } from './phone-call.ts';
 import { PhoneMessages } from './phone-messages.ts';
-import { type Manner, type PhoneOptions, REFUSALS } from './phone-options.ts';
+import { abilitiesOf, type Manner, type PhoneOptions, REFUSALS } from './phone-options.ts';
+import { PhoneRequests } from './phone-requests.ts';
 import { PhoneWatches } from './phone-watches.ts';
 
 export { PhoneCall } from './phone-call.ts';
 export type { Manner, PhoneOptions } from './phone-options.ts';
-
-/** Seconds of a registration. */
-const EXPIRES = 300;
 
 export class Phone implements CallOwner {
   /** Lines that it watches. */
@@ -39,34 +36,36 @@ export class Phone implements CallOwner {
   readonly #endpoint: Endpoint;
   readonly #transport: SipTransport;
   readonly #credentials: Credentials;
+  readonly #requests: PhoneRequests;
   #flow: Flow | undefined;
   #local: Address = { host: '', port: 0 };
-  #registerId = '';
-  #registerSeq = 0;
-  /** Who waits for the final status of a request; 0 stands for silence. */
-  readonly #waiting = new Map<TransactionHandle, (status: number) => void>();
-  #refresh: Timer | undefined;
   manner: Manner;
 
   private constructor(options: PhoneOptions) {
     const { world, username, domain, password, trace } = options;
     this.#options = options;
     this.manner = options.manner ?? 'answer';
+    this.#requests = new PhoneRequests({
+      ...{ world, phone: options },
+      own: () => this.#own(),
+      contact: () => this.#contact(),
+      act: (run) => this.#act(run),
+      send: (request, now, out) => this.#endpoint.request(request, this.#flowOrThrow(), now, out, this.#credentials),
+    });
     this.messages = new PhoneMessages({
       world,
       domain,
       own: () => this.#own(),
-      send: (request) => this.#send(request),
+      send: (request) => this.#requests.send(request),
     });
     this.watches = new PhoneWatches({
       domain,
       own: () => this.#own(),
       contact: () => this.#contact(),
-      send: (request) => this.#send(request),
+      send: (request) => this.#requests.send(request),
     });
     const hash = sipHash(world.crypto);
-    const reliable = options.early === true;
-    this.#endpoint = new Endpoint({ random: world.random, hash, allow: [...ALLOW, 'SUBSCRIBE'], reliable });
+    this.#endpoint = new Endpoint({ random: world.random, hash, ...abilitiesOf(options) });
     this.#credentials = {
       username,
       realm: domain,
@@ -95,9 +94,9 @@ export class Phone implements CallOwner {
     return phone;
   }
 
-  /** Its connection breaks, and it registers over a new one; its calls are still there. */
-  async reconnect(): Promise<number> {
-    const { protocol = 'tcp', server, tls, keepsContact } = this.#options;
+  /** Its connection breaks, and it registers over a new one, perhaps to another server; its calls are still there. */
+  async reconnect(server = this.#options.server): Promise<number> {
+    const { protocol = 'tcp', tls, keepsContact } = this.#options;
     this.#transport.closeFlow(this.#flowOrThrow());
     this.#flow = await this.#transport.flowTo({ protocol, ...server, ...(tls && { tls }) });
     if (keepsContact !== true) this.#local = this.#flow.local;
@@ -111,31 +110,14 @@ export class Phone implements CallOwner {
   }
 
   /** Registers, and keeps registered; resolves with the final status (0: no answer). */
-  register(expires = EXPIRES, own = this.#own()): Promise<number> {
-    const { domain, instance, flowNumber } = this.#options;
-    const named = instance === undefined ? '' : `;+sip.instance="<${instance}>"`;
-    if (this.#registerId === '') this.#registerId = hex(this.#options.world.random.bytes(8));
-    // A challenge takes a number of its own.
-    this.#registerSeq += 2;
-    const request = newRequest('REGISTER', `sip:${domain}`, [
-      ['From', own],
-      ['To', own],
-      ['Call-ID', this.#registerId],
-      ['CSeq', `${this.#registerSeq} REGISTER`],
-      ['Contact', `<${this.#contact()}>${named}${flowNumber === undefined ? '' : `;reg-id=${flowNumber}`}`],
-      ...(flowNumber === undefined ? [] : [['Supported', 'path, outbound'] as const]),
-      ['Expires', String(expires)],
-    ]);
-    const { clock } = this.#options.world;
-    this.#refresh?.cancel();
-    if (expires > 0) this.#refresh = clock.at(clock.mono() + expires * 500, () => void this.register(expires));
-    return this.#send(request);
+  register(expires?: number, own?: string): Promise<number> {
+    return this.#requests.register(expires, own);
   }
 
   /** Sends a request outside calls, such as OPTIONS, to its server; resolves with the final status (0: no answer). */
   ask(method: string): Promise<number> {
     const uri = `sip:${this.#options.domain}`;
-    return this.#send(
+    return this.#requests.send(
       newRequest(method, uri, [
         ['From', this.#own()],
         ['To', `<${uri}>`],
@@ -145,7 +127,7 @@ export class Phone implements CallOwner {
 
   /** Sends INFO in a call; resolves with the final status. */
   info(call: PhoneCall, contentType: string, body: string): Promise<number> {
-    return this.#await((now, out) =>
+    return this.#requests.wait((now, out) =>
       this.#endpoint.requestInDialog(call.handle, 'INFO', { contentType, body }, now, out),
     );
   }
@@ -153,12 +135,14 @@ export class Phone implements CallOwner {
   /** Sends a text in a call; resolves with the final status. */
   sendInCall(call: PhoneCall, text: string): Promise<number> {
     const content = this.messages.compose(`sip:${this.#options.domain}`, text, {});
-    return this.#await((now, out) => this.#endpoint.requestInDialog(call.handle, 'MESSAGE', content, now, out));
+    return this.#requests.wait((now, out) => this.#endpoint.requestInDialog(call.handle, 'MESSAGE', content, now, out));
   }
 
   /** Sends any request inside a call; resolves with the final status. */
   askIn(call: PhoneCall, method: string, headers: readonly (readonly [string, string])[]): Promise<number> {
-    return this.#await((now, out) => this.#endpoint.requestInDialog(call.handle, method, { headers }, now, out));
+    return this.#requests.wait((now, out) =>
+      this.#endpoint.requestInDialog(call.handle, method, { headers }, now, out),
+    );
   }
 
   /** Asks by REFER that the other side of a call be transferred: to a number, or with another call of this phone to its far side. */
@@ -171,17 +155,6 @@ export class Phone implements CallOwner {
   /** Call-ID and tags of a call, as this phone has them. */
   dialogOf(call: PhoneCall): { readonly callId: string; readonly localTag: string; readonly remoteTag?: string } {
     return this.#endpoint.dialogId(call.handle) ?? { callId: call.callId, localTag: '' };
-  }
-
-  #send(request: SipMessage): Promise<number> {
-    return this.#await((now, out) => this.#endpoint.request(request, this.#flowOrThrow(), now, out, this.#credentials));
-  }
-
-  #await(send: (now: number, out: EndpointOutput[]) => TransactionHandle): Promise<number> {
-    return new Promise((resolve) => {
-      // Known before anything can be heard of it.
-      this.#act((now, out) => void this.#waiting.set(send(now, out), resolve));
-    });
   }
 
   /** Calls a number, a username or a whole URI. */
@@ -236,6 +209,13 @@ export class Phone implements CallOwner {
     this.#act((now, out) => this.#endpoint[how](call.handle, sdp, now, out));
   }
 
+  /** Offers anew by UPDATE (RFC 3311) in a call that is up; resolves with the final status. */
+  offerByUpdate(call: PhoneCall, direction: Direction): Promise<number> {
+    call.version++;
+    const content = { contentType: 'application/sdp', body: makeOffer({ ...this.#media(call), direction }) };
+    return this.#requests.wait((now, out) => this.#endpoint.requestInDialog(call.handle, 'UPDATE', content, now, out));
+  }
+
   askOffer(call: PhoneCall): void {
     call.asked = true;
     this.#act((now, out) => this.#endpoint.reoffer(call.handle, undefined, now, out));
@@ -243,7 +223,7 @@ export class Phone implements CallOwner {
 
   /** Switches the phone off without a word, as a power cut would. */
   async close(): Promise<void> {
-    this.#refresh?.cancel();
+    this.#requests.stop();
     for (const call of this.calls) await call.rtp.close();
     await this.#transport.close();
   }
@@ -300,8 +280,8 @@ export class Phone implements CallOwner {
 
   #take(output: UserOutput): void {
     if (output.do === 'incoming') void this.#ring(output);
-    else if (output.do === 'response') this.#responded(output.transaction, output.message);
-    else if (output.do === 'no-response') this.#settle(output.transaction, 0);
+    else if (output.do === 'response') this.#requests.responded(output.transaction, output.message);
+    else if (output.do === 'no-response') this.#requests.settle(output.transaction, 0);
     else if (output.do === 'request' || output.do === 'in-dialog') {
       const call = output.do === 'in-dialog' ? this.calls.find((one) => one.handle === output.call) : undefined;
       if (output.do === 'in-dialog') this.#note(output.call, output.message);
@@ -313,16 +293,6 @@ export class Phone implements CallOwner {
       const call = this.calls.find((one) => one.handle === output.call);
       if (call !== undefined) this.#inCall(call, output);
     }
-  }
-
-  #responded(transaction: TransactionHandle, message: SipMessage): void {
-    if (message.method === 'REGISTER') this.#registerSeq = Math.max(this.#registerSeq, message.cseq.n);
-    if (message.status >= 200) this.#settle(transaction, message.status);
-  }
-
-  #settle(transaction: TransactionHandle, status: number): void {
-    this.#waiting.get(transaction)?.(status);
-    this.#waiting.delete(transaction);
   }
 
   #note(handle: CallHandle, message: SipMessage): void {

@@ -41,6 +41,8 @@ export class Trouble {
   weather: Weather = FAIR;
   /** Milliseconds that its wall clock is ahead. */
   ahead = 0;
+  /** Where the weather is, of the ways to the cloud that are opened from now on; absent: on all. */
+  only: ((to: Address) => boolean) | undefined;
   /** Its disk takes nothing more. */
   diskFull = false;
   /** Power fails in its next write, of which this share (0 to 1) arrives; called when that has happened. */
