@@ -36,8 +36,13 @@ export async function fleetCloud(
   return { cloud, data, doors };
 }
 
-/** Registers the phones of all doors at one port, and answers there from then on. */
-export async function beginAnswering(processes: Processes, doors: readonly Door[], port: number): Promise<void> {
+/** Registers the phones of all doors at one port, and answers there from then on, after `rings` ms each. */
+export async function beginAnswering(
+  processes: Processes,
+  doors: readonly Door[],
+  port: number,
+  rings = 0,
+): Promise<void> {
   for (const [i, { server, callee }] of doors.entries()) {
     const done = await play(processes, `register-${i}`, registering(callee, HERE), {
       server,
@@ -48,7 +53,7 @@ export async function beginAnswering(processes: Processes, doors: readonly Door[
     if (done.failed > 0) throw new Error(`the callee could not register at ${server}`);
   }
   const file = join(processes.folder, 'answering.xml');
-  writeFileSync(file, answering());
+  writeFileSync(file, answering(rings));
   processes.program('sipp', [
     '-sf',
     file,

@@ -1,11 +1,11 @@
 /**
  * What becomes of calls when one of two softswitch processes is killed (-9) under load, at random instants, now this one and now that:
- * SIPp calls lines of each process straight at its address and hangs up after some seconds; the main process starts what was killed
+ * SIPp calls lines of each process straight at its address, is answered after `rings` ms, and hangs up after some seconds; the main process starts what was killed
  * again at the same address. Prints calls that went well, calls that were lost while they were set up (or being answered: nobody can tell
  * of what was killed with the answer in its hands), calls that were up and are lost, and what the records say. Exits with 1 where a call that was up is lost, where a leg has no record
  * or two, or where something is left. Needs `sipp`. Takes `--seconds` and a minute.
  *
- * Run: `bin/node bench/kill.ts [--rate 300] [--seconds 30] [--hold 3000] [--kills 4] [--seed 1]`
+ * Run: `bin/node bench/kill.ts [--rate 300] [--seconds 30] [--rings 0] [--hold 3000] [--kills 4] [--seed 1]`
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,20 +31,21 @@ const { values } = parseArgs({
   options: {
     rate: { type: 'string', default: '300' },
     seconds: { type: 'string', default: '30' },
+    rings: { type: 'string', default: '0' },
     hold: { type: 'string', default: '3000' },
     kills: { type: 'string', default: '4' },
     seed: { type: 'string', default: '1' },
   },
 });
-const [rate, seconds, hold, kills] = [values.rate, values.seconds, values.hold, values.kills].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
+const { rate, seconds, rings, hold, kills } = {
+  ...{ rate: Number(values.rate), seconds: Number(values.seconds), rings: Number(values.rings) },
+  ...{ hold: Number(values.hold), kills: Number(values.kills) },
+};
 const fits = (n: number, most: number): boolean => Number.isInteger(n) && n >= 1 && n <= most;
-if (!fits(rate, 2000) || !fits(seconds, 600) || !fits(hold, 60_000) || !fits(kills, 100)) {
-  console.error('bench/kill.ts: --rate is 1 to 2000, --seconds 1 to 600, --hold 1 to 60000, --kills 1 to 100');
+if (!fits(rate, 2000) || !fits(seconds, 600) || !fits(rings + 1, 15_000) || !fits(hold, 60_000) || !fits(kills, 100)) {
+  console.error(
+    'bench/kill.ts: --rate is 1 to 2000, --seconds 1 to 600, --rings below 15000, --hold 1 to 60000, --kills 1 to 100',
+  );
   process.exit(3);
 }
 if (!hasProgram('sipp')) {
@@ -116,7 +117,7 @@ const sum = (outcomes: readonly Outcome[], of: (one: Outcome) => number): number
 async function main(): Promise<boolean> {
   await using processes = new Processes();
   const { cloud, data, doors } = await fleetCloud(processes, 2);
-  await beginAnswering(processes, doors, await freePort());
+  await beginAnswering(processes, doors, await freePort(), rings);
   const each = Math.ceil(rate / doors.length);
   const round = (mark: string, length: number, held: number): Promise<Outcome[]> =>
     Promise.all(

@@ -150,12 +150,12 @@ export function calling(line: Line, number: string, { hold = 1000, until = 'answ
 <recv response="200" rrs="true"${until === 'answer' ? ' rtd="answer"' : ''}></recv>
 <send>${pack(`${head(line, 'ACK', '[next_url]', 2, me)}[routes]\n[last_To:]\n${EMPTY}`)}</send>
 <pause milliseconds="${hold}"/>
-<send retrans="500">${pack(`${head(line, 'BYE', '[next_url]', 3, me)}[routes]\n[last_To:]\n${EMPTY}`)}</send>
-<recv response="200"></recv>`);
+<send retrans="500" start_txn="bye">${pack(`${head(line, 'BYE', '[next_url]', 3, me)}[routes]\n[last_To:]\n${EMPTY}`)}</send>
+<recv response="200" response_txn="bye"></recv>`);
 }
 
-/** Answers every call at once, by way of a proxy too. */
-export function answering(): string {
+/** Answers every call after `rings` ms, by way of a proxy too. */
+export function answering(rings = 0): string {
   const reply = (status: string, more: string) =>
     pack(
       `SIP/2.0 ${status}\n[last_Via:]\n[last_Record-Route:]\n[last_From:]\n[last_To:];tag=[pid]u[call_number]\n[last_Call-ID:]\n[last_CSeq:]\nContact: <sip:[local_ip]:[local_port]>\n${more}`,
@@ -165,7 +165,7 @@ export function answering(): string {
   );
   return scenario(`
 <recv request="INVITE" crlf="true"></recv>
-<send>${reply('180 Ringing', EMPTY)}</send>
+<send>${reply('180 Ringing', EMPTY)}</send>${rings === 0 ? '' : `<pause milliseconds="${rings}"/>`}
 <send retrans="500">${reply('200 OK', SDP)}</send>
 <recv request="ACK"></recv><recv request="BYE"></recv><send>${done}</send>`);
 }
