@@ -36,6 +36,18 @@ const events: readonly Row[] = [
   ['a URL of another scheme', () => post('/v1/webhooks', { home, url: 'file:///etc/passwd' }), 'bad_request', '/url'],
   ['a URL one too long', () => post('/v1/webhooks', { home, url: url.padEnd(1025, 'x') }), 'bad_request', '/url'],
   ['line feeds in a URL', () => post('/v1/webhooks', { home, url: `${url}\r\nx: y` }), 'bad_request', '/url'],
+  [
+    'a type of events that there is not',
+    () => post('/v1/webhooks', { home, url, types: ['home.message.*', 'home.message.v1.recieved'] }),
+    'bad_request',
+    '/types/1',
+  ],
+  [
+    'the same in a change',
+    () => ({ ...post(`/v1/webhooks/${hook}`, { types: ['home.mesage.*'] }), method: 'PUT' }),
+    'bad_request',
+    '/types/0',
+  ],
   ['another home', () => post('/v1/webhooks', { home: 'home_none', url }), 'not_found'],
   [
     'a state that is none',

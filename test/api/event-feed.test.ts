@@ -66,11 +66,11 @@ describe('events', () => {
   test('are the same octets as a page, on a stream and by webhook, signed with the secret', async () => {
     posted.length = 0;
     answer = () => 204;
-    const made = await hook({ types: ['home.thing.*'] });
+    const made = await hook({ types: ['home.update.*'] });
     const { cursor } = await cloud.call('event.list', {}, ada);
     const stream = open('/v1/events', ada);
     await cloud.world.run(10);
-    await happen({ subject: 'thing_1', data: { n: 1, text: 'é' } });
+    await happen({ type: 'home.update.v1.good', subject: 'thing_1', data: { n: 1, text: 'é' } });
     await cloud.world.run(200);
     const [one] = posted;
     expect(dataOf(stream.text)).toEqual([one?.body]);
@@ -78,7 +78,7 @@ describe('events', () => {
     expect(page.text).toContain(one?.body);
     expect(JSON.parse(one?.body ?? '')).toMatchObject({
       specversion: '1.0',
-      type: 'home.thing.v1.happened',
+      type: 'home.update.v1.good',
       source: '/v1',
       subject: 'thing_1',
       home,

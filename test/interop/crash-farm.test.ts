@@ -1,6 +1,8 @@
 /** Servers of the farm stopped and started while all flows run, and clean ends of the real processes while calls are up. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
+import { levelOf } from '#shared/rtp/measure.ts';
+import { likeness } from '../scenario/words.ts';
 import { dialled, flows } from './crash-flows.ts';
 import { eventually, House, pause } from './crash-house.ts';
 import { judge } from './crash-judge.ts';
@@ -72,6 +74,34 @@ describe('stopping and starting', { timeout: 240_000 }, () => {
     await eventually(() => call.heard().length > before + 8000, 'sound to go on', 10_000);
     call.hangup();
     await eventually(() => house.homes[1]?.phone.calls.every((one) => one.state === 'ended') === true, 'BYE', 5_000);
+  });
+
+  it('kill -9 of the cloud while somebody is on hold: the music plays on, and ends with the hold', async () => {
+    const call = await dialled(house);
+    const theirs = house.homes[1]?.phone.calls.at(-1);
+    const music = async (when: string) => {
+      const before = theirs?.heard().length ?? 0;
+      const heard = () => theirs?.heard() ?? new Int16Array(0);
+      // A frame that this machine loses or delays moves what comes after it.
+      const plays = () => heard().length > before + 8000 && likeness(heard(), 'music-box') > 0.6;
+      await eventually(plays, `music ${when}`, 15_000);
+    };
+    call.hold(true);
+    await eventually(() => theirs?.held === true, 'the hold to be told', 5_000);
+    await music('on hold');
+    await house.kill(house.cloud);
+    await music('while the cloud is away');
+    await house.startCloud();
+    await house.reachable();
+    await music('once it is back');
+    call.hold(false);
+    await eventually(() => theirs?.held === false, 'the end of the hold to be told', 5_000);
+    const before = [call.heard().length, theirs?.heard().length ?? 0] as const;
+    const more = () => call.heard().length > before[0] + 8000 && (theirs?.heard().length ?? 0) > before[1] + 8000;
+    await eventually(more, 'sound on both sides', 10_000);
+    expect(levelOf(theirs?.heard().subarray(-4000) ?? new Int16Array(0), 443)).toBeGreaterThan(-25);
+    call.hangup();
+    await eventually(() => theirs?.state === 'ended', 'BYE', 5_000);
   });
 
   const elm = () => {

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import type { PhoneCall } from '#simulator/phone.ts';
-import { eventually, type House, isDead } from './crash-house.ts';
+import { eventually, type House, isDead, type Line } from './crash-house.ts';
 
 export type Session = VerbReply<'session.get'>;
 /** `begun` is called, and waited for, where a flow begins that which no other flow does before it. */
@@ -65,17 +65,21 @@ async function records(house: House, id: string): Promise<number> {
 /** Phones are idle: no call of an earlier flow is left. */
 export async function idle(house: House, limit: number): Promise<void> {
   const left = () =>
-    house.homes.flatMap(({ name, phone }) =>
-      phone.calls
+    house.phones.flatMap(({ calls }, phone) =>
+      calls
         .filter((call) => call.state !== 'ended')
-        .map(({ state, outgoing, callId, from }) => ({ name, state, outgoing, callId, from })),
+        .map(({ state, outgoing, callId, from }) => ({ phone, state, outgoing, callId, from })),
     );
   await eventually(() => left().length === 0, 'every phone to be idle', limit).catch(() => undefined);
   expect(left(), 'calls that a phone is left in').toEqual([]);
 }
 
-export async function dialled(house: House): Promise<PhoneCall> {
-  const call = await phoneOf(house, 0).dial(numbers(house)[1] ?? '');
+export async function dialled(
+  house: House,
+  from = phoneOf(house, 0),
+  number = numbers(house)[1] ?? '',
+): Promise<PhoneCall> {
+  const call = await from.dial(number);
   await until(house, () => call.state === 'up' || call.state === 'ended', 'the call to be answered');
   if (call.state !== 'up') throw new Error(`the call was refused: ${call.status}`);
   return call;
@@ -83,9 +87,14 @@ export async function dialled(house: House): Promise<PhoneCall> {
 
 const call: Flow = async (house, begun) => {
   await begun?.();
+  await callEnds(house, () => dialled(house));
+};
+
+/** A call, its end by the caller, and its records. */
+async function callEnds(house: House, dial: () => Promise<PhoneCall>): Promise<void> {
   const live = async () => (await house.all<Session>('/v1/sessions?live=true')).map(({ id }) => id);
   const before = new Set(await live());
-  const made = await dialled(house);
+  const made = await dial();
   let id: string | undefined;
   const shown = async () => {
     id = (await live()).find((one) => !before.has(one));
@@ -96,7 +105,26 @@ const call: Flow = async (house, begun) => {
   const over = async () => (await session(house, id ?? '')).state === 'ended';
   await until(house, over, 'the session to end');
   await until(house, async () => (await records(house, id ?? '')) === 2, 'both records');
+}
+
+/** Phones straight at the cloud, over UDP: no gateway notices for them that their server died. */
+const direct: Flow = async (house, begun) => {
+  if (house.others.length === 0) {
+    const home = (await house.request('POST', '/v1/homes', { name: 'direct' })).body as { id: string };
+    const line = async () => (await house.request('POST', `/v1/homes/${home.id}/lines`, UNMETERED)).body as Line;
+    for (const one of [await line(), await line()]) {
+      house.others.push(await house.phone(one, house.cloud.ready.sip.udp, { answerAfter: 150 }));
+      directNumbers.set(house, one.number);
+    }
+  }
+  await begun?.();
+  const [from] = house.others;
+  await callEnds(house, () => dialled(house, from, directNumbers.get(house)));
 };
+
+const UNMETERED = { class: 'unmetered' };
+/** Whom they call. */
+const directNumbers = new WeakMap<House, string>();
 
 const media: Flow = async (house, begun) => {
   await begun?.();
@@ -139,6 +167,7 @@ const deviceLegs: Flow = async (house, begun) => {
 
 export const flows: Readonly<Record<string, Flow>> = {
   call,
+  'call of direct phones': direct,
   'media on demand': media,
   conference,
   'conference with media': conferenceWithMedia,
@@ -148,7 +177,7 @@ export const flows: Readonly<Record<string, Flow>> = {
 /** What people do with the calls that a death left them: hang up, have the session ended, or stay (ask any three, in turn). */
 export async function leftovers(house: House, turn: number): Promise<void> {
   if (turn % 3 === 0) {
-    for (const { phone } of house.homes) for (const one of phone.calls) one.hangup();
+    for (const { calls } of house.phones) for (const one of calls) one.hangup();
   } else if (turn % 3 === 1) {
     const { items } = await house.get<{ items: Session[] }>('/v1/sessions?live=true');
     for (const { id } of items) await house.request('DELETE', `/v1/sessions/${id}`);

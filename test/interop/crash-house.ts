@@ -37,7 +37,7 @@ interface DeviceReady {
   readonly localPage: string;
   readonly pairing: { readonly code: string | null } | null;
 }
-interface Line {
+export interface Line {
   readonly id: string;
   readonly number: string;
   readonly sip: { readonly username: string; readonly password: string; readonly domain: string };
@@ -86,6 +86,8 @@ export class House implements AsyncDisposable {
   readonly world = hostWorld({ level: 'error' });
   readonly acknowledged: Acknowledged[] = [];
   readonly homes: Home[] = [];
+  /** Phones besides those of the homes. */
+  readonly others: Phone[] = [];
   /** Pairing codes that were used. */
   readonly codes: string[] = [];
   /** Standard error of every process. */
@@ -233,10 +235,14 @@ export class House implements AsyncDisposable {
     return session;
   }
 
+  get phones(): readonly Phone[] {
+    return [...this.homes.map(({ phone }) => phone), ...this.others];
+  }
+
   /** Calls that a phone dialled and heard answered. */
   callsHeardUp(): number {
-    return this.homes
-      .flatMap(({ phone }) => phone.calls)
+    return this.phones
+      .flatMap(({ calls }) => calls)
       .filter((call) => call.outgoing && call.status === 0 && call.state !== 'calling' && call.state !== 'ringing')
       .length;
   }
@@ -249,7 +255,7 @@ export class House implements AsyncDisposable {
 
   /** Calls that phones are in. */
   busyPhones(): number {
-    return this.homes.flatMap(({ phone }) => phone.calls).filter(({ state }) => state !== 'ended').length;
+    return this.phones.flatMap(({ calls }) => calls).filter(({ state }) => state !== 'ended').length;
   }
 
   /** Rows of the cloud's own database. */
@@ -264,7 +270,7 @@ export class House implements AsyncDisposable {
 
   /** Ends everything that was started. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { phone } of this.homes) await phone.close();
+    for (const phone of this.phones) await phone.close();
     const running = [...this.#children].filter((child) => !isDead({ child }));
     await Promise.all(
       running.map(async (child) => {

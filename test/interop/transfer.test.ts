@@ -65,11 +65,6 @@ ${more}`;
       '\n',
     ),
   );
-  // The description passed untouched so far: the softswitch brings the sound to its media server first.
-  const moved = plain(
-    ['SIP/2.0 200 OK', '[last_Via:]', '[last_From:]', '[last_To:]', '[last_Call-ID:]', '[last_CSeq:]'].join('\n') +
-      `\nContact: <sip:${username}@[local_ip]:[local_port]>\n${described(3, audio())}`,
-  );
   const notify = (pattern: string) =>
     `<recv request="NOTIFY"><action><ereg regexp="${pattern}" search_in="body" check_it="true" assign_to="seen"/></action></recv>${ok}`;
   return `<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="caller">
@@ -88,10 +83,10 @@ ${send(head('INVITE', '[next_url]', 5, `[last_To:]\n${described(2, audio('sendon
 <recv response="100" optional="true"></recv><recv response="200"></recv>
 ${plain(head('ACK', '[next_url]', 5, `[last_To:]\n${empty}`))}
 <pause milliseconds="500"/>
+<!-- The hold has brought the sound to the media server, for the music: the transfer has nothing to ask of this phone. -->
 ${send(head('REFER', '[next_url]', 6, `[last_To:]\nRefer-To: <sip:${next}@${domain}>\n${empty}`))}
 <recv response="202"></recv>
 ${notify('SIP/2.0 100')}
-<recv request="INVITE"></recv>${moved}<recv request="ACK"></recv>
 ${notify('SIP/2.0 200')}
 <recv request="BYE"></recv>${ok}
 <Reference variables="seen"/></scenario>`;

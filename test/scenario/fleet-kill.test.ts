@@ -5,6 +5,7 @@ import { Seeded, streamOf } from '#simulator/random.ts';
 import { tone } from '#simulator/voice.ts';
 import { isLong } from '#test/peers.ts';
 import { seed } from '#test/support/seed.ts';
+import { nothingLeft } from './nothing-left.ts';
 import { type Line, Operator } from './operator.ts';
 import { expectHears, TONES } from './two-homes.ts';
 
@@ -48,28 +49,6 @@ async function killed(index: number): Promise<void> {
   await operator.world.run(50);
 }
 
-/** Nothing is left, and every leg of every session has exactly one record. */
-async function nothingLeft(): Promise<string[]> {
-  const faults: string[] = [];
-  for (const verb of ['channel.list', 'media.endpoint.list'] as const) {
-    const { items } = await operator.ask(verb, {});
-    if (items.length > 0) faults.push(`${items.length} of ${verb}`);
-  }
-  for (const table of ['channel', 'spool'])
-    if ((await operator.store.all(`SELECT 1 FROM ${table}`)).length > 0) faults.push(`rows of ${table}`);
-  const records = new Map<string, number>();
-  for (const { leg } of (await operator.ask('cdr.list', { limit: 200 })).items)
-    records.set(leg, (records.get(leg) ?? 0) + 1);
-  for (const { id, state, legs } of (await operator.ask('session.list', { limit: 200 })).items) {
-    if (state !== 'ended') faults.push(`${id} is ${state}`);
-    for (const leg of legs) {
-      if (records.get(leg.id) !== 1) faults.push(`leg ${leg.id} of ${id} has ${records.get(leg.id) ?? 0} records`);
-      records.delete(leg.id);
-    }
-  }
-  return [...faults, ...[...records.keys()].map((leg) => `a record of no leg: ${leg}`)];
-}
-
 describe.each([
   ['it comes again', false],
   ['it does not come again: the other one takes its calls up', true],
@@ -108,7 +87,7 @@ describe.each([
     (away ? other : call).hangup();
     await until(() => call.state === 'ended' && other.state === 'ended', 'the end');
     await operator.world.run(15_000);
-    expect(await nothingLeft()).toEqual([]);
+    expect(await nothingLeft(operator)).toEqual([]);
     expect((await operator.ask('cdr.list', {})).items.map(({ reason }) => reason)).toEqual(['hangup', 'hangup']);
   });
 
@@ -119,7 +98,7 @@ describe.each([
     last(dave).hangup();
     await operator.world.run(15_000);
     expect(call.state).toBe('ended');
-    expect(await nothingLeft()).toEqual([]);
+    expect(await nothingLeft(operator)).toEqual([]);
   });
 
   // Half an hour of sound takes its time; where it comes again nothing else happens.
@@ -129,7 +108,7 @@ describe.each([
     other.hangup();
     await until(() => call.state === 'ended', 'the end');
     await operator.world.run(15_000);
-    expect(await nothingLeft()).toEqual([]);
+    expect(await nothingLeft(operator)).toEqual([]);
   });
 });
 
@@ -164,7 +143,7 @@ async function story(of: number): Promise<string[]> {
     await world.run(quiet);
   }
   const open_ = phones.flatMap(({ calls }) => calls).filter(({ state }) => state !== 'ended').length;
-  return [...(open_ > 0 ? [`${open_} calls of phones`] : []), ...(await nothingLeft())];
+  return [...(open_ > 0 ? [`${open_} calls of phones`] : []), ...(await nothingLeft(operator))];
 }
 
 test.each(Array.from({ length: isLong ? 300 : 6 }, (_none, i) => seed + i))(

@@ -146,6 +146,21 @@ describe.each([
     await over(attic);
   });
 
+  it.each([false, true])(
+    'who is transferred hangs up: nobody rings for it any more (the transferor gone: %s)',
+    async (gone) => {
+      const call = await talk(desk, numberOf(elm, 1));
+      attic.manner = 'ring';
+      expect(await world.settle(desk.refer(call, numberOf(elm, 2)))).toBe(202);
+      await until(() => last(attic)?.state === 'ringing', 'the third phone');
+      if (gone) call.hangup();
+      await world.run(500);
+      last(hall).hangup();
+      await over(attic);
+      await over(desk);
+    },
+  );
+
   it('a phone that refuses to go over stays where it was', async () => {
     const stubborn = await world.settle(stubbornPhone());
     const call = await talk(stubborn, numberOf(elm, 0));

@@ -82,12 +82,38 @@ describe.each([
   });
 
   it('with a wrong PIN five times are taken no more, with the right one neither; other codes are', async () => {
+    const { cursor: after } = await stage.api('event.list', { home: elm.id });
     for (let n = 0; n < 4; n++) expect(await code(a, '#34*0000#')).toBe(false);
     expect(await code(a, '#34*2468#')).toBe(true);
-    for (let n = 0; n < 5; n++) expect(await code(a, '*35*0000*1111*1111#')).toBe(false);
+    for (let n = 0; n < 4; n++) expect(await code(a, '*35*0000*1111*1111#')).toBe(false);
+    // Who takes the power away gets no further tries.
+    await restarted();
+    expect(await code(a, '*35*0000*1111*1111#')).toBe(false);
+    expect(await code(a, '#34*2468#')).toBe(false);
+    await restarted();
     expect(await code(a, '#34*2468#')).toBe(false);
     expect(await code(a, '*26#')).toBe(true);
+    if (isCut) world.heal();
+    const alarms = async () => (await stage.api('alarm.list', {})).items.filter(({ cause }) => cause === 'pin-guessed');
+    await until(async () => (await alarms()).length > 0, 'an alarm', 180_000);
+    const [alarm, more] = await alarms();
+    expect([alarm?.home, alarm?.text, more]).toEqual([elm.id, expect.stringContaining(number(elm)), undefined]);
+    const { items } = await stage.api('event.list', { home: elm.id, after, types: ['home.alarm.v1.raised'] });
+    expect(JSON.stringify(items)).toContain('pin-guessed');
+    await world.run(600_000);
+    expect(await code(a, '#34*2468#')).toBe(true);
   });
+
+  /** The power of whoever judges goes and comes back. */
+  async function restarted(): Promise<void> {
+    if (isCut) await elm.restart();
+    else {
+      await stage.killCloud();
+      await stage.startCloud();
+      await until(() => elm.gateway.status().voice.flow === 'up', 'the flow', 200_000);
+    }
+    await world.run(1_000);
+  }
 
   it('a warm line waits for digits, then calls', async () => {
     expect(await code(a, `*53*${number(elm, 1)}#`)).toBe(true);

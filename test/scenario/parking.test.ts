@@ -83,6 +83,23 @@ describe.each([
     waiting.hangup();
     await until(() => last(desk).state === 'ended', 'the end');
   });
+
+  it.each(['fetches the call elsewhere', 'gives up'])(
+    'while it rings back somebody %s: it rings no more',
+    async (what) => {
+      await park(desk, await dial(desk, number(elm, 1)), '*5');
+      desk.manner = 'ring';
+      await world.run(PARKED_FOR + 3_000);
+      expect(last(desk).state).toBe('ringing');
+      if (what === 'gives up') last(hall).hangup();
+      const fetching = await dial(attic, '*5');
+      await until(() => last(desk).state === 'ended', 'the phone to be quiet');
+      if (what === 'gives up') return expect(fetching.state).toBe('ended');
+      await hears(fetching, HALL, ATTIC);
+      fetching.hangup();
+      await until(() => last(hall).state === 'ended', 'the end');
+    },
+  );
 });
 
 it('by its place, once, and nowhere else; a place holds one call', async () => {

@@ -65,6 +65,7 @@ interface Party {
   readonly address: string;
   /** The gateway that serves it; absent: the softswitch. */
   readonly home?: StageHome;
+  readonly protocol?: 'tcp';
   phone: Phone;
   ledger: Ledger;
 }
@@ -96,9 +97,9 @@ export class Parties {
     const parties = new Parties(seed, stage, world);
     const [elm, oak] = [await stage.home('elm'), await stage.home('oak')];
     await parties.#join(elm, elm, '10.8.0.1');
-    await parties.#join(elm, elm, '10.8.0.2');
+    await parties.#join(elm, elm, '10.8.0.2', { protocol: 'tcp' });
     await parties.#join(oak, oak, '10.8.1.1');
-    await parties.#join(oak, undefined, '10.8.2.1');
+    await parties.#join(oak, undefined, '10.8.2.1', { protocol: 'tcp' });
     await parties.#helped();
     return parties;
   }
@@ -143,11 +144,16 @@ export class Parties {
     ];
   }
 
-  async #join(of: StageHome, home: StageHome | undefined, address: string): Promise<void> {
+  async #join(
+    of: StageHome,
+    home: StageHome | undefined,
+    address: string,
+    more: Pick<Party, 'protocol'> = {},
+  ): Promise<void> {
     const line = await this.stage.line(of);
     await this.world.run(500);
     const name = `party${this.#parties.length}`;
-    const party = { line, name, address, ...(home && { home }) };
+    const party = { line, name, address, ...more, ...(home && { home }) };
     this.#parties.push({ ...party, ...(await this.#switchOn(party)) });
   }
 
@@ -163,6 +169,7 @@ export class Parties {
       Phone.open({
         ...{ world: world.host(party.name, [party.address]), host: party.address, username, password, domain },
         server: party.home?.gateway.status().sip.udp ?? stage.ground.sip(stage.cloud),
+        ...(party.protocol === undefined ? {} : { protocol: party.protocol }),
         answerAfter: Math.floor(this.#roll(800)),
         trace: (direction, text) => ledger.take(direction, text),
         ...more,
@@ -181,6 +188,7 @@ export class Parties {
   async #act(): Promise<void> {
     const act = this.#pick([
       ...['dial', 'dial', 'dial', 'dial', 'answer', 'answer', 'hangup', 'hold', 'hold', 'glare', 'blind', 'attended'],
+      ...['update', 'update', 'park and restart', 'reconnect', 'reconnect'],
       ...['cross', 'pickup', 'park', 'fetch', 'manner', 'manner', 'crash', 'code', 'code', 'code', 'three', 'three'],
       ...['cut', 'heal', 'heal', 'restart', 'kill', 'help', 'hours', 'moved', 'garbage', 'garbage'],
     ] as const);
@@ -195,6 +203,13 @@ export class Parties {
     else if (act === 'answer') for (const one of this.#all()) one.answer();
     else if (act === 'hangup') this.#pick(this.#all().filter(({ state }) => state !== 'ended'))?.hangup();
     else if (act === 'hold') call?.hold(this.#dice.fraction() < 0.5);
+    else if (act === 'update' && mine !== undefined)
+      void phone.offerByUpdate(mine, this.#pick(['sendonly', 'sendrecv']));
+    else if (act === 'park and restart' && mine !== undefined && party.home !== undefined) {
+      void phone.refer(mine, '*5');
+      await this.world.run(this.#roll(2_000));
+      await this.#restart(party.home);
+    } else if (act === 'reconnect' && party.protocol === 'tcp') await this.#reconnect(party);
     else if (act === 'glare') for (const one of up) one.hold(this.#dice.fraction() < 0.5);
     else if (act === 'cross') for (const one of up) one.hangup();
     else if (act === 'blind' && mine !== undefined) void phone.refer(mine, target);
@@ -220,6 +235,17 @@ export class Parties {
       await this.world.settle(phone.close());
       Object.assign(party, await this.#switchOn(party));
     }
+  }
+
+  /** The phone's connection breaks: it registers over another one, with its calls. What it waited for over the old one is lost. */
+  async #reconnect({ phone, ledger }: Party): Promise<void> {
+    ledger.abandon();
+    await this.world.settle(phone.reconnect().catch(() => 0));
+  }
+
+  /** Phones whose connections went with this gateway, or with the cloud, connect again. */
+  async #reconnected(to: StageHome | undefined): Promise<void> {
+    for (const party of this.#parties) if (party.home === to && party.protocol === 'tcp') await this.#reconnect(party);
   }
 
   /** The phone is started again and sends whoever calls it there. */
@@ -278,6 +304,7 @@ export class Parties {
     abandon();
     await at.restart();
     abandon();
+    await this.#reconnected(at);
   }
 
   /** The cloud ends in the middle of whatever it does. Who is straight at it then waits in vain for what it has asked. */
@@ -290,6 +317,7 @@ export class Parties {
     await this.world.run(this.#roll(20_000));
     abandon();
     await this.stage.startCloud();
+    await this.#reconnected(undefined);
   }
 
   async #leaks(): Promise<string[]> {

@@ -1,6 +1,7 @@
 /** Direct phones that lose their connection in a call and come back over another: what is for them reaches them there (RFC 5626 section 5.3). */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Phone, PhoneCall, PhoneOptions } from '#simulator/phone.ts';
+import { headerIn } from '#test/support/carrier.ts';
 import { Operator } from './operator.ts';
 
 let operator: Operator;
@@ -87,4 +88,22 @@ test('another phone of the line is not taken for it', async () => {
   call.hold(true);
   await operator.world.run(1_000);
   expect([call.state, heard.filter((text) => !text.startsWith('SIP/2.0'))]).toEqual(['up', []]);
+});
+
+test('a phone that keeps a second flow is asked over that one as soon as its first is gone', async () => {
+  operator = await Operator.start(86);
+  const a = await operator.line(await operator.home('home_1'), 1);
+  const b = await operator.line(await operator.home('home_2'), 2);
+  const alice = await operator.ready(a, { protocol: 'tcp', ...named, flowNumber: 1 });
+  const heard: string[] = [];
+  const trace = (direction: 'in' | 'out', text: string) => void (direction === 'in' && heard.push(text));
+  await operator.ready(a, { host: '10.1.0.98', protocol: 'tcp', ...named, flowNumber: 2, trace });
+  await operator.ready(b);
+  const call = await alice.dial(b.number);
+  await operator.world.until(() => call.state === 'up', 6_000, 'the answer');
+  await operator.world.run(1_000);
+  const asked = () => heard.filter((text) => !text.startsWith('SIP/2.0')).map((text) => headerIn(text, 'Call-ID'));
+  expect(asked()).toEqual([]);
+  await operator.world.settle(alice.close());
+  await operator.world.until(() => asked().includes(call.callId), 3_000, 'to be asked');
 });

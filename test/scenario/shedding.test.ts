@@ -67,7 +67,8 @@ test('a gateway waits as it is asked to, keeps its phones meanwhile, and registe
   await noiseUntil(async () => elm.gateway.status().voice.flow === 'up');
   from = world.now;
   await noiseUntil(async () => world.now > from + 1_000);
-  expect(await reach()).toBe(0);
+  // One in twenty is let through whatever comes (MOST), so that the end of the load is noticed: seldom a line, never both.
+  expect(await reach()).toBeLessThan(2);
   const call = await world.settle(a.dial(second?.number ?? ''));
   await stage.ground.until(() => call.state === 'up', 5_000, 'a call inside the house');
   a.hangup(call);

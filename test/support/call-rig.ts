@@ -38,6 +38,8 @@ export function rig(options: { media?: boolean; record?: boolean; state?: Return
         return `release ${o.leg}`;
       case 'connect':
         return `connect ${o.caller} ${o.leg}`;
+      case 'music':
+        return `music ${o.leg} ${o.on ? 'on' : 'off'}`;
       case 'over':
         return `over ${o.answered} ${o.reason}`;
       default:
