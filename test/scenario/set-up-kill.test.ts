@@ -10,7 +10,7 @@ import { type Line, Operator } from './operator.ts';
 const RINGS = 300;
 const STEP = isLong ? 1 : 2;
 /** Milliseconds of ringing before a call is kept, with its commit: a kill in that time leaves the caller to its own patience. */
-const UNKEPT = 60;
+const UNKEPT = 190;
 
 let operator: Operator;
 let alice: Phone;

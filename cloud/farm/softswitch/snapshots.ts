@@ -14,8 +14,11 @@ interface Row {
   readonly body: string;
 }
 
-/** Milliseconds of ringing after which a call is written. */
-export const RINGS_AFTER = 40;
+/**
+ * Milliseconds of ringing after which a call is written: longer than the session manager gathers the rows of a session that began, since a
+ * call that rings on after a restart and that no journal knows would be answered without a record.
+ */
+export const RINGS_AFTER = 150;
 /** Milliseconds for which the rows of calls that ended wait for those of others, and how many go at once. */
 const GONE_AFTER = 100;
 export const GONE_AT_ONCE = 64;
