@@ -60,8 +60,13 @@ const attempts: readonly (readonly [string, string, (events: Outcome) => void])[
   ['an endless loop ends', 'for (;;);', (events) => expect(end(events)).toBe('deadline')],
   [
     'an endless chain of promises ends',
-    'const again = () => Promise.resolve().then(again); again();',
+    'const again = () => { Promise.resolve().then(again); }; again();',
     (events) => expect(end(events)).toBe('deadline'),
+  ],
+  [
+    'an endless chain of promises that wait for each other ends, by its time or for want of memory, which breaks the chain',
+    'const again = () => Promise.resolve().then(again); again();',
+    (events) => expect(['deadline', 'memory', 'turn']).toContain(end(events)),
   ],
   [
     'a loop that catches everything ends',
