@@ -1,5 +1,6 @@
 /** Deaths of the cloud, one at a time: at a numbered crash point of a flow, or at any instant of it. */
 import { Seeded } from '#simulator/random.ts';
+import { isLong } from '../peers.ts';
 import { Died, type Flow, leftovers } from './crash-flows.ts';
 import { eventually, type House, isDead, pause } from './crash-house.ts';
 
@@ -58,6 +59,15 @@ export function instants(flows: Readonly<Record<string, Flow>>, count: number, w
   }).flat();
 }
 
+/** The long suite dies at every crash point; the usual one at each of the first ten, where a flow is begun, and at every third after. */
+const EACH_OF_FIRST = 10;
+const STRIDE = 3;
+
+/** The crash point to die at after this one. */
+export function pointAfter(point: number): number {
+  return point < EACH_OF_FIRST || isLong ? point + 1 : point + STRIDE;
+}
+
 /** Crash points in a row that a flow has to outlive: how commits are grouped differs from run to run, and so does their number. */
 const OUTLIVED = 2;
 
@@ -71,8 +81,8 @@ interface Progress {
 }
 
 /**
- * The crash points of all flows, counted by dying at them: each flow's are handed out one after another until it outlives some in a
- * row, so that a commit which is added is visited by itself. Houses take from it side by side, and at best from different flows.
+ * The crash points of all flows, found by dying at them (see `pointAfter`): each flow's are handed out one after another until it
+ * outlives some in a row, so that a commit which is added is visited by itself. Houses take from it side by side, and at best from different flows.
  */
 export class Matrix {
   readonly #flows: Readonly<Record<string, Flow>>;
@@ -87,7 +97,7 @@ export class Matrix {
     this.#progress = new Map(Object.keys(flows).map((name) => [name, fresh()]));
   }
 
-  /** Crash points of each flow at which the cloud died. */
+  /** The last crash point of each flow at which the cloud died. */
   get points(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#progress].map(([name, { last }]) => [name, last]));
   }
@@ -114,7 +124,9 @@ export class Matrix {
     const flow = name === undefined ? undefined : this.#flows[name];
     if (name === undefined || progress === undefined || flow === undefined) return this.#instants.shift();
     progress.busy++;
-    return { name, flow, point: progress.next++ };
+    const point = progress.next;
+    progress.next = pointAfter(point);
+    return { name, flow, point };
   }
 
   #tried(name: string, point: number, died: boolean): void {

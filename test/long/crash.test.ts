@@ -19,7 +19,7 @@ describe(`kill -9 of the cloud (HEARTHLINE_SEED=${seed})`, { timeout: 3_600_000 
   it('at every crash point of every flow', async () => {
     const matrix = new Matrix(flows);
     await houses.die(matrix);
-    console.info(`crash points: ${JSON.stringify(matrix.points)}`);
+    console.info(`last crash points: ${JSON.stringify(matrix.points)}`);
     await houses.judge();
   });
 
