@@ -3,7 +3,7 @@
 import { toCloudEvent } from '#cloud/store/cloud-event.ts';
 import { type EventCursor, readEvents } from '#cloud/store/event-reader.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
-import type { Clock } from '#shared/kernel/world.ts';
+import type { World } from '#shared/kernel/world.ts';
 import type { Manifest } from '#shared/protocol/applet-manifest.ts';
 import { Courier, type Send } from './courier.ts';
 
@@ -34,7 +34,7 @@ export class Half {
   readonly facts: HalfFacts;
   readonly courier: Courier;
   readonly #store: Store;
-  readonly #clock: Clock;
+  readonly #world: Pick<World, 'clock' | 'log'>;
   /** Read up to here; `#done` is kept in the store and lies at or before it. */
   #read: EventCursor | undefined;
   readonly #line: { readonly cursor: EventCursor; done: boolean }[] = [];
@@ -44,11 +44,11 @@ export class Half {
   /** Grows with every start of the guest: what an earlier one was given is not this one's. */
   #generation = 0;
 
-  constructor(facts: HalfFacts, store: Store, clock: Clock, send: Send) {
+  constructor(facts: HalfFacts, store: Store, world: Pick<World, 'clock' | 'log'>, send: Send) {
     this.facts = facts;
     this.#store = store;
-    this.#clock = clock;
-    this.courier = new Courier(clock, send);
+    this.#world = world;
+    this.courier = new Courier(world.clock, send);
   }
 
   /** The guest runs: it hears of its start, then of everything that waits. */
@@ -80,9 +80,23 @@ export class Half {
     this.#again = true;
     if (this.#looking || this.#stopped) return;
     this.#looking = true;
-    void this.#looks().finally(() => {
+    void this.#kept('what waits', this.#looks()).then(() => {
       this.#looking = false;
     });
+  }
+
+  /**
+   * Waits for work on the store; false where that failed, which is logged. What was dealt with and could not be kept as such is handed
+   * out again, under the same id, at the next look: a guest hears everything at least once.
+   */
+  async #kept(what: string, work: Promise<unknown>): Promise<boolean> {
+    try {
+      await work;
+      return true;
+    } catch (error) {
+      this.#world.log.error('app-host.not-kept', { install: this.facts.install, what, error: String(error) });
+      return false;
+    }
   }
 
   async #looks(): Promise<void> {
@@ -103,14 +117,14 @@ export class Half {
       });
       void given?.then(async (how) => {
         if (how === 'ended') return;
-        await this.#store.commit([sql('DELETE FROM install_inbox WHERE sequence = ?', sequence)]);
-        this.look();
+        const taken = this.#store.commit([sql('DELETE FROM install_inbox WHERE sequence = ?', sequence)]);
+        if (await this.#kept(`inbox ${sequence}`, taken)) this.look();
       });
     }
   }
 
   async #timers(): Promise<void> {
-    const now = this.#clock.wall();
+    const now = this.#world.clock.wall();
     const find =
       'SELECT name, due_at, every, data FROM install_timer WHERE install = ? AND due_at <= ? ORDER BY due_at LIMIT 16';
     for (const row of await this.#store.all<TimerRow>(find, [this.facts.install, now])) {
@@ -118,7 +132,9 @@ export class Half {
       const data = row.data === null ? undefined : (JSON.parse(row.data) as unknown);
       const given = this.courier.give(`timer ${name} ${at}`, { timer: { name, at, late: now - at > 5000, data } });
       void given?.then(async (how) => {
-        if (how === 'done') await this.#store.commit([next(this.facts.install, row, every, this.#clock.wall())]);
+        if (how === 'ended') return;
+        const rung = this.#store.commit([next(this.facts.install, row, every, this.#world.clock.wall())]);
+        await this.#kept(`timer ${name}`, rung);
       });
     }
   }
@@ -157,10 +173,10 @@ export class Half {
     let last: EventCursor | undefined;
     while (this.#line[0]?.done === true) last = this.#line.shift()?.cursor;
     if (last === undefined) return;
-    await this.#store.commit([
+    const moved = this.#store.commit([
       sql('UPDATE install_cursor SET journal = ?, log = ? WHERE install = ?', last.journal, last.log, install),
     ]);
-    this.look();
+    if (await this.#kept('cursor', moved)) this.look();
   }
 }
 

@@ -174,7 +174,7 @@ class AppHost {
     if (manifest.cloud !== undefined && 'webhook' in manifest.cloud) return this.#reach(facts, manifest.cloud.webhook);
     const bundle = await this.#bundle(facts);
     if (bundle === undefined) return;
-    this.#halves.set(id, new Half(facts, store, world.clock, (message) => this.#keeper.deliver(id, message)));
+    this.#halves.set(id, new Half(facts, store, world, (message) => this.#keeper.deliver(id, message)));
     this.#keeper.start({ id, bundle, boot: { half: 'cloud', install: id, home, app, version } });
   }
 
@@ -186,7 +186,7 @@ class AppHost {
     const options = { world, facts, url, secret, anyAddress: config.privateWebhooks === true };
     const webhook = new WebhookHalf({ ...options, half: () => this.#halves.get(install) });
     this.#webhooks.set(install, webhook);
-    this.#halves.set(install, new Half(facts, store, world.clock, (message, key) => webhook.send(message, key)));
+    this.#halves.set(install, new Half(facts, store, world, (message, key) => webhook.send(message, key)));
     this.#resumed(install);
   }
 

@@ -42,7 +42,9 @@ const BY_ITSELF = ['international', 'premium', 'spend'];
 export class OutsideGuard {
   readonly #o: OutsideGuardOptions;
   readonly #spending = new Spending();
-  readonly #barred = new Map<string, string>();
+  #barred = new Map<string, string>();
+  /** Those of them that are not in the store yet. */
+  readonly #unwritten = new Map<string, string>();
   #limits: OutsideLimits = OUTSIDE_LIMITS;
   #rates: { readonly at: number; readonly rows: readonly RateRow[] } | undefined;
   #stopLooking: (() => void) | undefined;
@@ -51,16 +53,23 @@ export class OutsideGuard {
     this.#o = options;
   }
 
+  /** Reads bars and limits anew. What stood before holds until all of it is read, and where it cannot be. */
   async load(): Promise<void> {
-    const { store } = this.#o;
-    const rows = await store.all<{ home: string; reason: string }>('SELECT home, reason FROM barring');
-    const before = new Set(this.#barred.keys());
-    this.#barred.clear();
+    const { store, world } = this.#o;
+    const [rows, limits] = await Promise.all([
+      store.all<{ home: string; reason: string }>('SELECT home, reason FROM barring'),
+      outsideLimits(store),
+    ]);
+    const before = this.#barred;
+    this.#barred = new Map([...rows.map(({ home, reason }) => [home, reason] as const), ...this.#unwritten]);
+    this.#limits = { ...OUTSIDE_LIMITS, ...limits };
     for (const { home, reason } of rows) {
-      this.#barred.set(home, reason);
-      if (!before.has(home) && BY_ITSELF.includes(reason)) await this.#endCostly(home);
+      if (before.has(home) || !BY_ITSELF.includes(reason)) continue;
+      // A home whose calls cannot be ended keeps nobody else's going.
+      await this.#endCostly(home).catch((error: unknown) =>
+        world.log.error('softswitch.costly-calls-not-ended', { home, error: String(error) }),
+      );
     }
-    this.#limits = { ...OUTSIDE_LIMITS, ...(await outsideLimits(store)) };
   }
 
   /** What runs at a cost, as the account says that is kept together: another process has barred the home. */
@@ -159,6 +168,7 @@ export class OutsideGuard {
           eventRow(world, { type: 'home.barring.v1.lifted', home, subject: home, data: { home } }),
         ]);
         this.#barred.delete(home);
+        this.#unwritten.delete(home);
         this.#spending.forgive(home);
         await this.#o.bus.request('alarm.clear', { cause: 'home-barred', home }, SELF);
         this.#o.bus.publish('event.appended', { home });
@@ -201,10 +211,12 @@ export class OutsideGuard {
   #bar(home: string, why: string): void {
     if (this.#barred.has(home)) return;
     this.#barred.set(home, why);
+    this.#unwritten.set(home, why);
     for (const call of this.#spending.costly(home)) this.#o.end(call);
     const { store, bus, world } = this.#o;
     const tell = async () => {
       await store.commit(this.#barring(home, why));
+      this.#unwritten.delete(home);
       this.#o.shared?.barred();
       bus.publish('event.appended', { home });
       const text = `Calls to the outside are barred: ${WORDS.get(why) ?? why}. Emergency calls and calls between our numbers go on.`;
