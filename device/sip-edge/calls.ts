@@ -370,5 +370,5 @@ const AWAY = { status: 503, reason: 'server_unavailable' } as const;
 /** A phone that rings, over the flow that it registered last; its others stand by. */
 function ringing(branch: string, { others = [], ...phone }: Phone, line: NamedLine): RingBranch {
   const to = (one: Phone): Ring => ({ kind: 'phone', phone: one, line });
-  return { branch, to: to(phone), ...(others.length === 0 ? {} : { others: others.map(to) }) };
+  return { branch, to: to(phone), callee: line.id, ...(others.length === 0 ? {} : { others: others.map(to) }) };
 }

@@ -160,8 +160,13 @@ describe('a call that goes on to somebody else', () => {
     });
   });
 
-  test('a refusal for everybody, and a call that may not go on, end at once', () => {
-    expect(ringing().feed({ on: 'failed', branch: 'b1', status: 603 })).toContain('reject 603 callee_declined');
+  test('who declines does so for its line: the call may go on to others', () => {
+    const call = ringing();
+    expect(call.feed({ on: 'failed', branch: 'b1', status: 603 })).toEqual(['reroute']);
+    expect(call.feed({ on: 'refused', status: 480, reason: 'callee_offline' })).toContain('reject 603 callee_declined');
+  });
+
+  test('a call that may not go on ends at once', () => {
     const call = rig();
     call.feed({ on: 'invite', sdp: sdp() });
     call.feed(routed(target('B', 'b1')));

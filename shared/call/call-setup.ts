@@ -6,6 +6,7 @@ import {
   type Ask,
   anyBranch,
   ask,
+  type Branch,
   CALLER,
   type CallState,
   dropLosers,
@@ -130,8 +131,16 @@ function ring<T>(state: CallState<T>, wanted: Routed<T>['targets'], ringFor: num
   for (const target of targets) {
     const leg = newLeg(target.leg, target.oneByOne);
     state.legs.set(leg.id, leg);
-    for (const { branch, to, others } of target.branches)
-      state.branches.set(branch, { leg: leg.id, to, others, tryBy: undefined, at: 'planned', status: undefined });
+    for (const { branch, to, others, callee } of target.branches)
+      state.branches.set(branch, {
+        leg: leg.id,
+        to,
+        callee,
+        others,
+        tryBy: undefined,
+        at: 'planned',
+        status: undefined,
+      });
   }
   for (const leg of state.legs.values()) {
     if (leg.at !== 'preparing') continue;
@@ -265,13 +274,23 @@ export function fail<T>(state: CallState<T>, name: string, status: number, now: 
   state.best = better(state.best, status);
   if (nextWay(state, name, status, now, out)) return;
   const reason = reasonOf(status);
-  // A 6xx speaks for the callee as a whole (RFC 3261 section 16.7 step 5).
-  if (status >= 600) {
-    const leg = state.legs.get(branch.leg);
-    if (leg !== undefined) endLeg(state, leg, reason, out);
-  }
+  if (status >= 600) silence(state, branch, reason, out);
   lostBranch(state, branch.leg, reason, out);
-  if (status >= 600 && state.at === 'ringing') finish(state, { status, reason }, out);
+}
+
+/**
+ * A 6xx speaks for its callee as a whole (RFC 3261 section 16.7 step 5), that is for one line: its other phones fall silent, and where one of
+ * them has sent the call on counts no more. Other lines that ring along are other callees.
+ */
+function silence<T>(state: CallState<T>, by: Branch<T>, reason: string, out: Out<T>): void {
+  const isIts = ({ leg, callee }: Branch<T>) => leg === by.leg && callee === by.callee;
+  for (const [name, branch] of state.branches) {
+    if (branch.at === 'gone' || !isIts(branch)) continue;
+    if (branch.at === 'ringing') out.push({ do: 'hangup', party: name, reason });
+    branch.at = 'gone';
+    loseEarly(state, name, out);
+  }
+  if (state.moved?.by !== undefined && isIts(state.moved.by)) state.moved = undefined;
 }
 
 /** A contact answered: it wins, unless another has won; then it is hung up. */

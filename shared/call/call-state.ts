@@ -15,6 +15,8 @@ export const RECORD_LIMIT = 4_000;
 export interface Branch<T> {
   readonly leg: LegId;
   readonly to: T;
+  /** Whose contact it is, among those of the leg. */
+  readonly callee?: string | undefined;
   /** Other flows of the same phone (RFC 5626), the best first. */
   readonly others?: readonly T[] | undefined;
   /** Until when the flow of now may be silent. */
@@ -72,8 +74,8 @@ export interface CallState<T> {
   /** Whoever does not take the call is asked about again, and how the call would end. */
   again: boolean;
   lostBy?: { readonly status: number; readonly reason: EndReason } | undefined;
-  /** Where a phone of the called line sends the call. */
-  moved?: string | undefined;
+  /** Where a phone sends the call, and which one does. */
+  moved?: { readonly to: string; readonly by: Branch<T> | undefined } | undefined;
   /** Max-Breadth of the caller's INVITE, and of those that ring now. */
   breadth?: number | undefined;
   share?: number | undefined;
@@ -365,7 +367,7 @@ export function reroute<T>(
   out.push(
     moved === undefined
       ? { do: 'reroute', leg: last.id, reason: cause.reason }
-      : { do: 'reroute', leg: last.id, reason: MOVED, moved },
+      : { do: 'reroute', leg: last.id, reason: MOVED, moved: moved.to },
   );
   return true;
 }

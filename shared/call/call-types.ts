@@ -8,10 +8,18 @@ export type Party = string;
 /** Why a leg ended: a fault code or one of the words of `outcome.ts`. */
 export type EndReason = string;
 
-/** A callee: its contacts ring in parallel. `to` is the user's own (flow, contact …) and comes back in `invite`. */
+/**
+ * A callee, or with `callee` several that share a leg: the contacts ring in parallel. `to` is the user's own (flow, contact …) and comes back
+ * in `invite`.
+ */
 export interface Target<T> {
   readonly leg: LegId;
-  readonly branches: readonly { readonly branch: string; readonly to: T; readonly others?: readonly T[] | undefined }[];
+  readonly branches: readonly {
+    readonly branch: string;
+    readonly to: T;
+    readonly others?: readonly T[] | undefined;
+    readonly callee?: string | undefined;
+  }[];
   /** Without branches: the response that stands for the callee; default 480. */
   readonly otherwise?: number;
   /** Why there are none; default: what `otherwise` says. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { machine, rig, routed, sdp, target } from '#test/support/call-rig.ts';
 import { NEVER } from '../kernel/machine.ts';
 import { CALLER } from './call.ts';
+import { reasonOf } from './outcome.ts';
 
 describe('a call by relay', () => {
   test('rings, is answered and ends, in this order', () => {
@@ -167,22 +168,82 @@ describe('failures and their best response', () => {
     expect(call.log.find((line) => line.startsWith('reject'))).toBe(expected);
   });
 
-  test('6xx ends all at once', () => {
-    const call = rig();
-    call.feed({ on: 'invite', sdp: sdp() });
-    call.feed(routed(target('B', 'b1', 'b2'), target('C', 'c1')));
-    expect(call.feed({ on: 'failed', branch: 'b1', status: 603 })).toEqual([
-      'hangup b2 callee_declined',
-      'report B ended callee_declined',
-      'reject 603 callee_declined',
-      'hangup c1 callee_declined',
-      'report C ended callee_declined',
-      'report A ended callee_declined',
-      'release B',
-      'release C',
-      'release A',
-      'over false callee_declined',
-    ]);
+  describe('6xx speaks for one line', () => {
+    const group = () => {
+      const call = rig();
+      call.feed({ on: 'invite', sdp: sdp() });
+      call.feed(routed(target('B', 'b1', 'b2'), target('C', 'c1')));
+      return call;
+    };
+    const BY_B = ['hangup b2 callee_declined', 'report B ended callee_declined', 'release B'];
+
+    test('the other phones of that line fall silent, those of other lines ring on', () => {
+      const call = group();
+      expect(call.feed({ on: 'failed', branch: 'b1', status: 603 })).toEqual(BY_B);
+      expect(call.feed({ on: 'failed', branch: 'b2', status: 487 })).toEqual([]);
+      expect(call.feed({ on: 'progress', branch: 'c1', status: 180 })).toContain('report C ringing');
+      expect(call.feed({ on: 'answered', branch: 'c1', sdp: sdp() })).toContain('answer');
+    });
+
+    test.each([486, 603, 404])('nobody else takes it (%i): the caller hears 6xx', (status) => {
+      const call = group();
+      call.feed({ on: 'failed', branch: 'b1', status: 603 });
+      expect(call.feed({ on: 'failed', branch: 'c1', status })[0]).toBe(`report C ended ${reasonOf(status)}`);
+      expect(call.log.filter((line) => line.startsWith('reject'))).toEqual([`reject 603 ${reasonOf(status)}`]);
+    });
+
+    test('nobody else answers: the caller hears just that', () => {
+      const call = group();
+      call.feed({ on: 'failed', branch: 'b1', status: 603 });
+      expect(call.pass(30_000)[0]).toBe('reject 480 no_answer');
+    });
+
+    test('one line alone ends at once', () => {
+      const call = rig();
+      call.feed({ on: 'invite', sdp: sdp() });
+      call.feed(routed(target('B', 'b1', 'b2')));
+      expect(call.feed({ on: 'failed', branch: 'b1', status: 603 })).toEqual([
+        'hangup b2 callee_declined',
+        'report B ended callee_declined',
+        'reject 603 callee_declined',
+        'report A ended callee_declined',
+        'release B',
+        'release A',
+        'over false callee_declined',
+      ]);
+    });
+
+    test('it outweighs that another phone of the line has sent the call on, and not what other lines say', () => {
+      const sent = group();
+      sent.feed({ on: 'failed', branch: 'b1', status: 302, moved: 'sip:x@a.test' });
+      sent.feed({ on: 'failed', branch: 'b2', status: 603 });
+      expect(sent.feed({ on: 'failed', branch: 'c1', status: 486 })).toContain('reject 603 callee_busy');
+      const call = group();
+      call.feed({ on: 'failed', branch: 'c1', status: 302, moved: 'sip:x@a.test' });
+      expect(call.feed({ on: 'failed', branch: 'b1', status: 603 })).toEqual(['hangup b2 callee_declined', 'reroute']);
+    });
+
+    test('also where lines share a leg', () => {
+      const call = rig();
+      const branches = [
+        ['b1', 'B'],
+        ['c1', 'C'],
+        ['b2', 'B'],
+      ].map(([branch = '', callee = '']) => ({
+        ...{ branch, to: branch, callee },
+      }));
+      call.feed({ on: 'invite', sdp: sdp() });
+      call.feed(routed({ leg: 'B', branches }));
+      expect(call.feed({ on: 'failed', branch: 'b1', status: 603 })).toEqual(['hangup b2 callee_declined']);
+      expect(call.feed({ on: 'failed', branch: 'c1', status: 486 })).toContain('reject 603 callee_busy');
+    });
+
+    test('its early sound goes, and another line may be heard', () => {
+      const call = group();
+      expect(call.feed({ on: 'progress', branch: 'b2', status: 183, sdp: sdp() })).toContain('connect A B');
+      expect(call.feed({ on: 'failed', branch: 'b1', status: 603 })).toEqual(BY_B);
+      expect(call.feed({ on: 'progress', branch: 'c1', status: 183, sdp: sdp() })).toContain('connect A C');
+    });
   });
 
   test('one leg may fail or be closed while another rings', () => {

@@ -74,7 +74,7 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
       taken(state, input, now, out);
       break;
     case 'failed':
-      state.moved = input.moved ?? state.moved;
+      if (input.moved !== undefined) state.moved = { to: input.moved, by: state.branches.get(input.branch) };
       if (!nextFlow(state, input, now, out)) fail(state, input.branch, input.status, now, out);
       break;
     case 'ended':

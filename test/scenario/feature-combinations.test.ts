@@ -76,6 +76,34 @@ const COMBINATIONS: readonly Combination[] = [
     ],
   ],
   [
+    'a hunt goes on where one declines, and ends as the last one left it; there is no forward for that',
+    ([, , c = '', d = '']) => [{ hunt: [c], forward: { busy: d } }],
+    [
+      { by: 1, to: to(0), manners: [[0, 'decline']], comes: ['up', 2] },
+      {
+        ...{ by: 1, to: to(0), comes: [603] },
+        manners: [
+          [0, 'busy'],
+          [2, 'decline'],
+        ],
+      },
+    ],
+  ],
+  [
+    'who declines does so for one line: who rings along rings on',
+    ([, , c = '']) => [{ ringAlso: [c] }],
+    [
+      { by: 1, to: to(0), manners: [[0, 'decline']], comes: ['up', 2] },
+      {
+        ...{ by: 1, to: to(0), comes: [603] },
+        manners: [
+          [0, 'decline'],
+          [2, 'busy'],
+        ],
+      },
+    ],
+  ],
+  [
     'three lines that forward to each other ring nobody',
     ([a = '', b = '', c = '']) => [{ forward: { always: b } }, { forward: { always: c } }, { forward: { always: a } }],
     [{ by: 3, to: to(0), comes: [404] }],

@@ -65,6 +65,20 @@ describe('what else a line can do', () => {
     await until(async () => (await stage.api('session.list', { live: true })).items.length === 0, 'the end');
   });
 
+  it('goes on ringing where one of them declines, and ends declined when nobody takes it', async () => {
+    b.manner = 'decline';
+    const second = await oak.phone({ manner: 'ring' });
+    await set(oak, { ringAlso: [number(oak, 1)] });
+    const call = await dial(a, number(oak));
+    expect([call.state, last(c).state, second.calls.length]).toEqual(['up', 'up', 0]);
+    await over(a, call);
+    expect(await records()).toEqual(
+      [`${number(oak)} callee_declined`, `${number(oak, 1)} hangup`, `${number(oak)} hangup`].toSorted(),
+    );
+    c.manner = 'busy';
+    expect((await dial(a, number(oak))).status).toBe(603);
+  });
+
   it('sends the call on where nobody of many takes it', async () => {
     b.manner = 'ring';
     const lines = await Promise.all(Array.from({ length: 6 }, () => stage.api('line.create', { home: oak.id })));

@@ -23,10 +23,11 @@ export function hop(
   seen: ReadonlySet<string>,
 ): Hop {
   const always = forwardAlways(features);
-  // Who is turned away is sent nowhere either.
   const screened = always === undefined ? screen(features, caller, talking) : welcome(features, caller);
   if (screened.pass && always === undefined) return { at: 'here' };
-  const to = screened.pass ? always : onward(features, screened.reason)[0];
+  // A line that is busy sends on; whom it turns away is sent nowhere.
+  const next = !screened.pass && screened.reason === 'callee_busy' ? onward(features, screened.reason)[0] : undefined;
+  const to = screened.pass ? always : next;
   if (to === undefined && !screened.pass) return { at: 'refused', reason: screened.reason };
   if (to === undefined || seen.has(line) || seen.size >= FORWARD_LIMIT) return { at: 'circle' };
   return { at: 'on', to };

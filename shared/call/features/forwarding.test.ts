@@ -22,7 +22,7 @@ describe('forwarding', () => {
     const features = { hunt: ['a', 'b', 'a'], forward: { noAnswer: 'c', busy: 'b' } };
     expect(onward(features, 'no_answer')).toEqual(['a', 'b', 'c']);
     expect(onward(features, 'callee_busy')).toEqual(['a', 'b']);
-    expect(onward(features, 'callee_declined')).toEqual([]);
+    expect(onward(features, 'callee_declined')).toEqual(['a', 'b']);
   });
 
   it('says how long phones ring, and whether a call may go on', () => {

@@ -16,8 +16,12 @@ export function forwardAlways(features: LineFeatures): string | undefined {
   return features.forward?.always;
 }
 
-/** Where a call goes that has ended so (a fault code) before anybody answered, one after the other: the lines of a hunt, then the forward. */
+/**
+ * Where a call goes that has ended so (a fault code) before anybody answered, one after the other: the lines of a hunt, then the forward.
+ * Who declines a call does so for one line alone, and the hunt goes on; there is no forward for that.
+ */
 export function onward({ forward, hunt = [] }: LineFeatures, reason: string): string[] {
+  if (reason === 'callee_declined') return [...new Set(hunt)];
   const way = WAYS.get(reason);
   if (way === undefined) return [];
   const last = forward?.[way];
