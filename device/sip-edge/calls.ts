@@ -2,7 +2,7 @@
  * Calls through the gateway. A call from a phone goes to another phone of the house without ever leaving it, or to the
  * softswitch; a call from the softswitch rings the line's phones. House calls are told to the cloud afterwards, exactly once.
  */
-import { CALLER, type Party } from '#shared/call/call.ts';
+import { CALLER, type Party, type Target } from '#shared/call/call.ts';
 import { MOVED } from '#shared/call/outcome.ts';
 import { CallDriver, type CallHooks, type SipPort } from '#shared/host/call-driver.ts';
 import { type Answer, isTaken } from '#shared/host/sip-messaging.ts';
@@ -19,8 +19,8 @@ import { overNewConnection, overNewUpstream } from './call-flows.ts';
 import { CallMedia } from './call-media.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, newEdgeCall, type Ring } from './edge-call.ts';
 import { edgeInvite } from './edge-invite.ts';
-import { type Help, RING_FOR_HELP, TRY_FOR_HELP } from './emergency.ts';
-import { waysOfHelp } from './help-ways.ts';
+import { type Help, RING_FOR_HELP } from './emergency.ts';
+import { WaysOfHelp } from './help-ways.ts';
 import type { House, Phone } from './house.ts';
 import type { HouseCalls } from './house-calls.ts';
 import type { HouseSwitch, RingBranch } from './house-switch.ts';
@@ -79,7 +79,10 @@ export class EdgeCalls implements HouseSwitch {
       route: async (call) => (call.help === undefined ? this.#route(call) : this.#help(call)),
       moved: ({ state }, party, uri) =>
         state.branches.get(party)?.to.kind === 'phone' ? options.inside().dialledIn(uri) : undefined,
-      reroute: async (call, _leg, reason, moved) => options.inside().reroute(call, reason, moved),
+      reroute: async (call, _leg, reason, moved) =>
+        call.ways === undefined
+          ? options.inside().reroute(call, reason, moved)
+          : this.#helpElsewhere(call, call.ways, reason),
       media: (call, ask) => media.give(call, ask),
       connect: (call, a, b) => this.sound(call, a, b),
       release: (call, leg) => options.anchor.release(call.id, leg),
@@ -168,7 +171,7 @@ export class EdgeCalls implements HouseSwitch {
   ): void {
     const { ringFor = RING_FOR, again } = how;
     call.ringFor = ringFor;
-    if (branches.length > 0 || again) return void this.#routed(call, branches, ringFor, again);
+    if (branches.length > 0 || again) return void this.#routed(call, { branches }, ringFor, again);
     const own = call.inside?.id === call.from?.id;
     delete call.inside;
     this.lost(call, own ? { status: 486, reason: 'callee_busy' } : { status: 480, reason: 'callee_offline' });
@@ -179,7 +182,7 @@ export class EdgeCalls implements HouseSwitch {
     const flow = this.#o.upstream();
     if (flow === undefined) return void this.lost(call, AWAY);
     const to: Ring = { kind: 'softswitch', dialled: call.dialled, flow };
-    this.#routed(call, [{ branch: 'cloud', to }], RING_FROM_CLOUD);
+    this.#routed(call, { branches: [{ branch: 'cloud', to }] }, RING_FROM_CLOUD);
   }
 
   async sendOut(call: EdgeCall, dialled: string): Promise<void> {
@@ -302,25 +305,32 @@ export class EdgeCalls implements HouseSwitch {
     const line = house.dialled(call.dialled);
     if (line !== undefined) inside().cameIn(call, line);
     const branches = this.branches(call, line === undefined ? [] : [line], 'p');
-    if (branches.length > 0) this.#routed(call, branches, RING_FROM_CLOUD);
+    if (branches.length > 0) this.#routed(call, { branches }, RING_FROM_CLOUD);
     else this.driver.feed(call, { on: 'refused', status: 480, reason: 'callee_offline' });
   }
 
   /** Help: the cloud first, for it knows more ways; fallback trunk, then modem, where that is away, silent or at its wits' end. */
   async #help(call: EdgeCall): Promise<void> {
-    const [fallback, modem] = await Promise.all([this.#o.fallback(), this.#o.modem()]);
-    const branches = waysOfHelp(call.dialled, { cloud: this.#o.upstream(), fallback, modem });
-    const target = { leg: CALLEE_LEG, branches, oneByOne: { tryFor: TRY_FOR_HELP, always: true } };
+    const { upstream, fallback, modem, world } = this.#o;
+    const flows = { cloud: upstream(), fallback: fallback(), modem: modem() };
+    const ways = new WaysOfHelp(world.clock, call.dialled, flows);
+    call.ways = ways;
+    const first = await ways.next();
     // The phone hears at once that there is no way here, so that it tries elsewhere.
-    if (branches.length === 0) this.driver.feed(call, { on: 'refused', status: 503, reason: 'server_unavailable' });
-    else
-      this.driver.feed(call, {
-        ...{ on: 'routed', callerLeg: CALLER_LEG, targets: [target], ringFor: RING_FOR_HELP, relay: true },
-      });
+    if (first === undefined) this.driver.feed(call, { on: 'refused', ...AWAY });
+    else this.#routed(call, first, RING_FOR_HELP, true);
   }
 
-  #routed(call: EdgeCall, branches: readonly RingBranch[], ringFor: number, again = false): void {
-    const targets = [{ leg: CALLEE_LEG, branches: [...branches] }];
+  /** A way to help has led to nobody. */
+  async #helpElsewhere(call: EdgeCall, ways: WaysOfHelp, reason: string): Promise<void> {
+    const next = await ways.next();
+    if (next === undefined) return this.driver.feed(call, { on: 'refused', status: 503, reason });
+    const target = { leg: CALLEE_LEG, ...next };
+    this.driver.feed(call, { on: 'rerouted', target, ringFor: RING_FOR_HELP, again: true });
+  }
+
+  #routed(call: EdgeCall, to: Omit<Target<Ring>, 'leg'>, ringFor: number, again = false): void {
+    const targets = [{ leg: CALLEE_LEG, ...to }];
     this.driver.feed(call, { on: 'routed', callerLeg: CALLER_LEG, targets, ringFor, relay: true, again });
   }
 
@@ -336,7 +346,7 @@ export class EdgeCalls implements HouseSwitch {
     if (first?.to.kind !== 'phone') return false;
     this.#stranded.forget(id);
     call.inside = first.to.line;
-    this.#routed(call, branches, RING_FOR);
+    this.#routed(call, { branches }, RING_FOR);
     return true;
   }
 

@@ -9,6 +9,7 @@ import { privacyToPass, wantsPrivacy } from '#shared/sip/privacy.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { Help } from './emergency.ts';
+import type { WaysOfHelp } from './help-ways.ts';
 import type { HouseLine, Phone } from './house.ts';
 import type { Rung } from './rung.ts';
 
@@ -63,6 +64,8 @@ export interface EdgeCall extends DrivenCall<Ring> {
   readonly replaces?: string;
   /** A call for help. */
   readonly help?: Help;
+  /** … and the ways that it may still take. */
+  ways?: WaysOfHelp;
   /** These by the `RecordClock`, ms. */
   readonly startedAt: number;
   answeredAt?: number;

@@ -17,6 +17,7 @@ let a: Phone;
 let modem: SimModem;
 let psap: Carrier;
 let fallback: Carrier;
+let trunk: string;
 
 const up = (call: PhoneCall, limit = 15_000) => world.until(() => call.state === 'up', limit, 'the answer');
 const ended = (call: PhoneCall) => world.until(() => call.state === 'ended', 30_000, 'the end');
@@ -36,7 +37,7 @@ beforeEach(async () => {
   const server = stage.cloud.config.bound.sipUdp ?? { host: '', port: 0 };
   psap = await carrier(world, '10.6.0.1', {}, server);
   fallback = await carrier(world, '10.6.0.2', {}, server);
-  const { id: trunk } = await stage.api('trunk.create', trunkTo(psap));
+  ({ id: trunk } = await stage.api('trunk.create', trunkTo(psap)));
   const { host, phone } = fallback;
   const to = { host, port: phone.address.port, transport: 'udp' as const };
   await stage.api('emergency.policy.set', { country: 'AT', routes: [{ trunk }], fallback: to });
@@ -58,6 +59,69 @@ describe('while another way is there', () => {
     cut();
     await up(await dial());
     expect([invites(fallback).length, modem.dialled]).toEqual([1, '']);
+  });
+});
+
+describe('a fallback trunk over TCP that cannot be opened', () => {
+  const dead = async () => {
+    const to = { host: '10.6.0.9', port: 5060, transport: 'tcp' as const };
+    world.host('carrier-dead', [to.host]);
+    world.partition(['carrier-dead']);
+    await stage.api('emergency.policy.set', { country: 'AT', routes: [{ trunk }], fallback: to });
+    await world.run(2_000);
+  };
+  /** Milliseconds until `done`. */
+  const within = async (done: () => boolean) => {
+    const begun = elm.world.clock.mono();
+    await world.until(done, 20_000, 'the next way');
+    return elm.world.clock.mono() - begun;
+  };
+
+  it('does not delay the cloud', async () => {
+    await dead();
+    const call = await dial();
+    expect(await within(() => invites(psap).length > 0)).toBeLessThan(300);
+    await up(call);
+    expect([invites(psap).length, modem.dialled]).toEqual([1, '']);
+  });
+
+  it('nor the modem, where the cloud is cut off', async () => {
+    await dead();
+    cutOff();
+    await world.run(60_000);
+    await dial();
+    expect(await within(() => modem.calling)).toBeLessThan(1_000);
+    expect(modem.dialled).toBe('112');
+  });
+
+  it('nor the modem, where the cloud says nothing or refuses', async () => {
+    await dead();
+    cutOff();
+    const first = await dial();
+    expect(await within(() => modem.calling)).toBeLessThan(3_000);
+    await up(first);
+    a.hangup(first);
+    world.heal();
+    await world.run(60_000);
+    psap.phone.manner = 'busy';
+    await up(await dial(), 20_000);
+    expect(modem.dialled).toBe('112');
+  });
+
+  it('and where there is no modem either, the phone hears so, that it tries elsewhere', async () => {
+    elm.modem = undefined;
+    await elm.restart();
+    await dead();
+    await world.run(10_000);
+    expect(await world.settle(a.register())).toBe(200);
+    cutOff();
+    const call = await dial();
+    expect(await within(() => call.state === 'ended')).toBeLessThan(3_000);
+    expect(call.status).toBe(408);
+    await world.run(60_000);
+    const later = await dial();
+    expect(await within(() => later.state === 'ended')).toBeLessThan(3_000);
+    expect(later.status).toBe(503);
   });
 });
 
