@@ -30,8 +30,11 @@ export function untilSignal(stop: () => Promise<void>, error: (text: string) => 
         },
       );
     };
-    // A parent that started us with a channel wants us to end with it, whatever ended it.
-    process.on('disconnect', end);
+    // A parent that started us with a channel wants us to end with it, whatever ended it, and be it before we were up.
+    process.on('disconnect', () => {
+      if (!stopping) end();
+    });
+    if (process.connected === false) end();
     process.on('SIGTERM', end);
     process.on('SIGINT', end);
   });

@@ -12,6 +12,8 @@ import { makeFolder } from '#shared/host/folder.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import { utf8 } from '#shared/kernel/bytes.ts';
 import type { World } from '#shared/kernel/world.ts';
+import { endEngine } from '#shared/media-engine/client.ts';
+import { engineSocket } from '#shared/media-engine/spawn.ts';
 import type { Command, Io } from './command.ts';
 import { untilSignal } from './process.ts';
 
@@ -59,6 +61,12 @@ interface Home {
   readonly lines: readonly [Line, Line];
 }
 
+/** The cloud or the gateway of a home, by the name of its folder. */
+interface Child {
+  readonly name: string;
+  readonly child: ChildProcess;
+}
+
 const HOMES = ['Elm Street', 'Oak Lane'] as const;
 /** Milliseconds that a process may take to be ready. */
 const READY_WITHIN = 30_000;
@@ -94,7 +102,7 @@ class Tour {
   readonly #folder: string;
   readonly #address: string;
   readonly #io: Io;
-  readonly #children: { readonly name: string; readonly child: ChildProcess }[] = [];
+  readonly #children: Child[] = [];
   readonly #phones: { close(): Promise<void> }[] = [];
   /** Since when each process runs: a ready file of before is of another process. */
   readonly #since = new Map<string, number>();
@@ -126,8 +134,15 @@ class Tour {
     this.#stopping = true;
     for (const phone of this.#phones) await phone.close();
     const [cloud, ...homes] = this.#children;
-    await Promise.all(homes.map(({ child }) => ended(child)));
-    if (cloud !== undefined) await ended(cloud.child);
+    await Promise.all(homes.map((one) => this.#end(one)));
+    if (cloud !== undefined) await this.#end(cloud);
+  }
+
+  /** Ends a process and its calls: their media engine would wait for the next start. */
+  async #end({ name, child }: Child): Promise<void> {
+    const code = await ended(child);
+    if (code !== 0) this.#io.error(`hearthline: ${name} did not end cleanly (${child.signalCode ?? `exit ${code}`}).`);
+    await endEngine(engineSocket(join(this.#folder, name, 'media')));
   }
 
   async #startCloud(): Promise<CloudReady> {
@@ -234,7 +249,8 @@ class Tour {
     this.#since.set(name, Date.now());
     const child = spawn(process.execPath, [join(root, 'cli/main.ts'), ...words, '--ready', file], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      detached: false,
+      // In a group of their own: a terminal's Ctrl-C is for the tour, which ends them one after the other.
+      detached: true,
     });
     this.#children.push({ name, child });
     child.on('exit', (code, signal) => {
@@ -265,12 +281,13 @@ class Tour {
   }
 }
 
-/** Ends a process that still runs, and waits for its end. */
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+/** Ends a process that still runs, and waits for its end; its exit code, null after a signal. */
+async function ended(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const exit = new Promise((done) => child.once('exit', done));
   child.kill('SIGTERM');
   await exit;
+  return child.exitCode;
 }
 
 /** Whether a port is free for TCP and for UDP: another phone program often holds 5060 by UDP alone. */

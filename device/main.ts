@@ -1,7 +1,8 @@
 /** The user agent's composition root on the real world: media engine, gateway, local page. */
 import { processSandbox } from '#shared/applet/adapter-process.ts';
 import type { Address, World } from '#shared/kernel/world.ts';
-import { attachEngine } from '#shared/media-engine/client.ts';
+import { attachEngine, leaveEngine } from '#shared/media-engine/client.ts';
+import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import { engineSocket } from '#shared/media-engine/spawn.ts';
 import { serveLocal } from './diagnostics/adapter-socket.ts';
 import { controlSocket } from './diagnostics/control-socket.ts';
@@ -47,9 +48,19 @@ export interface Device {
   stop(): Promise<void>;
 }
 
+/** Rejects where something cannot start; then nothing that was started stays, but the sound of calls of before. */
 export async function runDevice(world: World, settings: DeviceSettings): Promise<Device> {
   const { low, high } = settings.media;
   const engine = await attachEngine({ socketPath: engineSocket(`${settings.state}/media`), low, high });
+  try {
+    return await runOn(engine, world, settings);
+  } catch (error) {
+    await leaveEngine(engine);
+    throw error;
+  }
+}
+
+async function runOn(engine: MediaEngine, world: World, settings: DeviceSettings): Promise<Device> {
   const board = settings.helper === undefined ? {} : { board: raucBoard(world.clock, settings.helper) };
   const modem = settings.emergency === undefined ? {} : { modem: modemLines(world, settings.emergency) };
   const gateway = await startGateway(world, { ...settings, ...board, ...modem, sandbox: processSandbox() }, engine);

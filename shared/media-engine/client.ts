@@ -31,6 +31,17 @@ export async function attachEngine(options: AttachOptions): Promise<MediaEngine>
   return client;
 }
 
+/** Ends the engine behind `socketPath` with all that it holds. Where none runs, nothing happens. */
+export async function endEngine(socketPath: string): Promise<void> {
+  await new EngineClient({ socketPath, low: 0, high: 0, aloneFor: ALONE }).end();
+}
+
+/** Lets an engine go that nobody will use from here on: one that holds nothing ends, calls keep theirs for the next parent. */
+export async function leaveEngine(engine: MediaEngine): Promise<void> {
+  const nodes = await engine.list().catch(() => []);
+  await engine.close(nodes.length === 0);
+}
+
 class EngineClient implements MediaEngine {
   readonly #options: EngineProcessOptions;
   readonly #handlers: ((event: EngineEvent) => void)[] = [];
@@ -65,6 +76,17 @@ class EngineClient implements MediaEngine {
       nodes = await this.list();
     }
     for (const { id, owner } of nodes) this.#owners.set(id, owner);
+  }
+
+  /** Ends the process if there is one, and waits until it has let go. */
+  async end(): Promise<void> {
+    this.#closed = true;
+    const greeting = await this.#greet().catch(() => undefined);
+    const socket = this.#socket;
+    if (greeting === undefined || socket === undefined) return;
+    const closed = once(socket, 'close');
+    await this.#command('end', []).catch(() => undefined);
+    await closed;
   }
 
   endpoint(...args: Parameters<MediaEngine['endpoint']>): ReturnType<MediaEngine['endpoint']> {

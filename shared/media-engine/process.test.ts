@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostWorld } from '#shared/host/world.ts';
 import { levelOf, sine } from '#shared/rtp/measure.ts';
-import { attachEngine } from './client.ts';
+import { attachEngine, endEngine, leaveEngine } from './client.ts';
 import type { EngineEvent, MediaEngine, RemoteSpec } from './engine.ts';
 import { RtpPeer } from './rtp-peer.ts';
 import { engineSocket } from './spawn.ts';
@@ -148,6 +148,22 @@ describe('engine process', () => {
     expect(await again.list()).toEqual([]);
     await again.close(true);
     await until(() => !existsSync(socketPath), 'the end at once');
+  });
+
+  it('is left alone with the calls that it holds, and ended with them by who wants that', async () => {
+    // Where none runs none is started.
+    await endEngine(socketPath);
+    expect(existsSync(socketPath)).toBe(false);
+    const engine = await attach();
+    await engine.endpoint(spec('ep_1'));
+    await leaveEngine(engine);
+    const again = await attach();
+    expect(await again.list()).toHaveLength(1);
+    await leaveEngine(again);
+    await endEngine(socketPath);
+    expect(existsSync(socketPath)).toBe(false);
+    await leaveEngine(await attach());
+    await until(() => !existsSync(socketPath), 'its end without a call');
   });
 
   it('tells what was lost when the process dies, and starts another for the next command', async () => {

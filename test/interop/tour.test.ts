@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
@@ -17,7 +17,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** `npm start` as its user has it, on loopback. */
 function start() {
   const child = spawn(join(root, 'bin/hearthline'), ['tour', '--data', folder, '--address', '127.0.0.1'], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own, as a shell makes one.
+    ...{ stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   });
   started.push(child);
   const told = { text: '', code: undefined as number | null | undefined };
@@ -31,6 +32,20 @@ function start() {
   });
   return { child, told };
 }
+
+/** The media engines of this folder that run, as the words with which they were started. */
+const engines = (): string[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && existsSync(`/proc/${name}/cmdline`))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+      } catch {
+        // It ended meanwhile.
+        return '';
+      }
+    })
+    .filter((words) => words.includes('media-engine') && words.includes(folder));
 
 describe('the first command', () => {
   it('brings up a cloud and two homes with registered phones, twice on the same data, and ends cleanly', {
@@ -77,9 +92,13 @@ describe('the first command', () => {
         30_000,
         'both phones to answer',
       );
-      child.kill('SIGINT');
+      expect(engines()).toHaveLength(3);
+      // To the first command alone, and as a terminal's Ctrl-C comes: to the whole group.
+      process.kill(round === 1 ? Number(child.pid) : -Number(child.pid), 'SIGINT');
       await eventually(() => told.code !== undefined, 15_000, 'a clean end');
       expect(told.code).toBe(0);
+      expect(told.text).not.toContain('did not end cleanly');
+      await eventually(() => engines().length === 0, 2_000, 'the media engines to end with their calls');
     }
   });
 

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Context } from '#cloud/bus/bus.ts';
 import { createBus } from '#cloud/bus/in-process.ts';
 import type { Part, PartContext } from '#cloud/bus/part.ts';
@@ -9,6 +10,7 @@ import { openLocalStore } from '#cloud/store/local.ts';
 import { hostWorld } from '#shared/host/world.ts';
 import { ok } from '#shared/kernel/result.ts';
 import { RtpPeer } from '#shared/media-engine/rtp-peer.ts';
+import { engineSocket } from '#shared/media-engine/spawn.ts';
 import { match } from '#shared/rtp/measure.ts';
 import { makeAnswer, readRemote } from '#shared/sip/offer-answer.ts';
 import { processEngine } from './engines.ts';
@@ -59,6 +61,38 @@ it('plays a shipped file through the engine process, which outlives a restart of
     await context.bus.request('media.endpoint.release', owner, asPart);
     await peer.close();
     await part.stop();
+  });
+});
+
+describe('a start that is refused', () => {
+  const refused = (context: PartContext) =>
+    ({ ...context, config: { ...context.config, holdMusic: '/nowhere.wav' } }) as PartContext;
+  /** Whether an engine of this folder listens; asking starts none. */
+  const runs = ({ config }: PartContext): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = connect(engineSocket(`${config.data}/media`), () => resolve(true));
+      socket.on('connect', () => socket.destroy());
+      socket.on('error', () => resolve(false));
+    });
+
+  it('leaves no engine that it has started', async () => {
+    await rig(async (context, server) => {
+      await expect(server.start(refused(context))).rejects.toThrow('--hold-music: /nowhere.wav');
+      expect(await runs(context)).toBe(false);
+    });
+  });
+
+  it('leaves the calls of before their engine', async () => {
+    await rig(async (context, server) => {
+      const part = await server.start(context);
+      await context.bus.request('media.endpoint.offer', { session: 'ses_1', leg: 'leg_1' }, asPart);
+      await part.stop();
+      await expect(server.start(refused(context))).rejects.toThrow('--hold-music: /nowhere.wav');
+      expect(await runs(context)).toBe(true);
+      const again = await server.start(context);
+      expect(again.health().legs).toBe(1);
+      await again.stop();
+    });
   });
 });
 

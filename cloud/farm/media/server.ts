@@ -2,6 +2,7 @@
 import type { Context, Handlers, Outcome } from '#cloud/bus/bus.ts';
 import type { Health, Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
 import { err, ok } from '#shared/kernel/result.ts';
+import { leaveEngine } from '#shared/media-engine/client.ts';
 import { EngineError, type EngineEvent, type MediaEngine } from '#shared/media-engine/engine.ts';
 import { NODES } from '#shared/media-engine/graph-host.ts';
 import { fault } from '#shared/protocol/fault.ts';
@@ -26,8 +27,14 @@ export function createMediaServer(engineFor: EngineFor): Part {
   return {
     name: 'media',
     async start(context) {
-      const server = new MediaServer(context, await engineFor(context));
-      await server.start();
+      const engine = await engineFor(context);
+      const server = new MediaServer(context, engine);
+      try {
+        await server.start();
+      } catch (error) {
+        await leaveEngine(engine);
+        throw error;
+      }
       return server;
     },
   };
@@ -101,8 +108,7 @@ class MediaServer implements RunningPart {
     this.#players.stop();
     this.#sounds.stop();
     this.#silence.stop();
-    const nodes = await this.#engine.list().catch(() => []);
-    await this.#engine.close(nodes.length === 0);
+    await leaveEngine(this.#engine);
   }
 
   #handlers(): Handlers<'media'> {
