@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => world[Symbol.dispose]());
 
 /** A way that opens, or turns out to be dead, after so many ms. */
-function after(ms: number, found: Flow | undefined): Promise<Flow | undefined> {
+function openIn(ms: number, found: Flow | undefined): Promise<Flow | undefined> {
   return new Promise((resolve) => {
     clock.at(clock.mono() + ms, () => resolve(found));
   });
@@ -44,16 +44,16 @@ describe('ways to those who help', () => {
   });
 
   it('a better one that opens soon is waited for', async () => {
-    expect(await order(undefined, after(399, flow('f')), after(5, flow('m')))).toEqual(['fallback 399', 'modem 399']);
+    expect(await order(undefined, openIn(399, flow('f')), openIn(5, flow('m')))).toEqual(['fallback 399', 'modem 399']);
   });
 
   it('a better one that is slow comes after, and a dead one not at all', async () => {
-    expect(await order(undefined, after(900, flow('f')), after(5, flow('m')))).toEqual(['modem 400', 'fallback 900']);
-    expect(await order(undefined, after(2_500, undefined), after(5, flow('m')))).toEqual(['modem 400']);
-    expect(await order(flow('c'), after(2_500, undefined), after(5, flow('m')))).toEqual(['cloud 0', 'modem 400']);
+    expect(await order(undefined, openIn(900, flow('f')), openIn(5, flow('m')))).toEqual(['modem 400', 'fallback 900']);
+    expect(await order(undefined, openIn(2_500, undefined), openIn(5, flow('m')))).toEqual(['modem 400']);
+    expect(await order(flow('c'), openIn(2_500, undefined), openIn(5, flow('m')))).toEqual(['cloud 0', 'modem 400']);
   });
 
   it('one that is known to be dead is waited for no longer', async () => {
-    expect(await order(undefined, after(50, undefined), after(5, flow('m')))).toEqual(['modem 50']);
+    expect(await order(undefined, openIn(50, undefined), openIn(5, flow('m')))).toEqual(['modem 50']);
   });
 });
