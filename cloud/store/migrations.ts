@@ -18,6 +18,7 @@ import { messagingSchema } from './schema/messaging.ts';
 import { outsideCallSchema } from './schema/outside-call.ts';
 import { pinTriesSchema } from './schema/pin-tries.ts';
 import { platformSchema } from './schema/platform.ts';
+import { retentionSchema } from './schema/retention.ts';
 import { rolloutSchema } from './schema/rollout.ts';
 import { sessionSchema } from './schema/session.ts';
 import { softswitchProcessSchema } from './schema/softswitch-process.ts';
@@ -50,4 +51,5 @@ export const migrations: readonly Migration[] = [
   leanCallSchema,
   callRowSchema,
   pinTriesSchema,
+  retentionSchema,
 ];

@@ -322,7 +322,7 @@ export class EdgeCalls implements HouseSwitch {
   }
 
   /** A way to help has led to nobody. */
-  async #helpElsewhere(call: EdgeCall, ways: WaysOfHelp, reason: string): Promise<void> {
+  async #helpElsewhere(call: EdgeCall, ways: NonNullable<EdgeCall['ways']>, reason: string): Promise<void> {
     const next = await ways.next();
     if (next === undefined) return this.driver.feed(call, { on: 'refused', status: 503, reason });
     const target = { leg: CALLEE_LEG, ...next };

@@ -1,5 +1,5 @@
 /** A call as the gateway's edge holds it, and the words that its hooks use. */
-import { type CallState, newCall } from '#shared/call/call.ts';
+import { type CallState, newCall, type Target } from '#shared/call/call.ts';
 import type { SentOn } from '#shared/call/features/diverted.ts';
 import { type Hops, hopsOf } from '#shared/call/hops.ts';
 import type { DrivenCall } from '#shared/host/call-driver.ts';
@@ -9,7 +9,6 @@ import { privacyToPass, wantsPrivacy } from '#shared/sip/privacy.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { Help } from './emergency.ts';
-import type { WaysOfHelp } from './help-ways.ts';
 import type { HouseLine, Phone } from './house.ts';
 import type { Rung } from './rung.ts';
 
@@ -25,6 +24,8 @@ export type Ring =
   | { readonly kind: 'fallback'; readonly flow: Flow }
   /** The gateway's own mobile modem, for emergency calls. */
   | { readonly kind: 'modem'; readonly flow: Flow };
+
+export type WayOfHelp = Pick<Target<Ring>, 'branches' | 'oneByOne'>;
 
 export const CALLER_LEG = 'caller';
 export const CALLEE_LEG = 'callee';
@@ -64,8 +65,8 @@ export interface EdgeCall extends DrivenCall<Ring> {
   readonly replaces?: string;
   /** A call for help. */
   readonly help?: Help;
-  /** … and the ways that it may still take. */
-  ways?: WaysOfHelp;
+  /** … and the ways that it may still take, one after the other. */
+  ways?: { next(): Promise<WayOfHelp | undefined> };
   /** These by the `RecordClock`, ms. */
   readonly startedAt: number;
   answeredAt?: number;

@@ -2,14 +2,13 @@
 import type { Target } from '#shared/call/call.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { Flow } from '#shared/sip/types.ts';
-import type { Ring } from './edge-call.ts';
+import type { Ring, WayOfHelp } from './edge-call.ts';
 import { TRY_FOR_HELP } from './emergency.ts';
 
 /** Milliseconds after its beginning for which a call waits for a better way that is still being opened, where another stands open. */
 const HEAD_START = 400;
 
 type Branch = Target<Ring>['branches'][number];
-type WayOfHelp = Pick<Target<Ring>, 'branches' | 'oneByOne'>;
 
 /** A way; `branch` once it is open. */
 interface Way {

@@ -14,6 +14,7 @@ import {
 } from '#shared/call/call.ts';
 import { type Direction, originOf, originVersion, revised, versionOf } from '#shared/call/direction.ts';
 import { movedTo, reasonHeader } from '#shared/call/outcome.ts';
+import { keepStreams, noteStreams, type Streams } from '#shared/call/streams.ts';
 import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import { Roster } from '#shared/kernel/roster.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
@@ -31,7 +32,7 @@ export interface SipPort {
 }
 
 /** A call as a driver holds it; owners add what is theirs. `T` is whom a branch rings. */
-export interface DrivenCall<T> {
+export interface DrivenCall<T> extends Streams {
   readonly id: string;
   readonly state: CallState<T>;
   /** The caller's flow; absent where the call was opened from outside. */
@@ -147,6 +148,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     to.versions.set(party, from.versions.get(party) ?? 1);
     const origin = from.origins?.get(party);
     if (origin !== undefined) to.origins = new Map([[party, origin]]);
+    const streams = from.streams?.get(party);
+    if (streams !== undefined) to.streams = new Map([[party, streams]]);
   }
 
   /** The caller of `from` takes `to` while it rings, as `branch` on `leg`; `from` is over then. False where `from` made no offer. */
@@ -195,6 +198,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     const found = this.#byHandle.get(output.call);
     if (found === undefined) return false;
     const { call, party } = found;
+    if ('sdp' in output && output.sdp !== undefined) noteStreams(call, party, output.sdp);
     const says = output.do === 'offer' || (output.do === 'confirmed' && output.sdp !== undefined);
     const music = says ? this.#hooks.plays?.(call, party) : undefined;
     const input = output.do === 'failed' ? this.#lost(call, party, output) : inputOf<T>(output, party, music);
@@ -299,7 +303,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
         case 'hangup':
           return endpoint.hangup(handle, reasonHeader(o.reason), now, out);
         case 'reoffer':
-          if (o.early === true && o.sdp !== undefined) return endpoint.offerEarly(handle, o.sdp, now, out);
+          if (o.early === true && o.sdp !== undefined)
+            return endpoint.offerEarly(handle, keepStreams(call, party, o.sdp), now, out);
           return endpoint.reoffer(handle, o.sdp && this.#nextVersion(call, o.party, o.sdp), now, out);
         case 'accept-offer':
           return endpoint.acceptOffer(handle, this.#nextVersion(call, o.party, o.sdp, o.direction), now, out);
@@ -330,6 +335,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
 
   /** The first description that a party gets. */
   #describes(call: C, party: Party, sdp: string): void {
+    noteStreams(call, party, sdp);
     const origin = originOf(sdp);
     call.versions.set(party, Math.max(originVersion(origin), call.versions.get(party) ?? 0));
     if (origin === undefined || call.state.relay) return;
@@ -348,7 +354,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
       call.ahead.add(party);
     }
     // What passes from phone to phone counts its own versions.
-    return call.state.relay || call.ahead?.has(party) === true ? revised(sdp, version, direction, before) : sdp;
+    const own = call.state.relay || call.ahead?.has(party) === true;
+    return keepStreams(call, party, own ? revised(sdp, version, direction, before) : sdp);
   }
 
   /** Branches that lost are of no use once a call is up, and their names go. */

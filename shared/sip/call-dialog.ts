@@ -73,9 +73,10 @@ function serveUpdate(
     refuse(call, transaction, hindrance, now, out, retryLater(call, hindrance));
     return;
   }
-  refreshTarget(dialog, message);
-  if (sdp === undefined) refreshOnly(call, transaction, message, now, out);
-  else takeEarlyOffer(call, transaction, sdp, now, out);
+  if (sdp === undefined) {
+    refreshTarget(dialog, message);
+    refreshOnly(call, transaction, message, now, out);
+  } else takeEarlyOffer(call, transaction, sdp, now, out);
 }
 
 /** RFC 3262 section 5: an offer in a PRACK is answered in its 2xx; one that comes too early is refused, and the call goes on. */

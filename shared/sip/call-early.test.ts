@@ -73,6 +73,19 @@ describe('UPDATE with an offer before the answer', () => {
     },
   );
 
+  it.each([true, false])('renews the target of its sender where it is taken: %s (RFC 6141 section 4.6)', (taken) => {
+    early();
+    duo.b.decide = (output, side) => {
+      if (output.do !== 'offer') return;
+      if (taken) side.act((e, now, out) => e.acceptOffer(output.call, 'counter', now, out));
+      else side.act((e, now, out) => e.refuseOffer(output.call, 488, now, out));
+    };
+    duo.fate = (_text, from) => (from === duo.a ? [1] : []);
+    duo.deliver(duo.b, byHand(duo.a, 5));
+    offer(duo.b, theirs());
+    expect(duo.b.lastSent('UPDATE').uri === 'sip:moved@10.0.0.7').toBe(taken);
+  });
+
   it('of the callee waits for the PRACK of its answer', () => {
     duo = new Duo(BOTH);
     duo.call();

@@ -49,6 +49,9 @@ export function acceptEarly(call: Call, sdp: string, now: number, out: EndpointO
   if (early === undefined || transaction?.request === undefined) return false;
   early.server = undefined;
   call.offerBy = NEVER;
+  const dialog = earlyDialog(call);
+  // Only who is not refused has moved (RFC 6141 section 4.6); a PRACK says nothing of that.
+  if (transaction.method === 'UPDATE' && dialog !== undefined) refreshTarget(dialog, transaction.request);
   settled(call, early, { ours: sdp, theirs: sdpOf(transaction.request) });
   const response = tagged(transaction.request, 200, call.localTag, headersOf(call, transaction.flow));
   response.body = sdp;
@@ -66,9 +69,13 @@ function settled(
 ): void {
   early.changed = true;
   call.described = ours;
-  for (const dialog of [...(call.dialog === undefined ? [] : [call.dialog]), ...(call.forks ?? [])])
-    if (dialog.remoteTag === early.tag && dialog.said !== undefined) dialog.said = theirs ?? dialog.said;
+  const dialog = earlyDialog(call);
+  if (dialog?.said !== undefined) dialog.said = theirs ?? dialog.said;
 }
+
+/** The early dialog whose session is agreed. */
+const earlyDialog = ({ dialog, forks = [], early }: Call): Dialog | undefined =>
+  [dialog, ...forks].find((one) => one !== undefined && one.remoteTag === early?.tag);
 
 function headersOf(call: Call, flow: Call['flow']): Header[] {
   return [['Contact', ownContact(call, flow)], ...call.core.capabilities, SESSION_TYPE];
@@ -80,7 +87,7 @@ function headersOf(call: Call, flow: Call['flow']): Header[] {
  */
 export function offerEarly(call: Call, sdp: string, now: number, out: EndpointOutput[]): void {
   const { early } = call;
-  const dialog = [call.dialog, ...(call.forks ?? [])].find((one) => one?.remoteTag === early?.tag);
+  const dialog = earlyDialog(call);
   if (call.silent || call.at === 'over') return;
   if (call.at !== 'ringing' || early?.takesUpdate !== true || dialog === undefined || isUpdating(call)) {
     const status = isUpdating(call) ? 491 : 488;

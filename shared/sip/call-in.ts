@@ -7,7 +7,7 @@ import { tryReoffer } from './call-offer.ts';
 import { RING_LIMIT } from './call-out.ts';
 import { awaitPrack, isReliable, lacksOffer, mayFollow, offerIn, reliableHeaders } from './call-reliable.ts';
 import { answerWithTimer } from './call-session.ts';
-import { dialogOfInvite } from './dialog.ts';
+import { dialogOfInvite, refreshTarget } from './dialog.ts';
 import type { Header } from './fields.ts';
 import { newResponse, type SipMessage } from './message.ts';
 import { nameAt, placeOf } from './places.ts';
@@ -130,6 +130,8 @@ export function sendOk(
   const response = answerTo(call, 200, { ...parts, headers, body, type: SDP });
   if (!response) return;
   call.described = body ?? call.described;
+  // Only who is not refused has moved (RFC 6141 section 4.6).
+  if (call.at !== 'ringing' && call.dialog) refreshTarget(call.dialog, transaction.request);
   call.server = undefined;
   call.offerBy = NEVER;
   if (transaction.method === 'INVITE') {

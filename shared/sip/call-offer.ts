@@ -5,6 +5,7 @@ import { type HeaderLine, ownContact, proofOf, SESSION_TYPE, sdpOf, tagged } fro
 import type { Call } from './call.ts';
 import { isUpdating } from './call-early.ts';
 import { byeAndForget, ended, refuse, refuseEarly, retryLater } from './call-end.ts';
+import { takeReliableAgain } from './call-reliable.ts';
 import { answerWithTimer, longerAgain, offerWithTimer, refreshLater, takeTimer } from './call-session.ts';
 import { type Dialog, dialogRequest, refreshTarget, renumber } from './dialog.ts';
 import type { Header } from './fields.ts';
@@ -41,8 +42,10 @@ export function tryReoffer(call: Call, now: number, out: EndpointOutput[]): void
   if (call.client || call.server || call.unacked || call.owedAck || isUpdating(call)) return;
   if (call.retryAt !== NEVER && call.retryAt > now) return;
   call.retryAt = NEVER;
-  const headers: Header[] = [['Contact', ownContact(call, call.flow)], ...core.capabilities, ...offerWithTimer(call)];
   const asks = reoffer.sdp === '';
+  // An offer that is asked for comes in the 2xx, for its answer takes a while (RFC 3262 section 3: no 100rel, no reliable response).
+  const able = asks ? core.plain : core.capabilities;
+  const headers: Header[] = [['Contact', ownContact(call, call.flow)], ...able, ...offerWithTimer(call)];
   const before = call.described;
   if (!asks) {
     headers.push(SESSION_TYPE);
@@ -66,6 +69,9 @@ class Reinvite implements ClientUser {
   #proof: readonly Header[] = [];
   /** Our description that goes on to hold where the new one is refused. */
   readonly #before: string | undefined;
+  /** Of the last reliable provisional response, and what the first that had any said of the session. */
+  #rseq: number | undefined;
+  #said: string | undefined;
 
   constructor(call: Call, asks: boolean, before: string | undefined) {
     this.#call = call;
@@ -78,6 +84,7 @@ class Reinvite implements ClientUser {
     if (message.status < 200) {
       // Nobody waits for it any more, so it may not wait for ever.
       if (call.at === 'over') transaction.cancelled(now);
+      else this.#provisional(message, now, out);
       return;
     }
     call.ringBy = NEVER;
@@ -95,13 +102,21 @@ class Reinvite implements ClientUser {
     else this.#settle(false, 503, undefined, now, out);
   }
 
+  /** One that is reliable wants its PRACK, and the answer may stand in it: then it is that, whatever the 2xx says (RFC 3262 section 4). */
+  #provisional(message: SipMessage, now: number, out: EndpointOutput[]): void {
+    const rseq = takeReliableAgain(this.#call, this.#rseq, message, now, out);
+    if (rseq === undefined) return;
+    this.#rseq = rseq;
+    this.#said ??= sdpOf(message);
+  }
+
   #success(message: SipMessage, now: number, out: EndpointOutput[]): void {
     const call = this.#call;
     const { dialog, flow } = call;
     if (this.#ack) sendAgain(flow, this.#ack, out);
     if (this.#ack || this.#owes || !dialog) return;
     refreshTarget(dialog, message);
-    const sdp = sdpOf(message);
+    const sdp = this.#said ?? sdpOf(message);
     if (this.#asks && sdp !== undefined && !call.silent) this.#owe(dialog, message.cseq.n, now);
     else this.#acknowledge(dialog, message.cseq.n, undefined, out);
     if (call.at === 'over') return;
@@ -142,6 +157,8 @@ class Reinvite implements ClientUser {
       if (proven === undefined) this.#lengthened = true;
       else this.#challenged = true;
       this.#proof = proofOf(again);
+      this.#rseq = undefined;
+      this.#said = undefined;
       renumber(call.dialog, again);
       call.client = call.core.transactions.start(again, call.flow, this, now, out);
     } else if (status === 491 && call.reoffer && call.reoffer.glares < GLARE_LIMIT) {
@@ -194,8 +211,8 @@ export function takeOffer(
     refuse(call, transaction, hindrance, now, out, retryLater(call, hindrance));
     return;
   }
-  if (call.dialog) refreshTarget(call.dialog, message);
   if (!invite && sdp === undefined) {
+    if (call.dialog) refreshTarget(call.dialog, message);
     refreshOnly(call, transaction, message, now, out);
     return;
   }

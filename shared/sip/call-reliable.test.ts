@@ -191,7 +191,8 @@ describe('reliable provisional responses', () => {
       duo.run(10);
       offering(call);
       duo.run(17_000);
-      expect(duo.b.lines.slice(3)).toEqual(['183 INVITE', '500 PRACK']);
+      const finals = duo.b.lines.slice(3).filter((line) => line !== '100 PRACK');
+      expect(finals).toEqual(['183 INVITE', '500 PRACK']);
       answer();
       duo.run(10);
       expect(duo.b.lastSent('200 INVITE').body).toBe('answer');

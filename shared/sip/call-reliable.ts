@@ -4,7 +4,7 @@ import { retryWithCredentials } from './auth.ts';
 import { type HeaderLine, SESSION_TYPE, sdpOf, tagged } from './build.ts';
 import type { Call } from './call.ts';
 import { refusePending } from './call-end.ts';
-import { type Dialog, dialogRequest, renumber } from './dialog.ts';
+import { type Dialog, dialogRequest, refreshTarget, renumber } from './dialog.ts';
 import type { Header } from './fields.ts';
 import type { SipMessage } from './message.ts';
 import { decimal } from './params.ts';
@@ -135,11 +135,9 @@ export function takeReliable(
   now: number,
   out: EndpointOutput[],
 ): boolean {
-  if (!call.core.reliable || !names(message, 'Require') || dialog === undefined || message.status === 100) return true;
-  const rseq = decimal((message.header('RSeq') ?? '').trim(), 0xffff_ffff);
-  if (rseq === undefined) return true;
-  const before = dialog.rseq;
-  if (before !== undefined && rseq !== before + 1) return false;
+  const rseq = numberOf(call, message);
+  if (dialog === undefined || rseq === undefined) return true;
+  if (!isNext(dialog.rseq, rseq)) return false;
   dialog.rseq = rseq;
   const rack: HeaderLine = ['RAck', `${rseq} ${message.cseq.n} INVITE`];
   const sdp = sdpOf(message);
@@ -153,6 +151,33 @@ export function takeReliable(
     agreed(call, dialog.remoteTag, message);
   }
   return true;
+}
+
+/** The number of a response that is to be acknowledged; undefined where it is none. */
+function numberOf({ core }: Call, message: SipMessage): number | undefined {
+  if (!core.reliable || !names(message, 'Require') || message.status === 100) return undefined;
+  return decimal((message.header('RSeq') ?? '').trim(), 0xffff_ffff);
+}
+
+const isNext = (before: number | undefined, rseq: number): boolean => before === undefined || rseq === before + 1;
+
+/**
+ * The same of a re-INVITE, whose responses have numbers of their own: the number that came, where the response is reliable and the next after
+ * `before`. It renews the target, which one that is not reliable does not (RFC 6141 section 4.7).
+ */
+export function takeReliableAgain(
+  call: Call,
+  before: number | undefined,
+  message: SipMessage,
+  now: number,
+  out: EndpointOutput[],
+): number | undefined {
+  const rseq = numberOf(call, message);
+  if (call.dialog === undefined || rseq === undefined || !isNext(before, rseq)) return undefined;
+  refreshTarget(call.dialog, message);
+  const rack: HeaderLine = ['RAck', `${rseq} ${message.cseq.n} INVITE`];
+  acknowledge(call, call.dialog, { headers: [rack], answer: undefined }, now, out);
+  return rseq;
 }
 
 /** Our INVITE had no offer, and this response brings one: the user's answer goes into its PRACK (section 5). */

@@ -7,7 +7,15 @@ import { byeAndForget, ended } from './call-end.ts';
 import { dialogRequest, refreshTarget, renumber } from './dialog.ts';
 import type { Header } from './fields.ts';
 import type { SipMessage } from './message.ts';
-import { agreedTimer, answerTimer, expireIn, lengthening, offerTimer, refreshIn } from './session-timer.ts';
+import {
+  agreedTimer,
+  answerTimer,
+  expireIn,
+  lengthening,
+  neededInterval,
+  offerTimer,
+  refreshIn,
+} from './session-timer.ts';
 import type { ClientTransaction, ClientUser, Failure } from './transaction.ts';
 import type { EndpointOutput, SessionTimer } from './types.ts';
 
@@ -25,6 +33,7 @@ export function runTimer(call: Call, timer: SessionTimer | undefined, now: numbe
 export function answerWithTimer(call: Call, request: SipMessage, now: number): readonly HeaderLine[] {
   const { sessionExpires } = call.core;
   if (sessionExpires === undefined || (request.method !== 'INVITE' && request.method !== 'UPDATE')) return [];
+  call.least = Math.max(call.least ?? 0, neededInterval(request) ?? 0) || undefined;
   const answer = answerTimer(request, sessionExpires);
   runTimer(call, answer?.timer, now);
   return answer?.headers ?? [];

@@ -36,6 +36,8 @@ export interface Core {
   readonly limits: EndpointLimits;
   /** Allow and Supported, on messages that make or refresh a dialog. */
   readonly capabilities: readonly Field[];
+  /** The same of who sends and acknowledges no reliable provisional responses (RFC 3262). */
+  readonly plain: readonly Field[];
   /** Supported, on every other request but ACK (RFC 4028 section 7.1). */
   readonly supported: readonly HeaderLine[];
   readonly hash: DigestHash;
@@ -199,7 +201,7 @@ export class Call implements Timed, OnFlow, ServerUser {
   refreshAt = NEVER;
   expireAt = NEVER;
   session: SessionTimer | undefined;
-  /** The least interval that the other side has asked for (Min-SE of a 422), seconds. */
+  /** The least interval that the other side has asked for (Min-SE of a 422, or of a request that refreshes), seconds. */
   least: number | undefined;
   /** Our last description, to refresh with. */
   described: string | undefined;

@@ -138,7 +138,7 @@ describe('refusals', () => {
     duo.run();
     expect(duo.b.endpoint.counts().transactions).toBe(0);
     duo.b.act((e, now, out) => e.reply(duo.b.last('request').transaction, 200, {}, now, out));
-    expect(duo.b.sent).toEqual([]);
+    expect(duo.b.lines).toEqual(['100 OPTIONS']);
   });
 });
 

@@ -107,17 +107,16 @@ export class Endpoint implements SipEndpoint {
 
   constructor(options: EndpointOptions) {
     const { sessionExpires, reliable = false } = options;
-    const supported = [...(options.supported ?? ['join', 'replaces'])];
-    if (sessionExpires !== undefined) supported.push('timer');
-    if (reliable) supported.push('100rel');
+    const plain = [...(options.supported ?? ['join', 'replaces'])];
+    if (sessionExpires !== undefined) plain.push('timer');
+    const supported = reliable ? [...plain, '100rel'] : plain;
     const abilities: Abilities = {
       allow: reliable ? [...(options.allow ?? ALLOW), 'PRACK'] : (options.allow ?? ALLOW),
       supported,
       backToBack: options.backToBack ?? false,
     };
-    const capabilities = [steadyField('Allow', abilities.allow.join(', '))];
-    const supports: HeaderLine[] = supported.length > 0 ? [['Supported', supported.join(', ')]] : [];
-    for (const [name, value] of supports) capabilities.push(steadyField(name, value));
+    const allow = steadyField('Allow', abilities.allow.join(', '));
+    const fields = (tags: readonly string[]) => (tags.length > 0 ? [steadyField('Supported', tags.join(', '))] : []);
     const tokens = new Tokens(options.random, options.mark);
     this.#core = {
       transactions: new Transactions(tokens),
@@ -130,8 +129,9 @@ export class Endpoint implements SipEndpoint {
       forgotten: options.forgotten,
       follows: options.follows,
       limits: { ...ENDPOINT_LIMITS, ...options.limits },
-      capabilities,
-      supported: supports,
+      capabilities: [allow, ...fields(supported)],
+      plain: [allow, ...fields(plain)],
+      supported: supported.length > 0 ? [['Supported', supported.join(', ')]] : [],
       hash: options.hash,
       sessionExpires,
       reliable,

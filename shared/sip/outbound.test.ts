@@ -66,6 +66,20 @@ describe('the registrar', () => {
     expect(bindings).toEqual([]);
   });
 
+  it('refuses several contacts where one names a flow, but for those that are taken back (section 6)', () => {
+    const bindings: Bindings = [];
+    const contact = (rest: string) => `<sip:a@192.0.2.1>;${INSTANCE};reg-id=1, <sip:b@192.0.2.2>${rest}`;
+    expect(run(bindings, { contact: contact('') })).toMatchObject({
+      status: 400,
+      reason: 'Flow Beside Other Contacts',
+    });
+    expect(bindings).toEqual([]);
+    expect(run(bindings, { contact: contact(';expires=0') }).status).toBe(200);
+    expect(bindings).toHaveLength(1);
+    // Without outbound the number is nothing.
+    expect(run(bindings, { cseq: 2, supported: 'path', contact: contact('') }).status).toBe(200);
+  });
+
   it('takes a new flow of the same number in place of the old, whatever its URI; without outbound the number is nothing', () => {
     const bindings: Bindings = [];
     run(bindings, {});

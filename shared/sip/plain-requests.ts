@@ -82,6 +82,8 @@ export class PlainRequests {
     const request = waiting?.transaction.request;
     if (waiting?.handle !== handle || !request) return;
     const { transaction } = waiting;
+    // Whoever is told 408 has given up by itself meanwhile, and a response between is no news of a request like this (RFC 4320 section 4).
+    if (status === 408 || (status > 100 && status < 200)) return;
     const { reason, tag = waiting.tag } = options;
     const [allowed] = this.#core.capabilities;
     const response = status > 100 ? tagged(request, status, tag, [], reason) : newResponse(request, status, reason);

@@ -157,6 +157,10 @@ function applyContacts(before: Bindings, change: Change): Bindings | RegisterOut
   const { request, now, options, named } = change;
   const after = [...before];
   const min = options.min ?? 60;
+  const lasting = request.contacts.filter((contact) => secondsOf(contact, request) > 0);
+  // A registration is of one flow (RFC 5626 section 6).
+  if (named && lasting.length > 1 && lasting.some(({ params }) => flowName(params) !== undefined))
+    return refuse(400, 'Flow Beside Other Contacts');
   for (const contact of request.contacts) {
     const uri = parseUri(contact.uri);
     if (uri === undefined) return refuse(400, 'Malformed Contact');

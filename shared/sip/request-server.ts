@@ -1,11 +1,13 @@
-/** Non-INVITE server transaction: RFC 3261 section 17.2.2, bounded as RFC 4320 section 4 implies. */
+/** Non-INVITE server transaction: RFC 3261 section 17.2.2, with the 100 and the end of RFC 4320 section 4. */
 import type { Machine } from '../kernel/machine.ts';
 import { NEVER } from '../kernel/machine.ts';
-import { TRY_TIME } from './timers.ts';
+import { TRY_TIME, TRYING_AFTER } from './timers.ts';
 
 export interface RequestServerState {
   at: 'trying' | 'proceeding' | 'completed' | 'terminated';
   readonly reliable: boolean;
+  /** Without any response by then, its sender is told that it came. */
+  tryingAt: number;
   /** Timer J once completed; before, the moment after which the client has given up (its timer F). */
   endAt: number;
 }
@@ -18,18 +20,21 @@ export type RequestServerOutput =
   /** Send the response at hand and keep it for retransmission. */
   | { readonly do: 'reply' }
   | { readonly do: 'resend' }
+  /** Send 100 and keep it for retransmission. */
+  | { readonly do: 'trying' }
   | { readonly do: 'fail'; readonly why: 'timeout' | 'transport' }
   | { readonly do: 'end' };
 
 const REPLY = { do: 'reply' } as const;
 const RESEND = { do: 'resend' } as const;
+const TRYING = { do: 'trying' } as const;
 const TIMEOUT = { do: 'fail', why: 'timeout' } as const;
 const TRANSPORT = { do: 'fail', why: 'transport' } as const;
 const END = { do: 'end' } as const;
 
 /** `now` is when the request came, monotonic ms. */
 export function newRequestServer(reliable: boolean, now: number): RequestServerState {
-  return { at: 'trying', reliable, endAt: now + TRY_TIME };
+  return { at: 'trying', reliable, tryingAt: now + TRYING_AFTER, endAt: now + TRY_TIME };
 }
 
 export const requestServer: Machine<RequestServerState, RequestServerInput, RequestServerOutput> = {
@@ -46,17 +51,27 @@ export const requestServer: Machine<RequestServerState, RequestServerInput, Requ
         if (state.at !== 'completed') out.push(TRANSPORT);
         return end(state, out);
       case 'tick':
-        if (now < state.endAt) return;
-        if (state.at !== 'completed') out.push(TIMEOUT);
-        return end(state, out);
+        return tick(state, now, out);
     }
   },
-  due: (state) => state.endAt,
+  due: (state) => Math.min(state.tryingAt, state.endAt),
 };
+
+function tick(state: RequestServerState, now: number, out: RequestServerOutput[]): void {
+  if (now >= state.endAt) {
+    if (state.at !== 'completed') out.push(TIMEOUT);
+    end(state, out);
+  } else if (now >= state.tryingAt) {
+    state.at = 'proceeding';
+    state.tryingAt = NEVER;
+    out.push(TRYING);
+  }
+}
 
 function reply(state: RequestServerState, status: number, now: number, out: RequestServerOutput[]): void {
   if (state.at !== 'trying' && state.at !== 'proceeding') return;
   out.push(REPLY);
+  state.tryingAt = NEVER;
   if (status < 200) {
     state.at = 'proceeding';
     return;
@@ -71,6 +86,7 @@ function reply(state: RequestServerState, status: number, now: number, out: Requ
 
 function end(state: RequestServerState, out: RequestServerOutput[]): void {
   state.at = 'terminated';
+  state.tryingAt = NEVER;
   state.endAt = NEVER;
   out.push(END);
 }

@@ -112,7 +112,8 @@ describe('the decisions', () => {
     const answer = answerTimer(invite(headers), 1800);
     expect(answer?.headers[0]).toEqual(['Session-Expires', value]);
     expect(answer?.timer.refresher).toBe(refresher);
-    expect(answer?.headers.some(([name]) => name === 'Require')).toBe(value.endsWith('uac'));
+    // Whoever knows timers has to read it, refresher or not: it ends the call that nobody refreshes (section 9).
+    expect(answer?.headers.some(([name]) => name === 'Require')).toBe(headers.some(([name]) => name === 'Supported'));
   });
 
   it('has no timer where neither side wants one', () => {
@@ -286,6 +287,20 @@ describe('two endpoints', () => {
     says('UPDATE', [405]);
     duo.run(160_000);
     expect([refreshes(duo.a, 'UPDATE'), refreshes(duo.a, 'INVITE')]).toEqual([3, 2]);
+  });
+
+  it('what a request of the other side needs at the least, refreshes of ours say from then on (section 7.4)', () => {
+    const call = established({ a: { sessionExpires: 600 }, b: { sessionExpires: 600 } });
+    const { remoteTag: tag } = duo.a.endpoint.dialogId(call) ?? {};
+    const ack = duo.a.lastSent('ACK');
+    const head = `UPDATE sip:a@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKmin\r\nMax-Forwards: 70\r\n`;
+    const ids = `From: <sip:b@example.com>;tag=${tag}\r\nTo: ${ack.header('From')}\r\nCall-ID: ${ack.callId}\r\nCSeq: 900 UPDATE\r\n`;
+    const more = `Contact: <sip:b@10.0.0.2>\r\nSupported: timer\r\nAllow: UPDATE\r\nSession-Expires: 400;refresher=uas\r\nMin-SE: 300\r\n`;
+    duo.deliver(duo.a, `${head}${ids}${more}Content-Length: 0\r\n\r\n`);
+    expect(duo.a.lastSent('200').header('Session-Expires')).toBe('400;refresher=uas');
+    duo.run(210_000);
+    const refresh = duo.a.lastSent('UPDATE');
+    expect([refresh.header('Session-Expires'), refresh.header('Min-SE')]).toEqual(['400;refresher=uac', '300']);
   });
 
   it('a refresh that is challenged is proven', () => {

@@ -82,7 +82,8 @@ export function answerTimer(
   // Table 2: without support there it is always the answerer; else as asked, and the asker by default.
   const role = able ? (wish?.refresher ?? 'uac') : 'uas';
   const headers: HeaderLine[] = [['Session-Expires', `${interval};refresher=${role}`]];
-  if (role === 'uac') headers.push(['Require', 'timer']);
+  // Who does not refresh has to end a call that nobody refreshes, and so has to read it too.
+  if (able) headers.push(['Require', 'timer']);
   const refresher = role === 'uas' ? 'us' : 'them';
   return { headers, timer: { interval: interval * 1000, refresher, byUpdate: takesUpdate(request) } };
 }

@@ -13,6 +13,9 @@ export const ANSWER_WITHIN = TRY_TIME / 2;
 /** Timer D: at least 32 s over an unreliable transport. */
 export const TIMER_D = 32_000;
 
+/** A request other than INVITE gets 100 once its sender's timer E has grown to T2, and none before (RFC 4320 section 4.1). */
+export const TRYING_AFTER = 7 * T1;
+
 /** The next gap of timers E and G: doubled, at most T2. */
 export function nextGap(gap: number): number {
   return Math.min(2 * gap, T2);

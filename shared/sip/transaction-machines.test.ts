@@ -238,7 +238,8 @@ describe('non-INVITE server', () => {
       ['completed', 'transport-error', 'end', 'terminated'],
     ],
     time: {
-      trying: { udp: '32000:fail-timeout+end' },
+      // RFC 4320 section 4.1: 100 once timer E of its sender has grown to T2, over any transport.
+      trying: { udp: '3500:trying 32000:fail-timeout+end' },
       proceeding: { udp: '32000:fail-timeout+end' },
       completed: { udp: '32000:end', tcp: '' },
     },

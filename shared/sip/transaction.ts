@@ -15,7 +15,7 @@ import {
   inviteServer,
   newInviteServer,
 } from './invite-server.ts';
-import type { SipMessage } from './message.ts';
+import { newResponse, type SipMessage } from './message.ts';
 import { own } from './params.ts';
 import { parse } from './parse.ts';
 import {
@@ -317,8 +317,16 @@ export class ServerTransaction implements Timed {
     }
   }
 
-  #perform(item: InviteServerOutput, message: SipMessage | undefined, now: number, out: EndpointOutput[]): void {
+  #perform(
+    item: InviteServerOutput | RequestServerOutput,
+    message: SipMessage | undefined,
+    now: number,
+    out: EndpointOutput[],
+  ): void {
     switch (item.do) {
+      case 'trying':
+        if (this.request) this.#reply(newResponse(this.request, 100), out);
+        return;
       case 'reply':
         if (!message) return;
         this.#reply(message, out);

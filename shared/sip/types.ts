@@ -207,6 +207,7 @@ export interface SipEndpoint {
     out: EndpointOutput[],
     credentials?: Credentials,
   ): TransactionHandle;
+  /** 100 or a final response, but never 408, which says nothing that its sender does not know (RFC 4320 section 4): nothing goes out then. */
   reply(
     transaction: TransactionHandle,
     status: number,

@@ -5,10 +5,11 @@ import { createBus, type InProcessBus } from '#cloud/bus/in-process.ts';
 import type { RunningPart } from '#cloud/bus/part.ts';
 import { chargeRow } from '#cloud/store/charge.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
-import { type Store, sql } from '#cloud/store/store.ts';
+import { type SqlValue, type Store, sql } from '#cloud/store/store.ts';
 import type { VerbName, VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { BALANCE_LIMIT, setBalance } from './accounts.ts';
+import { listCdrs } from './cdr-list.ts';
 import { billing } from './server.ts';
 
 let world: VirtualWorld;
@@ -286,4 +287,21 @@ describe('balance.set', () => {
     const stranger = account('subscriber', 'home_2');
     expect(await ask('balance.get', { home: 'home_1' }, stranger)).toMatchObject({ fault: { code: 'not_found' } });
   });
+});
+
+it('a home’s records are found by its own, not among those of all', async () => {
+  const plans: string[] = [];
+  const looking: Store = {
+    ...store,
+    async all<T extends object>(text: string, params: readonly SqlValue[] = []) {
+      for (const { detail } of await store.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${text}`, params))
+        plans.push(detail);
+      return store.all<T>(text, params);
+    },
+  };
+  const { principal } = account('subscriber', 'home_1');
+  await listCdrs(looking, principal, {});
+  await listCdrs(looking, principal, { home: 'home_1', after: '9.cdr_1' });
+  expect(plans.filter((plan) => plan.includes('cdr_home'))).toHaveLength(2);
+  expect(plans.filter((plan) => plan.includes('SCAN') || plan.includes('cdr_age'))).toEqual([]);
 });

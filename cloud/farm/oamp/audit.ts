@@ -16,8 +16,10 @@ const DAY = 24 * 3_600_000;
 /** How long lines of the audit trail and cleared alarms are kept, ms. */
 export const AUDIT_KEPT = 365 * DAY;
 export const ALARMS_KEPT = 90 * DAY;
-/** How long a gateway's ids stay unique, ms. */
+/** How long a gateway's ids stay unique at least, ms. */
 export const GATEWAY_IDS_KEPT = 30 * DAY;
+/** How long all other idempotency keys are kept at the most, ms: longer than any message waits. */
+export const KEYS_KEPT = 90 * DAY;
 
 interface AuditRow {
   readonly id: string;
@@ -145,6 +147,14 @@ export function housekeeping(now: number): Statement[] {
     sql('DELETE FROM alarm WHERE cleared_at < ?', now - ALARMS_KEPT),
     sql('DELETE FROM pairing_code WHERE expires_at <= ?', now),
     sql('DELETE FROM pairing_tries WHERE at < ?', now - FORGET_AFTER),
-    sql("DELETE FROM idempotency WHERE scope LIKE 'gw:%' AND at < ?", now - GATEWAY_IDS_KEPT),
+    // A gateway that was cut off for longer than that may still repeat itself (`told.ts`).
+    sql(
+      `DELETE FROM idempotency WHERE scope LIKE 'gw:%' AND at < ? AND NOT EXISTS (
+         SELECT 1 FROM gateway g LEFT JOIN gateway_told t ON t.gateway = g.id
+         WHERE g.id = substr(idempotency.scope, 4) AND COALESCE(t.told_at, 0) <= idempotency.at)`,
+      now - GATEWAY_IDS_KEPT,
+    ),
+    // Of applications, applicants and the messages that go by mail; those of HTTP requests go earlier, with their tokens.
+    sql("DELETE FROM idempotency WHERE scope NOT LIKE 'gw:%' AND at < ?", now - KEYS_KEPT),
   ];
 }

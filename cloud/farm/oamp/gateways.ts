@@ -57,6 +57,7 @@ export function gatewayHandlers(
           statements: [
             sqlOne('DELETE FROM gateway WHERE id = ?', row.id),
             sql('DELETE FROM reported WHERE gateway = ?', row.id),
+            sql('DELETE FROM gateway_told WHERE gateway = ?', row.id),
             sql(
               'UPDATE alarm SET cleared_at = ? WHERE gateway = ? AND cleared_at IS NULL',
               oamp.world.clock.wall(),

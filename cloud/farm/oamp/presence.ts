@@ -9,6 +9,7 @@ import { desiredOfHome, pushDocument, refreshVoice } from './desired.ts';
 import { type Report, verdict } from './fail-safe.ts';
 import type { Pairing } from './pairing.ts';
 import { AS_OAMP, command, type Oamp, type Plan } from './parts.ts';
+import { tellMark } from './told.ts';
 
 /** Characters of a report's own state, as JSON. */
 export const REPORT_LIMIT = 32 * 1024;
@@ -52,6 +53,7 @@ async function hello(
       row.id,
       row.epoch,
     ),
+    await tellMark(store, row.id, request.outbox, Math.floor(world.clock.wall())),
   ]);
   if (!done.ok) return err(fault('conflict', 'The same gateway connects twice at once.'));
   const applied = new Map(Object.entries(request.applied));

@@ -5,7 +5,7 @@ import { checkPassword } from '#cloud/store/passwords.ts';
 import { sql } from '#cloud/store/store.ts';
 import { account, makeOamp, type OampRig } from '#test/support/oamp.ts';
 import { OPEN_ALARMS } from './alarms.ts';
-import { ALARMS_KEPT, AUDIT_KEPT, GATEWAY_IDS_KEPT } from './audit.ts';
+import { ALARMS_KEPT, AUDIT_KEPT, GATEWAY_IDS_KEPT, KEYS_KEPT } from './audit.ts';
 import { GATEWAYS_PER_HOME } from './claim.ts';
 import { LIVE_CODES } from './pairing.ts';
 import { REPORT_LIMIT, REPORTS } from './presence.ts';
@@ -246,6 +246,8 @@ test('the audit trail is newest first, and old records go', async () => {
     sql(alarm, 'alm_new', 's', 'minor', 'c', 't', now - ALARMS_KEPT + 2 * hour),
     sql(key, 'gw:gw_1', 'old', 'h', '{}', now - GATEWAY_IDS_KEPT),
     sql(key, 'gw:gw_1', 'new', 'h', '{}', now - GATEWAY_IDS_KEPT + 2 * hour),
+    sql(key, 'messaging', 'mail-old', 'h', '{}', now - KEYS_KEPT),
+    sql(key, 'messaging', 'mail-new', 'h', '{}', now - KEYS_KEPT + 2 * hour),
   ]);
   await rig.virtual.run(hour);
   const ids = async (table: string, column = 'id') =>
@@ -253,5 +255,43 @@ test('the audit trail is newest first, and old records go', async () => {
   expect(await ids('audit')).not.toContain('aud_old');
   expect(await ids('audit')).toContain('aud_new');
   expect(await ids('alarm')).toEqual(['alm_new']);
-  expect(await ids('idempotency', 'key')).toEqual(['new']);
+  expect((await ids('idempotency', 'key')).toSorted()).toEqual(['mail-new', 'new']);
+});
+
+test('a gateway that may repeat itself is known by its ids for as long as it may', async () => {
+  const key = 'INSERT INTO idempotency (scope, key, body_hash, reply, at) VALUES (?, ?, ?, ?, ?)';
+  const hello = (id: string, first: number, last: number) =>
+    rig.must(
+      'gateway.hello',
+      { version: '1', profile: 'residential-gateway', applied: {}, outbox: { first, last, lost: 0 } },
+      gateway(id),
+    );
+  for (const id of ['gw_told', 'gw_cut', 'gw_new']) await addGateway(id);
+  const taken = rig.world.clock.wall();
+  for (const id of ['gw_told', 'gw_cut', 'gw_new'])
+    await rig.store.commit([sql(key, `gw:${id}`, id, 'h', '{}', taken)]);
+  await rig.virtual.run(1_000);
+  for (const [first, last] of [
+    [3, 7],
+    [8, 9],
+    [9, 10],
+  ] as const)
+    await hello('gw_told', first, last);
+  // Its report stays in its outbox, whatever else it has told since.
+  for (const [first, last] of [
+    [3, 7],
+    [3, 90],
+    [3, 91],
+  ] as const)
+    await hello('gw_cut', first, last);
+  const left = async () =>
+    (await rig.store.all<{ key: string }>('SELECT key FROM idempotency ORDER BY key')).map((row) => row.key);
+  await rig.store.commit([sql('UPDATE idempotency SET at = at - ?', 400 * 86_400_000)]);
+  await rig.store.commit([sql('UPDATE gateway_told SET told_at = MAX(0, told_at - ?)', 400 * 86_400_000)]);
+  await rig.virtual.run(3_600_000);
+  expect(await left()).toEqual(['gw_cut', 'gw_new']);
+  await rig.must('gateway.remove', { home, gateway: 'gw_cut' });
+  await rig.virtual.run(3_600_000);
+  expect(await left()).toEqual(['gw_new']);
+  expect(await rig.store.all('SELECT gateway FROM gateway_told')).toEqual([{ gateway: 'gw_told' }]);
 });

@@ -17,6 +17,7 @@ import { Pairing } from './pairing.ts';
 import { AS_OAMP, type Oamp } from './parts.ts';
 import { presenceHandlers, recoverPresence } from './presence.ts';
 import { releaseHandlers } from './releases.ts';
+import { driveRetention, type Retention } from './retention-drive.ts';
 import { driveRollouts, type RolloutDrive } from './rollout-drive.ts';
 import { rolloutHandlers, stopRolloutsOf } from './rollouts.ts';
 import { updateHandlers } from './updates.ts';
@@ -33,7 +34,8 @@ export const oamp: Part = {
     await recoverPresence(self);
     await pairing.resume();
     const rollouts = driveRollouts(self);
-    const stopServing = context.bus.serve('oamp', handlers(self, pairing, rollouts));
+    const retention = driveRetention(self);
+    const stopServing = context.bus.serve('oamp', handlers(self, pairing, rollouts, retention));
     const stopWatching = context.bus.subscribe('farm.changed', ({ server, state }) => {
       if (server === 'softswitch' && state === 'running') work.add(refreshConnected(self));
     });
@@ -51,6 +53,7 @@ export const oamp: Part = {
         stopAlarms();
         cleaning.cancel();
         rollouts.stop();
+        retention.stop();
         pairing.stop();
         await work.done();
       },
@@ -58,7 +61,7 @@ export const oamp: Part = {
   },
 };
 
-function handlers(self: Oamp, pairing: Pairing, rollouts: RolloutDrive): Handlers<'oamp'> {
+function handlers(self: Oamp, pairing: Pairing, rollouts: RolloutDrive, retention: Retention): Handlers<'oamp'> {
   return {
     ...homeHandlers(self),
     ...lineHandlers(self),
@@ -76,6 +79,7 @@ function handlers(self: Oamp, pairing: Pairing, rollouts: RolloutDrive): Handler
     ...releaseHandlers(self, (release) => stopRolloutsOf(self, release)),
     ...rolloutHandlers(self, rollouts),
     ...updateHandlers(self, rollouts),
+    ...retention.handlers,
   };
 }
 

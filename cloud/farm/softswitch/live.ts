@@ -152,6 +152,7 @@ export function newLive(from: Begun): Live {
     handles: new Map(),
     versions: new Map(),
     origins: undefined,
+    streams: undefined,
     ahead: undefined,
     timer: undefined,
     due: NEVER,

@@ -23,6 +23,7 @@ import { oampVerbs } from './oamp.ts';
 import { outsideVerbs } from './outside.ts';
 import { platformVerbs } from './platform.ts';
 import { qosVerbs } from './qos.ts';
+import { retentionVerbs } from './retention.ts';
 import { rolloutVerbs } from './rollout.ts';
 import { sessionManagerVerbs } from './session-manager.ts';
 import { softswitchVerbs } from './softswitch.ts';
@@ -60,6 +61,7 @@ export const verbs = {
   ...appletCommandVerbs,
   ...diagnosisVerbs,
   ...rolloutVerbs,
+  ...retentionVerbs,
 };
 
 export type Verbs = typeof verbs;
