@@ -52,6 +52,8 @@ const words: Readonly<Record<string, string>> = {
   'trunk.set.expires': 'seconds that a registration there lasts',
   finish: 'key that ends the collecting',
   folder: 'which folder (default both)',
+  followContact:
+    'true: requests inside its calls go where its Contact leads, a private address too; false: never (default: unless it is private and the carrier is not)',
   forwarded: 'where a call that was sent on says by whom (default diversion)',
   from: PARTY,
   'call.create.from': `who is rung first: ${PARTY}`,

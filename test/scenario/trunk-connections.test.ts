@@ -102,11 +102,12 @@ it.each(['from', 'to'] as const)('a call %s a carrier outlives our restart, and 
 });
 
 /** A carrier whose front at `HOST` answers for another machine of it, at `at`. */
-async function behind(at: string, route?: string, host = '10.5.0.8'): Promise<Agent> {
+async function behind(at: string, route?: string, host = '10.5.0.8', followContact?: boolean): Promise<Agent> {
   const back = agent(operator.world.host('back', ['10.5.0.9']));
   await operator.world.settle(back.transport.bind({ udp: { host: '10.5.0.9', port: 5070 } }));
   await operator.ask('trunk.create', {
     ...{ name: 'Front', host, addresses: [host], mode: 'address', probeEvery: 0, priority: 1 },
+    ...(followContact === undefined ? {} : { followContact }),
   } as never);
   const front = agent(operator.world.host('front', [host]), {
     onOutput(output) {
@@ -144,6 +145,10 @@ it.each([
   },
 );
 
-it('an address of the carrier’s own network, which nobody outside can reach, is not followed', async () => {
-  expect((await behind('10.5.0.9:5070', undefined, '203.0.113.8')).closed).toEqual(['ACK BYE', '']);
+it.each([
+  ['an address of the carrier’s own network', '203.0.113.8', undefined, ['ACK BYE', '']],
+  ['such a one, though the operator says that it leads there', '203.0.113.8', true, ['', 'ACK BYE']],
+  ['any, where the operator wants none followed', '10.5.0.8', false, ['ACK BYE', '']],
+])('a Contact is followed or not: %s', async (_what, host, followContact, expected) => {
+  expect((await behind('10.5.0.9:5070', undefined, host, followContact)).closed).toEqual(expected);
 });

@@ -101,7 +101,7 @@ function usualHost(sdp: string): string | undefined {
 const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
 
 /** Addresses that mean nothing beyond their own network (RFC 1918, 3927, 6598, 4193, 4291). */
-export function isPrivate(host: string): boolean {
+function isPrivate(host: string): boolean {
   if (host.includes(':')) {
     const low = host.toLowerCase();
     return low.startsWith('fc') || low.startsWith('fd') || low.startsWith('fe8') || low === '::1';

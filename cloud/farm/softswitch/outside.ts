@@ -19,7 +19,7 @@ import { SharedSpending } from './fleet/shared-spending.ts';
 import { CallerIdentity } from './identity/identity.ts';
 import type { Lines } from './lines.ts';
 import type { Live } from './live.ts';
-import { isPrivate } from './media.ts';
+import { followsTo } from './trunk/contact.ts';
 import { ENUM_ID, Enum } from './trunk/enum.ts';
 import { isTrunkFault, SILENCE, type TrunkWay, type WayFailure } from './trunk/trunk.ts';
 import { Trunks } from './trunk/trunks.ts';
@@ -158,10 +158,10 @@ export class Outside {
     return isCarrier;
   }
 
-  /** True where the calls of a trunk lead on to that address; one that means something only in the carrier's own network leads nowhere. */
+  /** True where the calls of a trunk lead on to that address. */
   follows(flow: Flow, host: string): boolean {
-    if (this.trunks.of(flow) === undefined) return false;
-    return !(isPrivate(host) && !isPrivate(flow.remote.host)) && !this.#o.isOurs(host);
+    const trunk = this.trunks.of(flow);
+    return trunk !== undefined && followsTo(trunk.settings, flow.remote.host, host) && !this.#o.isOurs(host);
   }
 
   /** What the calls of trunks need that lost their connection. */

@@ -31,6 +31,11 @@ const settings = {
   ),
   /** Requests of more than 1,300 octets, which UDP would cut, go over TCP where the trunk takes that; default yes. */
   largeByTcp: Type.Optional(Type.Boolean()),
+  /**
+   * Where requests inside its calls go over UDP: where its Contact or Record-Route leads (RFC 3261 section 12.2.1.1), or, with `false`, back to
+   * where its messages come from. Default: there too where what it says is an address of its own network alone, which `true` follows.
+   */
+  followContact: Type.Optional(Type.Boolean()),
   /** `register`: we register there, with username and password. `address`: both sides know each other by their addresses. */
   mode: literals('register', 'address'),
   /** The domain in Request-URI, From and To; default the host. */
