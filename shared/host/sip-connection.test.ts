@@ -1,4 +1,4 @@
-/** Keep-alives of a peer that means no good (RFC 5626 section 3.5.1). */
+/** Keep-alives (RFC 5626 sections 3.5.1 and 4.4.1): ours, and those of a peer that means no good. */
 import { expect, it } from 'vitest';
 import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
 import { VirtualWorld } from '#simulator/world.ts';
@@ -48,4 +48,30 @@ it('they do not stand for the first message', async () => {
     await world.run(1_000);
   }
   expect(closed).toEqual(['message not completed']);
+});
+
+it('ours come at 80 to 100 % of their time, each after another pause, so that many peers do not ask at once', async () => {
+  const world = new VirtualWorld({ seed: 5 });
+  const at = { host: '10.0.0.2', port: 5060 };
+  const pings: number[] = [];
+  let heard = '';
+  const b = world.host('b', ['10.0.0.2']);
+  await b.net.listen(at, (stream) => {
+    const data = (octets: Uint8Array) => {
+      heard += latin1(octets);
+      pings.push(b.clock.mono());
+      stream.write(fromLatin1('\r\n'));
+    };
+    stream.handle({ data, close: () => {} });
+  });
+  const { transport } = agent(world.host('a', ['10.0.0.1']));
+  await world.settle(transport.flowTo({ protocol: 'tcp', ...at, keepAlive: 25_000 }));
+  await world.run(600_000);
+  const gaps = pings.slice(1).map((time, i) => time - (pings[i] ?? 0));
+  expect(gaps.length).toBeGreaterThan(22);
+  expect(Math.min(...gaps)).toBeGreaterThan(19_900);
+  expect(Math.max(...gaps)).toBeLessThan(25_100);
+  expect(new Set(gaps).size).toBeGreaterThan(15);
+  // An answer is no question, nor are two of them.
+  expect(heard).toBe(PING.repeat(pings.length));
 });

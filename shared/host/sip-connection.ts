@@ -1,5 +1,5 @@
 /** One SIP connection: framing, keep-alive, idle limits, and patience with a source that sends too much. */
-import type { Clock, Stream, Timer } from '#shared/kernel/world.ts';
+import type { Clock, Random, Stream, Timer, World } from '#shared/kernel/world.ts';
 import { type Framing, StreamFraming } from '../sip/framing.ts';
 import type { Flow } from '../sip/types.ts';
 import type { SipLimits } from './sip-guard.ts';
@@ -23,6 +23,7 @@ export class SipConnection {
   readonly #stream: Stream;
   readonly #owner: ConnectionOwner;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #limits: SipLimits;
   readonly #framing: Framing;
   readonly #keepAlive: number | undefined;
@@ -42,7 +43,7 @@ export class SipConnection {
   constructor(
     parts: { flow: Flow; stream: Stream; incoming: boolean; keepAlive: number | undefined; framing?: Framing },
     owner: ConnectionOwner,
-    clock: Clock,
+    { clock, random }: Pick<World, 'clock' | 'random'>,
     limits: SipLimits,
   ) {
     this.flow = parts.flow;
@@ -52,15 +53,21 @@ export class SipConnection {
     this.#keepAlive = parts.keepAlive;
     this.#owner = owner;
     this.#clock = clock;
+    this.#random = random;
     this.#limits = limits;
     this.#heardAt = clock.mono();
     this.#waitingSince = parts.incoming ? this.#heardAt : undefined;
-    this.#pingAt = this.#heardAt + (parts.keepAlive ?? Number.POSITIVE_INFINITY);
+    this.#pingAt = this.#heardAt + this.#pause();
   }
 
   /** When something came the last time, monotonic ms. */
   get heardAt(): number {
     return this.#heardAt;
+  }
+
+  /** Until our next keep-alive, ms: by chance up to a fifth less than was asked for, so that peers who came together part (RFC 5626 section 4.4.1). */
+  #pause(): number {
+    return (this.#keepAlive ?? Number.POSITIVE_INFINITY) * (1 - 0.2 * this.#random.fraction());
   }
 
   /** Begins to read; what came before is delivered now. */
@@ -172,8 +179,8 @@ export class SipConnection {
     }
     if (!this.#open) return;
     if (this.#keepAlive !== undefined && now >= this.#pingAt) {
-      this.#stream.write(this.#framing.ping);
-      this.#pingAt = now + this.#keepAlive;
+      this.#stream.write(this.#framing.ask());
+      this.#pingAt = now + this.#pause();
       this.#pongBy = Math.min(this.#pongBy, now + PONG_WAIT);
     }
     this.#arm();

@@ -229,7 +229,7 @@ export class SipTransport {
       },
     };
     const parts = { flow, stream, incoming: !outgoing, keepAlive: outgoing?.keepAlive, ...(framing && { framing }) };
-    const connection = new SipConnection(parts, owner, clock, this.#limits);
+    const connection = new SipConnection(parts, owner, this.#world, this.#limits);
     this.#connections.set(flow.id, connection);
     connection.start();
     return flow;

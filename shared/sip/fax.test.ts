@@ -68,6 +68,13 @@ describe('an answer', () => {
 });
 
 describe('the other end', () => {
+  it('is one address, and no group', () => {
+    const at = (host: string) => fax.replaceAll('198.51.100.1', host);
+    expect(readEnd(at('198.51.100.2'), fax)?.address.host).toBe('198.51.100.2');
+    for (const host of ['239.1.1.1', '255.255.255.255', 'media.example', '198.51.100.300'])
+      expect(readEnd(at(host), fax)).toBeUndefined();
+  });
+
   it('is the image where there is agreement on fax, else the audio', () => {
     const both = described(...AUDIO, ...IMAGE);
     expect(readEnd(both, fax)).toMatchObject({ address: { host: '198.51.100.1', port: 6002 }, opaque: true });

@@ -3,7 +3,7 @@
  * section 8.3.3). We carry its datagrams as they are, so what the two ends say of their abilities is told on word for word.
  */
 import { plainAddress } from '../kernel/address.ts';
-import { type LocalMedia, makeAnswer, makeOffer, type RemoteMedia, readRemote } from './offer-answer.ts';
+import { isUnicast, type LocalMedia, makeAnswer, makeOffer, type RemoteMedia, readRemote } from './offer-answer.ts';
 import { MediaDescription, parseSdp, type SessionDescription, writeSdp } from './sdp.ts';
 
 /** The other side's end of a stream; `opaque`: datagrams that are nobody's business but theirs. */
@@ -63,7 +63,7 @@ export function readEnd(sdp: string, like: string | undefined): RemoteEnd | unde
   const image = like === undefined || !isFax(like) ? undefined : imageOf(session);
   if (session === undefined || image === undefined) return readRemote(sdp);
   const host = session.connectionOf(image);
-  if (host === undefined || !/^[0-9a-fA-F:.]{2,45}$/.test(host)) return undefined;
+  if (host === undefined || !isUnicast(host)) return undefined;
   const address = { host: plainAddress(host), port: image.port };
   return { address, codec: 'PCMU', payloadType: 0, sends: true, receives: true, opaque: true };
 }

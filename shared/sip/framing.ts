@@ -19,20 +19,22 @@ export interface Framing {
   next(): Framed | undefined;
   /** A message as it goes out. */
   pack(message: Uint8Array): Uint8Array;
-  /** A question that every living peer answers. */
-  readonly ping: Uint8Array;
+  /** A question that every living peer answers, as it goes out now. */
+  ask(): Uint8Array;
   /** What is sent before we close of our own will. */
   readonly farewell: Uint8Array | undefined;
 }
 
+const PING = Uint8Array.of(13, 10, 13, 10);
 const PONG = Uint8Array.of(13, 10);
 
 /** SIP over TCP and TLS: Content-Length, and CRLF CRLF answered by CRLF (RFC 5626 section 3.5.1). */
 export class StreamFraming implements Framing {
-  readonly ping = Uint8Array.of(13, 10, 13, 10);
   readonly farewell = undefined;
   readonly #framer = new Framer();
   readonly #text: (data: Uint8Array) => string;
+  /** Our question has no answer yet. */
+  #asked = false;
 
   /** `text` gives one character per octet; the platform may have a faster one than ours. */
   constructor(text: (data: Uint8Array) => string = latin1) {
@@ -45,7 +47,16 @@ export class StreamFraming implements Framing {
   }
 
   push(data: Uint8Array): void {
-    this.#framer.push(this.#text(data));
+    const text = this.#text(data);
+    const answers = this.#asked && this.#framer.held === 0 && text.startsWith('\r\n') && !text.startsWith('\r\n\r\n');
+    if (answers) this.#asked = false;
+    // Two answers in a row are no question.
+    this.#framer.push(answers ? text.slice(2) : text);
+  }
+
+  ask(): Uint8Array {
+    this.#asked = true;
+    return PING;
   }
 
   next(): Framed | undefined {

@@ -144,6 +144,11 @@ describe('readRemote', () => {
     ['no malformed IPv4', ['m=audio 1 RTP/AVP 0'], 'c=IN IP4 192.0.2.256', undefined],
     ['no short IPv4', ['m=audio 1 RTP/AVP 0'], 'c=IN IP4 192.0.2', undefined],
     ['no IPv6 with a zone', ['m=audio 1 RTP/AVP 0'], 'c=IN IP6 fe80::1%eth0', undefined],
+    // Sound for one is not for all of a network (RFC 3264 section 6).
+    ['no group', ['m=audio 1 RTP/AVP 0'], 'c=IN IP4 224.2.1.1/127', undefined],
+    ['no broadcast', ['m=audio 1 RTP/AVP 0'], 'c=IN IP4 255.255.255.255', undefined],
+    ['no group of IPv6', ['m=audio 1 RTP/AVP 0'], 'c=IN IP6 FF02::1', undefined],
+    ['the last address that is of one', ['m=audio 1 RTP/AVP 0'], 'c=IN IP4 223.255.255.1', '223.255.255.1'],
     ['no other network', ['m=audio 1 RTP/AVP 0'], 'c=ATM NSAP x', undefined],
     ['nothing without an address', ['m=audio 1 RTP/AVP 0'], '', undefined],
   ])('takes %s', (_, media, connection, host) => {

@@ -90,7 +90,7 @@ export function readRemote(sdp: string, codecs: readonly AudioCodec[] = BOTH): R
     const found = pick(media, codecs);
     if (session === undefined || found === undefined) continue;
     const host = session.connectionOf(media);
-    if (host === undefined || !isLiteral(host)) return undefined;
+    if (host === undefined || !isUnicast(host)) return undefined;
     const direction = session.directionOf(media);
     const nowhere = host === '0.0.0.0' || host === '::';
     return {
@@ -170,12 +170,16 @@ function audio(
 
 const family = (host: string): 'IP4' | 'IP6' => (host.includes(':') ? 'IP6' : 'IP4');
 
-/** A literal IPv4 or IPv6 address: names are never looked up for media. */
-function isLiteral(host: string): boolean {
+/** The first octet of IPv4 addresses that are nobody's own: groups, and those of all (RFC 5771, RFC 1112 section 4). */
+const GROUPS = 224;
+
+/** A literal IPv4 or IPv6 address of one host: names are never looked up for media, and sound for one is not for many (RFC 3264 section 6). */
+export function isUnicast(host: string): boolean {
   if (host.includes(':')) {
     for (const c of host) if (!'0123456789abcdefABCDEF:.'.includes(c)) return false;
-    return host.length <= 45;
+    return host.length <= 45 && !host.toLowerCase().startsWith('ff');
   }
   const parts = host.split('.');
-  return parts.length === 4 && parts.every((part) => part.length <= 3 && decimal(part, 255) !== undefined);
+  if (parts.length !== 4 || Number(parts[0]) >= GROUPS) return false;
+  return parts.every((part) => part.length <= 3 && decimal(part, 255) !== undefined);
 }

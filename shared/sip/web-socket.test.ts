@@ -141,6 +141,6 @@ describe('messages that leave', () => {
     expect(framing.pack(Uint8Array.of(0xff))[0]).toBe(0x82);
     expect(hex(framing.pack(new Uint8Array(126)).subarray(0, 4))).toBe('817e007e');
     expect(hex(framing.pack(new Uint8Array(65_536)).subarray(0, 10))).toBe('817f0000000000010000');
-    expect(latin1(framing.ping)).toBe('\x89\x00');
+    expect(latin1(framing.ask())).toBe('\x89\x00');
   });
 });

@@ -25,7 +25,6 @@ interface Head {
 
 /** One per connection, after the handshake. */
 export class WebSocketFraming implements Framing {
-  readonly ping = frame(OP.ping, new Uint8Array(0));
   readonly farewell = closing(CLOSE.going);
   #held = new Uint8Array(0);
   /** What of `#held` counts: `[#from, #to)`. */
@@ -69,6 +68,10 @@ export class WebSocketFraming implements Framing {
       const framed = this.#take(head, content);
       if (framed !== undefined) return framed;
     }
+  }
+
+  ask(): Uint8Array {
+    return frame(OP.ping, new Uint8Array(0));
   }
 
   pack(message: Uint8Array): Uint8Array {
