@@ -10,6 +10,7 @@ import { answerWithTimer, longerAgain, offerWithTimer, refreshLater, takeTimer }
 import { type Dialog, dialogRequest, refreshTarget, renumber } from './dialog.ts';
 import type { Header } from './fields.ts';
 import { newResponse, type SipMessage } from './message.ts';
+import { MalformedSuccess } from './plain-final.ts';
 import { TRY_TIME } from './timers.ts';
 import {
   type ClientTransaction,
@@ -116,6 +117,12 @@ class Reinvite implements ClientUser {
     if (this.#ack) sendAgain(flow, this.#ack, out);
     if (this.#ack || this.#owes || !dialog) return;
     refreshTarget(dialog, message);
+    if (message instanceof MalformedSuccess) {
+      // Which description holds now, and whether the session timer runs, nobody can tell.
+      this.#acknowledge(dialog, message.cseq.n, undefined, out);
+      if (call.at !== 'over') this.#lost(now, out);
+      return;
+    }
     const sdp = this.#said ?? sdpOf(message);
     if (this.#asks && sdp !== undefined && !call.silent) this.#owe(dialog, message.cseq.n, now);
     else this.#acknowledge(dialog, message.cseq.n, undefined, out);

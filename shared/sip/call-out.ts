@@ -24,6 +24,7 @@ import { writeMultipart } from './multipart.ts';
 import { own } from './params.ts';
 import { parse } from './parse.ts';
 import { nameAt, placeOf } from './places.ts';
+import { MalformedSuccess } from './plain-final.ts';
 import { TRY_TIME } from './timers.ts';
 import {
   type Acked,
@@ -37,6 +38,8 @@ import type { CallHandle, Credentials, EndpointOutput, Flow, InviteOptions } fro
 
 /** Longest time between provisional responses, and of ringing without one, ms: ours for timer C (RFC 3261 section 16.6). */
 export const RING_LIMIT = 600_000;
+/** How a call ends whose 2xx cannot be read (RFC 3261 section 21.5.3: an invalid response from downstream). */
+const UNREADABLE = 502;
 /** Starts a call. */
 export function startCall(
   core: Core,
@@ -175,8 +178,9 @@ export class OutgoingInvite implements ClientUser {
       return;
     }
     this.#adopt(dialog);
-    if (call.silent) {
+    if (call.silent || message instanceof MalformedSuccess) {
       this.#ack(dialog, undefined, out);
+      if (!call.silent) out.push({ do: 'failed', call: call.handle, status: UNREADABLE });
       byeAndForget(call, now, out);
       return;
     }

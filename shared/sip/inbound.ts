@@ -7,6 +7,7 @@ import { isSuccess, lateSuccess } from './call-resume.ts';
 import { check, type Refusal } from './checks.ts';
 import type { SipMessage } from './message.ts';
 import { MESSAGE_LIMIT, parse } from './parse.ts';
+import { plainFinal } from './plain-final.ts';
 import type { PlainRequests } from './plain-requests.ts';
 import { MIN_SE, tooShort } from './session-timer.ts';
 import type { ServerPlace, ServerTransaction } from './transaction.ts';
@@ -33,7 +34,8 @@ export class Inbound {
     const { message } = parsed;
     if (!message) return;
     if (message.kind === 'response') {
-      if (!fault && !this.#core.transactions.response(message, now, out)) this.#stray(message, flow, text, now, out);
+      const taken = fault ? plainFinal(message) : message;
+      if (taken && !this.#core.transactions.response(taken, now, out)) this.#stray(taken, flow, text, now, out);
     } else if (fault) {
       this.#refuseUnserved(message, flow, { status: fault.status, headers: [] }, out, fault.reason);
     } else this.#request(message, text, flow, now, out);

@@ -16,8 +16,8 @@ export const MESSAGE_LIMIT = 65_536;
 export const HEADER_LIMIT = 256;
 
 /**
- * `message` of a refusal is what could be read, enough to answer a request; absent where no answer is possible or due
- * (RFC 3261 section 8.1.3: malformed responses are dropped).
+ * `message` of a refusal is what could be read: of a request enough to answer it, of a response enough for `plainFinal`; absent where
+ * there is nothing to be known by.
  */
 export type Parsed =
   | { readonly ok: true; readonly message: SipMessage }
@@ -45,12 +45,11 @@ export function parse(text: string): Parsed {
   const bodyFault = reader.complete ? takeBody(message, text, reader.at) : undefined;
   const fault = start.fault ?? headerFault ?? bodyFault;
   if (fault === undefined) return { ok: true, message };
-  if (message.kind === 'response') return { ok: false, ...fault };
   dropNul(message.fields);
   return { ok: false, ...fault, message };
 }
 
-/** A refusal must not send a NUL back. */
+/** Neither a refusal nor what is passed on of a response may send a NUL. */
 function dropNul(fields: Field[]): void {
   const clean = fields.filter(({ text, start, end }) => !text.slice(start, end).includes('\0'));
   fields.splice(0, fields.length, ...clean);

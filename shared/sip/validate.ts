@@ -1,7 +1,7 @@
 /**
  * What a parsed message must satisfy before anything acts on it: one table of rules for the header values, one for the whole
- * message. The same rules hold for datagrams and streams. A request that breaks one is answered with the rule's status; a
- * response that breaks one is dropped (RFC 3261 section 8.1.3).
+ * message. The same rules hold for datagrams and streams. A request that breaks one is answered with the rule's status; of
+ * a response that breaks one `plainFinal` decides.
  */
 import { HEADERS, headerKind } from './headers.ts';
 import type { SipMessage } from './message.ts';
@@ -209,7 +209,7 @@ export const MESSAGE_RULES: readonly MessageRule[] = [
   },
 ];
 
-/** The verdict on a parsed message; undefined where nothing is wrong with it. For a response any verdict means: drop it. */
+/** The verdict on a parsed message; undefined where nothing is wrong with it. For a response its status says nothing. */
 export function validate(message: SipMessage): Verdict | undefined {
   return isUsualMessage(message, ruleOf) ? undefined : judge(message);
 }

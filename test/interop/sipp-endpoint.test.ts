@@ -124,6 +124,25 @@ describe.skipIf(!present)(title, () => {
     expect(callee.endpoint.counts().calls).toBe(0);
   });
 
+  it.each([
+    ['a refusal', 'malformed-refusal.xml', 486],
+    ['an answer', 'malformed-answer.xml', 502],
+  ])('%s of which not all can be read is acknowledged, and the call is over', async (_name, file, status) => {
+    const port = await freePort();
+    const scenario = join(import.meta.dirname, 'sipp', file);
+    const run = sipp(['-sf', scenario, '-p', String(port), '-m', '1', '-timeout', '20s', '-timeout_error']);
+    const caller = agent(() => {});
+    await caller.transport.bind({ udp: { host: '127.0.0.1', port: 0 } });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const flow = await caller.transport.flowTo({ protocol: 'udp', host: '127.0.0.1', port });
+    const [uri, contact] = [`sip:service@127.0.0.1:${port}`, `sip:caller@127.0.0.1:${flow.local.port}`];
+    const options = { uri, from: '<sip:caller@127.0.0.1>', to: `<${uri}>`, flow, contact, sdp: SDP };
+    caller.transport.act((now, out) => caller.endpoint.invite(options, now, out));
+    expect(await run.done).toBe(0);
+    expect(caller.seen.filter(({ do: what }) => what !== 'progress')).toMatchObject([{ do: 'failed', status }]);
+    expect(caller.endpoint.counts().calls).toBe(0);
+  });
+
   it('our digest answer satisfies its verifier', async () => {
     const port = await freePort();
     const scenario = join(import.meta.dirname, 'sipp/challenge.xml');

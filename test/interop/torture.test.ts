@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { readRemote } from '#shared/sip/offer-answer.ts';
 import { parse } from '#shared/sip/parse.ts';
+import { plainFinal } from '#shared/sip/plain-final.ts';
 import { parseSdp } from '#shared/sip/sdp.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import { validate } from '#shared/sip/validate.ts';
@@ -298,10 +299,11 @@ const RFC_5118: readonly Row[] = [
 function judge(text: string): { verdict: Verdict; message: SipMessage | undefined } {
   const read = parse(text);
   const { message } = read;
-  if (!read.ok) return { verdict: message === undefined ? 'drop' : read.status, message };
-  const refusal = validate(read.message);
-  if (refusal === undefined) return { verdict: 'accept', message };
-  return { verdict: read.message.kind === 'response' ? 'drop' : refusal.status, message };
+  const fault = read.ok ? validate(read.message) : read;
+  if (fault === undefined) return { verdict: 'accept', message };
+  // Of the responses whose faults lie elsewhere something is taken.
+  if (message?.kind === 'response') return { verdict: plainFinal(message) ? fault.status : 'drop', message };
+  return { verdict: message === undefined ? 'drop' : fault.status, message };
 }
 
 function check(text: string, { verdict, facts, expected }: Row): void {

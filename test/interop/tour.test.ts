@@ -33,8 +33,8 @@ function start() {
   return { child, told };
 }
 
-/** The media engines of this folder that run, as the words with which they were started. */
-const engines = (): string[] =>
+/** The programs on this folder that run, as the words with which they were started. */
+const programs = (name: string): string[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && existsSync(`/proc/${name}/cmdline`))
     .map((pid) => {
@@ -45,7 +45,8 @@ const engines = (): string[] =>
         return '';
       }
     })
-    .filter((words) => words.includes('media-engine') && words.includes(folder));
+    .filter((words) => words.includes(name) && words.includes(folder));
+const engines = () => programs('media-engine');
 
 describe('the first command', () => {
   it('brings up a cloud and two homes with registered phones, twice on the same data, and ends cleanly', {
@@ -110,6 +111,13 @@ describe('the first command', () => {
     );
     child.kill('SIGKILL');
     await eventually(() => pids.every((pid) => !isAlive(pid)), 15_000, 'all to end');
+  });
+
+  it('takes along what still starts', { timeout: 60_000 }, async () => {
+    const { child } = start();
+    await eventually(() => programs('\0cloud\0').length === 1, 20_000, 'the cloud to start');
+    child.kill('SIGKILL');
+    await eventually(() => programs('\0cloud\0').length === 0, 30_000, 'the cloud to end');
   });
 });
 

@@ -1,6 +1,7 @@
 /** Single clauses of the RFCs at the whole softswitch: what a carrier's or a phone maker's tester looks at, message by message. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sipHash } from '#shared/host/sip-hash.ts';
+import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
 import { digestHa1 } from '#shared/sip/digest.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import { parse } from '#shared/sip/parse.ts';
@@ -22,23 +23,39 @@ class Party {
   /** What a call gets. */
   answer: (call: Heard) => void = () => {};
 
+  /** What becomes of its datagrams on the way out. */
+  spoil: (text: string) => string = (text) => text;
+
   private constructor(line: Line, host: string) {
     this.line = line;
     this.host = host;
-    this.agent = agent(operator.world.host(`party-${host}`, [host]), {
-      trace: (way, _flow, text) => {
-        const { message } = parse(text);
-        if (way === 'in' && message !== undefined) this.came.push(message);
+    const world = operator.world.host(`party-${host}`, [host]);
+    const udp: typeof world.net.udp = async (options, onMessage) => {
+      const socket = await world.net.udp(options, onMessage);
+      const send: typeof socket.send = (data, to) => socket.send(fromLatin1(this.spoil(latin1(data))), to);
+      return { local: socket.local, send, close: () => socket.close() };
+    };
+    const net: typeof world.net = {
+      ...{ udp, addresses: () => world.net.addresses(), connect: (options) => world.net.connect(options) },
+      listen: (options, onStream) => world.net.listen(options, onStream),
+    };
+    this.agent = agent(
+      { ...world, net },
+      {
+        trace: (way, _flow, text) => {
+          const { message } = parse(text);
+          if (way === 'in' && message !== undefined) this.came.push(message);
+        },
+        onOutput: (output) => {
+          if (output.do === 'incoming') this.answer(output);
+          const { endpoint, transport } = this.agent;
+          transport.act((now, out) => {
+            if (output.do === 'in-dialog') endpoint.reply(output.transaction, 200, {}, now, out);
+            if (output.do === 'offer') endpoint.acceptOffer(output.call, OFFER, now, out);
+          });
+        },
       },
-      onOutput: (output) => {
-        if (output.do === 'incoming') this.answer(output);
-        const { endpoint, transport } = this.agent;
-        transport.act((now, out) => {
-          if (output.do === 'in-dialog') endpoint.reply(output.transaction, 200, {}, now, out);
-          if (output.do === 'offer') endpoint.acceptOffer(output.call, OFFER, now, out);
-        });
-      },
-    });
+    );
   }
 
   static async open(line: Line, host: string, protocol: 'udp' | 'tls' = 'udp'): Promise<Party> {
@@ -198,6 +215,37 @@ describe('a call that is refused', () => {
     const { final } = await a.call(toB());
     expect([final.status, final.header('Warning') !== undefined]).toEqual([heard, heard === 488]);
     if (cause !== 31) expect(final.header('Reason')).toContain(`Q.850;cause=${cause};`);
+  });
+});
+
+describe('a final answer of a phone of which not all can be read (RFC 3261 sections 16.7, 13.2.2.4)', () => {
+  const spoilt = (status: number, line: string) => {
+    b.spoil = (text) =>
+      text.startsWith(`SIP/2.0 ${status}`) && /^CSeq: \d+ INVITE/m.test(text)
+        ? text.replace(/^Contact: .*\r\n/m, '').replace('Content-Length', `${line}\r\nContent-Length`)
+        : text;
+  };
+  /** What b got in this call, beside its own registration. */
+  const asked = () => b.came.filter(({ kind }) => kind === 'request').map(({ method }) => method);
+
+  it('a refusal comes to the caller at once', async () => {
+    await b.register('sip:b@10.3.0.2');
+    spoilt(486, 'P-Asserted-Identity: <b@');
+    b.answer = ({ call }) => void b.agent.transport.act((now, out) => b.agent.endpoint.reject(call, 486, {}, now, out));
+    const { final } = await a.call(toB());
+    expect(final.status).toBe(486);
+    expect(asked()).toEqual(['INVITE', 'ACK']);
+  });
+
+  it('an answer is acknowledged and ended, and the caller hears 502', async () => {
+    await b.register('sip:b@10.3.0.2');
+    spoilt(200, 'Contact: <sip:b@10.3.0.2');
+    b.answer = takes(b);
+    const { final } = await a.call(toB());
+    expect(final.status).toBe(502);
+    expect(final.header('Reason')).toContain('Q.850;cause=41;');
+    expect(asked()).toEqual(['INVITE', 'ACK', 'BYE']);
+    expect(b.agent.endpoint.counts().calls).toBe(0);
   });
 });
 

@@ -6,6 +6,7 @@ import { Endpoint } from '#shared/sip/endpoint.ts';
 import { type Framed, StreamFraming } from '#shared/sip/framing.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { parse } from '#shared/sip/parse.ts';
+import { plainFinal } from '#shared/sip/plain-final.ts';
 import type { EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { validate } from '#shared/sip/validate.ts';
 import { write } from '#shared/sip/write.ts';
@@ -125,13 +126,15 @@ export class FuzzRig {
     const read = parse(text);
     const sound = read.ok && validate(read.message) === undefined;
     if (sound) this.tally.sound++;
+    // Of a malformed final response something is taken: it is acknowledged, and ended or tried again, as a sound one.
+    const heard = sound ? read.message : read.message && plainFinal(read.message);
     const sent = out.filter((one) => one.do === 'send');
     // CANCEL and BYE end an INVITE besides their own answer, PRACK lets its 200 go; a message may also free a request that waited for it.
     const answers = sent.filter(({ message }) => message.kind === 'response').length;
     const twice = sound && /^(?:CANCEL|BYE|PRACK)$/.test(read.message.method);
-    if (answers > (twice ? 2 : 1) || sent.length > (sound ? 2 : 1))
+    if (answers > (twice ? 2 : 1) || sent.length > (heard ? 2 : 1))
       throw new Error(`${sent.length} messages for one: ${sent.map((one) => write(one.message)).join('|')}`);
-    for (const one of sent) this.#judge(one.text ?? write(one.message), text, sound ? read.message : undefined);
+    for (const one of sent) this.#judge(one.text ?? write(one.message), text, heard);
     this.#carryOut(out);
   }
 

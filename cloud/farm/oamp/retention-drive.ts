@@ -44,7 +44,8 @@ export interface Retention {
 
 export function driveRetention(oamp: Oamp): Retention {
   const { store, world } = oamp;
-  const needed: Record<Kind, number> = { sessions: 0, records: 0 };
+  /** Old sessions that the last pass had to leave. */
+  let needed = 0;
   let running = false;
   let stopped = false;
 
@@ -52,7 +53,7 @@ export function driveRetention(oamp: Oamp): Retention {
     const rows = await readRows(store);
     const sessions = endOf(daysOf(rows, 'sessions'), world.clock.wall());
     const records = endOf(daysOf(rows, 'records'), world.clock.wall());
-    needed.sessions = sessions === undefined ? 0 : await removeSessions(sessions);
+    needed = sessions === undefined ? 0 : await removeSessions(sessions);
     if (records !== undefined) await removeRecords(records);
   }
 
@@ -116,8 +117,12 @@ export function driveRetention(oamp: Oamp): Retention {
         command<'retention.set'>(oamp, context, async () => {
           const set = KINDS.filter((name) => request[name] !== undefined);
           const shown = await show(store, needed);
-          const reply = { ...shown };
-          for (const name of set) reply[name] = { ...shown[name], days: request[name] ?? shown[name].days };
+          const { sessions = shown.sessions.days, records = shown.records.days } = request;
+          const reply = {
+            ...shown,
+            sessions: { ...shown.sessions, days: sessions },
+            records: { ...shown.records, days: records },
+          };
           const change = 'UPDATE retention SET days = ? WHERE name = ?';
           return ok({ reply, statements: set.map((name) => sql(change, request[name] ?? null, name)) });
         }),
@@ -153,7 +158,7 @@ function oldSessions(store: Store, before: number, after: { createdAt: number; i
        (SELECT COUNT(*) FROM session_home h WHERE h.session = s.id) AS homes,
        (SELECT COUNT(*) FROM outbox o WHERE o.session = s.id) + (SELECT COUNT(*) FROM reservation r WHERE r.session = s.id) AS open,
        CASE WHEN s.kind = 'house-call' THEN
-         (SELECT MIN(COALESCE(t.told_position, 0)) FROM session_home h JOIN gateway g ON g.home = h.home
+         (SELECT MIN(COALESCE(t.told_position, 0)) FROM session_home h JOIN gateway g ON g.home = h.home AND g.state <> 'failed'
           LEFT JOIN gateway_told t ON t.gateway = g.id WHERE h.session = s.id) END AS told
      FROM session s WHERE s.state = 'ended' AND s.created_at < ? AND (s.created_at, s.id) > (?, ?)
      ORDER BY s.created_at, s.id LIMIT ?`,
@@ -161,7 +166,7 @@ function oldSessions(store: Store, before: number, after: { createdAt: number; i
   );
 }
 
-async function show(store: Store, needed: Readonly<Record<Kind, number>>): Promise<VerbReply<'retention.get'>> {
+async function show(store: Store, needed: number): Promise<VerbReply<'retention.get'>> {
   const rows = await readRows(store);
   const session = await store.one<{ at: number | null }>('SELECT MIN(created_at) AS at FROM session');
   const record = await store.one<{ at: number | null }>('SELECT MIN(end_at) AS at FROM cdr');
@@ -171,15 +176,14 @@ async function show(store: Store, needed: Readonly<Record<Kind, number>>): Promi
       days: daysOf(rows, name),
       removed: row?.removed ?? 0,
       ...(row?.at == null ? {} : { at: row.at }),
-      ...(oldest == null ? {} : { oldest }),
-      needed: needed[name],
+      ...(oldest == null ? {} : { oldestAt: oldest }),
     };
   };
   const pages = await store.one<{ octets: number; free: number }>(
     'SELECT page_count * page_size AS octets, freelist_count * page_size AS free FROM pragma_page_count, pragma_page_size, pragma_freelist_count',
   );
   return {
-    sessions: kept('sessions', session?.at),
+    sessions: { ...kept('sessions', session?.at), needed },
     records: kept('records', record?.at),
     database: pages ?? { octets: 0, free: 0 },
   };

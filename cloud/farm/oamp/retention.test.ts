@@ -108,8 +108,8 @@ describe('the oamp server', () => {
     expect(await count('session_home')).toBe(4);
     expect(await count('cdr')).toBe(8);
     expect(await rig.must('retention.get', {})).toMatchObject({
-      sessions: { days: 90, removed: 3, needed: 0, oldest: days(89) - PASS_EVERY - 60_000 },
-      records: { days: 400, removed: 2, needed: 0 },
+      sessions: { days: 90, removed: 3, needed: 0, oldestAt: days(89) - PASS_EVERY - 60_000 },
+      records: { days: 400, removed: 2 },
     });
     expect((await rig.must('retention.get', {})).database.octets).toBeGreaterThan(100_000);
   });
@@ -153,6 +153,16 @@ describe('the oamp server', () => {
       'ses_1',
       'ses_3',
     ]);
+  });
+
+  it('keeps a call of a house for a gateway that was paired alone', async () => {
+    await fill(rig.store, 0, [300, 299, 1].map(days));
+    await rig.store.commit([sql("UPDATE session SET kind = 'house-call'"), sql(GATEWAY)]);
+    await rig.virtual.run(PASS_EVERY + 60_000);
+    expect(await count('session')).toBe(3);
+    await rig.store.commit([sql("UPDATE gateway SET state = 'failed'")]);
+    await rig.virtual.run(PASS_EVERY);
+    expect(await count('session')).toBe(1);
   });
 
   it('commits no more than so many rows at once, and rests in between', async () => {

@@ -10,13 +10,13 @@ const Kept = Type.Object({
   removed: Type.Integer(),
   at: Type.Optional(At),
   /** The end of the oldest record, or the beginning of the oldest session. */
-  oldest: Type.Optional(At),
-  /** Old ones that the last look had to leave, since something still counts on them. */
-  needed: Type.Integer(),
+  oldestAt: Type.Optional(At),
 });
+/** `needed`: old ones that the last look had to leave, since something still counts on them. */
+const Sessions = Type.Object({ ...Kept.properties, needed: Type.Integer() });
 
 const Retention = Type.Object({
-  sessions: Kept,
+  sessions: Sessions,
   records: Kept,
   /** `free`: of these octets, those that what comes next is written into. */
   database: Type.Object({ octets: Type.Integer(), free: Type.Integer() }),
