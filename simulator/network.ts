@@ -67,6 +67,8 @@ export class VirtualNetwork {
   readonly #scheduler: Scheduler;
   readonly #random: Seeded;
   readonly #owners = new Map<string, string>();
+  /** Addresses towards the outside, by host. */
+  readonly #wans = new Map<string, string>();
   readonly #udp = new Map<string, Bound>();
   /** The sockets of `#udp` by where datagrams for them are sent. */
   readonly #places = new Map<string, Set<Bound>>();
@@ -91,9 +93,9 @@ export class VirtualNetwork {
     return {
       udp: async (options, onMessage) => this.#bindUdp(name, own(options.host), options, onMessage),
       listen: async (options, onStream) => this.#listen(name, own(options.host), options, onStream),
-      connect: (options) => this.#connect(name, first, options),
+      connect: (options) => this.#connect(name, this.#wans.get(name) ?? first, options),
       addresses: () =>
-        hosts.map((host, i) => ({
+        [...hosts, this.#wans.get(name) ?? []].flat().map((host, i) => ({
           name: `eth${i}`,
           host,
           family: host.includes(':') ? 6 : 4,
@@ -120,6 +122,21 @@ export class VirtualNetwork {
           [to, from],
         ])
       this.#links.set(`${a}>${b}`, { ...this.#profile(a ?? '', b ?? ''), ...numbers });
+  }
+
+  /** A host's address towards the outside, beside its own: connections begin there. One of before is gone, in silence, with all that used it. */
+  wan(name: string, address: string): void {
+    const before = this.#wans.get(name);
+    this.#wans.set(name, address);
+    this.#owners.set(address, name);
+    if (before === undefined) return;
+    this.#owners.delete(before);
+    for (const bound of this.#udp.values()) if (bound.local.host === before) this.#unbind(bound);
+    for (const [stream, owner] of [...this.#streams]) {
+      if (owner !== name || stream.local.host !== before) continue;
+      this.#streams.delete(stream);
+      stream.wire = undefined;
+    }
   }
 
   /** Cuts these hosts off from all others; among themselves they go on. */

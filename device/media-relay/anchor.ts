@@ -133,7 +133,7 @@ export class Anchor {
   }
 
   #endpoint({ call, leg, host }: Anchored) {
-    return this.#engine.endpoint({ id: nodeOf(call, leg), owner: `${call}/${leg}`, group: GROUP, host });
+    return this.#engine.endpoint({ id: nodeOf(call, leg), owner: `${call}/${leg}`, group: GROUP, host, move: true });
   }
 
   async #remote(end: Anchored, sdp: string, like: string | undefined): Promise<boolean> {

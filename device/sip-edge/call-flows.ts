@@ -1,18 +1,26 @@
 /** Calls whose connection broke go on over another one, and those that nobody is left in are found out. */
 import type { SipPort } from '#shared/host/call-driver.ts';
+import { isGone } from '#shared/host/call-restore.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import type { EdgeCall } from './edge-call.ts';
 import { isUpstream } from './end.ts';
 
-/** A new flow to the softswitch: calls that run over it go on, unless a softswitch that started again does not know them. */
-export function overNewUpstream(sip: SipPort, calls: Iterable<EdgeCall>, flow: Flow): void {
+/**
+ * A new flow to the softswitch: calls that run over it go on, unless a softswitch that started again does not know them. Those that had
+ * another flow of this process before; where this process is the new one, nothing says that the gateway's address is.
+ */
+export function overNewUpstream(sip: SipPort, calls: Iterable<EdgeCall>, flow: Flow): EdgeCall[] {
+  const moved: EdgeCall[] = [];
   for (const call of [...calls]) {
     for (const [party, handle] of [...call.handles]) {
       if (!isUpstream({ call, party })) continue;
+      const before = sip.endpoint.flowOf(handle);
+      if (before !== undefined && !isGone(before)) moved.push(call);
       sip.endpoint.moveCall(handle, flow);
       sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
     }
   }
+  return moved;
 }
 
 /** A phone's new connection: calls with one of these contacts go on over it. */

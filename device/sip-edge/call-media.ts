@@ -1,9 +1,10 @@
 /** Where the media of each leg of a call is anchored: towards a phone on the LAN, towards the softswitch or a way out on the WAN. */
-import type { CallOutput, Party } from '#shared/call/call.ts';
+import { CALLER, type CallOutput, type Party } from '#shared/call/call.ts';
 import type { MediaReply } from '#shared/host/call-driver.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import type { Anchor, Anchored } from '../media-relay/anchor.ts';
 import { CALLER_LEG, type EdgeCall, type Ring } from './edge-call.ts';
+import { isUpstream } from './end.ts';
 
 export class CallMedia {
   readonly #anchor: Anchor;
@@ -27,7 +28,10 @@ export class CallMedia {
   #end(call: EdgeCall, { leg, party }: { readonly leg: string; readonly party: Party }): Anchored | undefined {
     // Who has left a call that goes on is told nothing, and needs no end.
     if (call.state.at === 'up' && !call.handles.has(party)) return undefined;
-    if (leg === CALLER_LEG) return anchored(call, leg, call.flow, call.from !== undefined);
+    // Its flow of the beginning may be gone; the softswitch is where the kept one leads.
+    if (leg === CALLER_LEG && isUpstream({ call, party: CALLER }))
+      return anchored(call, leg, this.#upstream() ?? call.flow, false);
+    if (leg === CALLER_LEG) return anchored(call, leg, call.flow, true);
     const branch = call.state.branches.get(party) ?? [...call.state.branches.values()].find(({ at }) => at !== 'gone');
     if (branch === undefined) return undefined;
     if (branch.to.kind === 'phone') return anchored(call, leg, branch.to.phone.flow, true);

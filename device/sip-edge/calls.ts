@@ -26,6 +26,7 @@ import type { HouseCalls } from './house-calls.ts';
 import type { HouseSwitch, RingBranch } from './house-switch.ts';
 import type { CallNote } from './insight.ts';
 import type { EdgeMessages } from './messages.ts';
+import { Readdress } from './readdress.ts';
 import type { RecordClock } from './record-clock.ts';
 import { Stranded } from './stranded.ts';
 
@@ -50,6 +51,8 @@ export interface EdgeCallsOptions {
   readonly noted: (note: CallNote) => void;
   /** It began, rang, was answered or ended, as far as a phone that watches can tell. */
   readonly changed: (call: EdgeCall) => void;
+  /** A call that is kept has changed. */
+  readonly kept: (call: EdgeCall) => void;
   /** A call is up: the moment to keep it. */
   readonly up: (call: EdgeCall) => void;
   /** A call is forgotten. */
@@ -67,6 +70,7 @@ export class EdgeCalls implements HouseSwitch {
   readonly driver: CallDriver<Ring, EdgeCall>;
   readonly #o: EdgeCallsOptions;
   readonly #stranded: Stranded;
+  readonly #readdress: Readdress;
   /** Who waits for the outcome of an offer, by call and party. */
   readonly #renewals = new Map<string, (ok: boolean) => void>();
   #serial = 0;
@@ -74,6 +78,8 @@ export class EdgeCalls implements HouseSwitch {
   constructor(options: EdgeCallsOptions) {
     this.#o = options;
     this.#stranded = new Stranded(options.world.clock);
+    const { clock, log } = options.world;
+    this.#readdress = new Readdress({ clock, log, renew: (call, party) => this.renew(call, party, true) });
     const media = new CallMedia(options.anchor, options.upstream);
     const hooks: CallHooks<Ring, EdgeCall> = {
       route: async (call) => (call.help === undefined ? this.#route(call) : this.#help(call)),
@@ -99,6 +105,7 @@ export class EdgeCalls implements HouseSwitch {
         options.changed(call);
         options.up(call);
       },
+      reoffered: (call) => options.kept(call),
       renewed: (call, party, ok) => this.#renewals.get(`${call.id} ${party}`)?.(ok),
       over: (call, { reason }) => this.#over(call, reason),
     };
@@ -222,15 +229,17 @@ export class EdgeCalls implements HouseSwitch {
     return call;
   }
 
-  /** Offers a side the endpoint of its leg; resolves with whether it took it. */
-  renew(call: EdgeCall, party: Party): Promise<boolean> {
+  /** Offers a side the endpoint of its leg, `same`: with every hold as it is; resolves with whether it took it. */
+  renew(call: EdgeCall, party: Party, same = false): Promise<boolean> {
+    const key = `${call.id} ${party}`;
+    // Whoever offers it anew already is to hear what comes of that.
+    if (same && this.#renewals.has(key)) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const key = `${call.id} ${party}`;
       this.#renewals.set(key, (ok) => {
         this.#renewals.delete(key);
         resolve(ok);
       });
-      this.driver.feed(call, { on: 'renew', party });
+      this.driver.feed(call, { on: 'renew', party, ...(same ? { same } : {}) });
     });
   }
 
@@ -290,7 +299,7 @@ export class EdgeCalls implements HouseSwitch {
 
   /** There is a new flow to the softswitch. */
   moveTo(flow: Flow): void {
-    overNewUpstream(this.#o.sip, this.driver.all(), flow);
+    this.#readdress.all(overNewUpstream(this.#o.sip, this.driver.all(), flow));
   }
 
   /** A phone's new connection. */
@@ -364,6 +373,7 @@ export class EdgeCalls implements HouseSwitch {
 
   #over(call: EdgeCall, reason: string): void {
     this.#stranded.forget(call.id);
+    this.#readdress.over(call);
     this.#o.inside().over(call);
     this.#o.over(call);
     this.#o.changed(call);

@@ -190,6 +190,7 @@ class Edge implements SipEdge {
       report: (id, facts) => this.#continuity.tell(id, facts),
       noted: (note) => options.onlooker?.call(note),
       changed: (call) => this.#watch.changed(call),
+      kept: (call) => this.#continuity.keep(call),
       up: (call) => {
         this.#continuity.keep(call);
         this.#transfers.up(call);

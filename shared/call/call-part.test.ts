@@ -28,6 +28,21 @@ describe('a call that is taken over', () => {
     expect(call.state.sides.get(CALLER)).toMatchObject({ wanted: 'sendrecv', told: 'sendrecv' });
   });
 
+  test('told anew where we are, a side stays held, and is not torn from an offer that is under way', () => {
+    const call = established();
+    call.feed({ on: 'offer', party: 'b1', sdp: sdp('sendonly') });
+    expect(call.feed({ on: 'renew', party: CALLER, same: true })).toEqual(['renewed']);
+    call.feed({ on: 'reoffered', party: CALLER, ok: true, status: 200, sdp: sdp('recvonly') });
+    expect(call.feed({ on: 'renew', party: CALLER, same: true })).toEqual(['media offer A sendonly', 'reoffer caller']);
+    expect(call.state.sides.get(CALLER)).toMatchObject({ wanted: 'sendonly', told: 'sendonly' });
+  });
+
+  test('a fax is not renewed as it is: an offer of sound would end it', () => {
+    const call = established();
+    call.state.fax = true;
+    expect(call.feed({ on: 'renew', party: CALLER, same: true })).toEqual(['renewed']);
+  });
+
   test('is parted into two channels: the end of one is not the other’s, and endpoints belong to somebody else', () => {
     const call = established();
     expect(partable(call.state)).toBe(true);

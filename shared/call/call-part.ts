@@ -1,7 +1,7 @@
 /** Taking an established call apart: from passed descriptions to media endpoints of ours, and from one call with two sides to two channels. See `call.ts`. */
 import { ask, CALLER, type CallState, type Leg, legOf, newSide } from './call-state.ts';
-import type { CallOutput, LegId, Party } from './call-types.ts';
-import { quiet, tune } from './hold-music.ts';
+import type { CallInput, CallOutput, LegId, Party } from './call-types.ts';
+import { quiet, shown, tune } from './hold-music.ts';
 
 type Out<T> = CallOutput<T>[];
 
@@ -10,21 +10,39 @@ export function relay<T>(state: CallState<T>, on: boolean): void {
   state.relay = on;
 }
 
-/** Refused at once where an offer is under way. Whoever held this side is its peer no more: its sound goes both ways again. */
-export function renew<T>(state: CallState<T>, party: Party, as: LegId | undefined, now: number, out: Out<T>): void {
+/**
+ * Refused at once where an offer is under way, and of the same fax: an offer of sound would end it. Whoever held this side is its peer no
+ * more, and its sound goes both ways again, unless it is only to be told anew where we are (`same`).
+ */
+export function renew<T>(
+  state: CallState<T>,
+  { party, leg: as, same }: Extract<CallInput<T>, { on: 'renew' }>,
+  now: number,
+  out: Out<T>,
+): void {
   const side = state.sides.get(party);
   const old = legOf(state, party);
-  if (state.at !== 'up' || !state.relay || side === undefined || old === undefined || side.busy || side.late) {
+  if (
+    state.at !== 'up' ||
+    !state.relay ||
+    side === undefined ||
+    old === undefined ||
+    side.busy ||
+    side.late ||
+    (same === true && (state.fax === true || state.exchange !== undefined))
+  ) {
     out.push({ do: 'renewed', party, ok: false });
     return;
   }
   const leg = as === undefined ? old : rename(state, party, as);
   side.busy = true;
   side.renewing = true;
-  side.wanted = 'sendrecv';
-  side.told = 'sendrecv';
-  tune(state, out);
-  ask(state, leg, { use: 'tell', want: 'offer', party, direction: side.wanted }, now, out);
+  if (same !== true) {
+    side.wanted = 'sendrecv';
+    tune(state, out);
+  }
+  side.told = shown(side);
+  ask(state, leg, { use: 'tell', want: 'offer', party, direction: side.told }, now, out);
 }
 
 /** The same leg under another name; its endpoint of before belongs to whoever named it. */

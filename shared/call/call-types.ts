@@ -110,8 +110,11 @@ export type CallInput<T> =
   | { readonly on: 'recorded' }
   /** From now on each side talks to a media endpoint of its own leg, or again straight to the other; `renew` tells the sides. */
   | { readonly on: 'relay'; readonly relay: boolean }
-  /** The side gets a new offer of its leg's endpoint; `leg` gives the leg another name first. `renewed` says what came of it. */
-  | { readonly on: 'renew'; readonly party: Party; readonly leg?: LegId }
+  /**
+   * The side gets a new offer of its leg's endpoint; `leg` gives the leg another name first, `same` leaves every hold as it is. `renewed`
+   * says what came of it.
+   */
+  | { readonly on: 'renew'; readonly party: Party; readonly leg?: LegId; readonly same?: true }
   /** The side gets this description again, as it was before `renew`. */
   | { readonly on: 'restore'; readonly party: Party; readonly sdp: string }
   /** The called side is taken out: it goes on as a call of its own, and both as channels that somebody else instructs. */

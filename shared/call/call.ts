@@ -93,7 +93,7 @@ function step<T>(state: CallState<T>, input: CallInput<T> | Tick, now: number, o
       relay(state, input.relay);
       break;
     case 'renew':
-      renew(state, input.party, input.leg, now, out);
+      renew(state, input, now, out);
       break;
     case 'restore':
       restore(state, input.party, input.sdp, out);

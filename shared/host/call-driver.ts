@@ -76,6 +76,8 @@ export interface CallHooks<T, C extends DrivenCall<T>> {
   up(call: C): void;
   /** A side took a new offer of its endpoint, or did not. */
   renewed?(call: C, party: Party, ok: boolean): void;
+  /** A side was offered something else, such as a hold: what is kept of the call is to be written anew. */
+  reoffered?(call: C): void;
   /** Whether whom this side holds is to hear music; default: no. Asked where a side describes itself anew. */
   plays?(call: C, party: Party): boolean;
   /** The music of a leg begins or ends. */
@@ -259,7 +261,10 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     else if (o.do === 'up') {
       this.#dropLosers(call);
       hooks.up(call);
-    } else this.#signal(call, o);
+    } else {
+      this.#signal(call, o);
+      if (o.do === 'reoffer') hooks.reoffered?.(call);
+    }
   }
 
   #answered(call: C, ask: Media<T>, reply: MediaReply): void {

@@ -29,7 +29,7 @@ export class EndpointNode {
   readonly id: string;
   readonly owner: string;
   readonly group: string;
-  readonly local: Address;
+  local: Address;
   /** Sound of this tick, where `live`. */
   readonly pcm = new Int16Array(FRAME);
   live = false;
@@ -43,8 +43,8 @@ export class EndpointNode {
   readonly sender: RtpSender;
   readonly statistics = new ReceptionStatistics();
   readonly #host: GraphHost;
-  readonly #rtp: GraphSocket;
-  readonly #rtcp: GraphSocket;
+  #rtp: GraphSocket;
+  #rtcp: GraphSocket;
   readonly #reporter: Reporter;
   readonly #dtmf: DtmfReceiver;
   readonly #jitter = new JitterBuffer();
@@ -77,6 +77,15 @@ export class EndpointNode {
     this.#dtmf = new DtmfReceiver((digit, duration) => {
       host.event({ on: 'dtmf', id: this.id, owner: this.owner, digit, duration });
     });
+  }
+
+  /** Goes on from other sockets: our own address has changed. Whom it hears and where it sends stays as signalling said. */
+  move(local: Address, sockets: { readonly rtp: GraphSocket; readonly rtcp: GraphSocket }): void {
+    this.#rtp.close();
+    this.#rtcp.close();
+    this.local = local;
+    this.#rtp = sockets.rtp;
+    this.#rtcp = sockets.rtcp;
   }
 
   /** Takes what signalling agreed. The same again changes nothing; anything else learns the source anew. */

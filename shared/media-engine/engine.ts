@@ -19,6 +19,8 @@ export interface EndpointSpec {
   readonly host: string;
   /** Differentiated-services code point for what it sends; the reply says whether the platform could set it. */
   readonly dscp?: number;
+  /** One that exists at another address goes over to `host`, with another pair of ports; without it, it stays where it is. */
+  readonly move?: true;
 }
 
 export interface RemoteSpec {

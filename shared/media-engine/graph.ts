@@ -50,9 +50,10 @@ export class Graph {
   }
 
   async endpoint(spec: EndpointSpec): Promise<{ readonly local: Address; readonly marked: boolean }> {
-    const node = await this.#make(spec.id, 'endpoint', spec.group, () => this.#bind(spec));
+    const node = (await this.#make(spec.id, 'endpoint', spec.group, () => this.#bind(spec))) as EndpointNode;
+    if (spec.move === true && node.local.host !== spec.host) await this.#move(node, spec.host);
     // Node's datagram sockets have no way to set the DSCP.
-    return { local: (node as EndpointNode).local, marked: false };
+    return { local: node.local, marked: false };
   }
 
   async room(id: string, owner: string, group: string): Promise<void> {
@@ -228,31 +229,53 @@ export class Graph {
     return node;
   }
 
-  /** Binds an even port for RTP and the next for RTCP. */
+  /** Makes an endpoint on a free pair of ports. */
   async #bind(spec: EndpointSpec): Promise<EndpointNode> {
+    let node: EndpointNode | undefined;
+    const sockets = await this.#sockets(spec.host, () => node);
+    node = new EndpointNode(spec, this.#host, sockets, this.#epoch);
+    return node;
+  }
+
+  /** Meanwhile it may be released, or be moved by somebody else. */
+  async #move(node: EndpointNode, host: string): Promise<void> {
+    const sockets = await this.#sockets(host, () => node);
+    const gone = this.#nodes.get(node.id) !== node;
+    if (gone || node.local.host === host) {
+      sockets.rtp.close();
+      sockets.rtcp.close();
+      this.#ports.give(sockets.rtp.port, this.#host.mono());
+      if (gone) throw new EngineError('unknown_node', 'the endpoint was released while it moved');
+      return;
+    }
+    this.#ports.give(node.local.port, this.#host.mono());
+    node.move({ host, port: sockets.rtp.port }, sockets);
+  }
+
+  /** Binds an even port for RTP and the next for RTCP. */
+  async #sockets(
+    host: string,
+    owner: () => EndpointNode | undefined,
+  ): Promise<{ readonly rtp: GraphSocket; readonly rtcp: GraphSocket }> {
     for (let i = 0; i < BIND_TRIES; i++) {
       const port = this.#ports.take(this.#host.mono());
       if (port === undefined) break;
-      let node: EndpointNode | undefined;
       const sockets = await this.#pair(
-        spec.host,
+        host,
         port,
-        (data, host, from) => {
+        (data, from, fromPort) => {
+          const node = owner();
           const wasReady = node?.ready;
-          node?.onRtp(data, host, from);
+          node?.onRtp(data, from, fromPort);
           if (node !== undefined && node.ready !== wasReady) this.#changed(node.group);
         },
-        (data, host) => node?.onRtcp(data, host),
+        (data, from) => owner()?.onRtcp(data, from),
       ).catch((error: unknown) => {
         this.#ports.give(port, this.#host.mono());
         throw error;
       });
-      if (sockets === undefined) {
-        this.#ports.give(port, this.#host.mono());
-        continue;
-      }
-      node = new EndpointNode(spec, this.#host, sockets, this.#epoch);
-      return node;
+      if (sockets !== undefined) return sockets;
+      this.#ports.give(port, this.#host.mono());
     }
     throw new EngineError('ports_exhausted', 'no pair of ports of the range is free');
   }

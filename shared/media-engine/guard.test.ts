@@ -331,3 +331,63 @@ describe('limits', () => {
     });
   });
 });
+
+describe('an endpoint that moves', () => {
+  const moved = { ...endpointSpec('a'), host: '10.0.0.2', move: true } as const;
+
+  it('goes on from its new address, hears whom it heard, and takes nothing of a stranger or at its old place', async () => {
+    await bench(async (b) => {
+      const { victim, partner, attacker } = await attacked(b, (victim) => ({
+        ...base,
+        address: victim.local,
+        accept: { exact: true },
+      }));
+      victim.play(tone, true);
+      await b.world.run(300);
+      const old = victim.target;
+      const { local } = await b.engine.endpoint(moved);
+      expect(local.host).toBe('10.0.0.2');
+      expect((await b.engine.list()).find(({ id }) => id === 'a')?.local).toEqual(local);
+      expect((await b.engine.endpoint({ ...moved, host: '10.0.0.2' })).local).toEqual(local);
+      partner.clear();
+      attacker.target = local;
+      attacker.play(evil, true);
+      await b.world.run(500);
+      expect([partner.received, victim.target]).toEqual([0, old]);
+      victim.target = local;
+      partner.play(tone, true);
+      await b.world.run(1_000);
+      expect(levelOf(partner.heard().subarray(-4000), 440)).toBeGreaterThan(-30);
+      expect(levelOf(partner.heard().subarray(-4000), 1234)).toBeLessThan(-60);
+      expect(victim.lastFrom).toEqual(local);
+    });
+  });
+
+  it('stays where it is unless asked to move, and gives its ports back', async () => {
+    await bench(
+      async (b) => {
+        const { local } = await b.engine.endpoint(endpointSpec('a'));
+        expect((await b.engine.endpoint({ ...endpointSpec('a'), host: '10.0.0.2' })).local).toEqual(local);
+        const both = await Promise.all([b.engine.endpoint(moved), b.engine.endpoint({ ...moved })]);
+        expect(both[0]?.local).toEqual(both[1]?.local);
+        await b.world.run(PORT_REST);
+        for (const id of ['b', 'c']) await b.engine.endpoint(endpointSpec(id));
+        await expect(b.engine.endpoint(endpointSpec('d'))).rejects.toMatchObject({ code: 'ports_exhausted' });
+      },
+      { high: 20_005 },
+    );
+  });
+
+  it('frees what it took where it is released meanwhile', async () => {
+    await bench(
+      async (b) => {
+        await b.engine.endpoint(endpointSpec('a'));
+        const move = b.engine.endpoint(moved);
+        await Promise.all([expect(move).rejects.toMatchObject({ code: 'unknown_node' }), b.engine.release('a')]);
+        await b.world.run(PORT_REST);
+        for (const id of ['b', 'c']) await b.engine.endpoint(endpointSpec(id));
+      },
+      { high: 20_003 },
+    );
+  });
+});

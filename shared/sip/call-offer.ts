@@ -120,7 +120,7 @@ class Reinvite implements ClientUser {
     if (message instanceof MalformedSuccess) {
       // Which description holds now, and whether the session timer runs, nobody can tell.
       this.#acknowledge(dialog, message.cseq.n, undefined, out);
-      if (call.at !== 'over') this.#lost(now, out);
+      this.#lost(now, out);
       return;
     }
     const sdp = this.#said ?? sdpOf(message);

@@ -45,7 +45,8 @@ afterAll(() => stage[Symbol.asyncDispose]());
 afterEach(async () => {
   world.heal();
   for (const one of stage.phones) for (const call of one.calls) one.hangup(call);
-  await stage.ground.until(() => elm.gateway.status().voice.flow === 'up', 180_000, 'the flow to come back');
+  const back = () => elm.gateway.status().voice.flow === 'up' && elm.gateway.agent()?.status.at === 'ready';
+  await stage.ground.until(back, 300_000, 'both links to come back');
   await world.run(3_000);
   expect(elm.gateway.status().voice.calls).toBe(0);
 });

@@ -237,7 +237,7 @@ export class Calls {
   async #media(live: Live, ask: Extract<Output, { do: 'media' }>): Promise<MediaReply> {
     const endpoints = this.#endpoints.get(live.id) ?? new Map<string, string>();
     if (this.#driver.get(live.id) !== undefined) this.#endpoints.set(live.id, endpoints);
-    return askMedia(this.#o.bus, live, endpoints, ask);
+    return askMedia(this.#o.bus, live, endpoints, ask, (side) => this.#o.sip.endpoint.flowOf(side));
   }
 
   async #connect(live: Live, caller: string, leg: string): Promise<void> {

@@ -32,7 +32,7 @@ const call = (more: Partial<Live> = {}): Live =>
   });
 
 /** With a media server that takes what `takes` says and writes down all that it is told. */
-function rig({ config = {}, media = true, takes = (): boolean => true } = {}) {
+function rig({ config = {}, media = true, takes = (): boolean => true, disk = (): boolean => true } = {}) {
   const bus = createBus({ log, clock });
   const told: string[] = [];
   const answer = (text: string) => {
@@ -47,7 +47,8 @@ function rig({ config = {}, media = true, takes = (): boolean => true } = {}) {
     bus.serve('media', some as Handlers<'media'>);
   }
   let saved = 0;
-  const snapshots = { save: () => Promise.resolve(void saved++) };
+  const save = () => (disk() ? Promise.resolve(void saved++) : Promise.reject(new Error('disk full')));
+  const snapshots = { save };
   return { music: new HoldMusic({ bus, store, config, log, snapshots }), bus, told, saved: () => saved };
 }
 
@@ -113,6 +114,19 @@ describe('the media server is told', () => {
     const { music, told } = rig({ takes: () => asked++ > 0 });
     await world.settle(music.change(up(), one(true), endpointOf));
     expect(told).toEqual(['ep_B music', 'ep_A ep_B true', 'ep_B ep_A true']);
+  });
+
+  test('of the end of the music too where the disk did not take its beginning', async () => {
+    let full = true;
+    const { music, told, saved } = rig({ disk: () => !full });
+    const live = up();
+    await world.settle(music.change(live, one(true), endpointOf));
+    // Whoever releases an endpoint or parts the call waits for this.
+    await world.settle(music.settled(live) ?? Promise.resolve());
+    full = false;
+    await world.settle(music.change(live, one(false), endpointOf));
+    expect(told.slice(3)).toEqual(['ep_B none', 'ep_A ep_B true', 'ep_B ep_A true']);
+    expect(saved()).toBe(1);
   });
 
   test('nothing of a call that has ended meanwhile, or that it does not know', async () => {

@@ -51,7 +51,10 @@ export class HoldMusic {
   /** Starts or ends the music of a leg; `endpointOf` finds its endpoint. Resolves when that is done, or could not be: then they hear each other. */
   change(live: Live, music: Music, endpointOf: (leg: string) => Promise<string | undefined>): Promise<void> {
     const before = this.settled(live);
-    const work = (before ?? Promise.resolve()).then(() => this.#change(live, music, endpointOf));
+    const work = (before ?? Promise.resolve())
+      .then(() => this.#change(live, music, endpointOf))
+      // The next change, the release of the endpoint and a transfer wait for this one: a full disk must not keep them from their work.
+      .catch((error: unknown) => this.#o.log.error('softswitch.hold-music', { call: live.id, error: String(error) }));
     this.#work.set(live, work);
     return work;
   }

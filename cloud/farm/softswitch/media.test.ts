@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Peer } from '#shared/kernel/world.ts';
 import { parseSdp } from '#shared/sip/sdp.ts';
+import type { Flow } from '#shared/sip/types.ts';
 import { seed } from '#test/support/seed.ts';
-import { rtpHost } from './media.ts';
+import { rtpHost, sourceFlow } from './media.ts';
 
 /** By the description as a whole, without the look at what is usual. */
 function byParts(sdp: string): string | undefined {
@@ -57,4 +59,30 @@ test('where a description wants its sound is what reading all of it says', () =>
     }),
     { numRuns: 2_000, seed },
   );
+});
+
+test('the sound of a gateway follows it to a flow over which it proved itself, and to no other', () => {
+  const proof = {
+    kind: 'certificate',
+    subject: 'gw_1',
+    keyHash: '',
+    trusted: true,
+    selfSigned: false,
+    serial: '1',
+  } as const;
+  const over = (id: string, host: string, peer: Peer): Flow => ({
+    id,
+    protocol: 'tls',
+    local: { host: '10.0.0.1', port: 5061 },
+    remote: { host, port: 40_000 },
+    peer,
+  });
+  const first = over('1', '203.0.113.1', proof);
+  const chosen = (gateway: string | undefined, now: Flow | undefined) => sourceFlow(first, gateway, now)?.remote.host;
+  expect(chosen('gw_1', over('2', '203.0.113.7', proof))).toBe('203.0.113.7');
+  expect(chosen('gw_1', undefined)).toBe('203.0.113.1');
+  expect(chosen('gw_1', over('2', '203.0.113.7', { kind: 'none' }))).toBe('203.0.113.1');
+  expect(chosen('gw_1', over('2', '203.0.113.7', { ...proof, subject: 'gw_2' }))).toBe('203.0.113.1');
+  expect(chosen('gw_1', over('2', '203.0.113.7', { ...proof, trusted: false }))).toBe('203.0.113.1');
+  expect(chosen(undefined, over('2', '203.0.113.7', proof))).toBe('203.0.113.1');
 });

@@ -5,6 +5,7 @@ import type { MediaReply } from '#shared/host/call-driver.ts';
 import type { Fault } from '#shared/protocol/fault.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import { parseSdp } from '#shared/sip/sdp.ts';
+import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { type Callee, endOf, type Live } from './live.ts';
 
 export const SELF: Context = { principal: { kind: 'part', part: 'softswitch' } };
@@ -14,12 +15,24 @@ export const BUS_LIMIT = 2_000;
 
 type Ask = Extract<CallOutput<Callee>, { do: 'media' }>;
 
-/** Carries out one `media` output. Endpoints are named by session and leg, so that a repetition finds the same one. */
-export async function askMedia(bus: Bus, live: Live, endpoints: Map<string, string>, ask: Ask): Promise<MediaReply> {
+/**
+ * Carries out one `media` output. Endpoints are named by session and leg, so that a repetition finds the same one. `flowOf`: the flow that
+ * a side's requests take now.
+ */
+export async function askMedia(
+  bus: Bus,
+  live: Live,
+  endpoints: Map<string, string>,
+  ask: Ask,
+  flowOf: (side: CallHandle) => Flow | undefined,
+): Promise<MediaReply> {
   const owner = { session: live.session, leg: ask.leg };
   const sdp = ask.sdp ?? '';
   const like = ask.like === undefined ? {} : { like: ask.like };
-  const { flow, gateway } = endOf(live, ask.party === ask.leg ? firstBranch(live, ask.leg) : ask.party);
+  const party = ask.party === ask.leg ? firstBranch(live, ask.leg) : ask.party;
+  const { flow: first, gateway } = endOf(live, party);
+  const side = live.handles.get(party);
+  const flow = sourceFlow(first, gateway, side === undefined ? undefined : flowOf(side));
   if (ask.want === 'offer') {
     const family = flow?.remote.host.includes(':') ? ({ family: '6' } as const) : {};
     const offered = await bus.request('media.endpoint.offer', { ...owner, ...family, ...like }, SELF, BUS_LIMIT);
@@ -39,6 +52,19 @@ export async function askMedia(bus: Bus, live: Live, endpoints: Map<string, stri
   if (endpoint === undefined) return { failed: 500 };
   const accepted = await bus.request('media.endpoint.accept', { endpoint, sdp, ...source }, SELF, BUS_LIMIT);
   return accepted.ok ? {} : failed(accepted.fault);
+}
+
+/**
+ * The flow whose address vouches for a side's sound: as the call began, or the one to which its gateway has moved since. Only one over
+ * which that very gateway proved itself counts: to know the names of a dialog is not enough to draw its sound elsewhere.
+ */
+export function sourceFlow(
+  first: Flow | undefined,
+  gateway: string | undefined,
+  now: Flow | undefined,
+): Flow | undefined {
+  if (gateway === undefined || now?.peer.kind !== 'certificate') return first;
+  return now.peer.trusted && now.peer.subject === gateway ? now : first;
 }
 
 /** After a restart the endpoint of a leg is found again by its owner. */

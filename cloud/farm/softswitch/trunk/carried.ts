@@ -34,6 +34,7 @@ interface Search {
 export class Carried {
   readonly #o: CarriedOptions;
   readonly #timers = new Set<Timer>();
+  #stopped = false;
 
   constructor(options: CarriedOptions) {
     this.#o = options;
@@ -50,6 +51,7 @@ export class Carried {
   }
 
   stop(): void {
+    this.#stopped = true;
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
   }
@@ -88,7 +90,8 @@ export class Carried {
   /** Once more for those that found none. */
   #again(search: Search): void {
     const after = TRIES[search.turn];
-    if (after === undefined) return;
+    // It may have stopped while a way was being opened.
+    if (after === undefined || this.#stopped) return;
     const timer = this.#o.clock.at(search.from + after, () => {
       this.#timers.delete(timer);
       this.#look(search);

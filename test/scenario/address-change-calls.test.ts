@@ -1,0 +1,138 @@
+/** A router that gives the gateway another address while calls are up: their sound comes back, in both directions. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Phone, PhoneCall } from '#simulator/phone.ts';
+import type { Stage, StageHome } from '#simulator/stage.ts';
+import { virtualStage } from '#simulator/virtual-stage.ts';
+import type { VirtualWorld } from '#simulator/world.ts';
+import { expectHears, expectNothingLeft, phoneWith, TONES } from './two-homes.ts';
+import { level, number, wordsOf } from './words.ts';
+
+describe('the WAN address changes in a call', () => {
+  let stage: Stage;
+  let world: VirtualWorld;
+  let elm: StageHome;
+  let oak: StageHome;
+  let a: Phone;
+  let b: Phone;
+  const { until } = wordsOf(() => stage);
+
+  beforeEach(async () => {
+    ({ stage, world } = await virtualStage({ seed: 71 }));
+    world.network.wan('elm', '203.0.113.1');
+    world.network.wan('oak', '203.0.113.101');
+    elm = await stage.home('elm');
+    oak = await stage.home('oak');
+    a = await phoneWith(elm, TONES.a);
+    b = await phoneWith(oak, TONES.b);
+  });
+  afterEach(() => stage[Symbol.asyncDispose]());
+
+  async function talk(from: Phone, to: StageHome): Promise<readonly [PhoneCall, PhoneCall]> {
+    const call = await world.settle(from.dial(number(to)));
+    await until(() => call.state === 'up', 'the answer');
+    await world.run(1_500);
+    const other = (from === a ? b : a).calls[0];
+    if (other === undefined) throw new Error('no call');
+    hear(call, other, from);
+    return [call, other];
+  }
+
+  const hear = (call: PhoneCall, other: PhoneCall, from: Phone) => {
+    const [own, far] = from === a ? [TONES.a, TONES.b] : [TONES.b, TONES.a];
+    expectHears(call.heard(), far, own);
+    expectHears(other.heard(), own, far);
+  };
+  const hearsAnew = async (call: PhoneCall, other: PhoneCall, from: Phone) => {
+    for (const one of [call, other]) one.rtp.clear();
+    await world.run(2_000);
+    hear(call, other, from);
+  };
+  const end = async (call: PhoneCall) => {
+    call.hangup();
+    await world.run(12_000);
+    await expectNothingLeft(stage);
+  };
+
+  test.each([
+    ['the caller’s', 'elm', () => a, () => oak],
+    ['the called one’s', 'oak', () => a, () => oak],
+  ] as const)('%s: within ten seconds both hear each other again', async (_whose, moved, from, to) => {
+    const [call, other] = await talk(from(), to());
+    world.network.wan(moved, '203.0.113.7');
+    await world.run(10_000);
+    await hearsAnew(call, other, from());
+    await end(call);
+  });
+
+  test('both at once', async () => {
+    const [call, other] = await talk(a, oak);
+    world.network.wan('elm', '203.0.113.7');
+    world.network.wan('oak', '203.0.113.107');
+    await world.run(20_000);
+    await hearsAnew(call, other, a);
+    await end(call);
+  });
+
+  test.each([500, 5_500, 6_020, 7_000, 12_000])('twice, %i ms apart', async (apart) => {
+    const [call, other] = await talk(a, oak);
+    world.network.wan('elm', '203.0.113.7');
+    await world.run(apart);
+    world.network.wan('elm', '203.0.113.8');
+    await world.run(20_000);
+    await hearsAnew(call, other, a);
+    await end(call);
+  });
+
+  test('a held call stays held, and has its sound when it is taken up again', async () => {
+    const [call, other] = await talk(a, oak);
+    call.hold(true);
+    await until(() => other.held, 'the hold');
+    world.network.wan('elm', '203.0.113.7');
+    await world.run(12_000);
+    expect(other.held).toBe(true);
+    other.rtp.clear();
+    await world.run(1_000);
+    expect(level(other, TONES.a)).toBeLessThan(-35);
+    call.hold(false);
+    await until(() => !other.held, 'the end of the hold');
+    await hearsAnew(call, other, a);
+    await end(call);
+  });
+
+  test('a gateway that starts again tells nothing anew: a held call stays held', async () => {
+    const [call, other] = await talk(a, oak);
+    call.hold(true);
+    await until(() => other.held, 'the hold');
+    await elm.restart();
+    await world.run(12_000);
+    expect([call.state, other.held]).toEqual(['up', true]);
+    call.hold(false);
+    await until(() => !other.held, 'the end of the hold');
+    await hearsAnew(call, other, a);
+    await end(call);
+  });
+
+  test('a call that is held by the other side stays so', async () => {
+    const [call, other] = await talk(a, oak);
+    other.hold(true);
+    await until(() => call.held, 'the hold');
+    world.network.wan('elm', '203.0.113.7');
+    await world.run(12_000);
+    expect(call.held).toBe(true);
+    other.hold(false);
+    await until(() => !call.held, 'the end of the hold');
+    await hearsAnew(call, other, a);
+    await end(call);
+  });
+
+  test('after half a minute without any way out', async () => {
+    const [call, other] = await talk(a, oak);
+    world.partition(['cloud']);
+    await world.run(30_000);
+    world.network.wan('elm', '203.0.113.7');
+    world.heal();
+    await world.run(40_000);
+    await hearsAnew(call, other, a);
+    await end(call);
+  });
+});
