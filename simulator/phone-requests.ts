@@ -29,6 +29,8 @@ export class PhoneRequests {
   #refresh: Timer | undefined;
   /** Who waits for the final status of a request; 0 stands for silence. */
   readonly #waiting = new Map<TransactionHandle, (status: number) => void>();
+  /** The last final response. */
+  lastAnswer: SipMessage | undefined;
 
   constructor(options: PhoneRequestsOptions) {
     this.#o = options;
@@ -71,7 +73,9 @@ export class PhoneRequests {
 
   responded(transaction: TransactionHandle, message: SipMessage): void {
     if (message.method === 'REGISTER') this.#seq = Math.max(this.#seq, message.cseq.n);
-    if (message.status >= 200) this.settle(transaction, message.status);
+    if (message.status < 200) return;
+    this.lastAnswer = message;
+    this.settle(transaction, message.status);
   }
 
   /** A request is over; 0: nobody answered. */

@@ -145,6 +145,11 @@ export class Phone implements CallOwner {
     );
   }
 
+  /** The last final response to a request of this phone other than INVITE. */
+  get lastAnswer(): SipMessage | undefined {
+    return this.#requests.lastAnswer;
+  }
+
   /** Asks by REFER that the other side of a call be transferred: to a number, or with another call of this phone to its far side. */
   refer(call: PhoneCall, target: string | PhoneCall): Promise<number> {
     const dialog = typeof target === 'string' ? undefined : this.#endpoint.dialogId(target.handle);

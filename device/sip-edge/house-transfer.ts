@@ -75,11 +75,13 @@ export class HouseTransfers {
     const moved = otherEnd(from);
     const asked = readRefer(message);
     if ('refuse' in asked) return asked.refuse;
+    // Only calls that are up are joined. Not 481, which would end the call that REFER came in (RFC 5057 section 5.1).
+    if (asked.replaces?.earlyOnly === true) return 486;
     const far = asked.replaces === undefined ? undefined : this.#named(asked.replaces);
     const outside = lineOf(moved) === undefined;
     // The softswitch knows both dialogs, or finds the number.
     if (outside && (far === undefined || lineOf(otherEnd(far)) === undefined)) return undefined;
-    if (asked.replaces !== undefined && (far === undefined || far.call === call)) return 481;
+    if (asked.replaces !== undefined && (far === undefined || far.call === call)) return 404;
     if (far !== undefined && lineOf(far)?.id !== lineOf(from)?.id) return 403;
     if (this.#pending.has(handle) || !mayMove(call)) return 491;
     const { silent } = asked;

@@ -5,8 +5,9 @@
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipAsks } from '#shared/host/sip-messaging.ts';
+import type { HeaderLine } from '#shared/sip/build.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { type DialogName, readRefer, writeDialogName } from '#shared/sip/refer.ts';
+import { type DialogName, readRefer, referAccepted, writeDialogName } from '#shared/sip/refer.ts';
 import { refuseNotify } from '#shared/sip/stray-notify.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { EdgeCalls } from './calls.ts';
@@ -68,11 +69,11 @@ export class InCall {
     const asked = readRefer(message);
     if ('refuse' in asked) return asked.refuse;
     const replaces = asked.replaces === undefined ? undefined : this.#upstreamName(asked.replaces);
-    if (asked.replaces !== undefined && replaces === undefined) return 481;
+    if (asked.replaces !== undefined && replaces === undefined) return 404;
     const to =
       replaces === undefined ? asked.uri : `${asked.uri}?Replaces=${encodeURIComponent(writeDialogName(replaces))}`;
-    const silent = asked.silent ? [['Refer-Sub', 'false'] as const] : [];
-    return this.#ask(peer, message, 'REFER', [['Refer-To', `<${to}>`] as const, ...silent]);
+    // What the answer has to say is what the softswitch is asked for.
+    return this.#ask(peer, message, 'REFER', [['Refer-To', `<${to}>`], ...referAccepted(asked.silent)]);
   }
 
   /** The upstream dialog of the call that a phone knows by this name: from its side our tag is the from-tag's other end. */
@@ -100,6 +101,12 @@ export class InCall {
     );
     return answer.status === 0 ? 408 : answer.status;
   }
+}
+
+/** Headers of the answer to a request inside a call. */
+export function answerHeaders(message: SipMessage, status: number): readonly HeaderLine[] {
+  const asked = message.method === 'REFER' && status < 300 ? readRefer(message) : undefined;
+  return asked === undefined || 'refuse' in asked ? [] : referAccepted(asked.silent);
 }
 
 /** What a NOTIFY of the softswitch tells a phone; `referred`: the phone's number of the REFER that it is about, where that has one. */

@@ -12,6 +12,7 @@ import type { Address, World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import type { FeaturesDocument, VoiceDocument, VoiceReport } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import type { HeaderLine } from '#shared/sip/build.ts';
 import { ALLOW, Endpoint } from '#shared/sip/endpoint.ts';
 import { writeDevices } from '#shared/sip/instance.ts';
 import type { Flow } from '#shared/sip/types.ts';
@@ -28,7 +29,7 @@ import { HouseCalls } from './house-calls.ts';
 import { HouseReplaces } from './house-replaces.ts';
 import { HouseTransfers } from './house-transfer.ts';
 import { HouseWatch } from './house-watch.ts';
-import { InCall } from './in-call.ts';
+import { answerHeaders, InCall } from './in-call.ts';
 import { type EdgeInsight, lineInsights, type Onlooker, peerText } from './insight.ts';
 import { Joins } from './join.ts';
 import { EdgeMessages, type Submit } from './messages.ts';
@@ -332,7 +333,9 @@ class Edge implements SipEdge {
       else this.#upstream.noResponse(output.transaction);
     } else if (output.do === 'in-dialog' && output.message.method === 'MESSAGE') void this.#inCall(output);
     else if (output.do === 'in-dialog')
-      void this.#others.take(output.call, output.message).then((status) => this.#reply(output.transaction, status));
+      void this.#others
+        .take(output.call, output.message)
+        .then((status) => this.#reply(output.transaction, status, answerHeaders(output.message, status)));
     else {
       if (output.do === 'ended') this.#transfers.left(output.call);
       if (!this.#calls.driver.take(output)) this.#joins.take(output);
@@ -351,8 +354,8 @@ class Edge implements SipEdge {
     this.#reply(transaction, answer.status === 0 ? 503 : answer.status);
   }
 
-  #reply(transaction: string, status: number): void {
-    this.#port.act((endpoint, now, out) => endpoint.reply(transaction, status, {}, now, out));
+  #reply(transaction: string, status: number, headers: readonly HeaderLine[] = []): void {
+    this.#port.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
   }
 
   /** Tells the softswitch which lines have a phone now. */

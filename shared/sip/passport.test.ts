@@ -87,6 +87,7 @@ describe('a PASSporT', () => {
     ['another algorithm', token({ ...HEADER, alg: 'RS256' }, CLAIMS)],
     ['another kind', token({ ...HEADER, ppt: 'div' }, CLAIMS)],
     ['another type', token({ ...HEADER, typ: 'jwt' }, CLAIMS)],
+    ['an extension that has to be understood', token({ ...HEADER, crit: ['x'], x: 1 }, CLAIMS)],
     ['no address of the certificate', token({ ...HEADER, x5u: undefined }, CLAIMS)],
     ['no signature', `${part(HEADER)}.${part(CLAIMS)}.`],
     ['a signature of another length', token(HEADER, CLAIMS, new Uint8Array(63))],

@@ -162,6 +162,8 @@ function readSigned(token: string, kind: Kind): Signed | undefined {
   if (header === undefined || claims === undefined || signature?.length !== SIGNATURE) return undefined;
   const { alg, ppt, typ, x5u } = header;
   if (alg !== 'ES256' || ppt !== kind || typ !== 'passport' || typeof x5u !== 'string') return undefined;
+  // What has to be understood is not (RFC 7515 section 4.1.11).
+  if (header.crit !== undefined) return undefined;
   return { claims, x5u, input: `${head}.${body}`, signature };
 }
 

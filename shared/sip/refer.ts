@@ -67,6 +67,9 @@ export function readRefer(message: SipMessage): Referral | { readonly refuse: nu
   return { uri: writeUri(uri), silent, ...(wanted === undefined ? {} : { replaces: wanted }) };
 }
 
+/** Headers of the 2xx to a REFER: whoever wants no NOTIFY and gets none has to be told so (RFC 4488 section 4). */
+export const referAccepted = (silent: boolean): readonly HeaderLine[] => (silent ? [['Refer-Sub', 'false']] : []);
+
 /** The dialog named by `?Replaces=…`; null where that is malformed. Other headers of the URI are none of ours to send. */
 function replacesIn(headers: string | undefined): DialogName | null | undefined {
   for (const pair of headers?.split('&') ?? []) {

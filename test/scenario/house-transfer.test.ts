@@ -97,6 +97,21 @@ describe.each([
     await over(hall);
   });
 
+  it('a transferor that wants no news hears that it gets none, and gets none (RFC 4488 section 4)', async () => {
+    const call = await talk(desk, numberOf(elm, 1));
+    const headers = [
+      ['Refer-To', `<sip:${numberOf(elm, 2)}@${elm.lines[0]?.sip.domain}>`],
+      ['Refer-Sub', 'false'],
+    ] as const;
+    expect(await world.settle(desk.askIn(call, 'REFER', headers))).toBe(202);
+    expect(desk.lastAnswer?.header('Refer-Sub')).toBe('false');
+    await until(() => last(attic)?.state === 'up', 'the third phone');
+    await over(desk);
+    expect(call.notified).toEqual([]);
+    last(attic).hangup();
+    await over(hall);
+  });
+
   it('a phone joins its two calls, whichever it made or got', async () => {
     const first = await talk(hall, numberOf(elm, 0));
     const held = last(desk);
@@ -110,6 +125,25 @@ describe.each([
     await hears(last(attic), HALL, ATTIC);
     last(hall).hangup();
     await over(attic);
+  });
+
+  it('a call that is up is not joined by a name for one that rings (early-only, RFC 3891 section 3)', async () => {
+    const first = await talk(desk, numberOf(elm, 1));
+    const second = await talk(desk, numberOf(elm, 2));
+    const { callId, localTag, remoteTag } = desk.dialogOf(second);
+    const name = encodeURIComponent(`${callId};to-tag=${remoteTag};from-tag=${localTag};early-only`);
+    const to = `<sip:far@${elm.lines[0]?.sip.domain}?Replaces=${name}>`;
+    expect(await world.settle(desk.askIn(first, 'REFER', [['Refer-To', to]]))).toBe(486);
+    await world.run(1_000);
+    expect([first.state, second.state, last(attic).state]).toEqual(['up', 'up', 'up']);
+  });
+
+  it('a transfer into a call that is not there is refused, and the call goes on (RFC 5057 section 5.1)', async () => {
+    const call = await talk(desk, numberOf(elm, 1));
+    const to = `<sip:far@${elm.lines[0]?.sip.domain}?Replaces=gone%3Bto-tag%3Da%3Bfrom-tag%3Db>`;
+    expect(await world.settle(desk.askIn(call, 'REFER', [['Refer-To', to]]))).toBe(404);
+    await world.run(1_000);
+    expect([call.state, last(hall).state]).toEqual(['up', 'up']);
   });
 
   it('nobody brings the other side into a call of another line', async () => {

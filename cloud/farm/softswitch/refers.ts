@@ -3,7 +3,7 @@ import type { Bus } from '#cloud/bus/bus.ts';
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
-import { type DialogName, isTag, readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
+import { type DialogName, isTag, readRefer, referAccepted, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { Calls } from './calls.ts';
 import { dialledOf } from './dialled.ts';
@@ -50,12 +50,13 @@ export class Refers {
     if (this.#told.has(call)) return refuse(491);
     const { replaces } = asked;
     const other = replaces && (this.#far(replaces) ?? (await this.#o.farLeg?.(replaces)));
-    if (asked.replaces !== undefined && other === undefined) return refuse(481);
+    // Not 481, which would end the call that REFER came in (RFC 5057 section 5.1).
+    if (asked.replaces !== undefined && other === undefined) return refuse(404);
     // Somebody else's call is not one's own to give away (RFC 3891 section 6).
     if (other !== undefined && other.home !== endOf(found.call, found.party).line?.home) return refuse(403);
     const to = dialledOf(asked.uri, this.#o.isOurs);
     if (to === undefined) return refuse(404);
-    const accepted = asked.silent ? { headers: [['Refer-Sub', 'false'] as const] } : {};
+    const accepted = { headers: referAccepted(asked.silent) };
     sip.act((endpoint, now, out) => endpoint.reply(transaction, 202, accepted, now, out));
     if (!asked.silent) {
       this.#told.set(call, { id: this.#again.has(call) ? message.cseq.n : undefined });
