@@ -52,6 +52,31 @@ it('comes back without a line that exists no more', async () => {
   expect(found?.live.state.branches.get('b1')?.to.line).toBeUndefined();
 });
 
+it.each([
+  ['no JSON', '{"call":'],
+  ['nothing of a call', '{}'],
+  ['sides that are none', '{"call":{},"sides":7}'],
+])('a row of another making does not keep the others from coming back, and goes: %s', async (_what, body) => {
+  await write(side('caller', 'leg_1', 'line_1'), side('b1', 'leg_2', 'line_2'));
+  await store.commit([sql("INSERT INTO channel (call, session, body) VALUES ('chn_0', 'ses_0', ?)", body)]);
+  expect((await snapshots.load()).map(({ live }) => live.id)).toEqual(['chn_1']);
+  expect(await rows()).toEqual([{ call: 'chn_1' }]);
+});
+
+it('rows that the disk kept go with those of the next calls', async () => {
+  const ids = Array.from({ length: 2 * GONE_AT_ONCE + 1 }, (_none, n) => `c${n}`);
+  for (const id of ids) await insert(id);
+  const commit = store.commit.bind(store);
+  store.commit = () => Promise.reject(new Error('disk full'));
+  for (const id of ids.slice(1)) snapshots.remove(ended(id));
+  await world.run(200);
+  store.commit = commit;
+  expect(await rows()).toHaveLength(ids.length);
+  snapshots.remove(ended('c0'));
+  await world.run(200);
+  expect(await rows()).toEqual([]);
+});
+
 const rows = () => store.all<{ call: string }>('SELECT call FROM channel ORDER BY call');
 const ended = (id: string, saving?: Promise<void>) => ({ id, saving }) as Live;
 const insert = (id: string) =>

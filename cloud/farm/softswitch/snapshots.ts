@@ -94,21 +94,38 @@ export class Snapshots {
     this.#gone = [];
     // A removal has to come after its save; one that failed left nothing.
     await Promise.allSettled(gone.flatMap(({ saving }) => saving ?? []));
-    await this.#write([{ sql: removeText(gone.length), params: gone.map(({ id }) => id) }]);
+    try {
+      await this.#write(removals(gone.map(({ id }) => id)));
+    } catch (error) {
+      // They go with the next ones: a row that stayed would be taken up as a call by a later process.
+      this.#gone.push(...gone);
+      throw error;
+    }
   }
 
-  /** The calls that an earlier process left, each with its dialogs by party; of several processes those that are this one's, or those named. */
+  /**
+   * The calls that an earlier process left, each with its dialogs by party; of several processes those that are this one's, or those named.
+   * Rows that tell no call go.
+   */
   async load(named?: readonly string[]): Promise<Left[]> {
     const wanted = named && new Set(named);
     const rows = (await this.#read(named)).filter(({ call }) => wanted?.has(call) !== false);
     const { clock } = this.#world;
     const lines = new Map<string, LineRow | undefined>();
     const calls: Left[] = [];
+    const unread: string[] = [];
     for (const row of rows) {
-      const body = JSON.parse(row.body) as Body;
-      for (const line of linesOf(body)) if (!lines.has(line)) lines.set(line, await lineById(this.#store, line));
-      calls.push(restore(row, body, lines, clock.mono() - clock.wall()));
+      try {
+        const body = JSON.parse(row.body) as Body;
+        for (const line of linesOf(body)) if (!lines.has(line)) lines.set(line, await lineById(this.#store, line));
+        calls.push(restore(row, body, lines, clock.mono() - clock.wall()));
+      } catch (error) {
+        // Such as one of another release's making: the other calls, and the start, do not depend on it.
+        this.#world.log.error('softswitch.call-not-read', { call: row.call, error: String(error) });
+        unread.push(row.call);
+      }
     }
+    if (unread.length > 0) await this.#write(removals(unread));
     return calls;
   }
 
@@ -156,13 +173,23 @@ export class Snapshots {
 
 const isDatagram = (live: Live, party: string): boolean => endOf(live, party).flow?.protocol === 'udp';
 
-const removals = new Map<number, string>();
+/** What removes the rows of these calls, so many at once. */
+function removals(ids: readonly string[]): Statement[] {
+  const all: Statement[] = [];
+  for (let i = 0; i < ids.length; i += GONE_AT_ONCE) {
+    const params = ids.slice(i, i + GONE_AT_ONCE);
+    all.push({ sql: removeText(params.length), params });
+  }
+  return all;
+}
+
+const texts = new Map<number, string>();
 
 function removeText(count: number): string {
-  const known = removals.get(count);
+  const known = texts.get(count);
   if (known !== undefined) return known;
   const text = `DELETE FROM channel WHERE call IN (${Array.from({ length: count }, () => '?').join(', ')})`;
-  removals.set(count, text);
+  texts.set(count, text);
   return text;
 }
 
