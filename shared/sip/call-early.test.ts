@@ -1,22 +1,11 @@
 /** Offers in early dialogs (RFC 3311 section 5) between two endpoints, and what forks say of their sessions (RFC 3261 section 13.2.2.4). */
 import { afterEach, describe, expect, it } from 'vitest';
-import { Duo, lineOf, read, type Side } from '#test/support/sip-duo.ts';
+import { Duo, IDLE, lineOf, read, type Side } from '#test/support/sip-duo.ts';
 
 const BOTH = { a: { reliable: true }, b: { reliable: true } } as const;
 
 let duo = new Duo();
-afterEach(() => {
-  for (const side of [duo.a, duo.b]) {
-    for (const output of [...side.told]) {
-      if ('call' in output) side.act((endpoint, now, out) => endpoint.hangup(output.call, '', now, out));
-    }
-  }
-  duo.fate = () => [1];
-  duo.run();
-  for (const { endpoint } of [duo.a, duo.b]) {
-    expect([endpoint.counts(), endpoint.waiting]).toEqual([{ transactions: 0, calls: 0 }, 0]);
-  }
-});
+afterEach(() => expect(duo.end()).toEqual([IDLE, IDLE]));
 
 const theirs = () => duo.b.last('incoming').call;
 const ring = (status = 183, body: { readonly sdp?: string } = { sdp: 'early' }) =>

@@ -1,20 +1,11 @@
 /** Offers whose turn has to come, and answers to what is no more (RFC 3261 sections 14.1 and 9.2, RFC 3311, RFC 4028). */
 import { afterEach, expect, it } from 'vitest';
-import { Duo, obliging, read, type Side } from '#test/support/sip-duo.ts';
+import { Duo, IDLE, obliging, read, type Side } from '#test/support/sip-duo.ts';
 import { newResponse } from './message.ts';
 import { write } from './write.ts';
 
 let duo = new Duo();
-afterEach(() => {
-  for (const side of [duo.a, duo.b]) {
-    for (const output of [...side.told]) {
-      if ('call' in output) side.act((endpoint, now, out) => endpoint.hangup(output.call, '', now, out));
-    }
-  }
-  duo.fate = () => [1];
-  duo.run();
-  for (const { endpoint } of [duo.a, duo.b]) expect(endpoint.counts()).toEqual({ transactions: 0, calls: 0 });
-});
+afterEach(() => expect(duo.end()).toEqual([IDLE, IDLE]));
 
 const NO_UPDATE = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO'];
 

@@ -1,6 +1,6 @@
 /** Reliable provisional responses (RFC 3262) between two endpoints. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { Duo, lineOf, read } from '#test/support/sip-duo.ts';
+import { Duo, IDLE, lineOf, read } from '#test/support/sip-duo.ts';
 import { newResponse } from './message.ts';
 import { write } from './write.ts';
 
@@ -8,19 +8,7 @@ const BOTH = { a: { reliable: true }, b: { reliable: true } } as const;
 
 describe('reliable provisional responses', () => {
   let duo = new Duo();
-  afterEach(() => {
-    for (const side of [duo.a, duo.b]) {
-      for (const output of [...side.told]) {
-        if ('call' in output) side.act((endpoint, now, out) => endpoint.hangup(output.call, '', now, out));
-      }
-    }
-    duo.fate = () => [1];
-    duo.run();
-    expect([duo.a.endpoint.counts(), duo.b.endpoint.counts()]).toEqual([
-      { transactions: 0, calls: 0 },
-      { transactions: 0, calls: 0 },
-    ]);
-  });
+  afterEach(() => expect(duo.end()).toEqual([IDLE, IDLE]));
 
   const ring = (status: number, sdp?: string) => {
     const { call } = duo.b.last('incoming');

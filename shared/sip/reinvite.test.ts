@@ -1,22 +1,11 @@
 /** Re-INVITEs and the targets that they move (RFC 6141), with reliable responses to them (RFC 3262 section 4). */
 import { afterEach, describe, expect, it } from 'vitest';
-import { Duo, obliging, read } from '#test/support/sip-duo.ts';
+import { Duo, IDLE, obliging, read } from '#test/support/sip-duo.ts';
 import { newResponse, type SipMessage } from './message.ts';
 import { write } from './write.ts';
 
 let duo = new Duo();
-afterEach(() => {
-  for (const side of [duo.a, duo.b]) {
-    for (const output of [...side.told]) {
-      if ('call' in output) side.act((endpoint, now, out) => endpoint.hangup(output.call, '', now, out));
-    }
-  }
-  duo.fate = () => [1];
-  duo.run();
-  for (const { endpoint } of [duo.a, duo.b]) {
-    expect([endpoint.counts(), endpoint.waiting]).toEqual([{ transactions: 0, calls: 0 }, 0]);
-  }
-});
+afterEach(() => expect(duo.end()).toEqual([IDLE, IDLE]));
 
 function established(): { mine: string; theirs: string } {
   duo = new Duo({ a: { reliable: true }, b: { reliable: true } });

@@ -93,6 +93,9 @@ export function lineOf(text: string): string {
   return message.kind === 'request' ? message.method : `${message.status} ${message.method}`;
 }
 
+/** What a side holds once all is over. */
+export const IDLE = { transactions: 0, calls: 0, waiting: 0 };
+
 /** Two endpoints joined by a network whose time is virtual. */
 export class Duo {
   now = 1000;
@@ -112,6 +115,18 @@ export class Duo {
     const peer = { kind: 'none' } as const;
     this.a = new Side(this, { id: 'ab', protocol, local: one, remote: two, peer }, options.a ?? {}, seed * 2 + 1);
     this.b = new Side(this, { id: 'ba', protocol, local: two, remote: one, peer }, options.b ?? {}, seed * 2 + 2);
+  }
+
+  /** Hangs up every call there was, over a network that is whole again, and waits; what each side still holds then. */
+  end(): { readonly transactions: number; readonly calls: number; readonly waiting: number }[] {
+    for (const side of [this.a, this.b]) {
+      for (const output of [...side.told]) {
+        if ('call' in output) side.act((endpoint, now, out) => endpoint.hangup(output.call, '', now, out));
+      }
+    }
+    this.fate = () => [1];
+    this.run();
+    return [this.a, this.b].map(({ endpoint }) => ({ ...endpoint.counts(), waiting: endpoint.waiting }));
   }
 
   travel(from: Side, text: string, flow: Flow): void {

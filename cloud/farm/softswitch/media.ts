@@ -7,6 +7,7 @@ import { sipStatus } from '#shared/protocol/fault.ts';
 import { parseSdp } from '#shared/sip/sdp.ts';
 import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { type Callee, endOf, type Live } from './live.ts';
+import { isLoopback, isPrivate } from './reach.ts';
 
 export const SELF: Context = { principal: { kind: 'part', part: 'softswitch' } };
 
@@ -122,17 +123,4 @@ const USUAL =
 
 function usualHost(sdp: string): string | undefined {
   return sdp.length > USUAL_LENGTH ? undefined : USUAL.exec(sdp)?.[1];
-}
-
-const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
-
-/** Addresses that mean nothing beyond their own network (RFC 1918, 3927, 6598, 4193, 4291). */
-function isPrivate(host: string): boolean {
-  if (host.includes(':')) {
-    const low = host.toLowerCase();
-    return low.startsWith('fc') || low.startsWith('fd') || low.startsWith('fe8') || low === '::1';
-  }
-  const [a = 0, b = 0] = host.split('.').map(Number);
-  if (a === 10 || a === 127 || (a === 192 && b === 168) || (a === 169 && b === 254)) return true;
-  return (a === 172 && b >= 16 && b <= 31) || (a === 100 && b >= 64 && b <= 127);
 }

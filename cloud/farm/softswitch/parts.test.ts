@@ -88,9 +88,11 @@ describe('whose RTP is taken', () => {
   });
 
   test('a private IPv6 address', () => {
-    const v6 = sdp('x').replaceAll('IN IP4 x', 'IN IP6 fd00::2');
-    expect(rtpHost(v6)).toBe('fd00::2');
-    expect(sourceOf('2001:db8::1', false, v6)).toBe('2001:db8::1');
+    const v6 = (host: string) => sdp('x').replaceAll('IN IP4 x', `IN IP6 ${host}`);
+    expect(rtpHost(v6('fd00::2'))).toBe('fd00::2');
+    for (const host of ['fd00::2', 'fe80::2', 'febf::2', '::1'])
+      expect(sourceOf('2001:db8::1', false, v6(host))).toBe('2001:db8::1');
+    expect(sourceOf('2001:db8::1', false, v6('2001:db8::2'))).toBeUndefined();
     expect(rtpHost('junk')).toBeUndefined();
   });
 });
