@@ -15,6 +15,8 @@ const common = {
 };
 /** Unit tests that measure sound in real time. */
 const timed = ['cloud/farm/media/engines.test.ts', 'shared/media-engine/{process,ticker}.test.ts'];
+/** Deaths of real processes that wait more than they work, and bear a busy machine: two files at a time. Each has ports of its own. */
+const deaths = ['test/interop/crash-{farm,install,mail,messages,webhook}.test.ts'];
 /** Tests that applications bring along: `test/scenario/apps.test.ts` runs them, as `hearthline app test` does. */
 const applications = ['apps/*/app.test.ts'];
 const long = process.env.HEARTHLINE_LONG === '1' ? ['test/long/**/*.test.ts'] : [];
@@ -69,13 +71,24 @@ export default defineConfig({
       {
         test: {
           ...common,
+          name: 'deaths',
+          include: deaths,
+          maxWorkers: 2,
+          retry: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
           name: 'machine',
           include: ['test/{interop,e2e}/**/*.test.ts', ...timed, ...long],
+          exclude: deaths,
           fileParallelism: false,
           maxWorkers: 1,
           // Phones and servers that are not ours have races of their own; `test/support/attempts.ts` names what needed this.
           retry: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -87,7 +100,7 @@ export default defineConfig({
           testTimeout: 1_200_000,
           hookTimeout: 1_200_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
