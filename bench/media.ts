@@ -82,6 +82,7 @@ async function media({ load, ports }: { load: Load; ports: number[] }): Promise<
       random32: () => Math.floor(Math.random() * 2 ** 32),
       bind: bindDatagram,
       file: () => Promise.resolve(undefined),
+      pause: () => Promise.resolve(),
       create: () => Promise.reject(new Error('this bench records nothing')),
       event: () => undefined,
       wake: () => clock?.wake(),

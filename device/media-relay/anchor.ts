@@ -13,6 +13,9 @@ import { answerLike, offerLike, readEnd } from '#shared/sip/fax.ts';
  */
 export const GROUP = 'house';
 
+/** Linear: the melody is made for listeners, and here somebody waits. */
+const SOFTLY = 0.5;
+
 /** One end of a call's media. */
 export interface Anchored {
   readonly call: string;
@@ -118,8 +121,14 @@ export class Anchor {
    */
   async play(call: string, name: string, tone: ToneName, to: string, still: () => boolean): Promise<void> {
     const id = nodeOf(call, name);
-    await this.#engine.player({ id, owner: `${call}/${name}`, group: GROUP, source: { tone }, loop: true, gain: 1 });
+    const gain = tone === 'music' ? SOFTLY : 1;
+    await this.#engine.player({ id, owner: `${call}/${name}`, group: GROUP, source: { tone }, loop: true, gain });
     if (still()) await Promise.all([this.connect(call, name, to), this.#engine.start(id)]);
+  }
+
+  /** One end of a call no longer hears another. */
+  part(call: string, from: string, to: string): Promise<void> {
+    return this.#engine.connect(nodeOf(call, from), nodeOf(call, to), false);
   }
 
   /** Frees an end. Where the engine itself is gone there is nothing left to free. */

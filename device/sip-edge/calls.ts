@@ -21,6 +21,7 @@ import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, newEdgeCall, typ
 import { edgeInvite } from './edge-invite.ts';
 import { type Help, RING_FOR_HELP } from './emergency.ts';
 import { WaysOfHelp } from './help-ways.ts';
+import type { HoldMusic } from './hold-music.ts';
 import type { House, Phone } from './house.ts';
 import type { HouseCalls } from './house-calls.ts';
 import type { HouseSwitch, RingBranch } from './house-switch.ts';
@@ -41,6 +42,7 @@ export interface EdgeCallsOptions {
   readonly sip: SipPort;
   readonly house: House;
   readonly anchor: Anchor;
+  readonly music: HoldMusic;
   readonly domain: () => string;
   /** The kept flow, while there is one. */
   readonly upstream: () => Flow | undefined;
@@ -91,6 +93,8 @@ export class EdgeCalls implements HouseSwitch {
           : this.#helpElsewhere(call, call.ways, reason),
       media: (call, ask) => media.give(call, ask),
       connect: (call, a, b) => this.sound(call, a, b),
+      plays: (call, party) => options.music.plays(call, party),
+      music: (call, one) => this.driver.later(options.music.change(call, one)),
       release: (call, leg) => options.anchor.release(call.id, leg),
       report: async (call, report) => {
         if (report.event === 'ringing') options.changed(call);
@@ -374,6 +378,7 @@ export class EdgeCalls implements HouseSwitch {
   #over(call: EdgeCall, reason: string): void {
     this.#stranded.forget(call.id);
     this.#readdress.over(call);
+    this.#o.music.end(call);
     this.#o.inside().over(call);
     this.#o.over(call);
     this.#o.changed(call);

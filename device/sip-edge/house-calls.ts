@@ -104,6 +104,11 @@ export class HouseCalls {
     this.#toldAgain = true;
   }
 
+  /** Whom this line holds hears nothing: its owner said so. */
+  holdsInSilence(line: NamedLine): boolean {
+    return this.#policy.of(line.id).noHoldMusic === true;
+  }
+
   /** Finds the way of a call from a phone of the house. */
   route(call: EdgeCall, from: NamedLine): void {
     if (this.#o.fetch(call, from)) return;

@@ -17,7 +17,6 @@ import type { Anchor } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine } from './edge-call.ts';
 import { type End, flowOf, isWhole, legAt, lineOf, otherEnd, ringOf, seat } from './end.ts';
-import type { HouseReplaces } from './house-replaces.ts';
 import { Parking, type ParkingOptions } from './parking.ts';
 
 /** Milliseconds that a phone may take to answer the re-INVITE that brings it into the other call. */
@@ -57,10 +56,13 @@ export class HouseTransfers {
     clock: Clock,
     calls: EdgeCalls,
     anchor: Anchor,
-    { replaces, keep }: { readonly replaces: HouseReplaces; readonly keep: ParkingOptions['keep'] },
+    { replaces, music, keep }: Pick<ParkingOptions, 'replaces' | 'music' | 'keep'>,
   ) {
     const ringBack: ParkingOptions['ringBack'] = (end, line, failed) => this.#ringBack(end, line, failed);
-    this.parking = new Parking({ ...{ sip, clock, anchor, replaces, ringBack, keep }, driver: () => calls.driver });
+    this.parking = new Parking({
+      ...{ sip, clock, anchor, replaces, music, ringBack, keep },
+      driver: () => calls.driver,
+    });
     this.#sip = sip;
     this.#clock = clock;
     this.#calls = calls;

@@ -14,6 +14,7 @@ import { parseUri } from '#shared/sip/uri.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
 import type { EdgeCall, NamedLine, Ring } from './edge-call.ts';
 import { type End, legAt, lineOf, otherEnd } from './end.ts';
+import type { HoldMusic } from './hold-music.ts';
 import type { HouseReplaces } from './house-replaces.ts';
 
 const TONE = 'parked';
@@ -47,6 +48,7 @@ export interface ParkingOptions {
   readonly clock: Clock;
   readonly driver: () => CallDriver<Ring, EdgeCall>;
   readonly anchor: Anchor;
+  readonly music: HoldMusic;
   readonly replaces: HouseReplaces;
   /** Rings the line and gives the other side to it; `failed` where nobody comes. What it gives stops the ringing, without a word to `failed`. */
   readonly ringBack: (end: End, line: NamedLine, failed: () => void) => () => void;
@@ -150,6 +152,8 @@ export class Parking {
     const left = driver().loosen(call, parked.end.party);
     if (left !== undefined) sip.act((endpoint, now, out) => endpoint.hangup(left, '', now, out));
     parked.timer = clock.at(clock.mono() + PARKED_FOR, () => this.#back(parked));
+    // Most phones hold before they park.
+    this.#o.music.end(call);
     await anchor.play(call.id, TONE, 'ringback', legAt(otherEnd(parked.end)), () => this.#parked.get(call) === parked);
   }
 

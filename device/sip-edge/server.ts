@@ -24,6 +24,7 @@ import { Confirmations } from './confirm.ts';
 import { contactOn, readHostPort } from './contact.ts';
 import { Continuity } from './continuity.ts';
 import { TRY_FOR_HELP, type WayOut } from './emergency.ts';
+import { HoldMusic } from './hold-music.ts';
 import { House } from './house.ts';
 import { HouseCalls } from './house-calls.ts';
 import { HouseReplaces } from './house-replaces.ts';
@@ -183,11 +184,16 @@ class Edge implements SipEdge {
       locked: (line) => options.locked?.(this.#house.byId(line)?.number ?? line),
       keep: (kept) => this.#continuity.features(kept),
     });
+    const music = new HoldMusic({
+      ...{ anchor, log: world.log },
+      wanted: (line) => this.#document?.noHoldMusic !== true && !this.#inside.holdsInSilence(line),
+    });
     this.#calls = new EdgeCalls({
       ...common,
       times,
       inside: () => this.#inside,
       anchor,
+      music,
       report: (id, facts) => this.#continuity.tell(id, facts),
       noted: (note) => options.onlooker?.call(note),
       changed: (call) => this.#watch.changed(call),
@@ -221,6 +227,7 @@ class Edge implements SipEdge {
     this.#replaces = new HouseReplaces(this.#port, this.#calls, anchor);
     this.#transfers = new HouseTransfers(this.#port, world.clock, this.#calls, anchor, {
       replaces: this.#replaces,
+      music,
       keep: (call, parked) => this.#continuity.keep(call, parked),
     });
     this.#others = new InCall(this.#port, this.#calls, this.#transfers);

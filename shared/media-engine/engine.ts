@@ -41,13 +41,14 @@ export interface RemoteSpec {
   readonly accept: { readonly exact: true } | { readonly address: string };
 }
 
-export type ToneName = 'ringback' | 'busy' | 'dial';
+/** `music`: the melody for who waits. */
+export type ToneName = 'ringback' | 'busy' | 'dial' | 'music';
 
 export interface PlayerSpec {
   readonly id: string;
   readonly owner: string;
   readonly group: string;
-  /** Path of a WAV file (8 kHz mono, 16 bit or G.711), or a call-progress tone. */
+  /** Path of a WAV file (8 kHz mono, 16 bit or G.711), or a tone. */
   readonly source: { readonly file: string } | { readonly tone: ToneName };
   readonly loop: boolean;
   /** Linear gain, 1 = unchanged. */

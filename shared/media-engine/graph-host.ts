@@ -29,6 +29,8 @@ export interface GraphHost {
   bind(host: string, port: number, receive: GraphReceiver): Promise<GraphSocket>;
   /** A whole file of at most `limit` octets; undefined when there is none or it is larger. */
   file(path: string, limit: number): Promise<Uint8Array | undefined>;
+  /** Resolves once whatever else waits here has had its turn. */
+  pause(): Promise<void>;
   /** Opens a file for writing from its beginning; folders are made as needed. */
   create(path: string): Promise<GraphFile>;
   event(event: EngineEvent): void;

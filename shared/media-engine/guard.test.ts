@@ -252,7 +252,14 @@ describe('limits', () => {
 
   it('loses no port to an address that cannot be bound', async () => {
     let now = 0;
-    const nothing = { event: () => {}, wake: () => {}, file: async () => undefined, wall: () => 0, random32: () => 1 };
+    const nothing = {
+      event: () => {},
+      wake: () => {},
+      file: async () => undefined,
+      pause: async () => {},
+      wall: () => 0,
+      random32: () => 1,
+    };
     const create = () => Promise.reject(new Error('no files'));
     const host: GraphHost = { ...nothing, create, mono: () => now, bind: bindDatagram };
     const graph = new Graph(host, { low: 20_000, high: 20_001 });

@@ -34,6 +34,7 @@ export function localEngine(world: World, options: LocalOptions): MediaEngine {
       const data = await read(path);
       return data === undefined || data.length > limit ? undefined : data;
     },
+    async pause() {},
     async create(path) {
       let whole = new Uint8Array(64 * 1024);
       let size = 0;

@@ -1,7 +1,9 @@
 /** The samples of players: files are read once and shared, tones are made once. */
+import { levelled, MELODY_SECONDS, musicBox } from '#shared/rtp/melody.ts';
+import { SAMPLE_RATE } from '#shared/rtp/packet.ts';
 import { tone } from '#shared/rtp/tone.ts';
 import { readWav, WAV_LIMIT } from '#shared/rtp/wav.ts';
-import { EngineError, type PlayerSpec } from './engine.ts';
+import { EngineError, type PlayerSpec, type ToneName } from './engine.ts';
 import type { GraphHost } from './graph-host.ts';
 
 /** Samples of files that are kept for the next player: 32 MiB. */
@@ -21,7 +23,7 @@ export class Sounds {
     const key = 'file' in source ? `file:${source.file}` : `tone:${source.tone}`;
     const kept = this.#kept.get(key);
     if (kept !== undefined) return kept;
-    const samples = 'file' in source ? await this.#read(source.file) : tone(source.tone);
+    const samples = 'file' in source ? await this.#read(source.file) : await this.#made(source.tone);
     this.#keep(key, samples);
     return samples;
   }
@@ -32,6 +34,13 @@ export class Sounds {
     const read = readWav(data);
     if (!read.ok) throw new EngineError('bad_file', `the file cannot be played: ${read.fault}`);
     return read.value;
+  }
+
+  async #made(name: ToneName): Promise<Int16Array> {
+    if (name !== 'music') return tone(name);
+    const wide = new Float64Array(MELODY_SECONDS * SAMPLE_RATE);
+    for (const _beat of musicBox(wide)) await this.#host.pause();
+    return levelled(wide);
   }
 
   #keep(key: string, samples: Int16Array): void {

@@ -25,6 +25,7 @@ const host: GraphHost = {
     if (facts === undefined || !facts.isFile() || facts.size > limit) return undefined;
     return await readFile(path);
   },
+  pause: () => new Promise((resume) => setImmediate(resume)),
   async create(path) {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const file = await open(path, 'w', 0o600);

@@ -24,6 +24,8 @@ export const VoiceDocument = request({
     }),
     { maxItems: 64 },
   ),
+  /** The operator wants no music on hold. */
+  noHoldMusic: Type.Optional(Type.Literal(true)),
   /** What an emergency call needs, also while the cloud is out of reach. */
   emergency: Type.Optional(
     request({

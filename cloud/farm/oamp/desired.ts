@@ -59,6 +59,7 @@ export function voiceDocument(
       kind: line.kind,
       ha1: { md5: line.ha1_md5, sha256: line.ha1_sha256 },
     })),
+    ...(config.holdMusic === 'none' ? { noHoldMusic: true } : {}),
     ...(emergency === undefined ? {} : { emergency }),
   };
 }

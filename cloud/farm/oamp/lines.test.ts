@@ -7,7 +7,7 @@ import { ok } from '#shared/kernel/result.ts';
 import { misfit } from '#shared/protocol/check.ts';
 import { VoiceDocument } from '#shared/protocol/documents.ts';
 import { account, makeOamp, type OampRig, OPERATOR } from '#test/support/oamp.ts';
-import { DOCUMENT_LINES, sipsAddress } from './desired.ts';
+import { DOCUMENT_LINES, sipsAddress, voiceDocument } from './desired.ts';
 import { LINES_PER_HOME } from './lines.ts';
 
 let rig: OampRig;
@@ -26,6 +26,12 @@ async function voice(of = home): Promise<{ version: number; body: VoiceDocument 
   if (row === undefined) throw new Error('no voice document');
   return { version: row.version, body: JSON.parse(row.body) as VoiceDocument };
 }
+
+test('gateways give music on hold, unless the operator wants none anywhere', () => {
+  const said = (holdMusic?: string) =>
+    voiceDocument({ ...rig.config, ...(holdMusic === undefined ? {} : { holdMusic }) }, []).noHoldMusic;
+  expect([said(), said('/own.wav'), said('none')]).toEqual([undefined, undefined, true]);
+});
 
 describe('a new line', () => {
   test('has a number, a name to sign on with and a password that is shown once', async () => {

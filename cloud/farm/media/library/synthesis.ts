@@ -3,19 +3,9 @@
  * period, so nobody could tell from a recording that the right piece came in the right place). `adapter-make.ts` writes them as
  * files; the virtual world plays them straight from here.
  */
+import { levelled, MELODY_SECONDS, musicBox, numbers, pluck, wave } from '#shared/rtp/melody.ts';
 import { SAMPLE_RATE } from '#shared/rtp/packet.ts';
 import { writeWav } from '#shared/rtp/wav.ts';
-
-/** A generator of numbers in [0, 1) that gives the same row everywhere (a linear congruential generator of 32 bits). */
-function numbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 4_294_967_296;
-  };
-}
-
-const wave = (cycles: number): number => Math.sin(2 * Math.PI * cycles);
 
 /** Short rising and falling calls in groups, over a breath of wind. */
 function morningBirds(out: Float64Array): void {
@@ -60,44 +50,6 @@ function rain(out: Float64Array): void {
     const level = 0.15 + 0.5 * next() ** 3;
     for (let i = 0; i < 240 && at + i < out.length; i++) {
       out[at + i] = (out[at + i] as number) + level * Math.exp(-i / 40) * wave((pitch * i) / SAMPLE_RATE);
-    }
-  }
-}
-
-/**
- * A melody of plucked metal tongues: a walk over a pentatonic scale with a bass, played unevenly on an old instrument. Each
- * note is a little out of tune and time and begins with the click of its pin, so that no two bars are the same.
- */
-function musicBox(out: Float64Array): void {
-  const next = numbers(37);
-  const scale = [0, 2, 4, 7, 9, 12, 14, 16, 19, 21, 24];
-  let step = 4;
-  const play = (at: number, base: number, note: number): void => {
-    const start = Math.floor(at + 0.04 * next() * SAMPLE_RATE);
-    pluck(out, start, base * 2 ** ((note + 0.6 * next() - 0.3) / 12), 0.25 + 0.35 * next());
-    for (let i = 0; i < 400; i++) out[start + i] = (out[start + i] ?? 0) + 0.5 * (next() - 0.5) * Math.exp(-i / 120);
-  };
-  for (let beat = 0; ; beat++) {
-    const at = (0.1 + beat * 0.26) * SAMPLE_RATE;
-    if (at > out.length - SAMPLE_RATE) return;
-    step = Math.max(0, Math.min(scale.length - 1, step + Math.floor(7 * next()) - 3));
-    if (next() < 0.85) play(at, 440, scale[step] as number);
-    if (next() < 0.3) play(at + 0.13 * SAMPLE_RATE, 440, scale[Math.floor(next() * 5)] as number);
-    if (beat % 4 === 0) play(at, 220, scale[(beat / 4) % 3] as number);
-  }
-}
-
-function pluck(out: Float64Array, at: number, pitch: number, level: number): void {
-  const partials = [
-    [1, 1, 0.5],
-    [2.76, 0.45, 0.16],
-    [5.4, 0.2, 0.06],
-  ] as const;
-  for (const [ratio, share, decay] of partials) {
-    if (pitch * ratio > 3600) continue;
-    for (let i = 0; i < 1.4 * SAMPLE_RATE && at + i < out.length; i++) {
-      const fade = Math.min(1, i / 16) * Math.exp(-i / (decay * SAMPLE_RATE));
-      out[at + i] = (out[at + i] as number) + level * share * fade * wave((pitch * ratio * i) / SAMPLE_RATE);
     }
   }
 }
@@ -171,7 +123,7 @@ export interface Piece {
 const pieces: readonly (Piece & { readonly fill: (out: Float64Array) => void })[] = [
   { id: 'morning-birds', title: 'Morning birds', seconds: 16, fill: morningBirds },
   { id: 'rain', title: 'Rain on the roof', seconds: 14, fill: rain },
-  { id: 'music-box', title: 'Music box', seconds: 18, fill: musicBox },
+  { id: 'music-box', title: 'Music box', seconds: MELODY_SECONDS, fill: (out) => void [...musicBox(out)] },
   { id: 'welcome', title: 'Welcome', seconds: 13, fill: welcome },
 ];
 
@@ -183,9 +135,7 @@ export function synthesise(id: string): Int16Array | undefined {
   if (piece === undefined) return undefined;
   const wide = new Float64Array(piece.seconds * SAMPLE_RATE);
   piece.fill(wide);
-  let peak = 0;
-  for (const sample of wide) peak = Math.max(peak, Math.abs(sample));
-  return Int16Array.from(wide, (sample) => Math.round((sample / peak) * 16_384));
+  return levelled(wide);
 }
 
 /** The file of a piece as it is shipped: mu-law. */
