@@ -83,7 +83,7 @@ export function rerouteHandlers(tools: RerouteTools): Pick<Handlers<'session-man
       for (const one of beside) await tools.addLeg(live, one, homes);
       const ringFor = ringsFor(own);
       return ok({
-        ...rung(added.id, next.value.line, way.outside, forwarder.line?.id),
+        ...rung(added.id, next.value.line, way.outside, forwarder.line?.id, () => own.hideNumber === true),
         again: true,
         ...(isOurs ? { instructed: true } : {}),
         diverted: [sentOnBy(by, own, divertedAfter(reason))],

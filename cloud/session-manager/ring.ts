@@ -202,8 +202,9 @@ export function createRinger({ runtime, resolver, features, newSession }: RingTo
   ): Ringing {
     const [callerLeg, ...callees] = state.legs;
     const number = callerNumber(caller);
+    const hides = (id: string): boolean => of(id).hideNumber === true;
     const targets: Target[] = callees.map((leg) => {
-      const target: Mutable<Target> = rung(leg.id, leg.line, leg.to, leg.governedBy ?? owner);
+      const target: Mutable<Target> = rung(leg.id, leg.line, leg.to, leg.governedBy ?? owner, hides);
       const { name, ring } = known(of(leg.line), number, hidden);
       if (name !== undefined) target.callerName = name;
       if (ring !== undefined) target.ring = ring;

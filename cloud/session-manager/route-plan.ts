@@ -18,10 +18,17 @@ export function stranger(number: string | undefined): PartyFacts | undefined {
   return number === undefined ? undefined : { asked: number, direct: true };
 }
 
-/** Whom the softswitch rings for a leg. */
-export function rung(leg: string, line: string | undefined, outside: string | undefined, owner: string | undefined) {
+/** Whom the softswitch rings for a leg; `hides`: whether a line withholds its number. */
+export function rung(
+  leg: string,
+  line: string | undefined,
+  outside: string | undefined,
+  owner: string | undefined,
+  hides: (owner: string) => boolean,
+) {
   if (line !== undefined || outside === undefined) return { leg, line: line ?? '' };
-  return owner === undefined ? { leg, number: outside } : { leg, number: outside, owner };
+  if (owner === undefined) return { leg, number: outside };
+  return { leg, number: outside, owner, ...(hides(owner) ? { ownerHidden: true } : {}) };
 }
 
 /** A plan of who sent the call on, with the true caller's leg in it. */

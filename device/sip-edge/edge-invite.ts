@@ -36,6 +36,7 @@ export function edgeInvite(
   const dialled = to.kind === 'softswitch' ? to.dialled : call.dialled;
   // While the flow is away the one that was there stands in; the INVITE then fails by its own timer.
   const flow = tools.upstream() ?? to.flow;
+  const diversion = writeDiversion(call.diverted ?? [], { domain: domain(), trusted: true });
   const uri = dialled.startsWith('urn:') ? dialled : `sip:${dialled}@${domain()}`;
   return {
     uri,
@@ -48,7 +49,7 @@ export function edgeInvite(
       ...hops,
       ['P-Asserted-Identity', shown],
       ...privacyHeader(call),
-      ...writeDiversion(call.diverted ?? [], domain()).map((value) => ['Diversion', value] as const),
+      ...diversion.map((value) => ['Diversion', value] as const),
       ...(call.replaces === undefined ? [] : [['Replaces', call.replaces] as const]),
     ],
     sdp,

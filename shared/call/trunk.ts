@@ -132,6 +132,8 @@ export interface CallerFacts {
   readonly hidden: boolean;
   /** The number that vouches for the call where it was sent on: the one that forwarded it. */
   readonly owner?: string;
+  /** That number is withheld. */
+  readonly ownerHidden?: boolean;
 }
 
 export interface IdentityRules {
@@ -154,6 +156,10 @@ export function identityOf(caller: CallerFacts, rules: IdentityRules, account: s
   const shown = number ?? caller.number;
   const vouched = number ?? caller.owner ?? caller.number;
   const user = header === 'asserted' ? (account ?? vouched) : shown;
-  const from = caller.hidden ? undefined : { user, display: caller.display };
-  return { from, private: caller.hidden, ...(header === 'from' ? {} : { asserted: vouched }) };
+  // Who vouches withholds its own number, not the caller's (RFC 3325 section 7).
+  const ownerHidden = number === undefined && caller.owner !== undefined && caller.ownerHidden === true;
+  const isBare = header === 'asserted' && account === undefined && ownerHidden;
+  const from = caller.hidden || isBare ? undefined : { user, display: caller.display };
+  if (header === 'from') return { from, private: caller.hidden };
+  return { from, asserted: vouched, private: caller.hidden || ownerHidden };
 }

@@ -19,6 +19,7 @@ import { NEVER, TICK } from '#shared/kernel/machine.ts';
 import { Roster } from '#shared/kernel/roster.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
+import { reasonToPass } from '#shared/sip/reason.ts';
 import type { CallHandle, EndpointOutput, Flow, InviteOptions, ReplyOptions, SipEndpoint } from '#shared/sip/types.ts';
 import { inputOf } from './call-news.ts';
 
@@ -46,6 +47,8 @@ export interface DrivenCall<T> extends Streams {
   origins?: Map<Party, string> | undefined;
   /** Parties that were once shown another version than the other side's own. */
   ahead?: Set<Party> | undefined;
+  /** What the side that ended it said of that, for the others (value of Reason). */
+  said?: string | undefined;
   timer?: Timer | undefined;
   /** When the timer runs; the deadline is then or later. */
   due: number;
@@ -203,6 +206,8 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     if ('sdp' in output && output.sdp !== undefined) noteStreams(call, party, output.sdp);
     const says = output.do === 'offer' || (output.do === 'confirmed' && output.sdp !== undefined);
     const music = says ? this.#hooks.plays?.(call, party) : undefined;
+    const isSide = party === CALLER || party === call.state.winner;
+    if (output.do === 'ended' && isSide && output.message !== undefined) call.said = reasonToPass(output.message);
     const input = output.do === 'failed' ? this.#lost(call, party, output) : inputOf<T>(output, party, music);
     if (input !== undefined) this.feed(call, input);
     return true;
@@ -306,7 +311,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
         case 'reject':
           return endpoint.reject(handle, o.status, refusing(o), now, out);
         case 'hangup':
-          return endpoint.hangup(handle, reasonHeader(o.reason), now, out);
+          return endpoint.hangup(handle, call.said ?? reasonHeader(o.reason), now, out);
         case 'reoffer':
           if (o.early === true && o.sdp !== undefined)
             return endpoint.offerEarly(handle, keepStreams(call, party, o.sdp), now, out);

@@ -70,11 +70,21 @@ export function readDiversion(message: SipMessage): Diverted[] {
     .reverse();
 }
 
-/** Values of Diversion for those who may know all numbers, in the order of the header field: the newest first. */
-export function writeDiversion(list: readonly Diverted[], domain: string): string[] {
+export interface Teller {
+  readonly domain: string;
+  /** Withheld numbers may be told: the next hop is believed to keep them (RFC 3325 section 5). */
+  readonly trusted: boolean;
+}
+
+/** Instead of a number that is withheld (RFC 3323 section 4.1.1.3, RFC 7044 section 10.1.2). */
+export const NOBODY = { scheme: 'sip', user: 'anonymous', host: 'anonymous.invalid' };
+
+/** Values of Diversion, in the order of the header field: the newest first. */
+export function writeDiversion(list: readonly Diverted[], { domain, trusted }: Teller): string[] {
   return list
     .map(({ number, reason, hidden, count }) => {
-      const uri = writeUri({ scheme: 'sip', user: number, host: domain, params: new Map() });
+      const who = hidden === true && !trusted ? NOBODY : { scheme: 'sip', user: number, host: domain };
+      const uri = writeUri({ ...who, params: new Map() });
       const params = new Map([['reason', reason as string]]);
       if (count !== undefined) params.set('counter', String(count));
       if (hidden === true) params.set('privacy', 'full');

@@ -4,7 +4,9 @@ import {
   type DiversionReason,
   type Diverted,
   ENTRIES,
+  NOBODY,
   readDiversion,
+  type Teller,
   timesOf,
   USER_LIMIT,
   userPart,
@@ -92,12 +94,9 @@ function order(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
-export interface HistoryTarget {
+export interface HistoryTarget extends Teller {
   /** Who is called now. */
   readonly called: string;
-  readonly domain: string;
-  /** Withheld numbers may be told: the next hop is believed to keep them (RFC 3325 section 5). */
-  readonly trusted: boolean;
 }
 
 /** Values of History-Info, in order; none where nobody sent the call on. */
@@ -143,8 +142,5 @@ function entryUri(domain: string, trusted: boolean) {
     return writeUri({ ...uri, ...(headers.length === 0 ? {} : { headers: headers.join('&') }) });
   };
 }
-
-/** Instead of a number that is withheld (RFC 7044 section 10.1.2). */
-const NOBODY = { scheme: 'sip', user: 'anonymous', host: 'anonymous.invalid' };
 
 const writeEntry = (uri: string, params: Map<string, string>): string => writeNameAddr({ display: '', uri, params });

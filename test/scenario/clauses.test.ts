@@ -218,6 +218,45 @@ describe('a call that is refused', () => {
   });
 });
 
+describe('why a side ends (RFC 3326 section 2)', () => {
+  const reasons = (method: string) =>
+    b.came.filter((one) => one.kind === 'request' && one.method === method).flatMap((one) => one.headerAll('Reason'));
+  const hangUp = async (handle: string, reason: string) => {
+    a.agent.transport.act((now, out) => a.agent.endpoint.hangup(handle, reason, now, out));
+    await operator.world.run(1_000);
+  };
+
+  it.each([
+    ['SIP;cause=200;text="+15550101001 has it"', ['SIP;cause=200;text="Call completed elsewhere"']],
+    ['sip ; cause=600, Q.850;cause=26;text="x", SIP;cause=200', ['SIP;cause=600', 'Q.850;cause=26']],
+    ['Preemption;cause=1;text="UA Preemption"', ['Preemption;cause=1']],
+    ['X-Other;cause=1, SIP;cause=99, Q.850;cause=x', ['SIP;cause=487;text="Cancelled"']],
+    ['', ['SIP;cause=487;text="Cancelled"']],
+  ])('a CANCEL that says %s is one with %j for who rings', async (said, heard) => {
+    await b.register('sip:b@10.3.0.2');
+    b.answer = ({ call }) =>
+      void b.agent.transport.act((now, out) => b.agent.endpoint.progress(call, 180, {}, now, out));
+    const { endpoint, transport } = a.agent;
+    const options = { uri: toB(), from: `<${a.own}>`, to: `<${toB()}>`, contact: 'sip:a@10.3.0.1', sdp: OFFER };
+    const handle = transport.act((now, out) =>
+      endpoint.invite({ ...options, flow: a.flow, credentials: a.credentials }, now, out),
+    );
+    await operator.world.run(2_000);
+    await hangUp(handle, said);
+    expect(reasons('CANCEL')).toEqual(heard);
+  });
+
+  it.each([
+    ['Q.850;cause=31', ['Q.850;cause=31']],
+    ['', ['Q.850;cause=16;text="Normal call clearing"']],
+  ])('a BYE that says %s is one with %j for the other side', async (said, heard) => {
+    await b.register('sip:b@10.3.0.2');
+    b.answer = takes(b);
+    await hangUp((await a.call(toB())).handle, said);
+    expect(reasons('BYE')).toEqual(heard);
+  });
+});
+
 describe('a final answer of a phone of which not all can be read (RFC 3261 sections 16.7, 13.2.2.4)', () => {
   const spoilt = (status: number, line: string) => {
     b.spoil = (text) =>

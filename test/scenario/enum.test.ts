@@ -85,6 +85,31 @@ test('is off until the operator wants it, and then goes before the trunks', asyn
   expect(await dial()).toEqual(['up', 0, 1]);
 });
 
+test('leads out of the trust domain: nobody there is told what is withheld (RFC 3325 section 7)', async () => {
+  await set();
+  const dialWith = async (headers: [string, string][]) => {
+    peer.requests.length = 0;
+    const call = await alice.dial(FAR, headers);
+    await outcome(call);
+    call.hangup();
+    await operator.world.run(500);
+    return requestOf(peer, 'INVITE');
+  };
+  const hidden = await dialWith([['Privacy', 'id']]);
+  expect([hidden.includes(a.number), headerIn(hidden, 'Privacy')]).toEqual([false, 'id']);
+  const b = await operator.line('home_1', 2);
+  const features = { hideNumber: true, forward: { always: FAR } };
+  await operator.ask('line.features.set', { home: b.home, line: b.id, features });
+  peer.requests.length = 0;
+  const call = await alice.dial(b.number);
+  await outcome(call);
+  const sentOn = requestOf(peer, 'INVITE');
+  expect([call.state, sentOn.includes(b.number), headerIn(sentOn, 'From')?.includes(a.number)]).toEqual([
+    ...['up', false, true],
+  ]);
+  expect(headerIn(sentOn, 'Diversion')).toBe('<sip:anonymous@anonymous.invalid>;reason=unconditional;privacy=full');
+});
+
 test('needs no trunk; a number that DNS does not know either is nobody’s', async () => {
   expect(await dial()).toEqual(['ended', 0, 0]);
   await set();

@@ -53,10 +53,14 @@ describe('towards carriers', () => {
   test('whoever rings along is called, not sent on to', async () => {
     await trunk();
     phones[1].manner = 'ring';
-    await set(lines[1], { ringAlso: [far] });
+    await set(lines[1], { ringAlso: [far], hideNumber: true });
     await up(await phones[0].dial(lines[1].number));
     const invite = requestOf(one, 'INVITE');
     expect([headerIn(invite, 'Diversion'), headerIn(invite, 'History-Info')]).toEqual([undefined, undefined]);
+    expect([headerIn(invite, 'P-Asserted-Identity'), headerIn(invite, 'Privacy')]).toEqual([
+      `<sip:${lines[1].number}@10.5.0.1>`,
+      'id',
+    ]);
   });
 
   test.each<['diversion' | 'history-info' | 'both' | 'none' | undefined, number, number]>([
@@ -85,6 +89,24 @@ describe('towards carriers', () => {
       ].slice(0, entries),
     );
   });
+
+  test.each([
+    ['both', 'caller', 'id'],
+    ['asserted', 'anonymous', 'id'],
+    ['from', 'caller', undefined],
+  ] as const)(
+    'who withholds its number vouches for what it sends on to the carrier alone (%s)',
+    async (header, from, privacy) => {
+      await trunk({ identity: { header }, forwarded: 'none' });
+      await set(lines[1], { hideNumber: true, forward: { always: far } });
+      await up(await phones[0].dial(lines[1].number));
+      const invite = requestOf(one, 'INVITE');
+      const said = from === 'caller' ? `<sip:${lines[0].number}@` : '<sip:anonymous@anonymous.invalid>';
+      expect([headerIn(invite, 'From'), headerIn(invite, 'Privacy')]).toEqual([expect.stringContaining(said), privacy]);
+      const vouched = header === 'from' ? undefined : `<sip:${lines[1].number}@10.5.0.1>`;
+      expect(headerIn(invite, 'P-Asserted-Identity')).toBe(vouched);
+    },
+  );
 
   test('what a carrier says of it goes on to the phone, and to the next carrier with what happened here', async () => {
     const two = await carrier(operator.world, '10.5.0.2');

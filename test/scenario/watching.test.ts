@@ -168,6 +168,22 @@ describe('a softswitch that starts again', () => {
     expect(await operator.store.all('SELECT tag FROM subscription')).toEqual([]);
   });
 
+  test('and a call that is taken over go on without the number that its caller withholds (RFC 3325 section 7)', async () => {
+    const [a, b, c] = await lines(8);
+    const [desk, , outside] = [await operator.ready(a), await operator.ready(b), await operator.ready(c)];
+    await watch(desk, 'dialog', b);
+    const call = await outside.dial(b.number, [['Privacy', 'id']]);
+    await operator.world.until(() => call.state === 'up', 6_000, 'the answer');
+    await operator.world.run(500);
+    await restart(true);
+    const [{ session = '' } = {}] = (await operator.ask('channel.list', {})).items;
+    expect((await operator.ask('channel.part', { session })).legs).toHaveLength(2);
+    await watch(desk, 'dialog', b);
+    await operator.world.run(500);
+    expect(full(desk)?.body).toContain('<state>confirmed</state>');
+    expect(desk.watches.notified.filter(({ body }) => body.includes('<remote>'))).toEqual([]);
+  });
+
   test('says nothing to a phone whose connection broke with it, until that subscribes over another', async () => {
     const [a, b] = await lines(7);
     const server = { host: '10.0.0.2', port: operator.config.bound.sipTcp?.port ?? 0 };

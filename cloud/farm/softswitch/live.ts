@@ -154,6 +154,7 @@ export function newLive(from: Begun): Live {
     origins: undefined,
     streams: undefined,
     ahead: undefined,
+    said: undefined,
     timer: undefined,
     due: NEVER,
   };

@@ -21,6 +21,8 @@ export interface Body {
   readonly call: {
     readonly autonomous: boolean;
     readonly caller: Shown;
+    /** The caller's number is withheld. */
+    readonly hidden?: boolean;
     readonly direct: boolean;
     readonly dialled: string;
     readonly callId: string;
@@ -79,6 +81,7 @@ export function restore(
     session,
     autonomous: call.autonomous,
     caller: call.caller,
+    ...(call.hidden === true ? { hidden: true } : {}),
     ...(line === undefined ? {} : { line }),
     ...(side?.flow === undefined ? {} : { flow: side.flow }),
     ...(side?.gateway === undefined ? {} : { gateway: side.gateway }),
@@ -138,12 +141,25 @@ function calleeOf(one: Side | Pending, line: LineRow | undefined): Callee {
 
 /** What is of the call itself; `ringsUntil` of one that rings. */
 export function callText(live: Live, ringsUntil: number | undefined): string {
-  const { autonomous, caller, direct, dialled, callId, startedAt } = live;
+  const { autonomous, caller, hidden, direct, dialled, callId, startedAt } = live;
   const { relay, owned } = live.state;
   const { way, cameBy, help } = live;
   const answeredAt = ringsUntil === undefined ? (live.answeredAt ?? startedAt) : undefined;
   const at = { startedAt, answeredAt, ringsUntil };
-  return JSON.stringify({ autonomous, caller, direct, dialled, callId, ...at, relay, owned, way, cameBy, help });
+  return JSON.stringify({
+    autonomous,
+    caller,
+    hidden,
+    direct,
+    dialled,
+    callId,
+    ...at,
+    relay,
+    owned,
+    way,
+    cameBy,
+    help,
+  });
 }
 
 /** What a side is written as: its own words, and its flow, which most calls share with others. */

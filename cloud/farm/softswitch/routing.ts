@@ -188,14 +188,14 @@ export class Router {
   /** Whom the session manager means. */
   #targetOf(live: Live, named: Named): Soon<Target<Callee>> {
     const { lines } = this.#o;
-    const { leg, line, number, owner } = named;
+    const { leg, line, number, owner, ownerHidden = false } = named;
     if (number === undefined) {
       return soon(this.#near(lines.byId(line ?? '')), (to) =>
         soon(this.ensure(to), () => this.#shown(live, named, to, this.target(leg, to, live.callBack))),
       );
     }
     const answers = owner === undefined || owner === live.line?.id ? live.line : lines.byId(owner);
-    return soon(answers, (one) => this.outward(leg, number, one, live));
+    return soon(answers, (one) => this.outward(leg, number, one, live, ownerHidden));
   }
 
   /** The phones' INVITEs tell how the call shows: the caller's name as the line's owner noted it, and the ring. */
@@ -216,8 +216,14 @@ export class Router {
     return { ...target, branches };
   }
 
-  /** A number outside, by whom DNS names for it, then by every trunk that takes it; `owner` answers for the call. */
-  async outward(leg: string, number: string, owner: LineRow | undefined, live: Live): Promise<Target<Callee>> {
+  /** A number outside, by whom DNS names for it, then by every trunk that takes it; `owner` answers for the call, `ownerHidden` in private. */
+  async outward(
+    leg: string,
+    number: string,
+    owner: LineRow | undefined,
+    live: Live,
+    ownerHidden = false,
+  ): Promise<Target<Callee>> {
     if (!(await this.#o.outside.guard.mayCall(live.id, owner, number))) {
       return { leg, branches: [], otherwise: 403, because: 'destination_barred' };
     }
@@ -227,7 +233,8 @@ export class Router {
     if (found.length === 0 && !trunks.take(number)) return { leg, branches: [], otherwise: 404 };
     const used = new Map(found.map(({ trunk }) => [trunk.id, callsOf(trunk)]));
     await Promise.all([...used].map(([id, most]) => this.#o.ensure(id, most)));
-    const ways = await identity.signed(found, this.#outgoing(live, number, owner));
+    const vouched = ownerHidden ? found.map((way) => ({ ...way, ownerHidden })) : found;
+    const ways = await identity.signed(vouched, this.#outgoing(live, number, owner));
     return { ...this.#byTrunks(leg, ways, true), otherwise: 503, oneByOne: { tryFor: TRY_FOR } };
   }
 
@@ -357,6 +364,7 @@ interface Named extends Noted {
   readonly line?: string;
   readonly number?: string;
   readonly owner?: string;
+  readonly ownerHidden?: boolean;
 }
 
 /** The call was sent on again. */

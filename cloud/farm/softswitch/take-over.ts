@@ -137,6 +137,7 @@ export class TakeOver {
       session: live.session,
       autonomous: false,
       caller: live.caller,
+      hidden: live.hidden,
       direct: live.direct,
       open: false,
       dialled: live.dialled,

@@ -50,12 +50,16 @@ export const Session = Type.Object({
   ),
 });
 
-/** Whom a leg rings: a line, or the outside at that number (E.164); `owner` is the line that answers for such a call. */
+/**
+ * Whom a leg rings: a line, or the outside at that number (E.164); `owner` is the line that answers for such a call, `ownerHidden` where it
+ * withholds its number.
+ */
 const Target = Type.Object({
   leg: Id,
   line: Type.Optional(Id),
   number: Type.Optional(Type.String()),
   owner: Type.Optional(Id),
+  ownerHidden: Type.Optional(Type.Boolean()),
   /** What the line's owner noted of the caller. */
   callerName: Type.Optional(Type.String()),
   ring: Type.Optional(Type.Union([Type.Literal('family'), Type.Literal('friend')])),

@@ -123,7 +123,7 @@ export class Enum {
   #trunkTo({ host }: SipUri): Trunk {
     const { identity = {}, maxCalls = TRUNK_CALLS } = this.#settings;
     const settings = { name: 'ENUM', host, mode: 'address' as const, identity, maxCalls };
-    return { id: ENUM_ID, settings, domain: this.#o.domain, port: 5060 };
+    return { id: ENUM_ID, settings, domain: this.#o.domain, port: 5060, untrusted: true };
   }
 
   /** Nobody waits for ever: who is late is heard by the next call, from what DNS said meanwhile. */

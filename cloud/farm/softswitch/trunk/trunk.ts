@@ -21,6 +21,8 @@ export interface Trunk {
   readonly domain: string;
   readonly port: number;
   readonly credentials?: Credentials;
+  /** Outside of the trust domain (RFC 3325 section 5): what is withheld is not told there either. */
+  readonly untrusted?: true;
 }
 
 /** True for a flow from the trunk's address and port, or an address that its settings name. */
@@ -44,8 +46,9 @@ export interface TrunkWay {
   readonly called: string;
   /** The whole Request-URI, where it is not the trunk's to make. */
   readonly uri?: string;
-  /** The number that vouches where the call was sent on. */
+  /** The number that vouches where the call was sent on, and whether it is withheld. */
   readonly owner?: string;
+  readonly ownerHidden?: boolean;
   readonly parts?: readonly BodyPart[];
   readonly headers?: readonly (readonly [string, string])[];
   /** Values of Identity: the signature over the number that stands for the caller, and those of who sent the call on. */
@@ -111,14 +114,17 @@ export function trunkInvite(
   { caller, hidden = false, privacy, diverted = [] }: Calling,
   { hops, contact, sdp }: Outgoing,
 ): InviteOptions {
-  const { trunk, flow, called, owner, parts, headers = [], signed = [] } = way;
+  const { trunk, flow, called, owner, ownerHidden = false, parts, headers = [], signed = [] } = way;
   const { domain, settings, credentials } = trunk;
   const display = caller.name === undefined ? '' : latin1(utf8(caller.name));
-  const known = { number: caller.number, display, hidden, ...(owner === undefined ? {} : { owner }) };
+  const known = { number: caller.number, display, hidden, ...(owner === undefined ? {} : { owner, ownerHidden }) };
   const identity = identityOf(known, settings.identity ?? {}, settings.username);
   const address = (user: string, name = '') =>
     writeNameAddr({ display: name, uri: sipUri(user, domain), params: new Map() });
-  const { from, asserted } = identity;
+  const { from } = identity;
+  const asserted = identity.private && trunk.untrusted === true ? undefined : identity.asserted;
+  const isKept = trunk.untrusted === true && (identity.private || diverted.some((one) => one.hidden === true));
+  const isSecret = isKept || (from === undefined && asserted === undefined);
   const uri = way.uri ?? (called.startsWith('urn:') ? called : sipUri(called, domain));
   return {
     uri,
@@ -132,7 +138,7 @@ export function trunkInvite(
       ...(asserted === undefined ? [] : [['P-Asserted-Identity', address(asserted)] as const]),
       ...(identity.private ? [['Privacy', privacy?.critical === true ? 'id;critical' : 'id'] as const] : []),
       // Whoever may not know the number does not get it signed either.
-      ...(from === undefined && asserted === undefined ? [] : signed.map((value) => ['Identity', value] as const)),
+      ...(isSecret ? [] : signed.map((value) => ['Identity', value] as const)),
       ...forwardedBy(diverted, trunk, called),
       ...headers,
     ],
@@ -142,17 +148,17 @@ export function trunkInvite(
   };
 }
 
-/** Who sent the call on, in the header field that the carrier wants. It is believed to keep what is withheld, as with the caller's number. */
+/** Who sent the call on, in the header field that the carrier wants. One of the trust domain keeps what is withheld, as with the caller's number. */
 function forwardedBy(
   diverted: readonly Diverted[],
-  { settings: { forwarded = 'diversion' }, domain }: Trunk,
+  { settings: { forwarded = 'diversion' }, domain, untrusted }: Trunk,
   called: string,
 ): (readonly [string, string])[] {
-  const diversion = forwarded === 'diversion' || forwarded === 'both' ? writeDiversion(diverted, domain) : [];
+  const trusted = untrusted !== true;
+  const diversion =
+    forwarded === 'diversion' || forwarded === 'both' ? writeDiversion(diverted, { domain, trusted }) : [];
   const history =
-    forwarded === 'history-info' || forwarded === 'both'
-      ? writeHistory(diverted, { called, domain, trusted: true })
-      : [];
+    forwarded === 'history-info' || forwarded === 'both' ? writeHistory(diverted, { called, domain, trusted }) : [];
   return [
     ...diversion.map((value) => ['Diversion', value] as const),
     ...history.map((value) => ['History-Info', value] as const),
