@@ -3,17 +3,14 @@ import type { PartContext } from '#cloud/bus/part.ts';
 import { type Statement, sql } from '#cloud/store/store.ts';
 import type { Meant } from '#shared/call/features/dialling.ts';
 import {
+  FORGET_AFTER,
   type KeptTries,
-  LAST_LOCK,
   LINES_REMEMBERED,
   lockedText,
   PIN_ALARM,
   PinTries,
 } from '#shared/call/features/pin-tries.ts';
 import { SELF } from './outbox.ts';
-
-/** Milliseconds after the end of a lock for which the next one is longer. */
-const FORGET_AFTER = 30 * LAST_LOCK;
 
 /** Whose PIN is dialled. */
 interface PinLine {

@@ -4,7 +4,7 @@ import type { Handlers } from '#cloud/bus/bus.ts';
 import { createBus } from '#cloud/bus/in-process.ts';
 import type { LineRow } from '#cloud/store/directory.ts';
 import { openLocalStore } from '#cloud/store/local.ts';
-import { sql } from '#cloud/store/store.ts';
+import { type SqlValue, type Store, sql } from '#cloud/store/store.ts';
 import { CALLER } from '#shared/call/call.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import { fault } from '#shared/protocol/fault.ts';
@@ -49,7 +49,18 @@ function rig({ config = {}, media = true, takes = (): boolean => true, disk = ()
   let saved = 0;
   const save = () => (disk() ? Promise.resolve(void saved++) : Promise.reject(new Error('disk full')));
   const snapshots = { save };
-  return { music: new HoldMusic({ bus, store, config, log, snapshots }), bus, told, saved: () => saved };
+  /** What the next readings wait for, once they have read. */
+  const readings: Promise<void>[] = [];
+  const reader: Pick<Store, 'all'> = {
+    async all<T extends object>(text: string, params: readonly SqlValue[] = []) {
+      const wait = readings.shift();
+      const rows = await store.all<T>(text, params);
+      await wait;
+      return rows;
+    },
+  };
+  const music = new HoldMusic({ bus, store: reader, config, log, snapshots });
+  return { music, bus, told, readings, saved: () => saved };
 }
 
 describe('a side gives music', () => {
@@ -82,6 +93,35 @@ describe('a side gives music', () => {
     bus.publish('features.changed', { home: 'home_1' });
     await world.run(10);
     expect([gives('line_3'), gives('line_4', 'home_2')]).toEqual([true, false]);
+    leave();
+  });
+
+  test('as the newest reading has it, where an older one takes longer', async () => {
+    const { music, bus, readings } = rig();
+    await set('line_5', {}, 'home_5');
+    const leave = await world.settle(music.begin());
+    const slow = Promise.withResolvers<void>();
+    readings.push(slow.promise);
+    bus.publish('features.changed', { home: 'home_5' });
+    await world.run(10);
+    await set('line_5', { noHoldMusic: true }, 'home_5');
+    bus.publish('features.changed', { home: 'home_5' });
+    await world.run(10);
+    slow.resolve();
+    await world.run(10);
+    expect(music.plays(call({ line: line('line_5', 'home_5') }), CALLER)).toBe(false);
+    leave();
+  });
+
+  test('as the next reading has it, where one failed', async () => {
+    const { music, bus, readings } = rig();
+    await set('line_6', {}, 'home_6');
+    const leave = await world.settle(music.begin());
+    await set('line_6', { noHoldMusic: true }, 'home_6');
+    readings.push(Promise.reject(new Error('disk')));
+    for (let n = 0; n < 2; n++) bus.publish('features.changed', { home: 'home_6' });
+    await world.run(10);
+    expect(music.plays(call({ line: line('line_6', 'home_6') }), CALLER)).toBe(false);
     leave();
   });
 });

@@ -13,7 +13,7 @@ type Music = Extract<CallOutput<Callee>, { do: 'music' }>;
 
 export interface HoldMusicOptions {
   readonly bus: Bus;
-  readonly store: Store;
+  readonly store: Pick<Store, 'all'>;
   readonly config: Pick<CloudConfig, 'holdMusic'>;
   readonly log: Log;
   readonly snapshots: Pick<Snapshots, 'save'>;
@@ -25,6 +25,8 @@ export class HoldMusic {
   readonly #silent = new Map<string, ReadonlySet<string>>();
   /** What is under way for a call: the next waits for it. */
   readonly #work = new WeakMap<Live, Promise<void>>();
+  /** One reading after the other: what an older one found never stands last. */
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(options: HoldMusicOptions) {
     this.#o = options;
@@ -84,7 +86,13 @@ export class HoldMusic {
     await this.#o.snapshots.save(live);
   }
 
-  async #read(home?: string): Promise<void> {
+  #read(home?: string): Promise<void> {
+    const read = this.#reading.then(() => this.#readNow(home));
+    this.#reading = read.catch(() => {});
+    return read;
+  }
+
+  async #readNow(home?: string): Promise<void> {
     const select = "SELECT line, home, body FROM line_feature WHERE body LIKE '%noHoldMusic%'";
     const rows = await this.#o.store.all<{ line: string; home: string; body: string }>(
       home === undefined ? select : `${select} AND home = ?`,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { meaning } from './dialling.ts';
 import type { LineFeatures } from './document.ts';
-import { FIRST_LOCK, LAST_LOCK, LINES_REMEMBERED, PIN_TRIES, PIN_WINDOW, PinTries } from './pin-tries.ts';
+import { FIRST_LOCK, FORGET_AFTER, LAST_LOCK, LINES_REMEMBERED, PIN_TRIES, PIN_WINDOW, PinTries } from './pin-tries.ts';
 
 const own: LineFeatures = { pin: '2468', bar: ['premium'] };
 const line = () => {
@@ -62,6 +62,18 @@ it('each further lock is twice as long, up to a day, so that all PINs of four di
   }
   expect(locks.slice(0, 3)).toEqual([FIRST_LOCK, 2 * FIRST_LOCK, 4 * FIRST_LOCK]);
   expect((10_000 / PIN_TRIES) * (locks.at(-1) ?? 0)).toBeGreaterThan(5 * 365 * 86_400_000);
+});
+
+it.each([
+  ['so long after a lock, all begins anew', 1, FIRST_LOCK],
+  ['and not before', 0, 2 * FIRST_LOCK],
+])('%s, in a process that has run all the while', (_what, later, lock) => {
+  const dial = line();
+  for (let n = 0; n < PIN_TRIES; n++) dial(call('0000'));
+  const now = FIRST_LOCK + FORGET_AFTER + later;
+  for (let n = 0; n < PIN_TRIES; n++) dial(call('0000'), now);
+  expect(dial(call('2468'), now + lock - 1)).not.toHaveProperty('pin');
+  expect(dial(call('2468'), now + lock)).toEqual(past);
 });
 
 describe('what is kept over a restart', () => {

@@ -7,6 +7,8 @@ export const PIN_TRIES = 5;
 export const PIN_WINDOW = 600_000;
 export const FIRST_LOCK = 600_000;
 export const LAST_LOCK = 86_400_000;
+/** Milliseconds after the last wrong one, and the end of the last lock, for which the next lock is longer; then all begins anew. */
+export const FORGET_AFTER = 30 * LAST_LOCK;
 /** Lines with wrong PINs that are remembered; the oldest gives way. */
 export const LINES_REMEMBERED = 10_000;
 
@@ -54,7 +56,10 @@ export class PinTries {
       if (meant.do === 'call') return { meant: { do: 'call', to: meant.to, hidden: meant.hidden } };
       return { meant: { do: 'refuse' } };
     }
-    if (pin !== own) return { meant, changed: this.#wrong(tries ?? fresh(line, now), now) };
+    if (pin !== own) {
+      const known = tries !== undefined && Math.max(tries.since, tries.until) + FORGET_AFTER >= now;
+      return { meant, changed: this.#wrong(known ? tries : fresh(line, now), now) };
+    }
     return this.#lines.delete(line) ? { meant, changed: { kept: undefined, locked: false } } : { meant };
   }
 

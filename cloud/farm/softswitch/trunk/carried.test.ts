@@ -42,6 +42,21 @@ test('what found no way is tried again, and moved once there is one', async () =
   expect(now()).toEqual(['new']);
 });
 
+test('a trunk that takes long to say that it cannot be reached keeps no other’s calls waiting', async () => {
+  const asked: string[] = [];
+  const { world, carried, now } = rig(['trk_dead', 'trk_1', 'trk_2'], (trunk) => {
+    asked.push(trunk);
+    if (trunk === 'trk_dead') return new Promise(() => {});
+    return Promise.resolve(trunk === 'trk_1' || asked.length > 3 ? [{ flow: flow('new') }] : []);
+  });
+  carried.lost(flow('old'));
+  await world.run(10);
+  expect(now()).toEqual(['old', 'new', 'old']);
+  await world.run(6_000);
+  expect(now()).toEqual(['old', 'new', 'new']);
+  expect(asked).toEqual(['trk_dead', 'trk_1', 'trk_2', 'trk_2']);
+});
+
 test('nobody is looked for once it has stopped, even where a search was under way', async () => {
   let asked = 0;
   const waiting = Promise.withResolvers<[]>();

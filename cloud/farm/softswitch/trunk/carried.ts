@@ -29,6 +29,8 @@ interface Search {
   /** When the connections were lost, and how often others were looked for. */
   readonly from: number;
   readonly turn: number;
+  /** All of them at first; then each goes its own way, for one that cannot be reached takes long to say so. */
+  readonly trunk?: string;
 }
 
 export class Carried {
@@ -65,24 +67,23 @@ export class Carried {
     for (const live of this.#o.calls.all()) {
       for (const [party, handle] of live.handles) {
         const trunk = trunkOf(live, party);
-        if (trunk === undefined || !search.isLost(this.#o.endpoint.flowOf(handle))) continue;
+        if (trunk === undefined || (search.trunk ?? trunk) !== trunk) continue;
+        if (!search.isLost(this.#o.endpoint.flowOf(handle))) continue;
         sides.set(trunk, [...(sides.get(trunk) ?? []), handle]);
       }
     }
-    if (sides.size > 0) void this.#move(sides, search);
+    for (const [trunk, handles] of sides) void this.#move(handles, { ...search, trunk });
   }
 
-  async #move(sides: ReadonlyMap<string, readonly CallHandle[]>, search: Search): Promise<void> {
+  async #move(handles: readonly CallHandle[], search: Search & { readonly trunk: string }): Promise<void> {
     const { endpoint, waysTo } = this.#o;
-    for (const [trunk, handles] of sides) {
-      const ways = await waysTo(trunk);
-      for (const handle of handles) {
-        const before = endpoint.flowOf(handle);
-        // It may have spoken meanwhile, over a connection of its own.
-        if (before === undefined || !search.isLost(before)) continue;
-        const way = ways.find(({ flow }) => flow.remote.host === before.remote.host) ?? ways[0];
-        if (way !== undefined) endpoint.moveCall(handle, way.flow);
-      }
+    const ways = await waysTo(search.trunk);
+    for (const handle of handles) {
+      const before = endpoint.flowOf(handle);
+      // It may have spoken meanwhile, over a connection of its own.
+      if (before === undefined || !search.isLost(before)) continue;
+      const way = ways.find(({ flow }) => flow.remote.host === before.remote.host) ?? ways[0];
+      if (way !== undefined) endpoint.moveCall(handle, way.flow);
     }
     this.#again({ ...search, turn: search.turn + 1 });
   }
