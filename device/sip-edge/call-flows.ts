@@ -1,26 +1,33 @@
 /** Calls whose connection broke go on over another one, and those that nobody is left in are found out. */
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { isGone } from '#shared/host/call-restore.ts';
-import type { Flow } from '#shared/sip/types.ts';
+import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import type { EdgeCall } from './edge-call.ts';
 import { isUpstream } from './end.ts';
+import type { Side } from './readdress.ts';
 
 /**
- * A new flow to the softswitch: calls that run over it go on, unless a softswitch that started again does not know them. Those that had
- * another flow of this process before; where this process is the new one, nothing says that the gateway's address is.
+ * A new flow to the softswitch: calls that run over it go on, unless a softswitch that started again does not know them. Gives the sides
+ * that had another flow of this process before, which are still to be asked; where this process is the new one, nothing says that the
+ * gateway's address is.
  */
-export function overNewUpstream(sip: SipPort, calls: Iterable<EdgeCall>, flow: Flow): EdgeCall[] {
-  const moved: EdgeCall[] = [];
+export function overNewUpstream(sip: SipPort, calls: Iterable<EdgeCall>, flow: Flow): Side[] {
+  const moved: Side[] = [];
   for (const call of [...calls]) {
     for (const [party, handle] of [...call.handles]) {
       if (!isUpstream({ call, party })) continue;
       const before = sip.endpoint.flowOf(handle);
-      if (before !== undefined && !isGone(before)) moved.push(call);
       sip.endpoint.moveCall(handle, flow);
-      sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
+      if (before === undefined || isGone(before)) askWhether(sip, handle);
+      else moved.push({ call: call.id, party, since: call.startedAt, help: call.help !== undefined });
     }
   }
   return moved;
+}
+
+/** Asks a side whether it still has the call. */
+export function askWhether(sip: SipPort, handle: CallHandle): void {
+  sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
 }
 
 /** A phone's new connection: calls with one of these contacts go on over it. */
@@ -49,6 +56,6 @@ export const ASK_EVERY = 600_000;
 export function askPhones(sip: SipPort, calls: Iterable<EdgeCall>): void {
   for (const call of [...calls]) {
     for (const [party, handle] of call.state.at === 'up' ? [...call.handles] : [])
-      if (!isUpstream({ call, party })) sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
+      if (!isUpstream({ call, party })) askWhether(sip, handle);
   }
 }

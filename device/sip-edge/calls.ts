@@ -15,7 +15,7 @@ import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
 import { factsOf } from './call-facts.ts';
-import { overNewConnection, overNewUpstream } from './call-flows.ts';
+import { overNewConnection } from './call-flows.ts';
 import { CallMedia } from './call-media.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, newEdgeCall, type Ring } from './edge-call.ts';
 import { edgeInvite } from './edge-invite.ts';
@@ -27,7 +27,7 @@ import type { HouseCalls } from './house-calls.ts';
 import type { HouseSwitch, RingBranch } from './house-switch.ts';
 import type { CallNote } from './insight.ts';
 import type { EdgeMessages } from './messages.ts';
-import { Readdress } from './readdress.ts';
+import { ReaddressCalls } from './readdress-calls.ts';
 import type { RecordClock } from './record-clock.ts';
 import { Stranded } from './stranded.ts';
 
@@ -72,7 +72,7 @@ export class EdgeCalls implements HouseSwitch {
   readonly driver: CallDriver<Ring, EdgeCall>;
   readonly #o: EdgeCallsOptions;
   readonly #stranded: Stranded;
-  readonly #readdress: Readdress;
+  readonly #readdress: ReaddressCalls;
   /** Who waits for the outcome of an offer, by call and party. */
   readonly #renewals = new Map<string, (ok: boolean) => void>();
   #serial = 0;
@@ -80,8 +80,6 @@ export class EdgeCalls implements HouseSwitch {
   constructor(options: EdgeCallsOptions) {
     this.#o = options;
     this.#stranded = new Stranded(options.world.clock);
-    const { clock, log } = options.world;
-    this.#readdress = new Readdress({ clock, log, renew: (call, party) => this.renew(call, party, true) });
     const media = new CallMedia(options.anchor, options.upstream);
     const hooks: CallHooks<Ring, EdgeCall> = {
       route: async (call) => (call.help === undefined ? this.#route(call) : this.#help(call)),
@@ -113,7 +111,10 @@ export class EdgeCalls implements HouseSwitch {
       renewed: (call, party, ok) => this.#renewals.get(`${call.id} ${party}`)?.(ok),
       over: (call, { reason }) => this.#over(call, reason),
     };
-    this.driver = new CallDriver({ sip: options.sip, clock: options.world.clock, log: options.world.log, hooks });
+    const { sip, world } = options;
+    this.driver = new CallDriver({ ...{ sip, hooks }, clock: world.clock, log: world.log });
+    const renew = (call: EdgeCall, party: Party) => this.renew(call, party, true);
+    this.#readdress = new ReaddressCalls({ ...{ sip, renew }, clock: world.clock, log: world.log, calls: this.driver });
   }
 
   /** A call comes in, from a phone that proved to be `from`, or from the softswitch. */
@@ -301,9 +302,9 @@ export class EdgeCalls implements HouseSwitch {
     return answer;
   }
 
-  /** There is a new flow to the softswitch. */
-  moveTo(flow: Flow): void {
-    this.#readdress.all(overNewUpstream(this.#o.sip, this.driver.all(), flow));
+  /** There is a new flow to the softswitch, or none any more. */
+  moveTo(flow: Flow | undefined): void {
+    this.#readdress.moveTo(flow);
   }
 
   /** A phone's new connection. */
@@ -377,7 +378,7 @@ export class EdgeCalls implements HouseSwitch {
 
   #over(call: EdgeCall, reason: string): void {
     this.#stranded.forget(call.id);
-    this.#readdress.over(call);
+    this.#readdress.over(call.id);
     this.#o.music.end(call);
     this.#o.inside().over(call);
     this.#o.over(call);

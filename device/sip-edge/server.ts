@@ -382,8 +382,8 @@ class Edge implements SipEdge {
   /** Calls over a flow that is gone wait for another inside the endpoint, which ends them after its grace. */
   #flowChanged(flow: Flow | undefined): void {
     this.#o.changed();
-    if (flow === undefined) return;
     this.#calls.moveTo(flow);
+    if (flow === undefined) return;
     this.#joins.moveTo(flow);
     this.#watch.flowChanged();
   }

@@ -1,5 +1,6 @@
 /** A router that gives the gateway another address while calls are up: their sound comes back, in both directions. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { READDRESS_GAP } from '#device/sip-edge/readdress.ts';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
@@ -81,6 +82,35 @@ describe('the WAN address changes in a call', () => {
     await world.run(20_000);
     await hearsAnew(call, other, a);
     await end(call);
+  });
+
+  test('several: told one after the other, the oldest first, and each has its sound', async () => {
+    const calls: (readonly [PhoneCall, PhoneCall])[] = [];
+    for (let i = 0; i < 4; i++) {
+      const call = await world.settle(b.dial(number(elm)));
+      await until(() => call.state === 'up', 'the answer');
+      await world.run(1_000);
+      calls.push([call, a.calls.at(-1) as PhoneCall]);
+    }
+    const before = stage.ground.clock.wall();
+    world.network.wan('elm', '203.0.113.7');
+    await world.run(10_000);
+    const told: number[] = [];
+    // The newest session comes first.
+    for (const { id } of (await stage.api('session.list', {})).items.reverse()) {
+      const { items } = await stage.api('session.trace', { session: id });
+      const anew = items.filter(
+        ({ at, kind, summary }) => at > before && kind === 'in' && summary.startsWith('INVITE'),
+      );
+      expect(anew).toHaveLength(1);
+      told.push(anew[0]?.at ?? 0);
+    }
+    const [first = 0, ...others] = told;
+    expect(others.map((at) => Math.round((at - first) / READDRESS_GAP))).toEqual([1, 2, 3]);
+    for (const [call, other] of calls) await hearsAnew(call, other, b);
+    for (const [call] of calls) call.hangup();
+    await world.run(12_000);
+    await expectNothingLeft(stage);
   });
 
   test('a held call stays held, and has its sound when it is taken up again', async () => {

@@ -125,7 +125,12 @@ describe.each([
     expect(levelOf(coming.heard().subarray(-4000), 440)).toBeGreaterThan(-40);
     // The tone has pauses, in which nothing is heard.
     await world.run(2_000);
-    expect(coming.heard().subarray(-4000).every((sample) => Math.abs(sample) < 50)).toBe(true);
+    expect(
+      coming
+        .heard()
+        .subarray(-4000)
+        .every((sample) => Math.abs(sample) < 50),
+    ).toBe(true);
     expect((await dial(attic, '*5')).state).toBe('up');
     expect(await hears(coming, ATTIC)).toBe('voice');
     expect(await hears(last(attic), HALL)).toBe('voice');
