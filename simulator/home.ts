@@ -6,8 +6,9 @@ import type { World } from '#shared/kernel/world.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import type { VirtualBoard } from './board.ts';
 import type { Ground, StageLine } from './ground.ts';
-import { mortal } from './mortal.ts';
+import { mortal, mortalEngine } from './mortal.ts';
 import type { Phone, PhoneOptions } from './phone.ts';
+import { tracked } from './tracked.ts';
 import { Trouble } from './trouble.ts';
 import { troubled } from './troubled.ts';
 
@@ -32,6 +33,8 @@ export interface StageHome {
   readonly isOn: boolean;
   /** Its mobile modem for calls for help, from the next start on. */
   modem: ModemLines | undefined;
+  /** Called before each write of its program to its disk; what kills the program prevents that write. */
+  beforeWrite: ((path: string) => void) | undefined;
   /** A phone in the house, registered at the gateway. */
   phone(options?: HomePhoneOptions): Promise<Phone>;
   /** Ends the gateway as a power cut does: nothing more reaches its disk or the network, and nobody is told. */
@@ -42,6 +45,10 @@ export interface StageHome {
   stop(): Promise<void>;
   /** Ends the gateway's program as SIGTERM does and starts it again; its media engine, a process of its own, lives on. */
   restart(): Promise<void>;
+  /** Ends the gateway's program as SIGKILL does; its media engine lives on. */
+  kill(): void;
+  /** Starts the program again that was killed. */
+  again(): Promise<void>;
 }
 
 export interface HomeOptions {
@@ -54,9 +61,16 @@ export interface HomeOptions {
   readonly board?: VirtualBoard;
 }
 
+/** The gateway's program, which may end before its machine does. */
+interface Program {
+  readonly gateway: Gateway;
+  readonly isAlive: () => boolean;
+  kill(): void;
+}
+
 interface Running {
   readonly world: World;
-  readonly gateway: Gateway;
+  readonly program: Program;
   readonly engine: MediaEngine;
   kill(): void;
 }
@@ -72,6 +86,7 @@ export class Home implements StageHome {
   readonly lines: StageLine[] = [];
   readonly trouble = new Trouble();
   modem: ModemLines | undefined;
+  beforeWrite: ((path: string) => void) | undefined;
   readonly #ground: HomeGround;
   readonly #options: HomeOptions;
   readonly #newPhone: NewPhone;
@@ -91,7 +106,7 @@ export class Home implements StageHome {
   }
 
   get gateway(): Gateway {
-    return this.#now().gateway;
+    return this.#now().program.gateway;
   }
   get engine(): MediaEngine {
     return this.#now().engine;
@@ -118,13 +133,14 @@ export class Home implements StageHome {
     const around = this.#options.board?.around(outside) ?? outside;
     const { world, kill } = mortal(around, () => host.cut());
     const engine = await this.#ground.settle(this.#ground.engine(world));
-    const gateway = await this.#ground.settle(startGateway(world, this.#settings(), engine));
-    this.#port = gateway.status().sip.udp.port;
-    this.#running = this.#last = { world, gateway, engine, kill };
+    const program = await this.#begin(world, engine);
+    this.#running = this.#last = { world, program, engine, kill };
   }
 
   powerOff(): void {
+    // The machine first, or its program's end would be told to the others.
     this.#running?.kill();
+    this.#running?.program.kill();
     this.#running = undefined;
   }
 
@@ -132,17 +148,44 @@ export class Home implements StageHome {
     const running = this.#running;
     this.#running = undefined;
     if (running === undefined) return;
-    await this.#ground.settle(running.gateway.stop());
+    await this.#finish(running);
     await this.#ground.settle(running.engine.close(true));
     // What was left half-open is nobody's any more.
     running.kill();
   }
 
   async restart(): Promise<void> {
+    await this.#finish(this.#now());
+    await this.again();
+  }
+
+  kill(): void {
+    this.#now().program.kill();
+  }
+
+  async again(): Promise<void> {
     const running = this.#now();
-    await this.#ground.settle(running.gateway.stop());
-    const gateway = await this.#ground.settle(startGateway(running.world, this.#settings(), running.engine));
-    this.#running = this.#last = { ...running, gateway };
+    const program = await this.#begin(running.world, running.engine);
+    this.#running = this.#last = { ...running, program };
+  }
+
+  async #begin(machine: World, engine: MediaEngine): Promise<Program> {
+    const wires = tracked(machine);
+    const { world, isAlive, kill } = mortal(
+      wires.world,
+      () => wires.close(),
+      (path) => this.beforeWrite?.(path),
+    );
+    const starting = startGateway(world, this.#settings(), mortalEngine(engine, isAlive));
+    const gateway = await this.#ground.settle(starting);
+    this.#port = gateway.status().sip.udp.port;
+    return { gateway, isAlive, kill };
+  }
+
+  /** As SIGTERM does; a program that was killed has nothing to finish. */
+  async #finish({ program }: Running): Promise<void> {
+    if (program.isAlive()) await this.#ground.settle(program.gateway.stop());
+    program.kill();
   }
 
   #settings() {

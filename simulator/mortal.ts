@@ -1,8 +1,10 @@
 /** A world whose program can be killed at any moment, as a power cut does: from then on nothing it does has any effect. */
 import type { World } from '#shared/kernel/world.ts';
+import type { MediaEngine } from '#shared/media-engine/engine.ts';
 
 export interface Mortal {
   readonly world: World;
+  readonly isAlive: () => boolean;
   kill(): void;
 }
 
@@ -20,6 +22,7 @@ export function mortal(world: World, cut: () => void, beforeWrite: (path: string
     });
   const { clock, disk, net, http } = world;
   return {
+    isAlive: () => alive,
     kill() {
       alive = false;
       cut();
@@ -61,4 +64,20 @@ export function mortal(world: World, cut: () => void, beforeWrite: (path: string
       http: { request: (request) => living(() => http.request(request)) },
     },
   };
+}
+
+/** The engine as one start of a program has it: after its death it asks nothing of the engine and hears nothing of it. */
+export function mortalEngine(engine: MediaEngine, living: () => boolean): MediaEngine {
+  return new Proxy(engine, {
+    get(target, name: keyof MediaEngine) {
+      if (name === 'onEvent')
+        return (handler: Parameters<MediaEngine['onEvent']>[0]) =>
+          target.onEvent((event) => {
+            if (living()) handler(event);
+          });
+      const method = target[name] as unknown;
+      if (typeof method !== 'function') return method;
+      return (...values: unknown[]) => (living() ? Reflect.apply(method, target, values) : new Promise(() => {}));
+    },
+  });
 }

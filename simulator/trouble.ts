@@ -45,6 +45,8 @@ export class Trouble {
   only: ((to: Address) => boolean) | undefined;
   /** Its disk takes nothing more. */
   diskFull = false;
+  /** Milliseconds after which its disk says that a file is written. */
+  diskSlow = 0;
   /** Power fails in its next write, of which this share (0 to 1) arrives; called when that has happened. */
   tear: { readonly share: number; readonly torn: () => void } | undefined;
   readonly #listeners = new Set<() => void>();

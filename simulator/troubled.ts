@@ -1,4 +1,5 @@
 /** The World of a gateway in trouble, made of the World around it. Nothing on the LAN side is touched, nor anything but this gateway. */
+import { sleep } from '#shared/kernel/time.ts';
 import { type Address, type AppendFile, type Clock, type Disk, NetError, type World } from '#shared/kernel/world.ts';
 import type { Trouble } from './trouble.ts';
 import { TroubledNet } from './trouble-net.ts';
@@ -10,23 +11,22 @@ export function troubled(world: World, trouble: Trouble, isWan: (to: Address) =>
     ...world,
     clock,
     net: new TroubledNet(world, trouble, isWan),
-    disk: troubledDisk(world.disk, trouble),
+    disk: troubledDisk(world, trouble),
     http: {
       async request(request) {
         const { cut, delay } = trouble.weather;
-        const pass = (ms: number) => new Promise<void>((resolve) => world.clock.at(world.clock.mono() + ms, resolve));
         if (cut) {
-          await pass(request.timeout ?? 10_000);
+          await sleep(world.clock, request.timeout ?? 10_000);
           throw new NetError('ETIMEDOUT', `${new URL(request.url).origin} cannot be reached`);
         }
-        if (delay > 0) await pass(2 * delay);
+        if (delay > 0) await sleep(world.clock, 2 * delay);
         return world.http.request(request);
       },
     },
   };
 }
 
-function troubledDisk(disk: Disk, trouble: Trouble): Disk {
+function troubledDisk({ disk, clock }: Pick<World, 'disk' | 'clock'>, trouble: Trouble): Disk {
   /** How many octets of a write arrive before the power fails; undefined where it does not. */
   const admit = (octets: number): number | undefined => {
     const { tear } = trouble;
@@ -58,6 +58,7 @@ function troubledDisk(disk: Disk, trouble: Trouble): Disk {
       // The new file was never renamed: the old one stands.
       if (admit(data.length) !== undefined) throw new Error('ECUT: the power failed');
       await disk.write(path, data);
+      if (trouble.diskSlow > 0) await sleep(clock, trouble.diskSlow);
     },
     append: async (path) => append(await disk.append(path)),
     remove: (path) => disk.remove(path),

@@ -11,7 +11,7 @@ import { sleep } from '#shared/kernel/time.ts';
 import type { MediaEngine } from '#shared/media-engine/engine.ts';
 import { localEngine } from '#shared/media-engine/local.ts';
 import type { Ground, Prepare } from './ground.ts';
-import { mortal } from './mortal.ts';
+import { mortal, mortalEngine } from './mortal.ts';
 import { Stage } from './stage.ts';
 import { tracked } from './tracked.ts';
 import { type VirtualOptions, VirtualWorld } from './world.ts';
@@ -204,22 +204,6 @@ function mortalStore(store: Store, living: () => boolean): Store {
     one: (sql, params) => store.one(sql, params),
     close: async () => {},
   };
-}
-
-/** The engine as one start of the cloud has it: after its death it asks nothing of the engine and hears nothing of it. */
-function mortalEngine(engine: MediaEngine, living: () => boolean): MediaEngine {
-  return new Proxy(engine, {
-    get(target, name: keyof MediaEngine) {
-      if (name === 'onEvent')
-        return (handler: Parameters<MediaEngine['onEvent']>[0]) =>
-          target.onEvent((event) => {
-            if (living()) handler(event);
-          });
-      const method = target[name] as unknown;
-      if (typeof method !== 'function') return method;
-      return (...values: unknown[]) => (living() ? Reflect.apply(method, target, values) : new Promise(() => {}));
-    },
-  });
 }
 
 /** The open API inside the process, answering for the cloud's HTTPS address on the virtual network. */

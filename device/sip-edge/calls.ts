@@ -6,6 +6,7 @@ import { CALLER, type Party, type Target } from '#shared/call/call.ts';
 import { MOVED } from '#shared/call/outcome.ts';
 import { CallDriver, type CallHooks, type SipPort } from '#shared/host/call-driver.ts';
 import { type Answer, isTaken } from '#shared/host/sip-messaging.ts';
+import type { Soon } from '#shared/kernel/soon.ts';
 import type { World } from '#shared/kernel/world.ts';
 import { EngineError } from '#shared/media-engine/engine.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
@@ -19,7 +20,7 @@ import { overNewConnection } from './call-flows.ts';
 import { CallMedia } from './call-media.ts';
 import { CALLEE_LEG, CALLER_LEG, type EdgeCall, type NamedLine, newEdgeCall, type Ring } from './edge-call.ts';
 import { edgeInvite } from './edge-invite.ts';
-import { type Help, RING_FOR_HELP } from './emergency.ts';
+import { RING_FOR_HELP } from './emergency.ts';
 import { WaysOfHelp } from './help-ways.ts';
 import type { HoldMusic } from './hold-music.ts';
 import type { House, Phone } from './house.ts';
@@ -55,7 +56,11 @@ export interface EdgeCallsOptions {
   readonly changed: (call: EdgeCall) => void;
   /** A call that is kept has changed. */
   readonly kept: (call: EdgeCall) => void;
-  /** A call is up: the moment to keep it. */
+  /** Somebody is rung. */
+  readonly rings: (call: EdgeCall) => void;
+  /** A call is answered: resolves once its caller may hear of it. */
+  readonly answered: (call: EdgeCall) => Soon<void>;
+  /** A call is up. */
   readonly up: (call: EdgeCall) => void;
   /** A call is forgotten. */
   readonly over: (call: EdgeCall) => void;
@@ -94,11 +99,9 @@ export class EdgeCalls implements HouseSwitch {
       plays: (call, party) => options.music.plays(call, party),
       music: (call, one) => this.driver.later(options.music.change(call, one)),
       release: (call, leg) => options.anchor.release(call.id, leg),
-      report: async (call, report) => {
-        if (report.event === 'ringing') options.changed(call);
-        if (report.event !== 'answered' || report.leg !== CALLEE_LEG || call.answeredAt !== undefined) return;
-        call.answeredAt = options.times.now();
-        options.noted({ at: 'answered', call: call.id, wall: options.world.clock.wall() });
+      report: (call, { event, leg }) => {
+        if (event === 'ringing') options.changed(call);
+        return event === 'answered' && leg === CALLEE_LEG ? this.#answered(call) : undefined;
       },
       inviteOptions: (call, invite) => edgeInvite(options, call, invite),
       invited: (call, { branch }) => this.#invited(call, branch),
@@ -120,21 +123,7 @@ export class EdgeCalls implements HouseSwitch {
   /** A call comes in, from a phone that proved to be `from`, or from the softswitch. */
   start(
     handle: CallHandle,
-    facts: {
-      readonly flow: Flow;
-      readonly from?: NamedLine;
-      readonly help?: Help;
-      readonly passed?: readonly (readonly [string, string])[];
-      readonly hidden?: boolean;
-      readonly privacy?: readonly string[];
-      readonly hops?: NonNullable<EdgeCall['hops']>;
-      readonly contact?: string;
-      readonly replaces?: string;
-      readonly shown: string;
-      readonly dialled: string;
-      readonly callId: string;
-      readonly offer?: string;
-    },
+    facts: Omit<Parameters<typeof newEdgeCall>[0], 'id' | 'startedAt'> & { readonly offer?: string },
   ): void {
     const { offer, ...rest } = facts;
     const call = newEdgeCall({
@@ -267,7 +256,7 @@ export class EdgeCalls implements HouseSwitch {
 
   /** Somebody else is in the call: it is kept anew. */
   joined(call: EdgeCall): void {
-    this.#o.up(call);
+    this.#o.kept(call);
   }
 
   /** The call that has an upstream dialog of these tags, and the leg of its phone (for Join). */
@@ -369,8 +358,20 @@ export class EdgeCalls implements HouseSwitch {
     return factsOf(call, reason, { now: times.now(), correction: times.correction });
   }
 
+  /** The call is kept before anybody hears that it is up. */
+  #answered(call: EdgeCall): Soon<void> {
+    const { times, noted, world, inside, answered } = this.#o;
+    if (call.answeredAt === undefined) {
+      call.answeredAt = times.now();
+      noted({ at: 'answered', call: call.id, wall: world.clock.wall() });
+    }
+    inside().answered(call);
+    return answered(call);
+  }
+
   #invited(call: EdgeCall, branch: Party): void {
     this.#o.changed(call);
+    this.#o.rings(call);
     const handle = call.handles.get(branch);
     const callId = handle === undefined ? undefined : this.#o.sip.endpoint.dialogId(handle)?.callId;
     if (callId !== undefined) this.#o.noted({ at: 'invited', call: call.id, callId });

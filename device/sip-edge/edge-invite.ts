@@ -53,6 +53,7 @@ export function edgeInvite(
       ...(call.replaces === undefined ? [] : [['Replaces', call.replaces] as const]),
     ],
     sdp,
+    held: true,
     ...(help === undefined ? {} : { trying: true }),
   };
 }
@@ -80,5 +81,6 @@ function toPhone(
     route: phone.path,
     headers: [...hops, ...headers],
     sdp,
+    held: true,
   };
 }

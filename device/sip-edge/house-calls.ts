@@ -202,9 +202,12 @@ export class HouseCalls {
     this.#past({ to: line.number, rung: [{ line: line.id, from: user }] });
   }
 
-  /** The call is up with who answered. */
   up(call: EdgeCall): void {
     this.#o.confirmations.up(call);
+  }
+
+  /** Somebody answered. */
+  answered(call: EdgeCall): void {
     const by = lineOf({ call, party: call.state.winner ?? '' });
     if (call.inside === undefined || by === undefined) return;
     call.inside = by;

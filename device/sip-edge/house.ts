@@ -148,6 +148,11 @@ export class House {
     });
   }
 
+  /** Whether a phone is registered over it. */
+  keeps(flow: Flow): boolean {
+    return this.#flows.has(flow.id);
+  }
+
   /** A connection is gone, and what came over it. */
   lost(flow: Flow): void {
     this.#flows.delete(flow.id);

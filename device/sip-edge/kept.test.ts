@@ -5,7 +5,7 @@ import type { Flow } from '#shared/sip/types.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import type { KeptPhone } from './house.ts';
 import { Kept } from './kept.ts';
-import type { SavedCall } from './saved-call.ts';
+import { restoreCall, type SavedCall } from './saved-call.ts';
 
 const flow: Flow = {
   id: 'udp0:10.0.0.9:5060',
@@ -157,6 +157,10 @@ test.each([
   // One side alone is kept of a talk of three, two of any other call.
   '{"v":1,"id":"x","sides":[1],"channels":[]}',
   '{"v":1,"id":"x","talk":"y","sides":[1,2],"channels":[]}',
+  // Of one that rings two sides wait, or nobody could go on with it.
+  '{"v":1,"id":"x","sides":[],"pending":[1],"ringsUntil":5,"channels":[]}',
+  '{"v":1,"id":"x","sides":[],"pending":[1,2],"channels":[]}',
+  '{"v":1,"id":"x","sides":[1,2],"pending":{},"channels":[]}',
 ])('a damaged file counts as none and goes: %s', async (content) => {
   await virtual.settle(host.disk.write('/state/sip/calls/x.json', utf8(content)));
   await virtual.settle(host.disk.write('/state/sip/phones.json', utf8(content)));
@@ -212,4 +216,48 @@ test('a disk that fails is told to the log, and later changes are written', asyn
   one.call(call('c2'));
   await virtual.settle(one.settled());
   expect((await virtual.settle(kept().load())).calls).toEqual([call('c2')]);
+});
+
+test('what somebody waits for is written before the rest, and who waits hears of it also where the disk refuses', async () => {
+  const one = kept();
+  let before = 0;
+  one.phones([phone(1)]);
+  one.call(call('c1'));
+  const waits = one.callNow(call('c2')).then(() => {
+    before = writes.length;
+  });
+  await virtual.settle(waits);
+  await virtual.settle(one.settled());
+  expect(writes.map((path) => path.split('/').at(-1))).toEqual(['c2.json', 'phones.json', 'c1.json']);
+  expect(before).toBeLessThan(3);
+  // Told by the write of its own words, not by one that was under way.
+  const first = one.callNow(call('c3'));
+  await Promise.resolve();
+  const second = one.callNow({ ...call('c3'), dialled: '2' }).then(async () => (await kept().load()).calls);
+  await virtual.settle(first);
+  expect((await virtual.settle(second)).find(({ id }) => id === 'c3')?.dialled).toBe('2');
+  Object.assign(disk, { write: () => Promise.reject(new Error('EROFS: read-only file system')) });
+  await virtual.settle(one.callNow(call('c4')));
+  // Over before it was written: nobody waits for ever.
+  const gone = one.callNow(call('c5'));
+  one.over('c5');
+  await virtual.settle(gone);
+});
+
+test('a call that rang rings on until its time is over, and never for more than three minutes, whatever the clock says', () => {
+  const invite = 'INVITE sip:u2@10.0.0.9 SIP/2.0\r\n\r\n';
+  const end = (party: string, outgoing: boolean) => ({
+    ...{ party, leg: party, flow, version: 1, origin: 7 },
+    pending: { outgoing, tag: 'a', contact: '', invite },
+  });
+  const pending = [end('caller', false), { ...end('p0', true), line: { id: 'line_2', number: '+2' } }];
+  const rang = (ringsUntil: number) =>
+    restoreCall({ ...call('c1'), sides: [], pending, ringsUntil }, { now: 500, wall: 1_000_000 }).state;
+  expect([rang(1_020_000), rang(1_180_001), rang(7)].map(({ at, deadline }) => [at, deadline])).toEqual([
+    ['ringing', 20_500],
+    ['ringing', 180_500],
+    ['ringing', 500],
+  ]);
+  const to = rang(1_020_000).branches.get('p0')?.to;
+  expect(to).toMatchObject({ kind: 'phone', line: { id: 'line_2' }, phone: { uri: 'sip:u2@10.0.0.9' } });
 });

@@ -38,6 +38,8 @@ export class Kept {
   readonly #folder: string;
   /** What each file should hold next; undefined: nothing. Several changes of one file make one write. */
   readonly #dirty = new Map<string, string | undefined>();
+  /** Who waits for the next write of a file: that goes before others. */
+  readonly #awaited = new Map<string, (() => void)[]>();
   /** The same of files that the disk did not take: it was full, or fails. */
   readonly #failed = new Map<string, string | undefined>();
   #writing: Promise<void> | undefined;
@@ -91,6 +93,15 @@ export class Kept {
     this.#put(`calls/${call.id}.json`, JSON.stringify(call));
   }
 
+  /** The same; resolves once it is on the disk, or the disk has refused it. */
+  callNow(call: SavedCall): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const name = `calls/${call.id}.json`;
+    this.#awaited.set(name, [...(this.#awaited.get(name) ?? []), resolve]);
+    this.call(call);
+    return promise;
+  }
+
   facts(facts: KeptFacts): void {
     this.#put(`calls/${facts.id}.json`, JSON.stringify(facts));
   }
@@ -122,6 +133,8 @@ export class Kept {
     await Promise.resolve();
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       const [name, content] = next;
+      const waiting = this.#awaited.get(name) ?? [];
+      this.#awaited.delete(name);
       const path = `${this.#folder}/${name}`;
       try {
         if (content === undefined) await this.#disk.remove(path);
@@ -130,16 +143,17 @@ export class Kept {
         this.#log.error('edge.not-kept', { name, error: String(error) });
         if (!this.#dirty.has(name)) this.#failed.set(name, content);
       }
+      for (const resolve of waiting) resolve();
     }
     this.#writing = undefined;
   }
 
   #next(): [string, string | undefined] | undefined {
-    for (const entry of this.#dirty) {
-      this.#dirty.delete(entry[0]);
-      return entry;
-    }
-    return undefined;
+    const [name] = this.#awaited.size > 0 ? this.#awaited.keys() : this.#dirty.keys();
+    if (name === undefined) return undefined;
+    const content = this.#dirty.get(name);
+    this.#dirty.delete(name);
+    return [name, content];
   }
 
   async #read(name: string): Promise<unknown> {

@@ -131,6 +131,8 @@ class Edge implements SipEdge {
       supported: ['join', 'replaces'],
       screen: (message, flow) => this.#reception.screen(message, flow),
       quiet: (message, flow) => this.#reception.isUnproven(message, flow),
+      forgotten: (flow) =>
+        this.#bound !== undefined && (flow.id === this.#upstream.flow?.id || this.#house.keeps(flow)),
       backToBack: true,
       sessionExpires: SESSION_EXPIRES,
       reliable: true,
@@ -198,8 +200,9 @@ class Edge implements SipEdge {
       noted: (note) => options.onlooker?.call(note),
       changed: (call) => this.#watch.changed(call),
       kept: (call) => this.#continuity.keep(call),
+      rings: (call) => this.#continuity.rings(call),
+      answered: (call) => this.#continuity.answered(call),
       up: (call) => {
-        this.#continuity.keep(call);
         this.#transfers.up(call);
         this.#threeWay.up(call);
       },

@@ -265,6 +265,7 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     else if (o.do === 'invite') this.#invite(call, o);
     else if (o.do === 'up') {
       this.#dropLosers(call);
+      this.#confirm(call);
       hooks.up(call);
     } else {
       this.#signal(call, o);
@@ -366,6 +367,12 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     // What passes from phone to phone counts its own versions.
     const own = call.state.relay || call.ahead?.has(party) === true;
     return keepStreams(call, party, own ? revised(sdp, version, direction, before) : sdp);
+  }
+
+  /** Who answered hears that it was heard, where its INVITE was `held`. */
+  #confirm(call: C): void {
+    const winner = call.handles.get(call.state.winner ?? '');
+    if (winner !== undefined) this.#sip.act((endpoint, now, out) => endpoint.confirm(winner, now, out));
   }
 
   /** Branches that lost are of no use once a call is up, and their names go. */

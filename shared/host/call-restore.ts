@@ -13,6 +13,9 @@ import type { DrivenCall, SipPort } from './call-driver.ts';
 /** Milliseconds after which a restored side whose connection has not come back is asked whether it still is. */
 const RETURN_WITHIN = 60_000;
 
+/** Milliseconds for which a caller acknowledges copies of a 2xx that it has heard (64*T1, RFC 3261 section 13.2.2.4), less the time of a restart. */
+const FRESH = 20_000;
+
 /** One side of an established call as plain data. */
 export interface SavedSide {
   readonly party: Party;
@@ -143,14 +146,14 @@ export class Restorer {
   }
 
   /**
-   * It was answered before, by a 2xx that goes out again where that is `fresh`: not over a connection, for whoever lost that has given up an
-   * INVITE without a final response.
+   * It was answered before, so many ms ago, by a 2xx that goes out again where that is not long: not over a connection, for whoever lost that
+   * has given up an INVITE without a final response.
    */
-  answer(handle: CallHandle, sdp: string, fresh: boolean): void {
+  answer(handle: CallHandle, sdp: string, ago: number): void {
     const flow = this.#sip.endpoint.flowOf(handle);
     if (flow === undefined) return;
     const away = isGone(flow);
-    const as = { contact: this.#sip.contact(flow), repeat: fresh && !away };
+    const as = { contact: this.#sip.contact(flow), repeat: ago < FRESH && !away };
     this.#sip.act((endpoint, now, out) => endpoint.answerAgain(handle, sdp, as, now, out));
     if (as.repeat) this.#silent.push(handle);
     else (away ? this.#away : this.#here).push(handle);

@@ -370,8 +370,6 @@ export class Calls {
       if (live.tried !== undefined) this.#o.trunkHeard(live.tried, 'works');
       this.#o.answeredOutside?.(live.id);
     }
-    const winner = live.handles.get(live.state.winner ?? '');
-    if (winner !== undefined) this.#o.sip.act((endpoint, now, out) => endpoint.confirm(winner, now, out));
     this.#rest();
   }
 

@@ -9,9 +9,6 @@ import type { FleetSide } from './fleet/side.ts';
 import type { Live } from './live.ts';
 import type { Outside } from './outside.ts';
 
-/** Milliseconds for which a caller acknowledges copies of a 2xx that it has heard (64*T1, RFC 3261 section 13.2.2.4), less the time of a restart. */
-const FRESH = 20_000;
-
 export interface TakeUpOptions {
   readonly sip: SipPort;
   readonly clock: Clock;
@@ -91,7 +88,7 @@ export class TakeUp {
     if (handle === undefined) return;
     this.#o.calls().bind(live, side.party, handle);
     if (live.answeredAt === undefined || side.sdp === undefined) return;
-    restorer.answer(handle, side.sdp, clock.wall() - live.answeredAt < FRESH);
+    restorer.answer(handle, side.sdp, clock.wall() - live.answeredAt);
   }
 
   /** A call that rang rings on where its process comes again at its address: there its phones answer. Who was on a connection is gone. */
