@@ -15,6 +15,9 @@ export interface Command {
   run(input: Parsed, io: Io): Promise<ExitCode>;
 }
 
+/** A word that a person writes behind a flag which takes none. */
+export const isTruth = (word: string): boolean => word === 'true' || word === 'false';
+
 /** Thrown by a command that cannot run, with words for the person. */
 export class CannotRun extends Error {}
 

@@ -43,6 +43,12 @@ describe('the words of a command', () => {
     ],
     ['-x', 'hearthline: there is no command "-x". `hearthline --help` lists them all.\n'],
     ['check list more', 'hearthline: "more" is one word too many.\nusage: hearthline check list [options]\n'],
+    ['check list --json false', 'hearthline: "false" is one word too many.\nNext: write --json=false, in one word.\n'],
+    [
+      'conference mute --token t --muted false ses_1 leg_1',
+      'hearthline: "false" is one word too many.\nNext: write --muted=false, in one word.\n',
+    ],
+    ['check list true', 'hearthline: "true" is one word too many.\nusage: hearthline check list [options]\n'],
     ['flash key /nowhere/key', "hearthline: ENOENT: no such file or directory, open '/nowhere/key'\n"],
     ['setup --root /nowhere', expect.stringMatching(/^hearthline setup: this machine runs no image.*\n$/)],
   ])('%s is answered in words, not with a stack', async (line, stderr) => {

@@ -2,7 +2,7 @@
 import { versionLine } from '#shared/host/build.ts';
 import { helpText, readConfig } from '#shared/host/config.ts';
 import { distance } from '#shared/kernel/spelling.ts';
-import { CannotRun, type Command, type ExitCode, type Io } from './command.ts';
+import { CannotRun, type Command, type ExitCode, type Io, isTruth } from './command.ts';
 
 /** Commands of their own, by their words; each loads its file when it runs. */
 export type OwnCommands = Readonly<Record<string, () => Promise<Command>>>;
@@ -103,14 +103,16 @@ async function run(command: Command, argv: readonly string[]): Promise<ExitCode>
     io.out(helpText(command.usage, command.about, command.options));
     return 0;
   }
-  const input = readConfig(command.flags?.(argv) ?? argv, command.options, io.environment);
+  const words = command.flags?.(argv) ?? argv;
+  const input = readConfig(words, command.options, io.environment);
   if (!input.ok) {
     io.error(`hearthline: ${input.fault}`);
     return 3;
   }
   const extra = input.value.words[command.words ?? 0];
   if (extra !== undefined) {
-    io.error(`hearthline: "${extra}" is one word too many.\nusage: ${command.usage}`);
+    const next = switchedBy(words, command) ?? `usage: ${command.usage}`;
+    io.error(`hearthline: "${extra}" is one word too many.\n${next}`);
     return 3;
   }
   try {
@@ -119,6 +121,12 @@ async function run(command: Command, argv: readonly string[]): Promise<ExitCode>
     io.error(troubleOf(error));
     return 3;
   }
+}
+
+/** What to write where a word is meant for the flag before it, which takes none: it could as well be a word of the command. */
+function switchedBy(words: readonly string[], { options }: Command): string | undefined {
+  const at = words.findIndex((word, i) => isTruth(word) && options[words[i - 1]?.slice(2) ?? '']?.kind === 'flag');
+  return at < 0 ? undefined : `Next: write ${words[at - 1]}=${words[at]}, in one word.`;
 }
 
 /** What the system refuses (a file, a folder, a disk) is said in its words; all else is a fault of ours, said with its place. */

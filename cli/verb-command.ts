@@ -5,7 +5,7 @@ import { fieldWords } from '#shared/protocol/field-words.ts';
 import type { VerbEntry } from '#shared/protocol/verb.ts';
 import { verbs } from '#shared/protocol/verbs/index.ts';
 import { type Asked, callCloud, cloudOptions } from './cloud-call.ts';
-import type { Command, ExitCode, Io } from './command.ts';
+import { type Command, type ExitCode, type Io, isTruth } from './command.ts';
 import { table } from './table.ts';
 
 interface Property {
@@ -82,7 +82,9 @@ function withNames(argv: readonly string[], named: readonly string[], options: R
   const takesNext = (word = '') => isFlag(word) && !word.includes('=') && options[word.slice(2)]?.kind !== 'flag';
   const open = named.filter((name) => !argv.some((word) => word === `--${name}` || word.startsWith(`--${name}=`)));
   return argv.map((word, i) => {
-    const name = isFlag(word) || takesNext(argv[i - 1]) ? undefined : open.shift();
+    // Right behind a flag without a value it is meant for that, and names nothing.
+    const meant = isTruth(word) && isFlag(argv[i - 1]);
+    const name = isFlag(word) || takesNext(argv[i - 1]) || meant ? undefined : open.shift();
     return name === undefined ? word : `--${name}=${word}`;
   });
 }
