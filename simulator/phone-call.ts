@@ -38,6 +38,8 @@ export class PhoneCall {
   alerts: readonly string[] = [];
   /** Who sent it on, values of History-Info. */
   history: readonly string[] = [];
+  /** Who transferred it, the value of Referred-By (RFC 3892). */
+  referredBy: string | undefined;
   callId = '';
   /** Provisional statuses heard. */
   readonly progress: number[] = [];

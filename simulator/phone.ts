@@ -319,6 +319,7 @@ export class Phone implements CallOwner {
     call.from = output.message.header('From') ?? '';
     call.alerts = output.message.headerAll('Alert-Info');
     call.history = output.message.headerAll('History-Info');
+    call.referredBy = output.message.header('Referred-By');
     call.callId = output.message.callId;
     call.offer = output.offer;
     const offer = this.#options.early === true ? call.offer : undefined;

@@ -68,6 +68,7 @@ export function openCommand(session: SessionState, leg: LegState): Command {
         ? { outward: leg.outward }
         : { line: leg.line ?? 'none' }),
     caller: leg.caller ?? { number: leg.from },
+    ...(leg.referredBy === undefined ? {} : { referredBy: leg.referredBy }),
     ...(leg.join === undefined ? {} : { join: leg.join }),
     ringFor: RING_FOR,
   });

@@ -55,7 +55,7 @@ export interface LegPlan {
   /** The waiting call that the channel answers instead of ringing a line. */
   readonly waiting?: string;
   /** A number outside that the channel rings by a trunk, and the line that answers for it. */
-  readonly outward?: { readonly number: string; readonly owner: string };
+  readonly outward?: { readonly number: string; readonly owner: string; readonly hidden?: boolean };
   /** The leg whose party this one takes the place of, once it answers. */
   readonly replaces?: string;
   /** The leg together with which this one rings: the end of one while another rings is not the call's. */
@@ -66,8 +66,10 @@ export interface LegPlan {
   readonly moves?: { readonly session: string; readonly leg: string };
   /** The phone of the replaced leg asked for it and wants to hear what comes of it. */
   readonly referred?: boolean;
+  /** The number of the line that transfers, where who is called may know it (RFC 3892). */
+  readonly referredBy?: string;
   /** What the phone shows as the caller. */
-  readonly caller?: { readonly number: string; readonly name?: string };
+  readonly caller?: { readonly number: string; readonly name?: string; readonly hidden?: boolean };
   /** Why the leg is not marked, when that is known already. */
   readonly dscp?: string;
 }

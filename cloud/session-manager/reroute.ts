@@ -73,6 +73,7 @@ export function rerouteHandlers(tools: RerouteTools): Pick<Handlers<'session-man
         ...{ role: 'forwarded to', from: old.from, replaces: leg, governedBy: governs },
         ...(old.verstat === undefined ? {} : { verstat: old.verstat }),
         ...(old.referred === undefined ? {} : { referred: old.referred }),
+        ...(old.referredBy === undefined ? {} : { referredBy: old.referredBy }),
         why: `${plan.why}; forwarded by ${by}: ${reason}`,
       };
       const homes = way.line === undefined ? [] : [way.line.home];

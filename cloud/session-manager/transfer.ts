@@ -4,6 +4,7 @@ import type { PartContext } from '#cloud/bus/part.ts';
 import { sees } from '#cloud/store/directory.ts';
 import { remember, repeated } from '#cloud/store/idempotency.ts';
 import { barredFor } from '#shared/call/features/barring.ts';
+import { WITHHELD } from '#shared/call/features/recent.ts';
 import { err, ok, type Result } from '#shared/kernel/result.ts';
 import { type Fault, fault } from '#shared/protocol/fault.ts';
 import { choose, type Facts, firstMissing, type PartyFacts, unknownParty } from './choice.ts';
@@ -26,6 +27,21 @@ interface Wish {
   readonly leg: string;
   readonly to?: string;
   readonly with?: { readonly session: string; readonly leg: string };
+  /** The transferor wants not to be named. */
+  readonly hidden?: boolean;
+}
+
+/** Who is in a transfer to somebody who is rung. */
+interface Roles {
+  readonly to: PartyFacts;
+  /** The line that answers for a call outside. */
+  readonly owner?: string | undefined;
+  readonly ownerHidden: boolean;
+  readonly payer?: string | undefined;
+  readonly stays?: LegState | undefined;
+  readonly staysHidden: boolean;
+  /** Whom the new party is told of. */
+  readonly referredBy?: string | undefined;
 }
 
 export function transferHandlers(
@@ -44,7 +60,7 @@ export function transferHandlers(
     const facts = await resolver.facts();
     const plan =
       wish.with === undefined
-        ? await sent(live.state, leg, wish.to ?? '', facts, asked, referred)
+        ? await sent(live.state, leg, wish, facts, asked, referred)
         : await attended(live.state, leg, wish.with, facts, asked, referred);
     if (!plan.ok) return plan;
     // Another one may have begun while this one was looked up.
@@ -56,19 +72,38 @@ export function transferHandlers(
   async function sent(
     state: SessionState,
     leg: LegState,
-    name: string,
+    wish: Wish,
     facts: Facts,
     asked: Context,
     referred: boolean,
   ): Promise<Result<LegPlan, Fault>> {
-    const to = await resolver.party(name);
-    const owner = to.outside === undefined ? undefined : (leg.line ?? state.legs[0]?.line);
+    const to = await resolver.party(wish.to ?? '');
+    const answers = leg.line === undefined ? state.legs[0] : leg;
+    const owner = to.outside === undefined ? undefined : answers?.line;
     if (to.outside !== undefined && owner !== undefined) {
       const own = await resolver.party(owner);
       const found = barredFor(await features.of(owner), to.outside, own.line?.number);
       if (found !== undefined) return err(fault('destination_barred', `This line is barred for ${found} numbers.`));
     }
-    return blind(state, leg, to, facts, referred, payerOf(asked, state, leg), owner);
+    const stays = voices(state).find((one) => one !== leg);
+    const ownerHidden = wish.hidden === true || (await withheld(answers));
+    const roles = {
+      ...{ to, owner, ownerHidden, payer: payerOf(asked, state, leg) },
+      ...{ stays, staysHidden: await withheld(stays) },
+      referredBy: referred ? await referrer(leg, wish.hidden) : undefined,
+    };
+    return blind(state, leg, roles, facts, referred);
+  }
+
+  /** Whether that party's number is not for others: by its line's wish, or in this call. */
+  async function withheld(leg: LegState | undefined): Promise<boolean> {
+    return leg?.party === WITHHELD || (await features.of(leg?.line)).hideNumber === true;
+  }
+
+  /** The number under which a line transfers (RFC 3892): what its phone says of itself counts for nothing. */
+  async function referrer(leg: LegState, hidden = false): Promise<string | undefined> {
+    if (leg.line === undefined || hidden || (await withheld(leg))) return undefined;
+    return (await resolver.party(leg.line)).line?.number;
   }
 
   /** The far party of the other call, which this one's leg is to be. */
@@ -172,13 +207,14 @@ function payerOf({ principal }: Context, state: SessionState, leg: LegState): st
 function blind(
   state: SessionState,
   leg: LegState,
-  to: PartyFacts,
+  { to, owner, ownerHidden, payer, stays, staysHidden, referredBy }: Roles,
   facts: Facts,
   referred: boolean,
-  payer: string | undefined,
-  owner: string | undefined,
 ): Result<LegPlan, Fault> {
-  const outward = to.outside === undefined || owner === undefined ? undefined : { number: to.outside, owner };
+  const outward =
+    to.outside === undefined || owner === undefined
+      ? undefined
+      : { number: to.outside, owner, ...(ownerHidden ? { hidden: true } : {}) };
   const unknown = outward === undefined ? unknownParty([to]) : undefined;
   if (unknown !== undefined) return err(unknown);
   const others = state.legs.filter((one) => one.state !== 'ended' && to.line !== undefined && one.line === to.line.id);
@@ -187,7 +223,6 @@ function blind(
   if (missing !== undefined) return err(missing);
   const server = choose('two parties', facts);
   if (!server.ok) return server;
-  const stays = voices(state).find((one) => one !== leg);
   const plan = instructed(to, facts, {
     kind: 'voice',
     channel: 'instructed',
@@ -195,7 +230,7 @@ function blind(
     role: 'transferred to',
     from: stays?.party ?? leg.from,
     to: to.line?.number ?? to.outside ?? to.asked,
-    caller: { number: stays?.party ?? leg.from },
+    caller: { number: stays?.party ?? leg.from, ...(staysHidden ? { hidden: true } : {}) },
     ...(payer === undefined ? {} : { payer }),
   });
   return ok({
@@ -204,5 +239,6 @@ function blind(
     reserve: ['billing', ...plan.reserve],
     replaces: leg.id,
     ...(referred ? { referred } : {}),
+    ...(referredBy === undefined ? {} : { referredBy }),
   });
 }

@@ -25,7 +25,7 @@ import { WaysOfHelp } from './help-ways.ts';
 import type { HoldMusic } from './hold-music.ts';
 import type { House, Phone } from './house.ts';
 import type { HouseCalls } from './house-calls.ts';
-import type { HouseSwitch, RingBranch } from './house-switch.ts';
+import type { HouseSwitch, RingBranch, RungFor } from './house-switch.ts';
 import type { CallNote } from './insight.ts';
 import type { EdgeMessages } from './messages.ts';
 import { ReaddressCalls } from './readdress-calls.ts';
@@ -209,12 +209,12 @@ export class EdgeCalls implements HouseSwitch {
     else this.driver.feed(call, { on: 'refused', ...no });
   }
 
-  /** Rings somebody for a phone of the house that is in a call already. */
-  openFor(from: NamedLine, flow: Flow, dialled: string, branches: readonly RingBranch[]): EdgeCall {
+  /** Rings somebody for a phone of the house that is in a call already; `more`: whether its number is withheld, and who transfers it. */
+  openFor({ from, flow, dialled, ...more }: RungFor, branches: readonly RingBranch[]): EdgeCall {
     const { world, times, domain, noted } = this.#o;
     const shown = writeNameAddr({ display: '', uri: `sip:${from.number}@${domain()}`, params: new Map() });
     const [id, startedAt] = [this.#newId(), times.now()];
-    const call = newEdgeCall({ id, flow, shown, dialled, callId: `${id}.transfer`, startedAt, from });
+    const call = newEdgeCall({ id, flow, shown, dialled, callId: `${id}.transfer`, startedAt, from, ...more });
     const [first] = branches;
     if (first?.to.kind === 'phone') call.inside = first.to.line;
     noted({ at: 'started', call: id, callId: call.callId, from: from.number, to: dialled, wall: world.clock.wall() });

@@ -55,6 +55,8 @@ export interface EdgeCall extends DrivenCall<Ring> {
   ringFor?: number;
   /** The caller's number is withheld. */
   hidden?: boolean;
+  /** The number of the line of the house that transferred the call here, where it may be known (RFC 3892). */
+  readonly referredBy?: string;
   /** What the caller asked for besides (priv-values, RFC 3323 section 4.2), for the softswitch. */
   readonly privacy?: readonly string[];
   /** Max-Forwards and Max-Breadth of the caller's INVITE. */
@@ -82,6 +84,7 @@ export function newEdgeCall(
     readonly passed?: readonly (readonly [string, string])[];
     readonly help?: Help;
     readonly hidden?: boolean;
+    readonly referredBy?: string;
     readonly privacy?: readonly string[];
     readonly hops?: Hops;
     readonly contact?: string;
@@ -107,7 +110,7 @@ const PASSED_LIMIT = 256;
 
 /**
  * What of an INVITE from the softswitch goes on to the phone: how it is to ring (indications by URN, nothing that a phone would fetch), who
- * sent the call on, and the caller's number where it was checked. What is withheld stands in none of it: the softswitch does not tell us.
+ * transferred the call or sent it on, and the caller's number where it was checked. What is withheld stands in none of it: the softswitch does not tell us.
  */
 export function passedOn(message: SipMessage): [string, string][] {
   const values = (name: string, fits: (value: string) => boolean) =>
@@ -118,6 +121,7 @@ export function passedOn(message: SipMessage): [string, string][] {
       .map((value): [string, string] => [name, value]);
   return [
     ...values('Alert-Info', (value) => value.startsWith('<urn:alert:') && value.length <= 64).slice(0, 4),
+    ...values('Referred-By', () => true).slice(0, 1),
     ...values('History-Info', () => true),
     ...values('P-Asserted-Identity', (value) => value.includes(';verstat=')).slice(0, 1),
   ];

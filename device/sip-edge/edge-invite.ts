@@ -4,6 +4,7 @@ import { hopHeaders } from '#shared/call/hops.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import { writeDiversion } from '#shared/sip/diversion.ts';
+import { referredBy } from '#shared/sip/refer.ts';
 import type { Flow, InviteOptions } from '#shared/sip/types.ts';
 import { writeNameAddr } from '#shared/sip/uri.ts';
 import type { EdgeCall, Ring } from './edge-call.ts';
@@ -50,6 +51,7 @@ export function edgeInvite(
       ['P-Asserted-Identity', shown],
       ...privacyHeader(call),
       ...diversion.map((value) => ['Diversion', value] as const),
+      ...referredBy(call.referredBy, domain()),
       ...(call.replaces === undefined ? [] : [['Replaces', call.replaces] as const]),
     ],
     sdp,
@@ -79,7 +81,7 @@ function toPhone(
     flow: phone.flow,
     contact: sip.contact(phone.flow),
     route: phone.path,
-    headers: [...hops, ...headers],
+    headers: [...hops, ...headers, ...referredBy(call.referredBy, domain())],
     sdp,
     held: true,
   };

@@ -146,6 +146,11 @@ export class HouseCalls {
     return way.do === 'cloud' ? 'cloud' : undefined;
   }
 
+  /** Whether a line withholds its number on every call. */
+  withholds(line: NamedLine): boolean {
+    return this.#policy.of(line.id).hideNumber === true;
+  }
+
   /** A call that nobody took: whom it rings next. `moved`: what its phone dials for the caller; for who called from outside the softswitch sees to that. */
   reroute(call: EdgeCall, reason: string, moved?: string): void {
     const { calls, times, domain } = this.#o;

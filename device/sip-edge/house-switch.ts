@@ -6,6 +6,9 @@ import type { EdgeCall, NamedLine, Ring } from './edge-call.ts';
 
 export type RingBranch = Target<Ring>['branches'][number];
 
+/** A call for a phone of the house that is in one already. */
+export type RungFor = Pick<EdgeCall, 'flow' | 'dialled' | 'hidden' | 'referredBy'> & { readonly from: NamedLine };
+
 export interface HouseSwitch {
   readonly driver: CallDriver<Ring, EdgeCall>;
   /** The phones of these lines, without the one that calls. */

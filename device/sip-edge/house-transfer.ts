@@ -10,6 +10,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import { within } from '#shared/kernel/time.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import { wantsPrivacy } from '#shared/sip/privacy.ts';
 import { readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
 import type { CallHandle } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
@@ -50,14 +51,22 @@ export class HouseTransfers {
   /** Calls that ring somebody for a transfer. */
   readonly #ringing = new Map<EdgeCall, Pending>();
 
-  /** `keep` writes a call down that is parked from now on. */
+  readonly #withholds: (line: NamedLine) => boolean;
+
+  /** `keep` writes a call down that is parked from now on; `withholds`: the line's number is for nobody. */
   constructor(
     sip: SipPort,
     clock: Clock,
     calls: EdgeCalls,
     anchor: Anchor,
-    { replaces, music, keep }: Pick<ParkingOptions, 'replaces' | 'music' | 'keep'>,
+    {
+      replaces,
+      music,
+      keep,
+      withholds,
+    }: Pick<ParkingOptions, 'replaces' | 'music' | 'keep'> & { readonly withholds: (line: NamedLine) => boolean },
   ) {
+    this.#withholds = withholds;
     const ringBack: ParkingOptions['ringBack'] = (end, line, failed) => this.#ringBack(end, line, failed);
     this.parking = new Parking({
       ...{ sip, clock, anchor, replaces, music, ringBack, keep },
@@ -88,7 +97,7 @@ export class HouseTransfers {
     if (this.#pending.has(handle) || !mayMove(call)) return 491;
     const { silent } = asked;
     const pending: Pending = { moved, referrer: handle, silent, gone: false };
-    if (far === undefined) return this.#blind(pending, asked.uri, from);
+    if (far === undefined) return this.#blind(pending, asked.uri, from, wantsPrivacy(message));
     if (!mayMove(far.call)) return 491;
     this.#begin(pending, () => this.#join(pending, far));
     return 202;
@@ -103,19 +112,32 @@ export class HouseTransfers {
     });
   }
 
-  #blind(pending: Pending, uri: string, from: End): number {
+  #blind(pending: Pending, uri: string, from: End, hidden: boolean): number {
     const dialled = parseUri(uri)?.user;
     const line = lineOf(pending.moved);
     if (dialled === undefined || line === undefined) return 404;
     const branches = this.#calls.waysTo(dialled, line, flowOf(from));
     if (branches.length === 0) return 404;
+    const by = hidden || this.#withheld(from) ? undefined : lineOf(from)?.number;
     this.#begin(pending, async () => {
       // Who was to be transferred has hung up meanwhile.
       if (!isWaiting(pending)) return this.#failed(pending, 480);
-      const call = this.#calls.openFor(line, flowOf(pending.moved), dialled, branches);
+      const told = { ...this.#shows(pending.moved), ...(by === undefined ? {} : { referredBy: by }) };
+      const call = this.#calls.openFor({ from: line, flow: flowOf(pending.moved), dialled, ...told }, branches);
       this.#ringing.set(call, pending);
     });
     return 202;
+  }
+
+  /** Whether who sits there is not to be named to others: as its line wants, or as it called. */
+  #withheld(end: End): boolean {
+    const line = lineOf(end);
+    return (end.party === CALLER && end.call.hidden === true) || (line !== undefined && this.#withholds(line));
+  }
+
+  /** Who is given to another party shows there as it did here (RFC 3892 section 2.2). */
+  #shows(moved: End): { readonly hidden?: true } {
+    return this.#withheld(moved) ? { hidden: true } : {};
   }
 
   /**
@@ -132,7 +154,10 @@ export class HouseTransfers {
       return () => {};
     }
     const number = parseUri(parseNameAddr(moved.call.shown)?.uri ?? '')?.user ?? '';
-    const call = this.#calls.openFor(own ?? { id: '', number }, flow, line.number, branches);
+    const call = this.#calls.openFor(
+      { from: own ?? { id: '', number }, flow, dialled: line.number, ...this.#shows(moved) },
+      branches,
+    );
     // The cloud knows of its own calls.
     if (own === undefined) delete call.inside;
     this.#ringing.set(call, { moved, referrer: `parked ${call.id}`, silent: true, gone: true, failed });

@@ -7,6 +7,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipAsks } from '#shared/host/sip-messaging.ts';
 import type { HeaderLine } from '#shared/sip/build.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import { wantsPrivacy } from '#shared/sip/privacy.ts';
 import { type DialogName, readRefer, referAccepted, writeDialogName } from '#shared/sip/refer.ts';
 import { refuseNotify } from '#shared/sip/stray-notify.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
@@ -72,8 +73,9 @@ export class InCall {
     if (asked.replaces !== undefined && replaces === undefined) return 404;
     const to =
       replaces === undefined ? asked.uri : `${asked.uri}?Replaces=${encodeURIComponent(writeDialogName(replaces))}`;
+    const privacy = wantsPrivacy(message) ? [['Privacy', 'id'] as const] : [];
     // What the answer has to say is what the softswitch is asked for.
-    return this.#ask(peer, message, 'REFER', [['Refer-To', `<${to}>`], ...referAccepted(asked.silent)]);
+    return this.#ask(peer, message, 'REFER', [['Refer-To', `<${to}>`], ...referAccepted(asked.silent), ...privacy]);
   }
 
   /** The upstream dialog of the call that a phone knows by this name: from its side our tag is the from-tag's other end. */

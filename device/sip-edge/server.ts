@@ -232,6 +232,7 @@ class Edge implements SipEdge {
       replaces: this.#replaces,
       music,
       keep: (call, parked) => this.#continuity.keep(call, parked),
+      withholds: (line) => this.#inside.withholds(line),
     });
     this.#others = new InCall(this.#port, this.#calls, this.#transfers);
     this.#joins = new Joins(

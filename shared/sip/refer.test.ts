@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { newRequest } from './message.ts';
-import { isTag, readDialogName, readRefer, referProgress, writeDialogName } from './refer.ts';
+import {
+  isTag,
+  readDialogName,
+  readRefer,
+  readReferredBy,
+  referProgress,
+  referredBy,
+  writeDialogName,
+} from './refer.ts';
 
 const refer = (...headers: readonly (readonly [string, string])[]) => newRequest('REFER', 'sip:b@example.com', headers);
 const NAME = { callId: 'a;b@c', toTag: 't1', fromTag: 'f1' };
@@ -58,6 +66,27 @@ describe('REFER', () => {
     expect(referProgress(486).headers[1]?.[1]).toMatch(/^terminated/);
     expect(referProgress(200, 7).headers[0]).toEqual(['Event', 'refer;id=7']);
     expect(referProgress(486).body).toBe('SIP/2.0 486 Busy Here\r\n');
+  });
+});
+
+describe('who transferred (RFC 3892 section 3)', () => {
+  it.each([
+    [['"Eve" <sip:+15550100001;npdi@x>;cid="a@b"'], '+15550100001'],
+    [['sip:eve@x;cid="a@b"'], 'eve'],
+    [['<tel:+15550100001>'], '+15550100001'],
+    [[`<sip:${'1'.repeat(64)}@x>`], '1'.repeat(64)],
+    [[`<sip:${'1'.repeat(65)}@x>`], undefined],
+    [['<sip:x>'], undefined],
+    [['<<>'], undefined],
+    [['<sip:a@x>', '<sip:b@x>'], undefined],
+    [[], undefined],
+  ])('%j names %s', (values, user) => {
+    expect(readReferredBy(refer(...values.map((value) => ['Referred-By', value] as const)))).toBe(user);
+  });
+
+  it('is written by the number alone', () => {
+    expect(referredBy('+15550100001', 'e.com')).toEqual([['Referred-By', '<sip:+15550100001@e.com>']]);
+    expect(referredBy(undefined, 'e.com')).toEqual([]);
   });
 });
 

@@ -3,9 +3,10 @@
  * progress that NOTIFY tells as a fragment of a response (RFC 3420).
  */
 import type { HeaderLine } from './build.ts';
+import { USER_LIMIT, userPart } from './diversion.ts';
 import type { SipMessage } from './message.ts';
 import { reasonPhrase } from './status.ts';
-import { parseNameAddr, parseUri, unescapeUri, writeUri } from './uri.ts';
+import { parseNameAddr, parseUri, unescapeUri, writeNameAddr, writeUri } from './uri.ts';
 
 /** A dialog as seen by who is to look it up: `toTag` is that one's own tag (RFC 3891 section 3). */
 export interface DialogName {
@@ -79,6 +80,21 @@ function replacesIn(headers: string | undefined): DialogName | null | undefined 
     return (value === undefined ? undefined : readDialogName(value)) ?? null;
   }
   return undefined;
+}
+
+/** Who transferred the call, as the one Referred-By says (RFC 3892 section 3): a number, or another user. Its word proves nothing by itself. */
+export function readReferredBy(message: SipMessage): string | undefined {
+  const [value, ...more] = message.headerAll('Referred-By');
+  const address = value === undefined || more.length > 0 ? undefined : parseNameAddr(value);
+  const user = address === undefined ? undefined : parseUri(address.uri)?.user;
+  return user === undefined || user.length > USER_LIMIT ? undefined : userPart(user);
+}
+
+/** Referred-By for a number; none where nobody is to be named. */
+export function referredBy(number: string | undefined, domain: string): readonly HeaderLine[] {
+  if (number === undefined) return [];
+  const uri = writeUri({ scheme: 'sip', user: number, host: domain, params: new Map() });
+  return [['Referred-By', writeNameAddr({ display: '', uri, params: new Map() })]];
 }
 
 /** Seconds for which a transfer may be told of. */

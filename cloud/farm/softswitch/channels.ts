@@ -101,9 +101,10 @@ export class Channels {
   }
 
   /** Rings a number outside; the line that answers for it may be barred from that. */
-  async #callOut(request: Open, { number, owner }: NonNullable<Open['outward']>): Promise<Opened> {
+  async #callOut(request: Open, { number, owner, hidden }: NonNullable<Open['outward']>): Promise<Opened> {
+    const { router, lines } = this.#o;
     const live = this.#newLive(request, number);
-    const target = await this.#o.router.outward(request.leg, number, await this.#o.lines.byId(owner), live);
+    const target = await router.outward(request.leg, number, await lines.byId(owner), live, hidden);
     return this.#opened(live, target, request.ringFor);
   }
 
@@ -115,6 +116,8 @@ export class Channels {
         number: request.caller.number,
         ...(request.caller.name === undefined ? {} : { name: request.caller.name }),
       },
+      hidden: request.caller.hidden,
+      referredBy: request.referredBy,
       direct: false,
       open: false,
       dialled,

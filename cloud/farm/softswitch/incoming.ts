@@ -10,7 +10,7 @@ import { readDiversion } from '#shared/sip/diversion.ts';
 import { REFUSED } from '#shared/sip/identity-check.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { type Privacy, privacyOf } from '#shared/sip/privacy.ts';
-import { readDialogName } from '#shared/sip/refer.ts';
+import { readDialogName, readReferredBy } from '#shared/sip/refer.ts';
 import { type CallHandle, type EndpointOutput, type Flow, isSecure } from '#shared/sip/types.ts';
 import { write } from '#shared/sip/write.ts';
 import type { Access, Sender } from './access.ts';
@@ -193,8 +193,27 @@ export class Incoming {
       dialled,
       diverted: gateway === undefined ? undefined : sentOnIn(message),
     };
-    if (line.class === 'standard') return this.#limited(output, privacy, line, facts);
-    this.#begin(output, privacy, facts);
+    const named = gateway === undefined ? undefined : readReferredBy(message);
+    const begin = (referredBy?: string) => {
+      const known = referredBy === undefined ? facts : { ...facts, referredBy };
+      return line.class === 'standard'
+        ? this.#limited(output, privacy, line, known)
+        : this.#begin(output, privacy, known);
+    };
+    return named === undefined ? begin() : this.#referred(call, named, line, begin);
+  }
+
+  /** A gateway says that a line transferred the call: it speaks for those of its own home. */
+  async #referred(
+    call: CallHandle,
+    named: string,
+    { home }: LineRow,
+    begin: (by?: string) => Soon<void>,
+  ): Promise<void> {
+    this.#asking.add(call);
+    const by = await this.#o.lines.byUser(named);
+    // The caller may have hung up meanwhile.
+    if (this.#asking.delete(call)) await begin(by?.home === home ? by.number : undefined);
   }
 
   /** A line of a limited number of calls begins one where it has a place, which another process may have to give. */
@@ -236,6 +255,7 @@ export class Incoming {
       verstat: facts.verstat,
       proof: facts.proof,
       diverted: facts.diverted,
+      referredBy: facts.referredBy,
       hops,
       callId: message.callId.slice(0, 256),
       startedAt: clock.wall(),
@@ -262,7 +282,7 @@ export class Incoming {
     const privacy = privacyOf(message);
     if (privacy.critical && privacy.unknown) return this.#reject(call, 500, [], NO_PRIVACY);
     const arrival = readArrival(trunk, message);
-    const { called, caller, hidden, diverted } = arrival;
+    const { called, caller, hidden, diverted, referredBy } = arrival;
     this.#asking.add(call);
     let line: LineRow | undefined;
     for (const number of called) line ??= await lines.byUser(number);
@@ -284,6 +304,7 @@ export class Incoming {
       ...(checked === undefined ? {} : { verstat: checked.verstat }),
       ...(checked?.verstat === 'TN-Validation-Passed' ? { proof: message.headerAll('Identity') } : {}),
       ...(diverted.length === 0 ? {} : { diverted }),
+      ...(referredBy === undefined ? {} : { referredBy }),
     });
   }
 
@@ -359,6 +380,7 @@ type Facts = Pick<Live, 'caller' | 'direct' | 'open' | 'dialled'> &
       | 'verstat'
       | 'proof'
       | 'diverted'
+      | 'referredBy'
     >
   >;
 

@@ -48,6 +48,8 @@ export interface Live extends DrivenCall<Callee> {
   readonly line?: LineRow | undefined;
   /** The caller's number is withheld from the callee (CLIR). */
   hidden?: boolean | undefined;
+  /** The number of the line that transferred the call here, where it may be known (RFC 3892). */
+  readonly referredBy?: string | undefined;
   /** What else the caller wants withheld (RFC 3323); `critical`: or else no call. */
   readonly privacy?: Pick<Privacy, 'session' | 'critical'> | undefined;
   readonly direct: boolean;
@@ -118,6 +120,7 @@ export function newLive(from: Begun): Live {
     caller: from.caller,
     line: from.line,
     hidden: from.hidden,
+    referredBy: from.referredBy,
     privacy: from.privacy,
     direct: from.direct,
     open: from.open,

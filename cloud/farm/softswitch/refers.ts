@@ -3,6 +3,7 @@ import type { Bus } from '#cloud/bus/bus.ts';
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
+import { wantsPrivacy } from '#shared/sip/privacy.ts';
 import { type DialogName, isTag, readRefer, referAccepted, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { Calls } from './calls.ts';
@@ -65,6 +66,7 @@ export class Refers {
     }
     const request = {
       ...from,
+      ...(wantsPrivacy(message) ? { hidden: true } : {}),
       ...(other === undefined ? { to } : { with: { session: other.session, leg: other.leg } }),
     };
     const begun = await bus.request('leg.refer', request, SELF, BEGIN_WITHIN);

@@ -1,5 +1,6 @@
-/** What a phone is told of who calls: asserted identity, whether the number was checked, and who sent the call on. Pure. */
+/** What a phone is told of who calls: asserted identity, whether the number was checked, and who transferred the call or sent it on. Pure. */
 import { writeHistory } from '#shared/sip/history-info.ts';
+import { referredBy } from '#shared/sip/refer.ts';
 import { checkedAddress, type Live, type Shown } from './live.ts';
 
 type Headers = (readonly [string, string])[];
@@ -17,11 +18,15 @@ interface Told {
 }
 
 /** Headers of the INVITE to a phone. A gateway is its owner's: what is withheld is not told to it either (RFC 3325 section 7). */
-export function toldTo(live: Pick<Live, 'hidden' | 'verstat' | 'diverted'>, told: Told): Headers {
+export function toldTo(live: Pick<Live, 'hidden' | 'verstat' | 'diverted' | 'referredBy'>, told: Told): Headers {
   const { called, domain } = told;
-  if (live.diverted === undefined) return identity(live, told);
-  const history = writeHistory(live.diverted, { called, domain, trusted: false });
-  return [...identity(live, told), ...history.map((value) => ['History-Info', value] as const)];
+  if (live.diverted === undefined && live.referredBy === undefined) return identity(live, told);
+  const history = writeHistory(live.diverted ?? [], { called, domain, trusted: false });
+  return [
+    ...identity(live, told),
+    ...referredBy(live.referredBy, domain),
+    ...history.map((value) => ['History-Info', value] as const),
+  ];
 }
 
 function identity(

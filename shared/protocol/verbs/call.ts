@@ -222,6 +222,8 @@ export const callVerbs = verbTable({
       ...oneLeg,
       to: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
       with: Type.Optional(request({ session: Id, leg: Id })),
+      /** The phone asks for privacy: who is called is not told who transfers. */
+      hidden: Type.Optional(Type.Boolean()),
     }),
     reply: Type.Object({ leg: Id }),
     faults: [...sound, 'callee_unknown', 'callee_offline', 'insufficient_credit', 'uplink_full', 'forbidden'],

@@ -18,9 +18,22 @@ export const softswitchVerbs = verbTable({
       line: Type.Optional(Id),
       waiting: Type.Optional(Id),
       /** Or a number outside, by a trunk; the line `owner` answers for the call. */
-      outward: Type.Optional(request({ number: Type.String({ maxLength: 64 }), owner: Id })),
-      /** What the phone shows as the caller. */
-      caller: Type.Object({ number: Type.String(), name: Type.Optional(Type.String()) }),
+      outward: Type.Optional(
+        request({
+          number: Type.String({ maxLength: 64 }),
+          owner: Id,
+          /** The owner's number is withheld from who is called. */
+          hidden: Type.Optional(Type.Boolean()),
+        }),
+      ),
+      /** What the phone shows as the caller; `hidden`: nobody. */
+      caller: Type.Object({
+        number: Type.String(),
+        name: Type.Optional(Type.String()),
+        hidden: Type.Optional(Type.Boolean()),
+      }),
+      /** The number of the line whose transfer this is, where that may be known (RFC 3892). */
+      referredBy: Type.Optional(Type.String({ maxLength: 64 })),
       /** The leg whose channel at the same home the gateway mixes this one with (Join, RFC 3911). */
       join: Type.Optional(Id),
       ringFor: Type.Integer({ minimum: 1000, maximum: 180_000, description: 'milliseconds' }),

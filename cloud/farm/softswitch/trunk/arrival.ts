@@ -6,6 +6,7 @@ import { type Diverted, userPart } from '#shared/sip/diversion.ts';
 import { diversionsOf } from '#shared/sip/history-info.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { privacyOf } from '#shared/sip/privacy.ts';
+import { readReferredBy } from '#shared/sip/refer.ts';
 import { type NameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { Shown } from '../live.ts';
 import type { Trunk } from './trunk.ts';
@@ -17,6 +18,8 @@ export interface Arrival {
   readonly hidden: boolean;
   /** Who sent the call on before it came here, the oldest first. */
   readonly diverted: readonly Diverted[];
+  /** The number that transferred it. */
+  readonly referredBy?: string;
 }
 
 /** Characters of a caller's number or name that are kept. */
@@ -38,12 +41,21 @@ export function readArrival(trunk: Trunk, message: SipMessage): Arrival {
   const display =
     identity.display === '' ? (asserted.find((one) => one.display !== '')?.display ?? '') : identity.display;
   const name = new TextDecoder().decode(fromLatin1(display)).slice(0, NAME_LIMIT);
+  const hidden = privacyOf(message).hidden || user.toLowerCase() === 'anonymous';
+  const referrer = fromCarrier(readReferredBy(message) ?? '', inRules);
   return {
     called: [...new Set(called)],
     caller: { number, ...(name === '' ? {} : { name }) },
-    hidden: privacyOf(message).hidden || user.toLowerCase() === 'anonymous',
+    hidden,
     diverted: diversionsOf(message).map((one) => ({ ...one, number: fromCarrier(one.number, inRules) ?? one.number })),
+    // A word that nothing signs counts only where the caller's does.
+    ...(hidden || referrer === undefined || asksForProof(trunk) ? {} : { referredBy: referrer }),
   };
+}
+
+/** The trunk's word for who calls is not enough: it is to be signed. */
+function asksForProof({ settings: { identity } }: Trunk): boolean {
+  return identity?.in === 'verify' || identity?.in === 'require';
 }
 
 /** The user without parameters: what a carrier says of its number there (verstat, npdi) is not the number. */

@@ -8,6 +8,7 @@ import { writeHistory } from '#shared/sip/history-info.ts';
 import type { Hop } from '#shared/sip/locate.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import type { BodyPart } from '#shared/sip/multipart.ts';
+import { referredBy } from '#shared/sip/refer.ts';
 import type { Credentials, Flow, InviteOptions } from '#shared/sip/types.ts';
 import { writeNameAddr, writeUri } from '#shared/sip/uri.ts';
 
@@ -95,6 +96,7 @@ export function calledAt(trunk: Trunk, number: string): string {
 interface Calling {
   readonly caller: { readonly number: string; readonly name?: string };
   readonly hidden?: boolean | undefined;
+  readonly referredBy?: string | undefined;
   /** `critical`: rather no call than one that shows the number. */
   readonly privacy?: { readonly critical: boolean } | undefined;
   /** Who sent the call on, the oldest first. */
@@ -111,7 +113,7 @@ interface Outgoing {
 /** The INVITE. Nothing of the caller's own addresses goes into it. */
 export function trunkInvite(
   way: TrunkWay,
-  { caller, hidden = false, privacy, diverted = [] }: Calling,
+  { caller, hidden = false, referredBy: referrer, privacy, diverted = [] }: Calling,
   { hops, contact, sdp }: Outgoing,
 ): InviteOptions {
   const { trunk, flow, called, owner, ownerHidden = false, parts, headers = [], signed = [] } = way;
@@ -139,6 +141,8 @@ export function trunkInvite(
       ...(identity.private ? [['Privacy', privacy?.critical === true ? 'id;critical' : 'id'] as const] : []),
       // Whoever may not know the number does not get it signed either.
       ...(isSecret ? [] : signed.map((value) => ['Identity', value] as const)),
+      // One number stands for everybody there.
+      ...referredBy(referrer && (settings.identity?.number ?? referrer), domain),
       ...forwardedBy(diverted, trunk, called),
       ...headers,
     ],
