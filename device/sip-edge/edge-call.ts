@@ -20,8 +20,8 @@ export type Ring =
   | { readonly kind: 'phone'; readonly phone: Phone; readonly line: NamedLine }
   /** The softswitch; `dialled` is the Request-URI's user, `flow` the way to it when the call began. */
   | { readonly kind: 'softswitch'; readonly dialled: string; readonly flow: Flow }
-  /** The fallback trunk of emergency calls. */
-  | { readonly kind: 'fallback'; readonly flow: Flow }
+  /** The fallback trunk of emergency calls; `unlocated`: it wants no location. */
+  | { readonly kind: 'fallback'; readonly flow: Flow; readonly unlocated?: true }
   /** The gateway's own mobile modem, for emergency calls. */
   | { readonly kind: 'modem'; readonly flow: Flow };
 

@@ -32,7 +32,12 @@ export function edgeInvite(
   if (to.kind === 'modem') return modemInvite(help?.number ?? call.dialled, shown, to.flow, sip.contact(to.flow), sdp);
   if (to.kind === 'fallback' && help !== undefined && settings !== undefined) {
     const known = { help, shown, id, number: from?.number ?? '' };
-    return fallbackInvite(known, settings, domain(), { flow: to.flow, contact: sip.contact(to.flow), sdp });
+    const { location: _, ...unlocated } = settings;
+    return fallbackInvite(known, to.unlocated === true ? unlocated : settings, domain(), {
+      flow: to.flow,
+      contact: sip.contact(to.flow),
+      sdp,
+    });
   }
   const dialled = to.kind === 'softswitch' ? to.dialled : call.dialled;
   // While the flow is away the one that was there stands in; the INVITE then fails by its own timer.

@@ -1,10 +1,11 @@
 /** Calls for help from the house: who may make them, and how they leave when the cloud is out of reach. Pure. */
 import { type EmergencyCall, readEmergency } from '#shared/call/emergency.ts';
-import { PIDF, pidfLo } from '#shared/call/location.ts';
+import { pidfLo } from '#shared/call/location.ts';
 import { fromHex, latin1, utf8 } from '#shared/kernel/bytes.ts';
 import type { Address, InterfaceAddress } from '#shared/kernel/world.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import { PIDF } from '#shared/sip/multipart.ts';
 import type { Flow, InviteOptions, OpenedProtocol } from '#shared/sip/types.ts';
 import { parseUri, writeHost } from '#shared/sip/uri.ts';
 import type { House, HouseLine } from './house.ts';

@@ -60,7 +60,8 @@ export class WaysOfHelp {
     const way: Way = {
       opened: flow.then((found) => {
         if (found === undefined) this.#left = this.#left.filter((one) => one !== way);
-        else way.branch = { branch: kind, to: { kind, flow: found } };
+        else if (kind === 'modem') way.branch = { branch: kind, to: { kind, flow: found } };
+        else way.branch = { branch: kind, to: { kind, flow: found }, bare: { kind, flow: found, unlocated: true } };
       }),
     };
     this.#left.push(way);

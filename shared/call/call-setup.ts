@@ -131,12 +131,13 @@ function ring<T>(state: CallState<T>, wanted: Routed<T>['targets'], ringFor: num
   for (const target of targets) {
     const leg = newLeg(target.leg, target.oneByOne);
     state.legs.set(leg.id, leg);
-    for (const { branch, to, others, callee } of target.branches)
+    for (const { branch, to, others, callee, bare } of target.branches)
       state.branches.set(branch, {
         leg: leg.id,
         to,
         callee,
         others,
+        bare,
         tryBy: undefined,
         at: 'planned',
         status: undefined,

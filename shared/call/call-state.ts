@@ -19,6 +19,8 @@ export interface Branch<T> {
   readonly callee?: string | undefined;
   /** Other flows of the same phone (RFC 5626), the best first. */
   readonly others?: readonly T[] | undefined;
+  /** The same without a location. */
+  readonly bare?: T | undefined;
   /** Until when the flow of now may be silent. */
   tryBy?: number | undefined;
   at: 'planned' | 'ringing' | 'up' | 'gone';

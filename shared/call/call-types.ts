@@ -19,6 +19,8 @@ export interface Target<T> {
     readonly to: T;
     readonly others?: readonly T[] | undefined;
     readonly callee?: string | undefined;
+    /** The same with no location in what it is sent, for when it refuses that (424, RFC 6442 section 4.3). */
+    readonly bare?: T | undefined;
   }[];
   /** Without branches: the response that stands for the callee; default 480. */
   readonly otherwise?: number;

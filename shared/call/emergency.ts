@@ -60,7 +60,8 @@ export function nationalCodes(country: string): string[] {
  */
 export function readEmergency(dialled: string, country?: string): EmergencyCall | undefined {
   const lower = dialled.toLowerCase();
-  if (lower === 'urn:service:sos' || lower.startsWith('urn:service:sos.')) return byService(lower, country);
+  const service = sosOf(lower);
+  if (service !== undefined) return byService(service, country);
   const scheme = lower.slice(0, lower.indexOf(':') + 1);
   const addressed = scheme === 'sip:' || scheme === 'sips:' || scheme === 'tel:';
   const user = addressed ? parseUri(dialled)?.user : dialled;
@@ -79,16 +80,23 @@ export function readAnywhere(dialled: string): EmergencyCall | undefined {
   return code !== '' && ANY.has(code) ? { number: code, service: 'urn:service:sos' } : undefined;
 }
 
-/** True for a URI that asks for help by name; a server takes it although it names no host (RFC 5031 section 4.2). */
-export function isSosUrn(uri: string): boolean {
-  return /^urn:service:sos(?:\.[a-z0-9-]{1,32}){0,4}$/i.test(uri);
+/** Characters of a service that are read; names at its end that go beyond them are left out. */
+export const SERVICE_LIMIT = 128;
+
+/**
+ * The service that a URI (lower case) asks help from: without names from the first on that is none or is too long, for what is left is the more general
+ * service (RFC 5031 section 3). Undefined where it is no such URI.
+ */
+function sosOf(uri: string): string | undefined {
+  const read = /^urn:service:sos(?=[.;?#]|$)(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?=[.;?#]|$))*/.exec(uri)?.[0];
+  if (read === undefined || read.length <= SERVICE_LIMIT) return read;
+  return read.slice(0, read.lastIndexOf('.', SERVICE_LIMIT));
 }
 
 const urn = (kind: string): string => (kind === '' ? 'urn:service:sos' : `urn:service:sos.${kind}`);
 
 /** The country's own code for that kind of help; the common one where it has none. */
-function byService(service: string, country: string | undefined): EmergencyCall | undefined {
-  if (!isSosUrn(service)) return undefined;
+function byService(service: string, country: string | undefined): EmergencyCall {
   const kind = service.slice('urn:service:sos.'.length);
   for (const [code, known] of NATIONAL.get(country ?? '') ?? []) {
     if (known !== '' && known === kind) return { number: code, service };

@@ -1,4 +1,7 @@
-/** A phone that keeps several flows (RFC 5626): where one is gone or silent, it is invited over the next. */
+/**
+ * The same callee is invited once more: a phone that keeps several flows (RFC 5626), over the next where one is gone or silent; and who
+ * refuses the location in what it was sent, without it.
+ */
 import { type Branch, type CallState, legOf } from './call-state.ts';
 import type { CallInput, CallOutput } from './call-types.ts';
 import { reasonOf } from './outcome.ts';
@@ -14,7 +17,7 @@ export function watchFlow<T>(branch: Branch<T>, now: number): void {
 
 /**
  * True where the failure was the flow's and not the phone's (no answer at all, or 430 of the element that kept it; section 5.3) and
- * another flow of the same phone is tried now. A phone that has begun to ring was reached.
+ * another flow of the same phone is tried now, or where it was the location's (424). A phone that has begun to ring was reached.
  */
 export function nextFlow<T>(
   state: CallState<T>,
@@ -25,14 +28,24 @@ export function nextFlow<T>(
   const branch = state.branches.get(name);
   const leg = legOf(state, name);
   if (state.at !== 'ringing' || branch?.at !== 'ringing' || branch.status !== undefined) return false;
-  if (leg?.sdp === undefined || (status !== 430 && silent !== true)) return false;
-  const [to, ...others] = branch.others ?? [];
-  if (to === undefined) return false;
-  const next: Branch<T> = { ...branch, to, others };
+  if (leg?.sdp === undefined) return false;
+  const next =
+    status === 424 ? withoutLocation(branch) : status === 430 || silent === true ? overNext(branch) : undefined;
+  if (next === undefined) return false;
   watchFlow(next, now);
+  if (leg.oneByOne !== undefined) leg.tryBy = now + leg.oneByOne.tryFor;
   state.branches.set(name, next);
-  out.push({ do: 'invite', branch: name, leg: leg.id, to, sdp: leg.sdp, breadth: state.share });
+  out.push({ do: 'invite', branch: name, leg: leg.id, to: next.to, sdp: leg.sdp, breadth: state.share });
   return true;
+}
+
+function withoutLocation<T>(branch: Branch<T>): Branch<T> | undefined {
+  return branch.bare === undefined ? undefined : { ...branch, to: branch.bare, bare: undefined };
+}
+
+function overNext<T>(branch: Branch<T>): Branch<T> | undefined {
+  const [to, ...others] = branch.others ?? [];
+  return to === undefined ? undefined : { ...branch, to, others };
 }
 
 /** Flows that said nothing for too long are given up for the next. */

@@ -31,9 +31,6 @@ const CIVIC: readonly (readonly [string, keyof HomeLocation])[] = [
   ['UNIT', 'unit'],
 ];
 
-/** The media type of a location object. */
-export const PIDF = 'application/pidf+xml';
-
 /** The location object. `entity` is a URI of the caller, `at` when the location was last set (RFC 3339). */
 export function pidfLo(location: HomeLocation, entity: string, at: string): string {
   const civic = CIVIC.flatMap(([name, key]) => {

@@ -25,10 +25,11 @@ export function better(a: number | undefined, b: number): number {
 }
 
 /**
- * Refusals that speak of the request which we wrote: challenges, and those whose meaning is in a header of the callee's (`Allow`,
- * `Unsupported`, `Require`, `Min-SE`: RFC 3261 sections 21.4.6, 21.4.15, 21.4.16), which is about us and not about the caller.
+ * Refusals that speak of the request which we wrote: challenges, those whose meaning is in a header of the callee's (`Allow`,
+ * `Unsupported`, `Require`, `Min-SE`: RFC 3261 sections 21.4.6, 21.4.15, 21.4.16), which is about us and not about the caller, and those
+ * about a location that we added (RFC 6442 section 4.1).
  */
-const OURS: ReadonlySet<number> = new Set([401, 405, 407, 420, 421, 422, 423, 481, 487, 494]);
+const OURS: ReadonlySet<number> = new Set([401, 405, 407, 420, 421, 422, 423, 424, 481, 487, 494]);
 
 /**
  * What the caller is told for the callee's final response. A redirection is not handed on (the callee's phone must not

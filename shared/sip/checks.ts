@@ -2,7 +2,7 @@
 import type { HeaderLine } from './build.ts';
 import type { SipMessage } from './message.ts';
 import { isMethod } from './methods.ts';
-import { partOf, readMultipart } from './multipart.ts';
+import { PIDF, partOf, readMultipart } from './multipart.ts';
 
 export interface Refusal {
   readonly status: number;
@@ -87,15 +87,16 @@ function acceptsDescription(message: SipMessage): boolean {
   });
 }
 
-/** Section 8.2.3. A body whose handling is optional may be of any type. */
+/** Section 8.2.3. A body whose handling is optional may be of any type; a location alone leaves the offer to us (RFC 6442). */
 function checkBody(message: SipMessage): Refusal | undefined {
   if (message.body.length === 0) return undefined;
   const coding = (message.header('Content-Encoding') ?? 'identity').toLowerCase();
   if (coding !== 'identity') return { status: 415, headers: [['Accept-Encoding', 'identity']] };
   if (message.method !== 'INVITE' && message.method !== 'UPDATE') return undefined;
   const type = (message.header('Content-Type') ?? '').toLowerCase();
-  if (type.startsWith(SESSION_BODY) || isOptional(message)) return undefined;
-  if (partOf(readMultipart(message.header('Content-Type') ?? '', message.body), SESSION_BODY)) return undefined;
+  if (type.startsWith(SESSION_BODY) || type.startsWith(PIDF) || isOptional(message)) return undefined;
+  const parts = readMultipart(message.header('Content-Type') ?? '', message.body);
+  if (partOf(parts, SESSION_BODY) ?? partOf(parts, PIDF)) return undefined;
   return { status: 415, headers: [['Accept', SESSION_BODY]] };
 }
 

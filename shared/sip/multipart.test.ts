@@ -24,6 +24,19 @@ describe('bodies of several parts', () => {
       'x',
     ],
     ['no header lines', 'multipart/mixed;boundary="b"', '--b\r\n\r\nx\r\n--b--\r\n', 'x'],
+    ['a part that cannot be read', 'multipart/mixed;boundary=b', '--b\r\nnothing\r\n--b\r\n\r\nx\r\n--b--', 'x'],
+    [
+      'one inside whose boundary begins alike',
+      'multipart/mixed;boundary=b',
+      '--b\r\n\r\n--bc\r\n\r\nx\r\n--bc--\r\n--b--',
+      '--bc\r\n\r\nx\r\n--bc--',
+    ],
+    [
+      'one inside whose boundary begins like the end',
+      'multipart/mixed;boundary=b',
+      '--b\r\n\r\n--b--c\r\n--b--c--\r\n--b--',
+      '--b--c\r\n--b--c--',
+    ],
   ])('%s', (_name, type, body, expected) => {
     expect(readMultipart(type, body)?.[0]?.body).toBe(expected);
   });

@@ -9,6 +9,9 @@ export interface BodyPart {
   readonly body: string;
 }
 
+/** The media type of a location object (RFC 4119). */
+export const PIDF = 'application/pidf+xml';
+
 /** Parts of one body that are looked at. */
 export const PART_LIMIT = 16;
 
@@ -23,25 +26,45 @@ export function writeMultipart(parts: readonly BodyPart[], boundary: string): { 
   return { type: `multipart/mixed;boundary="${boundary}"`, body: `${body}--${boundary}--\r\n` };
 }
 
-/** The parts of a body; undefined where the type is no multipart or the body is malformed. */
+/** The parts of a body, without those that cannot be read; undefined where the type is no multipart or the body is malformed. */
 export function readMultipart(type: string, body: string): BodyPart[] | undefined {
   if (!type.trimStart().toLowerCase().startsWith('multipart/')) return undefined;
   const boundary = boundaryOf(type);
   if (boundary === undefined) return undefined;
   const parts: BodyPart[] = [];
-  const mark = `--${boundary}`;
-  let at = body.startsWith(mark) ? 0 : body.indexOf(`\r\n${mark}`) + 2;
-  if (at < 2 && !body.startsWith(mark)) return undefined;
-  for (;;) {
-    const start = at + mark.length;
-    if (body.startsWith('--', start)) return parts;
-    const end = body.indexOf(`\r\n${mark}`, start);
-    if (end < 0 || parts.length === PART_LIMIT) return undefined;
-    const part = readPart(body.slice(start, end));
-    if (part === undefined) return undefined;
-    parts.push(part);
-    at = end + 2;
+  // The first boundary may open the body.
+  const text = `\r\n${body}`;
+  let mark = markAt(text, boundary, 0);
+  for (let n = 0; mark !== undefined; n++) {
+    if (mark.last) return parts;
+    const next = markAt(text, boundary, mark.end);
+    if (next === undefined || n === PART_LIMIT) return undefined;
+    const part = readPart(text.slice(mark.end, next.at));
+    if (part !== undefined) parts.push(part);
+    mark = next;
   }
+  return undefined;
+}
+
+interface Mark {
+  readonly at: number;
+  /** Where its line ends, before the line break. */
+  readonly end: number;
+  /** It closes the body. */
+  readonly last: boolean;
+}
+
+/** The next line that is this boundary and nothing else: that of a part inside may begin alike. */
+function markAt(text: string, boundary: string, from: number): Mark | undefined {
+  const line = `\r\n--${boundary}`;
+  for (let at = text.indexOf(line, from); at >= 0; at = text.indexOf(line, at + 2)) {
+    const after = at + line.length;
+    const stop = text.indexOf('\r\n', after);
+    const end = stop < 0 ? text.length : stop;
+    const rest = text.slice(after, end).trimEnd();
+    if (rest === '--' || (rest === '' && stop >= 0)) return { at, end, last: rest === '--' };
+  }
+  return undefined;
 }
 
 /** The first part of that media type, without its parameters. */
@@ -61,11 +84,8 @@ function boundaryOf(type: string): string | undefined {
   return text.length >= 1 && text.length <= 70 ? text : undefined;
 }
 
-/** The rest of the boundary's line, header lines, an empty line, the body. */
-function readPart(text: string): BodyPart | undefined {
-  const first = text.indexOf('\r\n');
-  if (first < 0 || text.slice(0, first).trim() !== '') return undefined;
-  const rest = text.slice(first);
+/** Header lines, each behind a line break, an empty line, the body. */
+function readPart(rest: string): BodyPart | undefined {
   const gap = rest.indexOf('\r\n\r\n');
   if (gap < 0) return undefined;
   let [type, id] = ['text/plain', undefined as string | undefined];

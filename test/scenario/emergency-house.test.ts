@@ -161,6 +161,17 @@ describe('without the cloud', () => {
     ]);
   });
 
+  it('a fallback trunk that wants no location (424, RFC 6442 section 4.3) is asked without it', async () => {
+    const picky = await carrier(world, '10.6.0.3', { refuses: 424 });
+    const port = picky.phone.address.port;
+    await stage.api('emergency.policy.set', { routes: [], fallback: { host: picky.host, port, transport: 'udp' } });
+    await world.run(2_000);
+    world.partition(['elm', 'elm-phone1', `carrier-${picky.host}`]);
+    await ended(await dial(a));
+    expect(invites(picky).map((text) => headerIn(text, 'Geolocation') !== undefined)).toEqual([true, false]);
+    await world.settle(picky.phone.close());
+  });
+
   it('where there is no fallback either the phone hears so at once', async () => {
     await stage.api('emergency.policy.set', { routes: [] });
     await world.run(2_000);

@@ -13,6 +13,7 @@ import type { Clock, Crypto } from '#shared/kernel/world.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { timesOf } from '#shared/sip/diversion.ts';
+import { unlocated } from './emergency/conveyed.ts';
 import type { Help } from './emergency/help.ts';
 import type { OutgoingCall } from './identity/sign.ts';
 import type { Lines } from './lines.ts';
@@ -257,7 +258,9 @@ export class Router {
     const branches = ways.map((trunk) => {
       const contact = { uri: '', flow: trunk.flow, path: [], open: false };
       const most = limited ? { most: callsOf(trunk.trunk) } : {};
-      return { branch: this.#o.newId('chn'), to: { contact, trunk, ...most } };
+      const less = unlocated(trunk);
+      const bare = less && { bare: { contact, trunk: less, ...most } };
+      return { branch: this.#o.newId('chn'), to: { contact, trunk, ...most }, ...bare };
     });
     return { leg, branches };
   }

@@ -9,18 +9,19 @@ import { eventRow } from '#cloud/store/event-log.ts';
 import { type EmergencyPolicy, emergencyPolicy, locationOfHome } from '#cloud/store/outside.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { type EmergencyCall, readAnywhere, readEmergency } from '#shared/call/emergency.ts';
-import { PIDF, pidfLo } from '#shared/call/location.ts';
+import { pidfLo } from '#shared/call/location.ts';
 import { Budget, type Rate } from '#shared/kernel/budget.ts';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
 import type { World } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { type BodyPart, partOf, readMultipart } from '#shared/sip/multipart.ts';
+import { PIDF } from '#shared/sip/multipart.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import type { Lines } from '../lines.ts';
 import { SELF } from '../media.ts';
 import type { TrunkWay } from '../trunk/trunk.ts';
 import type { Trunks } from '../trunk/trunks.ts';
 import type { Addresses } from './addresses.ts';
+import { conveyed, type Located, locatedIn } from './conveyed.ts';
 import type { Help, HelpCaller } from './help.ts';
 
 /** Milliseconds after a call for help in which a call from outside to that line counts as the call back. */
@@ -140,8 +141,8 @@ export class Emergency {
     if (by === 'none')
       this.#alarm('major', 'emergency-refused', `Somebody unknown dialled ${call.number} and was refused`);
     if (line !== undefined && by !== 'none') this.#mayCallBack(line.id);
-    const sent = partOf(readMultipart(message.header('Content-Type') ?? '', message.body), PIDF);
-    return { ...call, id, ...what, ...(sent === undefined ? {} : { sent }) };
+    const located = locatedIn(message);
+    return { ...call, id, ...what, ...(located.length === 0 ? {} : { located }) };
   }
 
   /** The ways to those who help, in the order of the policy. */
@@ -149,17 +150,19 @@ export class Emergency {
     const { store, trunks, domain } = this.#o;
     const found = help.home === undefined ? undefined : await locationOfHome(store, help.home).catch(() => undefined);
     const country = found?.location.country ?? this.#policy.country;
-    const parts: BodyPart[] = [];
-    const id = `${help.id}@${domain}`;
+    const located: Located[] = [...(help.located ?? [])];
     if (found !== undefined) {
       const at = new Date(found.at).toISOString();
-      parts.push({ type: PIDF, id, body: latin1(utf8(pidfLo(found.location, `sip:${number}@${domain}`, at))) });
-    } else if (help.sent !== undefined) parts.push({ ...help.sent, id });
-    const headers = parts.length === 0 ? [] : [['Geolocation', `<cid:${id}>`] as const, ROUTED_BY_LOCATION];
-    const fitting = this.#policy.routes.filter(
-      ({ services, countries }) =>
-        (services?.includes(help.service) ?? true) && (country === undefined || (countries?.includes(country) ?? true)),
+      // What an element on the way adds comes last (RFC 6442 section 4.1).
+      located.push({ part: { type: PIDF, body: latin1(utf8(pidfLo(found.location, `sip:${number}@${domain}`, at))) } });
+    }
+    const { headers, parts } = conveyed(located, (n) => `${help.id}-${n}@${domain}`);
+    const here = this.#policy.routes.filter(
+      ({ countries }) => country === undefined || (countries?.includes(country) ?? true),
     );
+    const exact = here.filter(({ services }) => services?.some((one) => isKindOf(help.service, one)) ?? true);
+    // Any who help are better than nobody.
+    const fitting = exact.length > 0 ? exact : here;
     const ways = await Promise.all(
       fitting.map(({ trunk, call = 'urn' }) =>
         trunks.waysBy(trunk, () => (call === 'urn' ? help.service : call === 'dialled' ? help.number : call)),
@@ -221,6 +224,8 @@ export class Emergency {
   }
 }
 
-/** RFC 6442 section 4.2, RFC 3261 section 20.26. */
-const ROUTED_BY_LOCATION = ['Geolocation-Routing', 'yes'] as const;
+/** A service is each of those above it too (RFC 5031 section 3). */
+const isKindOf = (service: string, other: string): boolean => service === other || service.startsWith(`${other}.`);
+
+/** RFC 3261 section 20.26. */
 const PRIORITY = ['Priority', 'emergency'] as const;

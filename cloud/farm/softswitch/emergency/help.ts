@@ -1,7 +1,7 @@
 /** The words of a call for help. */
 import type { LineRow } from '#cloud/store/directory.ts';
 import type { EmergencyCall } from '#shared/call/emergency.ts';
-import type { BodyPart } from '#shared/sip/multipart.ts';
+import type { Located } from './conveyed.ts';
 
 export type KnownBy = 'credential' | 'gateway' | 'address' | 'none';
 
@@ -17,6 +17,6 @@ export interface HelpCaller {
 export interface Help extends EmergencyCall {
   readonly id: string;
   readonly home?: string;
-  /** The location that the phone itself sent. */
-  readonly sent?: BodyPart;
+  /** Where the phone itself says that it is. */
+  readonly located?: readonly Located[];
 }
