@@ -3,13 +3,14 @@
  * it, and dropped from the old end.
  */
 import type { Handlers } from '#cloud/bus/bus.ts';
+import { REST, ROWS_AT_ONCE } from '#cloud/store/old-rows.ts';
 import { type Statement, type Store, sql } from '#cloud/store/store.ts';
 import { hex, utf8 } from '#shared/kernel/bytes.ts';
 import { err, ok } from '#shared/kernel/result.ts';
+import { sleep } from '#shared/kernel/time.ts';
 import type { Crypto } from '#shared/kernel/world.ts';
 import { fault } from '#shared/protocol/fault.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
-import { FORGET_AFTER } from './back-off.ts';
 import { makeId, type Oamp, page } from './parts.ts';
 
 const DAY = 24 * 3_600_000;
@@ -140,21 +141,20 @@ async function check(store: Store, crypto: Crypto): Promise<VerbReply<'audit.che
   }
 }
 
-/** What has run out at wall time `now`: removed once an hour. */
-export function housekeeping(now: number): Statement[] {
-  return [
-    sql('DELETE FROM audit WHERE at < ?', now - AUDIT_KEPT),
-    sql('DELETE FROM alarm WHERE cleared_at < ?', now - ALARMS_KEPT),
-    sql('DELETE FROM pairing_code WHERE expires_at <= ?', now),
-    sql('DELETE FROM pairing_tries WHERE at < ?', now - FORGET_AFTER),
-    // A gateway that was cut off for longer than that may still repeat itself (`told.ts`).
-    sql(
-      `DELETE FROM idempotency WHERE scope LIKE 'gw:%' AND at < ? AND NOT EXISTS (
-         SELECT 1 FROM gateway g LEFT JOIN gateway_told t ON t.gateway = g.id
-         WHERE g.id = substr(idempotency.scope, 4) AND COALESCE(t.told_at, 0) <= idempotency.at)`,
-      now - GATEWAY_IDS_KEPT,
-    ),
-    // Of applications, applicants and the messages that go by mail; those of HTTP requests go earlier, with their tokens.
-    sql("DELETE FROM idempotency WHERE scope NOT LIKE 'gw:%' AND at < ?", now - KEYS_KEPT),
-  ];
+/** Drops lines from the old end of the trail, never one from the middle: what was written while the clock stood wrong waits for its neighbours. */
+export async function dropLines(
+  { store, world }: Pick<Oamp, 'store' | 'world'>,
+  before: number,
+  goesOn: () => boolean,
+) {
+  while (goesOn()) {
+    const page = await store.all<Pick<AuditRow, 'seq' | 'at'>>(
+      `SELECT seq, at FROM audit WHERE seq > 0 ORDER BY seq LIMIT ${ROWS_AT_ONCE}`,
+    );
+    const young = page.findIndex(({ at }) => at >= before);
+    const last = young < 0 ? page.at(-1) : page[young - 1];
+    if (last !== undefined) await store.commit([sql('DELETE FROM audit WHERE seq <= ?', last.seq)]);
+    if (young >= 0 || page.length < ROWS_AT_ONCE) return;
+    await sleep(world.clock, REST);
+  }
 }

@@ -1,12 +1,12 @@
 /**
- * Removes what is old: looks once an hour, reads a page, removes it in small commits and rests between two of them, so that no call waits
- * long. A pass that is broken off, by a stop or a kill, leaves nothing half: the next one goes on with what is there. The oamp server runs
- * in one process alone, so nobody else removes.
+ * Removes sessions and records that are old: looks once an hour, reads a page and removes it in small commits (`cloud/store/old-rows.ts`).
+ * The oamp server runs in one process alone, so nobody else removes.
  */
 import type { Handlers } from '#cloud/bus/bus.ts';
+import { passes, REST, ROWS_AT_ONCE } from '#cloud/store/old-rows.ts';
 import { type Store, sql } from '#cloud/store/store.ts';
 import { ok } from '#shared/kernel/result.ts';
-import { every, sleep } from '#shared/kernel/time.ts';
+import { sleep } from '#shared/kernel/time.ts';
 import type { VerbReply } from '#shared/protocol/verbs/index.ts';
 import { command, type Oamp } from './parts.ts';
 import {
@@ -18,15 +18,12 @@ import {
   mayGo,
   type Old,
   type Places,
-  ROWS_AT_ONCE,
   recordBatch,
   sessionBatches,
 } from './retention.ts';
 
 /** Milliseconds between two passes; the first comes after one. */
 export const PASS_EVERY = 3_600_000;
-/** Milliseconds after each commit of a pass, and after each page that it has read. */
-const REST = 100;
 /** Sessions that are looked at together: reading them keeps this thread from calls for about a millisecond. */
 const SESSIONS_AT_ONCE = 100;
 
@@ -46,7 +43,6 @@ export function driveRetention(oamp: Oamp): Retention {
   const { store, world } = oamp;
   /** Old sessions that the last pass had to leave. */
   let needed = 0;
-  let running = false;
   let stopped = false;
 
   async function pass(): Promise<void> {
@@ -101,14 +97,7 @@ export function driveRetention(oamp: Oamp): Retention {
     await sleep(world.clock, REST);
   }
 
-  const stopTimer = every(world.clock, PASS_EVERY, () => {
-    if (running) return;
-    running = true;
-    const done = pass().finally(() => {
-      running = false;
-    });
-    oamp.background(done);
-  });
+  const stopPasses = passes(world.clock, PASS_EVERY, pass, oamp.background);
 
   return {
     handlers: {
@@ -129,7 +118,7 @@ export function driveRetention(oamp: Oamp): Retention {
     },
     stop() {
       stopped = true;
-      stopTimer();
+      stopPasses();
     },
   };
 }

@@ -2,6 +2,7 @@
  * What is old enough to go, and in which commits. Pure. A session goes with its journal, which says all that there is of it; its records
  * stay longer. Nothing goes that something still counts on: see `mayGo`.
  */
+import { ROWS_AT_ONCE } from '#cloud/store/old-rows.ts';
 import { type Statement, sql } from '#cloud/store/store.ts';
 
 const DAY = 86_400_000;
@@ -12,9 +13,6 @@ export type Kind = (typeof KINDS)[number];
 
 /** Days after the end, unless the operator says otherwise. Of bills people may complain for a year, and laws differ. */
 export const DAYS: Readonly<Record<Kind, number>> = { sessions: 90, records: 400 };
-
-/** Rows that one commit removes at the most: calls wait for it on their way to the disk. */
-export const ROWS_AT_ONCE = 500;
 
 /** Wall clock, ms, before which what ended goes; undefined: it is kept for ever. */
 export function endOf(days: number, now: number): number | undefined {

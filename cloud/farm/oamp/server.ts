@@ -2,16 +2,16 @@
 import type { Handlers } from '#cloud/bus/bus.ts';
 import type { Part, PartContext, RunningPart } from '#cloud/bus/part.ts';
 import type { GatewayRow } from '#cloud/store/directory.ts';
-import type { Timer } from '#shared/kernel/world.ts';
+import { passes } from '#cloud/store/old-rows.ts';
 import { accountHandlers } from './accounts.ts';
 import { alarmHandlers } from './alarms.ts';
-import { auditHandlers, housekeeping } from './audit.ts';
-import { claimHousekeeping } from './claims.ts';
+import { auditHandlers } from './audit.ts';
 import { pushDocument, refreshVoice } from './desired.ts';
 import { diagnosisHandlers } from './diagnosis.ts';
 import { emergencyHandlers } from './emergency.ts';
 import { gatewayHandlers, release } from './gateways.ts';
 import { homeHandlers } from './homes.ts';
+import { clean } from './housekeeping.ts';
 import { lineHandlers } from './lines.ts';
 import { Pairing } from './pairing.ts';
 import { AS_OAMP, type Oamp } from './parts.ts';
@@ -43,7 +43,7 @@ export const oamp: Part = {
       work.add(pushDocument(self, home, 'features')),
     );
     const stopAlarms = watch(self);
-    const cleaning = hourly(self);
+    const stopCleaning = passes(context.world.clock, HOUR, (goesOn) => clean(self, goesOn), work.add);
     return {
       health: () => ({ state: 'running', load: 0, legs: 0 }),
       async stop() {
@@ -51,7 +51,7 @@ export const oamp: Part = {
         stopWatching();
         stopTelling();
         stopAlarms();
-        cleaning.cancel();
+        stopCleaning();
         rollouts.stop();
         retention.stop();
         pairing.stop();
@@ -104,20 +104,6 @@ async function refreshConnected(self: Oamp): Promise<void> {
 async function voiceVersion({ store }: Oamp, home: string): Promise<number | undefined> {
   const find = "SELECT version FROM desired WHERE home = ? AND doc = 'voice'";
   return (await store.one<{ version: number }>(find, [home]))?.version;
-}
-
-function hourly({ world, store }: Oamp): Timer {
-  let timer: Timer;
-  const run = () => {
-    store
-      .commit([...housekeeping(world.clock.wall()), ...claimHousekeeping(world.clock.wall())])
-      .catch((error: unknown) => {
-        world.log.error('oamp.housekeeping-failed', { error: String(error) });
-      });
-    timer = world.clock.at(world.clock.mono() + HOUR, run);
-  };
-  timer = world.clock.at(world.clock.mono() + HOUR, run);
-  return { cancel: () => timer.cancel() };
 }
 
 function backgroundWork({ world }: PartContext): { add(work: Promise<unknown>): void; done(): Promise<void> } {
