@@ -23,9 +23,9 @@ import { edgeInvite } from './edge-invite.ts';
 import { RING_FOR_HELP } from './emergency.ts';
 import { WaysOfHelp } from './help-ways.ts';
 import type { HoldMusic } from './hold-music.ts';
-import type { House, Phone } from './house.ts';
+import type { House } from './house.ts';
 import type { HouseCalls } from './house-calls.ts';
-import type { HouseSwitch, RingBranch, RungFor } from './house-switch.ts';
+import { type HouseSwitch, type RingBranch, type RungFor, ringing } from './house-switch.ts';
 import type { CallNote } from './insight.ts';
 import type { EdgeMessages } from './messages.ts';
 import { ReaddressCalls } from './readdress-calls.ts';
@@ -393,9 +393,3 @@ export class EdgeCalls implements HouseSwitch {
 
 const MEDIA_LOST = { on: 'close', reason: 'media_lost', status: 503 } as const;
 const AWAY = { status: 503, reason: 'server_unavailable' } as const;
-
-/** A phone that rings, over the flow that it registered last; its others stand by. */
-function ringing(branch: string, { others = [], ...phone }: Phone, line: NamedLine): RingBranch {
-  const to = (one: Phone): Ring => ({ kind: 'phone', phone: one, line });
-  return { branch, to: to(phone), callee: line.id, ...(others.length === 0 ? {} : { others: others.map(to) }) };
-}

@@ -16,6 +16,7 @@ import type { World } from '#shared/kernel/world.ts';
 import type { FeaturesDocument } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { writeHistory } from '#shared/sip/history-info.ts';
+import type { EndpointOutput } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import type { Confirmations } from './confirm.ts';
 import { CALLEE_LEG, type EdgeCall, type NamedLine, type Ring } from './edge-call.ts';
@@ -26,7 +27,7 @@ import { type HouseView, nextLine, type Way, wayOf } from './house-route.ts';
 import type { HouseSwitch } from './house-switch.ts';
 import { Recent } from './recent.ts';
 import type { RecordClock } from './record-clock.ts';
-import { answeredBy, ringsNow } from './rung.ts';
+import { answeredBy, refusedBy, ringsNow } from './rung.ts';
 import type { Together } from './three-way.ts';
 
 /** From of a caller that withholds its number (RFC 3323 section 4.1.1.3). */
@@ -209,6 +210,21 @@ export class HouseCalls {
 
   up(call: EdgeCall): void {
     this.#o.confirmations.up(call);
+  }
+
+  /** A phone that rings refuses, before its call hears of it: the others ring on, and whoever answers, its line did not. */
+  refused({ call: handle, status, message }: Extract<EndpointOutput, { do: 'failed' }>): void {
+    const { call, party } = this.#o.calls().driver.ofHandle(handle) ?? {};
+    const branch = call?.state.branches.get(party ?? '');
+    if (call?.rung === undefined || branch?.at !== 'ringing' || branch.to.kind !== 'phone') return;
+    const { id } = branch.to.line;
+    // A phone that sends the call on has not refused, nor has one that is tried over another flow.
+    const other = (message === undefined || status === 430) && (branch.others?.length ?? 0) > 0;
+    if (status < 400 || other) return;
+    const rings = [...call.state.branches.values()].filter(({ at, callee }) => at === 'ringing' && callee === id);
+    // A 6xx speaks for its line (RFC 3261 section 16.7 step 5).
+    const isLast = status >= 600 || rings.length === 1;
+    call.rung = refusedBy(call.rung, id, status, isLast, this.#o.times.now());
   }
 
   /** Somebody answered. */

@@ -3,6 +3,7 @@ import type { Target } from '#shared/call/call.ts';
 import type { CallDriver } from '#shared/host/call-driver.ts';
 import type { Flow } from '#shared/sip/types.ts';
 import type { EdgeCall, NamedLine, Ring } from './edge-call.ts';
+import type { Phone } from './house.ts';
 
 export type RingBranch = Target<Ring>['branches'][number];
 
@@ -25,4 +26,10 @@ export interface HouseSwitch {
   sendOut(call: EdgeCall, dialled: string): Promise<void>;
   /** There is no way. */
   lost(call: EdgeCall, no: { readonly status: number; readonly reason: string }): void;
+}
+
+/** A phone that rings, over the flow that it registered last; its others stand by. */
+export function ringing(branch: string, { others = [], ...phone }: Phone, line: NamedLine): RingBranch {
+  const to = (one: Phone): Ring => ({ kind: 'phone', phone: one, line });
+  return { branch, to: to(phone), callee: line.id, ...(others.length === 0 ? {} : { others: others.map(to) }) };
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { answeredBy, othersOf, ringsNow } from './rung.ts';
+import { answeredBy, othersOf, refusedBy, ringsNow } from './rung.ts';
 
 const [a, b, c] = ['a', 'b', 'c'].map((id) => ({ id, number: `+${id}` })) as [
   { id: string; number: string },
@@ -34,4 +34,23 @@ it('what nobody answered ends for all of them as it ended', () => {
   expect(othersOf(answeredBy(ringsNow(ringsNow([], [a], '', 1), [a], 'no_answer', 2), a, 3), 'a', 'hangup', 9)).toEqual(
     [{ to: '+a', endedAt: 2, reason: 'no_answer' }],
   );
+});
+
+it('who refused did so whoever answers, and hears of it when the last of its phones has; the best of what they said counts', () => {
+  const rung = ringsNow([], [a, b, c], '', 10);
+  const one = refusedBy(rung, 'a', 486, false, 15);
+  expect(othersOf(answeredBy(one, b, 30), 'b', 'hangup', 90)).toEqual([
+    { to: '+a', endedAt: 30, reason: 'answered_elsewhere' },
+    { to: '+c', endedAt: 30, reason: 'answered_elsewhere' },
+  ]);
+  const all = refusedBy(refusedBy(one, 'a', 480, true, 20), 'c', 603, true, 25);
+  const refused = [
+    { to: '+a', endedAt: 20, reason: 'callee_busy' },
+    { to: '+c', endedAt: 25, reason: 'callee_declined' },
+  ];
+  expect(othersOf(answeredBy(all, b, 30), 'b', 'hangup', 90)).toEqual(refused);
+  expect(othersOf(ringsNow(all, [a], 'no_answer', 40), 'b', 'cancelled', 90)).toEqual([
+    ...refused,
+    { to: '+a', endedAt: 90, reason: 'cancelled' },
+  ]);
 });

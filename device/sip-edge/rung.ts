@@ -1,5 +1,5 @@
 /** Whom a call inside the house rang, and what became of each; pure. The cloud makes a record of every one. */
-import { ELSEWHERE } from '#shared/call/outcome.ts';
+import { better, ELSEWHERE, reasonOf } from '#shared/call/outcome.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 
 /** A line of the house that was rung; without `reason` it may still answer. */
@@ -9,6 +9,8 @@ export interface Rung {
   /** By the `RecordClock`, ms. */
   readonly endedAt?: number;
   readonly reason?: string;
+  /** The best final response of its phones so far. */
+  readonly best?: number;
 }
 
 /** More lines ring. What rang before is over, for this reason. */
@@ -22,6 +24,15 @@ export function ringsNow(
     ...before.map((one) => (one.reason === undefined ? { ...one, endedAt: now, reason } : one)),
     ...lines.map(({ id, number }) => ({ line: id, number })),
   ];
+}
+
+/** A phone of the line refused; `last`: none of that line rings any more, so that for it the call is over. */
+export function refusedBy(before: readonly Rung[], line: string, status: number, last: boolean, now: number): Rung[] {
+  return before.map((one) => {
+    if (one.line !== line || one.reason !== undefined) return one;
+    const best = better(one.best, status);
+    return last ? { ...one, best, endedAt: now, reason: reasonOf(best) } : { ...one, best };
+  });
 }
 
 /** One of them answered, or somebody picked the call up: for the others it is over. */

@@ -349,6 +349,7 @@ class Edge implements SipEdge {
         .then((status) => this.#reply(output.transaction, status, answerHeaders(output.message, status)));
     else {
       if (output.do === 'ended') this.#transfers.left(output.call);
+      if (output.do === 'failed') this.#inside.refused(output);
       if (!this.#calls.driver.take(output)) this.#joins.take(output);
     }
   }

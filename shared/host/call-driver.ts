@@ -3,15 +3,7 @@
  * comes from them. What a call means to its owner (way, media, records) are the owner's hooks. Used by the softswitch and by the
  * gateway's edge, so that both switch calls by the same code.
  */
-import {
-  CALLER,
-  type CallInput,
-  type CallOutput,
-  type CallState,
-  callMachine,
-  type Party,
-  type Refused,
-} from '#shared/call/call.ts';
+import { CALLER, type CallInput, type CallOutput, type CallState, callMachine, type Party } from '#shared/call/call.ts';
 import { type Direction, originOf, originVersion, revised, versionOf } from '#shared/call/direction.ts';
 import { movedTo, reasonHeader } from '#shared/call/outcome.ts';
 import { keepStreams, noteStreams, type Streams } from '#shared/call/streams.ts';
@@ -20,8 +12,8 @@ import { Roster } from '#shared/kernel/roster.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log, Timer } from '#shared/kernel/world.ts';
 import { reasonToPass } from '#shared/sip/reason.ts';
-import type { CallHandle, EndpointOutput, Flow, InviteOptions, ReplyOptions, SipEndpoint } from '#shared/sip/types.ts';
-import { inputOf } from './call-news.ts';
+import type { CallHandle, EndpointOutput, Flow, InviteOptions, SipEndpoint } from '#shared/sip/types.ts';
+import { inputOf, refusing, saying } from './call-news.ts';
 
 /** The SIP side as calls see it. */
 export interface SipPort {
@@ -390,16 +382,4 @@ export class CallDriver<T, C extends DrivenCall<T>> {
     for (const handle of call.handles.values()) this.#byHandle.delete(handle);
     this.#hooks.over(call, outcome);
   }
-}
-
-/** Options of a provisional response. */
-function saying(contact: string | undefined, sdp: string | undefined): { contact?: string; sdp?: string } {
-  if (contact === undefined) return sdp === undefined ? {} : { sdp };
-  return sdp === undefined ? { contact } : { contact, sdp };
-}
-
-/** Options of a refusal. */
-function refusing({ reason, moved }: Refused): ReplyOptions {
-  const headers: [string, string][] = [['Reason', reasonHeader(reason)]];
-  return moved === undefined ? { headers } : { headers, contact: moved };
 }

@@ -1,6 +1,7 @@
-/** News of the SIP endpoint as inputs of calls. */
-import type { CallInput, Party } from '#shared/call/call.ts';
-import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
+/** News of the SIP endpoint as inputs of calls, and what it is to say for them. */
+import type { CallInput, Party, Refused } from '#shared/call/call.ts';
+import { reasonHeader } from '#shared/call/outcome.ts';
+import type { CallHandle, EndpointOutput, ReplyOptions } from '#shared/sip/types.ts';
 
 /** What the endpoint's news of a side means to its call. `music`: whom the side may hold with what it says is to hear music. */
 export function inputOf<T>(
@@ -24,4 +25,16 @@ export function inputOf<T>(
     default:
       return undefined;
   }
+}
+
+/** Options of a provisional response. */
+export function saying(contact: string | undefined, sdp: string | undefined): { contact?: string; sdp?: string } {
+  if (contact === undefined) return sdp === undefined ? {} : { sdp };
+  return sdp === undefined ? { contact } : { contact, sdp };
+}
+
+/** Options of a refusal. */
+export function refusing({ reason, moved }: Refused): ReplyOptions {
+  const headers: [string, string][] = [['Reason', reasonHeader(reason)]];
+  return moved === undefined ? { headers } : { headers, contact: moved };
 }

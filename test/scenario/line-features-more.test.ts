@@ -49,6 +49,39 @@ describe('what else a line can do', () => {
     );
   });
 
+  it('tells in the record of a line that declined, or was busy, that it did: in the house as in the cloud', async () => {
+    const a2 = await elm.phone({ manner: 'decline' });
+    const a3 = await elm.phone({ manner: 'answer', answerAfter: 1_500 });
+    await set(elm, { ringAlso: [number(elm, 2)] }, 1);
+    await until(() => elm.gateway.status().voice.registrations.length === 3, 'three phones');
+    const told: (string | undefined)[] = [];
+    for (const [manner, from] of [
+      ['decline', a],
+      ['busy', a],
+      ['ring', a],
+      ['decline', b],
+      ['busy', b],
+    ] as const) {
+      a2.manner = manner;
+      const before = await records();
+      const call = await dial(from, number(elm, 1));
+      await world.run(1_000);
+      expect([manner, call.state, last(a3).state]).toEqual([manner, 'up', 'up']);
+      await over(from, call);
+      await world.run(3_000);
+      const now = await records();
+      for (const one of before) now.splice(now.indexOf(one), 1);
+      expect(now.length).toBe(3);
+      told.push(now.find((one) => !one.endsWith('hangup')));
+    }
+    const line = number(elm, 1);
+    expect(told).toEqual(
+      ['callee_declined', 'callee_busy', 'answered_elsewhere', 'callee_declined', 'callee_busy'].map(
+        (reason) => `${line} ${reason}`,
+      ),
+    );
+  });
+
   it('goes on ringing where one of them is busy, and ends when all are', async () => {
     b.manner = 'busy';
     await set(oak, { ringAlso: [number(oak, 1)] });
