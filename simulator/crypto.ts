@@ -121,13 +121,19 @@ export function virtualCrypto(random: Random, ring: KeyRing): Crypto {
         issuer?.body.use === 'authority' &&
         issuer.body.publicKey === one.body.issuerKey &&
         check(one.body.issuerKey, one.text, one.signature);
-      const known = roots?.some((root) => root.text === last.text || by(last, root)) === true;
+      const root = roots?.find((one) => one.text === last.text || by(last, one));
       const linked = links?.every((one, i) => i === links.length - 1 || by(one, links[i + 1])) === true;
       const inTime = links?.every(({ body }) => body.notBefore <= wall && wall <= body.notAfter) === true;
-      if (!known || !linked || !inTime) return undefined;
+      if (root === undefined || !linked || !inTime) return undefined;
       const { subject, publicKey, notAfter, numbers } = leaf.body;
       const facts = { subject, publicKey: fromHex(publicKey) ?? new Uint8Array(), notAfter };
-      return { ...facts, ...(numbers === undefined ? {} : { numbers }) };
+      const issuers = new Map([...(links ?? []).slice(1), root].map((one) => [one.text, one]));
+      issuers.delete(leaf.text);
+      const limits = [...issuers.values()].flatMap(({ body }) => (body.numbers === undefined ? [] : [body.numbers]));
+      return {
+        ...{ ...facts, ...(numbers === undefined ? {} : { numbers }) },
+        ...(limits.length === 0 ? {} : { limits }),
+      };
     },
   };
 }

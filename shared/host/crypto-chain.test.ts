@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TnEntry } from '#shared/kernel/world.ts';
 import { VirtualWorld } from '#simulator/world.ts';
-import { authority, certified } from '#test/support/signer.ts';
+import { authority, certified, extended } from '#test/support/signer.ts';
 import { CHAIN_LIMIT } from './crypto-chain.ts';
+import { CLAIM_LIMITS } from './crypto-claims.ts';
 import { readNumbers, TN_ENTRIES, writeNumbers } from './crypto-numbers.ts';
 import { context, element } from './der.ts';
 import { hostWorld } from './world.ts';
@@ -47,6 +48,16 @@ describe.each([
     expect(await crypto.readChain(plain, root.certificate, now)).not.toHaveProperty('numbers');
   });
 
+  it('tells what the issuers on the way may speak for (RFC 8226 section 9)', async () => {
+    const { root } = await made;
+    const few: TnEntry[] = [{ start: '15550100000', count: 10 }];
+    const below = await authority(tools, 'Delegate', root, few);
+    const under = await certified(tools, below, (await crypto.createKey()).publicKey, NUMBERS);
+    const facts = { numbers: NUMBERS, limits: [few] };
+    for (const chain of [under, under + below.certificate])
+      expect(await crypto.readChain(chain, below.certificate, now)).toMatchObject(facts);
+  });
+
   it('refuses every other chain', async () => {
     const { root, middle, key, leaf, under, wrong, stranger } = await made;
     const old = await certified(tools, root, key.publicKey, NUMBERS, { notAfter: now - 1_000 });
@@ -80,10 +91,55 @@ it('an issuer below one that allows none is refused', async () => {
   expect(await tools.crypto.readChain(chain, root.certificate, tools.clock.wall())).toBeUndefined();
 });
 
+it('who may sign certificates alone signs no calls (RFC 5280 section 4.2.1.3)', async () => {
+  const tools = hostWorld();
+  const root = await authority(tools, 'Root');
+  const { publicKey } = await tools.crypto.createKey();
+  const chain = await certified(tools, root, publicKey, NUMBERS, { use: 'authority' });
+  expect(await tools.crypto.readChain(chain, root.certificate, tools.clock.wall())).toBeUndefined();
+});
+
+describe('what claims a certificate permits (RFC 8226 section 8)', async () => {
+  const tools = hostWorld();
+  const root = await authority(tools, 'Root');
+  const read = async (value: Uint8Array) => {
+    const plain = await certified(tools, root, (await tools.crypto.createKey()).publicKey, NUMBERS);
+    const chain = extended(plain, root.key.privateKey, CLAIM_LIMITS, value);
+    return tools.crypto.readChain(chain, root.certificate, tools.clock.wall());
+  };
+  const ascii = (text: string) => element('ia5String', new TextEncoder().encode(text));
+  const said = (text: string) => element('utf8String', new TextEncoder().encode(text));
+  const list = element('sequence', element('sequence', ascii('attest'), element('sequence', said('B'), said('C'))));
+
+  it('is told', async () => {
+    const value = element('sequence', context(0, false, element('sequence', ascii('origid'))), context(1, false, list));
+    const permitted = [{ claim: 'attest', values: ['B', 'C'] }];
+    expect(await read(value)).toMatchObject({ claims: { included: ['origid'], permitted } });
+    const second = element('sequence', context(1, false, list));
+    expect(await read(second)).toMatchObject({ claims: { included: [], permitted } });
+  });
+
+  it.each<[string, Uint8Array]>([
+    ['nothing', element('sequence')],
+    ['something else', element('sequence', context(2, false, list))],
+    ['something behind it', element('sequence', context(1, false, list), context(2, false, list))],
+    [
+      'no value',
+      element(
+        'sequence',
+        context(1, false, element('sequence', element('sequence', ascii('attest'), element('sequence')))),
+      ),
+    ],
+  ])('a certificate that says %s there is not believed', async (_name, value) => {
+    expect(await read(value)).toBeUndefined();
+  });
+});
+
 it('a chain of one character too many is not read', async () => {
   const tools = hostWorld();
   const root = await authority(tools);
-  const padded = root.certificate.padEnd(CHAIN_LIMIT, '\n');
+  const { publicKey } = await tools.crypto.createKey();
+  const padded = (await certified(tools, root, publicKey, NUMBERS)).padEnd(CHAIN_LIMIT, '\n');
   expect(await tools.crypto.readChain(padded, root.certificate, tools.clock.wall())).toBeDefined();
   expect(await tools.crypto.readChain(`${padded}\n`, root.certificate, tools.clock.wall())).toBeUndefined();
 });

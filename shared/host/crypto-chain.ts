@@ -1,6 +1,7 @@
 /** Chains of certificates (RFC 5280 section 6, as much of it as signers of calls need): issuers, times, rights, and the numbers of the first. */
 import { X509Certificate } from 'node:crypto';
 import type { ChainFacts } from '../kernel/world.ts';
+import { CLAIM_LIMITS, readClaimLimits } from './crypto-claims.ts';
 import { readNumbers, TN_AUTH_LIST } from './crypto-numbers.ts';
 import { readPublicKey } from './crypto-x509.ts';
 import { contextTag, DerReader, oid } from './der.ts';
@@ -11,11 +12,13 @@ export const CHAIN_LIMIT = 16_384;
 export const AUTHORITIES = 100;
 
 const NUMBERS = hexOf(oid(TN_AUTH_LIST));
+const CLAIMS = hexOf(oid(CLAIM_LIMITS));
 const CONSTRAINTS = hexOf(oid('2.5.29.19'));
+const USAGE = hexOf(oid('2.5.29.15'));
 /** Extensions that may be critical: what they say is kept here, or does not touch the signing of calls. */
 const UNDERSTOOD: ReadonlySet<string> = new Set([
-  ...[NUMBERS, CONSTRAINTS],
-  ...['2.5.29.15', '2.5.29.17', '2.5.29.32', '2.5.29.37'].map((id) => hexOf(oid(id))),
+  ...[NUMBERS, CLAIMS, CONSTRAINTS, USAGE],
+  ...['2.5.29.17', '2.5.29.32', '2.5.29.37'].map((id) => hexOf(oid(id))),
 ]);
 
 /** See `Crypto.readChain`. */
@@ -24,24 +27,39 @@ export function readChain(chain: string, authorities: string, wall: number): Cha
     const links = certificatesIn(chain, CHAIN_LIMIT, CHAIN_LENGTH);
     const roots = certificatesIn(authorities, CHAIN_LIMIT * AUTHORITIES, AUTHORITIES);
     const [leaf] = links;
-    if (leaf === undefined || !isLinked(links) || !hangsOn(links, roots, wall)) return undefined;
+    const root = isLinked(links) ? rootOf(links, roots, wall) : undefined;
+    if (leaf === undefined || root === undefined) return undefined;
     // Reading them all refuses a critical extension that nobody here knows.
     for (const one of links) extensionsOf(one);
-    return links.every((one) => inTime(one, wall)) ? factsOf(leaf) : undefined;
+    return links.every((one) => inTime(one, wall)) ? factsOf(leaf, [...links.slice(1), root]) : undefined;
   } catch {
     return undefined;
   }
 }
 
-function factsOf(leaf: X509Certificate): ChainFacts | undefined {
+/** `issuers`: those of the chain and its root, perhaps the same. */
+function factsOf(leaf: X509Certificate, issuers: readonly X509Certificate[]): ChainFacts | undefined {
   const publicKey = Uint8Array.from(leaf.publicKey.export({ type: 'spki', format: 'der' }));
-  if (readPublicKey(publicKey) === undefined) return undefined;
-  const value = extensionsOf(leaf).get(NUMBERS);
+  const extensions = extensionsOf(leaf);
+  if (readPublicKey(publicKey) === undefined || !maySign(extensions.get(USAGE))) return undefined;
+  const [value, claims] = [extensions.get(NUMBERS), extensions.get(CLAIMS)];
+  const others = new Map(issuers.map((one) => [one.fingerprint256, one]));
+  others.delete(leaf.fingerprint256);
+  const limits = [...others.values()].flatMap((one) => extensionsOf(one).get(NUMBERS) ?? []).map(readNumbers);
   return {
     subject: /(?:^|\n)CN=([^\n]*)/.exec(leaf.subject)?.[1] ?? '',
     ...{ publicKey, notAfter: leaf.validToDate.getTime() },
     ...(value === undefined ? {} : { numbers: readNumbers(value) }),
+    ...(limits.length === 0 ? {} : { limits }),
+    ...(claims === undefined ? {} : { claims: readClaimLimits(claims) }),
   };
+}
+
+/** digitalSignature, where key usage is said at all (RFC 5280 section 4.2.1.3). */
+function maySign(usage: Uint8Array | undefined): boolean {
+  if (usage === undefined) return true;
+  const [, first = 0] = new DerReader(usage).next('bitString').content;
+  return (first & 0x80) !== 0;
 }
 
 function certificatesIn(text: string, limit: number, most: number): X509Certificate[] {
@@ -65,11 +83,15 @@ function isIssued(link: X509Certificate, issuer: X509Certificate, below: number)
   return limit === undefined || below <= limit;
 }
 
-/** The last is one of the authorities itself, or issued by one that is in its time. */
-function hangsOn(links: readonly X509Certificate[], roots: readonly X509Certificate[], wall: number): boolean {
+/** The authority that the last is itself, or that issued it and is in its time. */
+function rootOf(
+  links: readonly X509Certificate[],
+  roots: readonly X509Certificate[],
+  wall: number,
+): X509Certificate | undefined {
   const last = links.at(-1);
-  if (last === undefined) return false;
-  return roots.some((root) => {
+  return roots.find((root) => {
+    if (last === undefined) return false;
     if (root.fingerprint256 === last.fingerprint256) return true;
     return inTime(root, wall) && isIssued(last, root, links.length - 1);
   });

@@ -255,6 +255,16 @@ export interface ChainFacts {
   readonly notAfter: number;
   /** Absent: it says nothing of telephone numbers. */
   readonly numbers?: readonly TnEntry[];
+  /** The same of each issuer that says so: nothing below it may speak for others. */
+  readonly limits?: readonly (readonly TnEntry[])[];
+  /** Absent: it may sign any claims. */
+  readonly claims?: ClaimLimits;
+}
+
+/** Claims that a PASSporT has to have, and values that a claim may have where it is there (RFC 8226 section 8). */
+export interface ClaimLimits {
+  readonly included: readonly string[];
+  readonly permitted: readonly { readonly claim: string; readonly values: readonly string[] }[];
 }
 
 /** Certificates and requests are PEM text. */

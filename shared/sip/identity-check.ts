@@ -9,7 +9,9 @@ import {
   type ReadFull,
   type ReadSent,
   type ReadToken,
+  readCompact,
   readFull,
+  readPlain,
   readSent,
   readToken,
 } from './passport.ts';
@@ -44,35 +46,48 @@ export interface SignedCall {
   readonly called: readonly string[];
   /** Wall clock, seconds. */
   readonly now: number;
+  /** Of the Date header field, seconds; absent where there is none. */
+  readonly date?: number;
 }
 
 /** Seconds that a signature may be old, or ahead of our clock. */
 export const FRESH = 60;
-/** Identity header fields of one call that are looked at. */
+/** Identity header fields of one call that are looked at, and tokens of who sent it on. */
 export const VALUES = 8;
 
 /** Seconds that lie between the signatures of one who calls, or sends a call on, and of the next: it may have rung meanwhile. */
 export const RANG_FOR = 180;
 
-/** The token whose signature decides, with those of whoever sent the call on, the first of them first; or the verdict. */
+/** A token whose signature may decide, with those of whoever sent the call on, the first of them first; or why it cannot. */
 export type Claim = { readonly token: ReadToken; readonly sentOn: readonly ReadSent[] } | { readonly verdict: Verdict };
 
-export function claimOf({ values, caller, called, now }: SignedCall): Claim {
-  if (values.length > VALUES) return failed('invalid', 'too many');
-  const read = values.map(readIdentity);
-  if (read.some((one) => one === undefined)) return failed('invalid', 'malformed header');
+/** All that is said of the caller: one that holds is enough (RFC 8224 section 6.2.1). At least one. */
+export function claimsOf(call: SignedCall): readonly Claim[] {
+  if (call.values.length > VALUES) return [failed('invalid', 'too many')];
+  const read = call.values.flatMap((value) => readIdentity(value) ?? []);
   // Kinds that we do not know are as if they were not there (RFC 8224 section 6.2, step 1).
-  const ofKind = (kind: string) => read.flatMap((one) => (one?.ppt?.toLowerCase() === kind ? [one] : []));
+  const ofKind = (kind?: string) => read.filter((one) => one.ppt?.toLowerCase() === kind);
   const full = ofKind('div-o').flatMap(fullBy);
-  const signed = signedOf(ofKind('shaken'), full);
-  if ('verdict' in signed) return signed;
-  const { token } = signed;
-  if (canonicalNumber(caller) !== token.passport.orig) return failed('invalid', 'signed for another caller');
-  const numbers = called.flatMap((one) => canonicalNumber(one) ?? []);
-  const all = [...ofKind('div').flatMap(sentBy), ...full.flatMap((one) => one.sentOn)];
+  const sent = [...ofKind('div').flatMap(sentBy), ...full.flatMap((one) => one.sentOn)];
   // Ways through many are many: what one header field can hold counts like header fields.
-  if (all.length > VALUES) return failed('invalid', 'too many');
-  const sentOn = chainTo(numbers, token, all);
+  if (sent.length > VALUES) return [failed('invalid', 'too many')];
+  const tokens = [
+    ...ofKind('shaken').flatMap((one) => signedBy(one, (token) => [readToken(token)])),
+    ...ofKind().flatMap((one) => signedBy(one, (token) => [readPlain(token), ...compactOf(one, call)])),
+    ...full.flatMap((one) => one.token ?? []),
+  ];
+  // Malformed alone says that somebody signed; nothing at all that nobody did.
+  const broken = read.length < call.values.length ? failed('invalid', 'malformed header') : undefined;
+  if (tokens.length === 0)
+    return [broken ?? { verdict: { verstat: 'No-TN-Validation', fault: 'missing', why: 'not signed' } }];
+  const known = new Map(tokens.map((one) => ['verdict' in one ? one.verdict : `${one.input} ${one.signature}`, one]));
+  return [...known.values()].map((one) => ('verdict' in one ? one : fitting(one, call, sent)));
+}
+
+/** How a token over the caller fits the call. */
+function fitting(token: ReadToken, { caller, called, now }: SignedCall, sent: readonly ReadSent[]): Claim {
+  if (canonicalNumber(caller) !== token.passport.orig) return failed('invalid', 'signed for another caller');
+  const sentOn = chainTo(numbersIn(called), token, sent);
   if (sentOn === undefined) return failed('invalid', 'signed for another callee');
   const last = sentOn.at(-1)?.passport ?? token.passport;
   if (Math.abs(now - last.iat) > FRESH) return failed('stale', last.iat < now ? 'too old' : 'from the future');
@@ -84,20 +99,24 @@ export function claimOf({ values, caller, called, now }: SignedCall): Claim {
   return inTurn ? { token, sentOn } : failed('stale', 'sent on at another time');
 }
 
-/** The one token over the caller: in a header field of its own, or within those who sent the call on, or in both. */
-function signedOf(
-  [first, second]: readonly Identity[],
-  full: readonly ReadFull[],
-): { readonly token: ReadToken } | { readonly verdict: Verdict } {
-  if (second !== undefined) return failed('invalid', 'more than one');
-  const token = first === undefined ? full.find((one) => one.token !== undefined)?.token : readToken(first.token);
-  if (token === undefined && first === undefined)
-    return { verdict: { verstat: 'No-TN-Validation', fault: 'missing', why: 'not signed' } };
-  if (first?.alg !== undefined && first.alg !== 'ES256') return failed('invalid', 'another algorithm');
-  if (token === undefined) return failed('invalid', 'malformed token');
-  if (first !== undefined && token.passport.x5u !== first.info) return failed('invalid', 'info and x5u differ');
-  const others = full.flatMap((one) => one.token ?? []);
-  return others.every(({ input }) => input === token.input) ? { token } : failed('invalid', 'more than one');
+const numbersIn = (called: readonly string[]): string[] => called.flatMap((one) => canonicalNumber(one) ?? []);
+
+/** What a header field says of the caller; `read` gives what its token may be. */
+function signedBy(
+  { token, info, alg = 'ES256' }: Identity,
+  read: (token: string) => readonly (ReadToken | undefined)[],
+): (ReadToken | { readonly verdict: Verdict })[] {
+  if (alg !== 'ES256') return [failed('invalid', 'another algorithm')];
+  const found = read(token).flatMap((one) => one ?? []);
+  if (found.length === 0) return [failed('invalid', 'malformed token')];
+  return found.map((one) => (one.passport.x5u === info ? one : failed('invalid', 'info and x5u differ')));
+}
+
+/** A signature alone is over what the call itself says, at the time of its Date (RFC 8224 section 4.1): for each number that may be the callee. */
+function compactOf({ token, info: x5u }: Identity, { caller, called, date }: SignedCall): (ReadToken | undefined)[] {
+  const orig = canonicalNumber(caller);
+  if (orig === undefined || date === undefined) return [];
+  return numbersIn(called).map((tn) => readCompact(token, { x5u, orig, dest: { tn: [tn] }, iat: date }));
 }
 
 /** What says that a call was sent on, with what it was before; one that is malformed says nothing. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IDENTITY_LIMIT, readIdentity, writeIdentity } from './identity.ts';
-import { claimOf, FRESH, RANG_FOR, type SignedCall, VALUES } from './identity-check.ts';
-import { divInput, type Passport, readToken, type Sent, signingInput, tokenOf } from './passport.ts';
+import { claimsOf, FRESH, RANG_FOR, type SignedCall, VALUES } from './identity-check.ts';
+import { divInput, type Passport, plainInput, readToken, type Sent, signingInput, tokenOf } from './passport.ts';
 
 describe('the Identity header field', () => {
   it('reads the example of RFC 8224 section 4, with spaces', () => {
@@ -58,11 +58,23 @@ const call = (values: string[], more: Partial<SignedCall> = {}): SignedCall => (
   ...{ values, caller: '+15550100001', called: ['+15550100003', '+15550100002'], now: NOW, ...more },
 });
 
+/** As a call of which one signature at most can hold. */
+const claimOf = (asked: SignedCall) => claimsOf(asked)[0];
+/** One of the kind that has no name, whole and as its signature alone (RFC 8225 section 7). */
+const PLAIN = { x5u: X5U, orig: PASSPORT.orig, iat: NOW };
+const plain = (said = { ...PLAIN, dest: PASSPORT.dest }) =>
+  writeIdentity({ token: tokenOf(plainInput(said), new Uint8Array(64)), info: X5U });
+const compact = () => plain().replace(/^[^.]*\.[^.]*/, '.');
+
 describe('which signature decides', () => {
   it.each<[string, SignedCall]>([
     ['one that fits', call([value()])],
     ['one beside a kind that is not known here', call([value({}, { ppt: 'rph' }), value()])],
     ['one without alg', call([value().replace(';alg=ES256', '')])],
+    ['one of the kind without a name', call([plain()])],
+    ['its signature alone', call([compact()], { date: NOW })],
+    ['one beside another that is malformed', call(['x', value()])],
+    ['one told twice', call([value(), value()])],
     ['one as old as may be', call([value({ iat: NOW - FRESH })])],
     ['one as much ahead as may be', call([value({ iat: NOW + FRESH })])],
   ])('%s is looked at', (_name, asked) => expect(claimOf(asked)).toHaveProperty('token'));
@@ -70,8 +82,11 @@ describe('which signature decides', () => {
   it.each<[string, SignedCall, string]>([
     ['none', call([]), 'missing'],
     ['only one of an unknown kind', call([value({}, { ppt: 'rph' })]), 'missing'],
-    ['two', call([value(), value()]), 'invalid'],
-    ['one that is malformed beside a good one', call([value(), 'x']), 'invalid'],
+    ['only one that is malformed', call(['x']), 'invalid'],
+    ['a signature alone without Date', call([compact()]), 'invalid'],
+    ['a signature alone for an old Date', call([compact()], { date: NOW - FRESH - 1 }), 'stale'],
+    ['a signature alone of a kind', call([`${compact()};ppt="shaken"`], { date: NOW }), 'invalid'],
+    ['a kind in the token that the header field lacks', call([value().replace(';ppt="shaken"', '')]), 'invalid'],
     ['more than are looked at', call(new Array(VALUES + 1).fill(value({}, { ppt: 'rph' }))), 'invalid'],
     ['another algorithm', call([value({}, { alg: 'none' })]), 'invalid'],
     ['another address in the token', call([value({}, { info: 'https://c.example/b.pem' })]), 'invalid'],
@@ -84,6 +99,26 @@ describe('which signature decides', () => {
   ])('%s does not pass', (_name, asked, fault) => {
     const verstat = fault === 'missing' ? 'No-TN-Validation' : 'TN-Validation-Failed';
     expect(claimOf(asked)).toMatchObject({ verdict: { verstat, fault } });
+  });
+
+  it('of several each has its turn (RFC 8224 section 6.2.1)', () => {
+    const claims = claimsOf(call([value({ orig: '15550100009' }), plain(), value({ attest: 'C' })]));
+    expect(claims.map((one) => ('verdict' in one ? one.verdict.why : (one.token.passport.attest ?? 'plain')))).toEqual([
+      'signed for another caller',
+      'C',
+      'plain',
+    ]);
+  });
+
+  it('what a signature alone is over names one callee: each number has its turn', () => {
+    const claims = claimsOf(call([compact()], { date: NOW }));
+    expect(claims.map((one) => 'token' in one && one.token.passport.dest.tn)).toEqual([
+      ['15550100003'],
+      ['15550100002'],
+    ]);
+    expect('token' in (claims[1] ?? {}) && claims[1]).toMatchObject({
+      token: { input: plainInput({ ...PLAIN, dest: PASSPORT.dest }) },
+    });
   });
 });
 
@@ -111,7 +146,7 @@ describe('a call that was sent on (RFC 8946)', () => {
     ['after it rang long', [shaken({ dest: { tn: [SECOND] }, iat: NOW - RANG_FOR }), two()], [SECOND]],
   ])('%s', (_name, values, by) => {
     const claim = claimOf(call(values));
-    expect('sentOn' in claim && claim.sentOn.map(({ passport }) => passport.div)).toEqual(by);
+    expect(claim && 'sentOn' in claim && claim.sentOn.map(({ passport }) => passport.div)).toEqual(by);
   });
 
   /** The same in one header field each, with what came before in it. */
@@ -137,12 +172,16 @@ describe('a call that was sent on (RFC 8946)', () => {
     ['in the plain way, and then so', [shaken(), full({ div: SECOND, dest: { tn: [LAST] } }, one())]],
   ])('in the full form %s (section 5)', (_name, values) => {
     const claim = claimOf(call(values));
-    expect('sentOn' in claim && claim.sentOn.map(({ passport }) => passport.div)).toEqual([FIRST, SECOND]);
-    expect('token' in claim && claim.token.passport).toEqual(readToken(tokenIn(shaken()))?.passport);
+    expect(claim && 'sentOn' in claim && claim.sentOn.map(({ passport }) => passport.div)).toEqual([FIRST, SECOND]);
+    expect(claim && 'token' in claim && claim.token.passport).toEqual(readToken(tokenIn(shaken()))?.passport);
+  });
+
+  it('in the full form of two who call: each has its turn', () => {
+    const claims = claimsOf(call([shaken({ origid: 'other' }), twice()]));
+    expect(claims.map((one) => 'token' in one && one.token.passport.origid)).toEqual(['other', PASSPORT.origid]);
   });
 
   it.each<[string, string[], string]>([
-    ['of two who call', [shaken({ origid: 'other' }), twice()], 'invalid'],
     ['to somebody else', [once()], 'invalid'],
     ['too long ago', [twice({ iat: NOW - FRESH - 1 })], 'stale'],
     ['with another address', [twice({}, { info: 'https://c.example/b.pem' })], 'missing'],

@@ -1,6 +1,7 @@
 /**
  * PASSporT (RFC 8225) of the kinds `shaken` (RFC 8588: who calls whom, when, and how well the signer knows the caller) and `div` (RFC 8946:
- * who sent that call on, and to whom; `div-o`: the same with the token of what it was in it), as JSON Web Signatures in their compact form.
+ * who sent that call on, and to whom; `div-o`: the same with the token of what it was in it), and of the kind without a name (no more than who
+ * calls whom, and when), as JSON Web Signatures in their compact form.
  * Here they are only written and read; whoever holds a key signs `signingInput` or `divInput`.
  */
 import { fromBase64, toBase64 } from '../kernel/base64.ts';
@@ -36,9 +37,12 @@ export interface ReadSent {
   readonly signature: Uint8Array;
 }
 
+/** What every PASSporT over a caller says. */
+export type Plain = Omit<Passport, 'attest' | 'origid'>;
+
 /** A token that came in: what it says, and what its signature is over. Nothing of it is believed yet. */
 export interface ReadToken {
-  readonly passport: Passport;
+  readonly passport: Plain & Partial<Passport>;
   readonly input: string;
   readonly signature: Uint8Array;
 }
@@ -68,6 +72,11 @@ export function signingInput({ x5u, attest, dest, iat, orig, origid }: Passport)
   return inputOf('shaken', x5u, { attest, dest: inOrder(dest), iat, orig: { tn: orig }, origid });
 }
 
+/** As `signingInput`, of the kind without a name. */
+export function plainInput({ x5u, dest, iat, orig }: Plain): string {
+  return inputOf(undefined, x5u, { dest: inOrder(dest), iat, orig: { tn: orig } });
+}
+
 /** As `signingInput`, of the kind `div`; with the token in its full form by which the call came, of the kind `div-o`. */
 export function divInput({ x5u, dest, div, iat, orig }: Sent, opt?: string): string {
   const said = { dest: inOrder(dest), div: { tn: div }, iat };
@@ -78,8 +87,8 @@ export function divInput({ x5u, dest, div, iat, orig }: Sent, opt?: string): str
 /** `claims` with its keys in order. */
 type Kind = 'shaken' | 'div' | 'div-o';
 
-function inputOf(ppt: Kind, x5u: string, claims: object): string {
-  const header = { alg: 'ES256', ppt, typ: 'passport', x5u };
+function inputOf(ppt: Kind | undefined, x5u: string, claims: object): string {
+  const header = { alg: 'ES256', ...(ppt === undefined ? {} : { ppt }), typ: 'passport', x5u };
   return `${urlText(JSON.stringify(header))}.${urlText(JSON.stringify(claims))}`;
 }
 
@@ -101,6 +110,24 @@ export function readToken(token: string): ReadToken | undefined {
   const read = readSigned(token, 'shaken');
   const passport = read && passportOf(read.claims, read.x5u);
   return passport && { passport, input: read.input, signature: read.signature };
+}
+
+/** As `readToken`, of the kind without a name. */
+export function readPlain(token: string): ReadToken | undefined {
+  const read = readSigned(token, undefined);
+  const passport = read && commonOf(read.claims, read.x5u);
+  return passport && { passport, input: read.input, signature: read.signature };
+}
+
+/** A signature alone (RFC 8225 section 7), over what is known of the call from elsewhere; undefined where it is none. */
+export function readCompact(token: string, passport: Plain): ReadToken | undefined {
+  const signature = token.startsWith('..') ? fromBase64Url(token.slice(2)) : undefined;
+  return signature?.length === SIGNATURE ? { passport, input: plainInput(passport), signature } : undefined;
+}
+
+/** All claims of a token's input. */
+export function claimsIn(input: string): Readonly<Record<string, unknown>> {
+  return objectOf(input.split('.')[1] ?? '') ?? {};
 }
 
 /** As `readToken`, of the kind `div`. */
@@ -134,7 +161,7 @@ export function readFull(token: string): ReadFull | undefined {
 }
 
 function withinFull(opt: string): ReadFull | undefined {
-  const token = readToken(opt);
+  const token = readToken(opt) ?? readPlain(opt);
   if (token !== undefined) return { token, sentOn: [] };
   const sent = readSent(opt);
   return sent === undefined ? readFull(opt) : { sentOn: [sent] };
@@ -152,7 +179,7 @@ interface Signed extends Pick<ReadToken, 'input' | 'signature'> {
   readonly x5u: string;
 }
 
-function readSigned(token: string, kind: Kind): Signed | undefined {
+function readSigned(token: string, kind: Kind | undefined): Signed | undefined {
   if (token.length > TOKEN_LIMIT) return undefined;
   const parts = token.split('.');
   const [head = '', body = '', sign = ''] = parts;

@@ -287,7 +287,6 @@ describe('in', () => {
       },
     ],
     ['for another callee', 438, async () => [await carrierSigner.sign({ ...said(), dest: { tn: ['15550109999'] } })]],
-    ['signed twice', 438, async () => [await carrierSigner.sign(said()), await carrierSigner.sign(said())]],
     ['that is malformed', 438, async () => ['x;info=<https://c.example/chain.pem>;ppt=shaken']],
   ])('a call %s is refused where signatures are required', async (_name, status, identity) => {
     await checks('require');
@@ -299,6 +298,12 @@ describe('in', () => {
     expect(alice.calls).toEqual([]);
   });
   const seconds = () => Math.floor(operator.cloud.clock.wall() / 1000);
+
+  test('a call signed by several rings where one of them holds (RFC 8224 section 6.2.1)', async () => {
+    await checks('require');
+    const values = [await carrierSigner.sign({ ...said(), orig: '1' }), 'x', await carrierSigner.sign(said())];
+    await up(await call(values));
+  });
 
   test('what was not to be had is asked for anew once the operator says again whom to believe', async () => {
     await checks('require');

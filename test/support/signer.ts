@@ -1,4 +1,6 @@
 /** A signer of calls as carriers have them: an authority of its own, a certificate for telephone numbers, and tokens that fit or do not. */
+import { sign, X509Certificate } from 'node:crypto';
+import { bitString, context, contextTag, DerReader, element, oid } from '#shared/host/der.ts';
 import { fromLatin1 } from '#shared/kernel/bytes.ts';
 import type { IssueOptions, KeyPair, TnEntry, World } from '#shared/kernel/world.ts';
 import { writeIdentity } from '#shared/sip/identity.ts';
@@ -17,10 +19,17 @@ function lastsFrom({ clock }: Tools, days = 30) {
   return { notBefore: clock.wall() - DAY, notAfter: clock.wall() + days * DAY };
 }
 
-export async function authority(tools: Tools, subject = 'STI-CA', issuer?: Authority): Promise<Authority> {
+/** `numbers`: it issues certificates for these alone. */
+export async function authority(
+  tools: Tools,
+  subject = 'STI-CA',
+  issuer?: Authority,
+  numbers?: readonly TnEntry[],
+): Promise<Authority> {
   const key = await tools.crypto.createKey();
   const certificate = await tools.crypto.issue({
     ...{ subject, publicKey: key.publicKey, use: 'authority', ...lastsFrom(tools) },
+    ...(numbers === undefined ? {} : { numbers }),
     ...(issuer === undefined
       ? { signer: key.privateKey }
       : { issuer: issuer.certificate, signer: issuer.key.privateKey }),
@@ -42,6 +51,30 @@ export async function certified(
     ...(numbers.length === 0 ? {} : { numbers }),
     ...more,
   });
+}
+
+/** The certificate with one more extension, signed anew by its issuer's key. */
+export function extended(certificate: string, issuer: string, id: string, value: Uint8Array): string {
+  const fields = new DerReader(new X509Certificate(certificate).raw).inside('sequence');
+  const body = fields.inside('sequence');
+  const algorithm = fields.next('sequence').whole;
+  const parts: Uint8Array[] = [];
+  for (let tag = body.peek(); tag !== undefined; tag = body.peek()) {
+    const part = body.next(tag);
+    if (tag !== contextTag(3)) parts.push(part.whole);
+    else {
+      const known = new DerReader(part.content).next('sequence').content;
+      const more = element('sequence', oid(id), element('octetString', value));
+      parts.push(context(3, false, element('sequence', known, more)));
+    }
+  }
+  const info = element('sequence', ...parts);
+  const octets = element('sequence', info, algorithm, bitString(sign('sha256', info, issuer)));
+  const text =
+    Buffer.from(octets)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? [];
+  return ['-----BEGIN CERTIFICATE-----', ...text, '-----END CERTIFICATE-----', ''].join('\n');
 }
 
 export interface Signer {

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { type HttpRequest, NetError } from '#shared/kernel/world.ts';
 import { VirtualWorld } from '#simulator/world.ts';
-import { AT_ONCE, allowedUrl, Certificates, FETCH_LIMIT, KEEP_FAILURE_FOR, KEEP_FOR, KEPT } from './certificates.ts';
+import {
+  AT_ONCE,
+  allowedUrl,
+  Certificates,
+  FETCH_FOR,
+  FETCH_LIMIT,
+  KEEP_FAILURE_FOR,
+  KEEP_FOR,
+  KEPT,
+} from './certificates.ts';
 
 const HOSTS = { hosts: ['c.example', 'd.example:8443'] };
 
@@ -47,7 +56,7 @@ describe('certificates of other signers', () => {
     const { world, asked, certificates } = rig();
     expect(await certificates.at('https://c.example/a', HOSTS)).toBe('PEM');
     expect(await certificates.at('https://c.example/a', { ...HOSTS, webAuthorities: 'CA' })).toBe('PEM');
-    expect(asked).toMatchObject([{ method: 'GET', limit: FETCH_LIMIT, timeout: 2_000 }]);
+    expect(asked).toMatchObject([{ method: 'GET', limit: FETCH_LIMIT + 1, timeout: 2_000, cut: true }]);
     await world.run(KEEP_FOR + 1);
     expect(await certificates.at('https://c.example/a', { ...HOSTS, webAuthorities: 'CA' })).toBe('PEM');
     expect(asked[1]).toMatchObject({ ca: 'CA' });
@@ -65,6 +74,7 @@ describe('certificates of other signers', () => {
   it.each([
     ['a redirection', { status: 302, body: 'PEM' }],
     ['an error', { status: 500, body: 'PEM' }],
+    ['more than a certificate', { status: 200, body: 'P'.repeat(FETCH_LIMIT + 1) }],
     ['silence', new NetError('ETIMEDOUT', 'late')],
   ])('%s is none, and is not asked for again at once', async (_name, said) => {
     const { world, asked, certificates } = rig(() => said);
@@ -74,6 +84,21 @@ describe('certificates of other signers', () => {
     await world.run(KEEP_FAILURE_FOR + 1);
     await certificates.at('https://c.example/a', HOSTS);
     expect(asked).toHaveLength(2);
+  });
+
+  it('are waited for so long, however slowly they come', async () => {
+    const { world, open, certificates } = rig();
+    const slow = certificates.at('https://c.example/slow', HOSTS);
+    let said: unknown = 'nothing yet';
+    void slow.then((text) => {
+      said = text;
+    });
+    await world.run(FETCH_FOR - 1);
+    expect(said).toBe('nothing yet');
+    await world.run(1);
+    expect(said).toBeUndefined();
+    open[0]?.();
+    expect(await certificates.at('https://c.example/slow', HOSTS)).toBeUndefined();
   });
 
   it('of one address are asked for once by many calls, and of many addresses only so many at one time', async () => {

@@ -85,10 +85,12 @@ export class CallerIdentity {
   async verify(trunk: string, message: SipMessage, { caller, called }: Arrival): Promise<Verdict> {
     const { crypto, clock, log } = this.#o.world;
     const { hosts = [], webAuthorities, authorities = '' } = this.#row;
+    const date = Date.parse(message.header('Date') ?? '');
     const repositories = { hosts, ...(webAuthorities === undefined ? {} : { webAuthorities }) };
     const call = {
       ...{ values: message.headerAll('Identity'), caller: caller.number, called },
       now: Math.floor(clock.wall() / 1000),
+      ...(Number.isNaN(date) ? {} : { date: date / 1000 }),
     };
     const verdict = await verifyCaller(call, message.callId, {
       ...{ crypto: { readChain: this.#chains.readChain, verify: crypto.verify }, authorities, replays: this.#replays },

@@ -17,9 +17,22 @@ export interface Signer {
   readonly key: string;
 }
 
-/** True where a certificate may speak for this number (digits): a provider's code speaks for all of its provider's. */
-export function speaksFor({ numbers }: Pick<ChainFacts, 'numbers'>, number: string): boolean {
-  return numbers?.some((entry) => 'spc' in entry || isWithin(number, entry)) === true;
+/** True where a certificate, and all of its issuers, may speak for this number (digits): a provider's code speaks for all of its provider's. */
+export function speaksFor(
+  { numbers = [], limits = [] }: Pick<ChainFacts, 'numbers' | 'limits'>,
+  number: string,
+): boolean {
+  return [numbers, ...limits].every((entries) => entries.some((entry) => 'spc' in entry || isWithin(number, entry)));
+}
+
+/** True where a PASSporT may say this under a certificate that permits so much (RFC 8226 section 8). */
+export function permits(limits: ChainFacts['claims'], said: Readonly<Record<string, unknown>>): boolean {
+  const { included = [], permitted = [] } = limits ?? {};
+  const textOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  return (
+    included.every((name) => said[name] !== undefined) &&
+    permitted.every(({ claim, values }) => said[claim] === undefined || values.includes(textOf(said[claim])))
+  );
 }
 
 /** RFC 8226 section 9: `count` numbers of the same length from `start` on. */

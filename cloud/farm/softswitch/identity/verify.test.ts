@@ -5,7 +5,7 @@ import { utf8 } from '#shared/kernel/bytes.ts';
 import type { TnEntry } from '#shared/kernel/world.ts';
 import { readIdentity, writeIdentity } from '#shared/sip/identity.ts';
 import type { SignedCall } from '#shared/sip/identity-check.ts';
-import { divInput, tokenOf } from '#shared/sip/passport.ts';
+import { divInput, plainInput, tokenOf } from '#shared/sip/passport.ts';
 import { authority, signer } from '#test/support/signer.ts';
 import { readEntry, speaksFor, writeEntry } from './settings.ts';
 import { REMEMBERED, Replays, verifyCaller } from './verify.ts';
@@ -87,6 +87,72 @@ describe('a signed caller', async () => {
     expect(await judge()).toMatchObject({ verstat: 'TN-Validation-Failed', fault });
   });
 
+  it('passes where one of several holds (RFC 8224 section 6.2.1), and fails for what says most', async () => {
+    const [value, odd] = [await good.sign(said), await (await signer(world, stranger, `${X5U}?odd`)).sign(said)];
+    const forged = await (await signer(world, root, X5U)).sign({ ...said, dest: { tn: ['15550100001', '1'] } });
+    const with_ = (x5us: Record<string, string | undefined>) => ({
+      ...tools(),
+      certificates: async (x5u: string) => x5us[x5u],
+    });
+    const judge = (values: string[], chains = with_({ [X5U]: good.chain })) =>
+      verifyCaller({ ...call(value), values }, 'c', chains);
+    expect(await judge([forged, odd, value])).toEqual({ verstat: 'TN-Validation-Passed', attest: 'A' });
+    expect(await judge([forged, odd])).toMatchObject({ fault: 'invalid' });
+    expect(await judge([odd])).toMatchObject({ fault: 'unreachable' });
+    expect(await judge([forged, odd], with_({ [X5U]: good.chain, [`${X5U}?odd`]: 'none' }))).toMatchObject({
+      fault: 'untrusted',
+    });
+  });
+
+  it('asks for each certificate once, whatever number of signatures name it', async () => {
+    const asked: string[] = [];
+    const values = await Promise.all([1, 2, 3].map((n) => good.sign({ ...said, origid: `${n}` })));
+    await verifyCaller({ ...call(''), values }, 'c', {
+      ...tools(),
+      certificates: async (x5u) => {
+        asked.push(x5u);
+        return undefined;
+      },
+    });
+    expect(asked).toEqual([X5U]);
+  });
+
+  it('passes in the plain form, whole and as its signature alone (RFC 8225 section 7)', async () => {
+    const input = plainInput({ ...said, x5u: X5U, iat: now });
+    const token = tokenOf(input, await world.crypto.sign(good.key.privateKey, utf8(input)));
+    for (const form of [token, token.replace(/^[^.]*\.[^.]*/, '.')]) {
+      const value = writeIdentity({ token: form, info: X5U });
+      const asked = { ...call(value), called: ['+15550100009', '+15550100001'], date: now };
+      expect(await verifyCaller(asked, 'c', tools())).toEqual({ verstat: 'TN-Validation-Passed' });
+      expect(await verifyCaller({ ...asked, date: now - 1, called: ['+15550100009'] }, 'c', tools())).toMatchObject({
+        fault: 'invalid',
+      });
+    }
+  });
+
+  it.each<[string, { included: string[]; permitted: { claim: string; values: string[] }[] }, string | undefined]>([
+    ['permits what it says', { included: ['origid'], permitted: [{ claim: 'attest', values: ['A'] }] }, undefined],
+    ['permits another attestation', { included: [], permitted: [{ claim: 'attest', values: ['B', 'C'] }] }, 'invalid'],
+    ['permits another caller', { included: [], permitted: [{ claim: 'orig', values: ['{"tn":"1"}'] }] }, 'invalid'],
+    ['wants a claim that is not there', { included: ['rph'], permitted: [] }, 'invalid'],
+    [
+      'permits something of a claim that is not there',
+      { included: [], permitted: [{ claim: 'rph', values: ['x'] }] },
+      undefined,
+    ],
+  ])('whose certificate %s (RFC 8226 section 8)', async (_name, claims, fault) => {
+    const { crypto } = world;
+    const readChain: typeof crypto.readChain = async (...asked) => {
+      const facts = await crypto.readChain(...asked);
+      return facts && { ...facts, claims };
+    };
+    const verdict = await verifyCaller(call(await good.sign(said)), 'c', {
+      ...tools(),
+      crypto: { readChain, verify: crypto.verify },
+    });
+    expect(verdict.fault).toBe(fault);
+  });
+
   it('passes once, and again only as the same call', async () => {
     const value = call(await good.sign(said));
     const one = tools();
@@ -158,9 +224,18 @@ describe('whom a certificate speaks for', () => {
     ['one behind a range', [range], '0015550200', false],
     ['one before a range', [range], '0015550099', false],
     ['one of another length', [range], '015550100', false],
+    ['one with a sign in it', [range], '00155501*0', false],
     ['the second entry', [{ start: '1', count: 1 }, range], '0015550150', true],
   ])('%s', (_name, numbers, number, speaks) => {
     expect(speaksFor(numbers === undefined ? {} : { numbers }, number)).toBe(speaks);
+  });
+
+  it('is within what its issuers may speak for (RFC 8226 section 9)', () => {
+    const limits = [[range], [{ start: '0015550150', count: 1 }]];
+    const numbers = [{ spc: '1' }];
+    expect(speaksFor({ numbers, limits }, '0015550150')).toBe(true);
+    expect(speaksFor({ numbers, limits }, '0015550151')).toBe(false);
+    expect(speaksFor({ limits }, '0015550150')).toBe(false);
   });
 
   it('is read as it is shown', () => {
