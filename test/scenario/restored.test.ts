@@ -1,7 +1,8 @@
 /** Calls that were up when the softswitch or a gateway went away: whoever comes back finds out what the other side still knows. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sql } from '#cloud/store/store.ts';
-import type { Phone, PhoneCall } from '#simulator/phone.ts';
+import { sleep } from '#shared/kernel/time.ts';
+import { Phone, type PhoneCall } from '#simulator/phone.ts';
 import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
@@ -75,4 +76,36 @@ describe('a call that was up when the cloud started again', () => {
     world.heal();
     await until(() => b.calls[0]?.state === 'ended', 'the phone behind that gateway to be told', 60_000);
   });
+});
+
+it('a phone straight at the cloud that heard yes to its registration can be rung, though the cloud is killed in that moment', async () => {
+  const { stage, world } = await virtualStage({ seed: 42 });
+  try {
+    const { id: home } = await stage.api('home.create', { name: 'direct' });
+    const phone = async (name: string) => {
+      const line = await stage.api('line.create', { home, name });
+      const { username, password = '', domain } = line.sip;
+      const host = name === 'one' ? '10.9.0.1' : '10.9.0.2';
+      const of = { world: world.host(name, [host]), host, server: stage.ground.sip(stage.cloud) };
+      return { number: line.number, phone: await world.settle(Phone.open({ ...of, username, password, domain })) };
+    };
+    const one = await phone('one');
+    expect(await world.settle(one.phone.register())).toBe(200);
+    const two = await phone('two');
+    const { store } = stage.cloud.context;
+    const commit = store.commit.bind(store);
+    // As slow as a disk.
+    Object.assign(store, {
+      commit: (statements: Parameters<typeof commit>[0]) =>
+        sleep(world.host('disk', []).clock, 20).then(() => commit(statements)),
+    });
+    expect(await world.settle(two.phone.register())).toBe(200);
+    await stage.killCloud();
+    await stage.startCloud();
+    const call = await world.settle(one.phone.dial(two.number ?? ''));
+    await stage.ground.until(() => call.state === 'up' || call.state === 'ended', 5_000, 'an answer');
+    expect([call.state, call.status]).toEqual(['up', 0]);
+  } finally {
+    await stage[Symbol.asyncDispose]();
+  }
 });

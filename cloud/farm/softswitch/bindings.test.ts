@@ -37,7 +37,7 @@ async function registers(uri: string, port = 5060, params: [string, string][] = 
     ...{ uri, params: new Map(params), callId: 'a', cseq: virtual.now, flow: flow.id, path: [] },
     expiresAt: world.clock.mono() + SECONDS * 1000,
   };
-  kept.keep('line_1', [{ binding, flow }]);
+  await kept.keep('line_1', [{ binding, flow }]);
   return stands(uri);
 }
 
@@ -50,12 +50,51 @@ async function stands(uri: string): Promise<number | undefined> {
 }
 
 describe('registrations over UDP', () => {
-  it('are written at once, and a refresh when half of what is written has passed', async () => {
+  it('are written at once, and a refresh when a third of what is written has passed', async () => {
     expect(await registers('sip:a@10.0.0.9')).toBe(600);
-    await virtual.run(100_000);
+    await virtual.run(199_000);
     expect(await registers('sip:a@10.0.0.9')).toBe(600);
-    await virtual.run(250_000);
-    expect(await registers('sip:a@10.0.0.9')).toBe(950);
+    await virtual.run(2_000);
+    expect(await registers('sip:a@10.0.0.9')).toBe(801);
+  });
+
+  it('are known after a restart until the next refresh of a phone that refreshes at half its time', async () => {
+    await registers('sip:a@10.0.0.9');
+    // Its requests take their time, one more than the other.
+    await virtual.run(299_990);
+    await registers('sip:a@10.0.0.9');
+    await virtual.run(300_030);
+    expect((await kept.load()).map(({ binding }) => binding.uri)).toEqual(['sip:a@10.0.0.9']);
+  });
+
+  it('are said to be kept once they are, each with its group, and where the disk is full once that is known', async () => {
+    const commit = store.commit.bind(store);
+    const disk = [Promise.withResolvers<boolean>(), Promise.withResolvers<boolean>()];
+    const [first, second] = disk;
+    store.commit = async (statements) => {
+      if ((await disk.shift()?.promise) === false) throw new Error('disk full');
+      return commit(statements);
+    };
+    const told: string[] = [];
+    const bound = (uri: string) => {
+      const flow = flowOf(5060);
+      const expiresAt = world.clock.mono() + SECONDS * 1000;
+      return [{ binding: { uri, params: new Map(), callId: 'a', cseq: 1, flow: flow.id, path: [], expiresAt }, flow }];
+    };
+    const keep = (line: string) => void kept.keep(line, bound(`sip:${line}@10.0.0.9`))?.then(() => told.push(line));
+    keep('full');
+    keep('b');
+    await virtual.run(1);
+    expect(told).toEqual([]);
+    first?.resolve(false);
+    await virtual.run(1);
+    expect(told).toEqual(['full']);
+    keep('full');
+    second?.resolve(true);
+    await virtual.run(1);
+    expect(told.toSorted()).toEqual(['b', 'full', 'full']);
+    expect((await kept.load()).map(({ line }) => line)).toEqual(['b', 'full']);
+    expect(kept.keep('b', bound('sip:b@10.0.0.9'))).toBeUndefined();
   });
 
   it('are written at once where the phone has moved, or says something else of itself', async () => {
@@ -72,7 +111,7 @@ describe('registrations over UDP', () => {
 
   it('that end are gone, and come again like new ones', async () => {
     await registers('sip:a@10.0.0.9');
-    kept.keep('line_1', []);
+    await kept.keep('line_1', []);
     expect(await stands('sip:a@10.0.0.9')).toBe(undefined);
     expect(await registers('sip:a@10.0.0.9')).toBe(600);
   });

@@ -24,15 +24,21 @@ export interface Remembered {
   readonly flow: Flow;
 }
 
-/** The same phones at the same places, and each with at least half the time that it has now. */
-function stillServes(written: readonly Bound[], now: readonly Bound[], mono: number): boolean {
-  if (written.length !== now.length) return false;
-  return now.every(({ binding, flow }, i) => {
-    const old = written[i];
-    if (old === undefined || old.binding.uri !== binding.uri || old.flow.id !== flow.id) return false;
-    if ((old.binding.expiresAt - mono) * 2 <= binding.expiresAt - mono) return false;
-    return isSamePath(old.binding.path, binding.path) && areSame(old.binding.params, binding.params);
-  });
+/** The same phones at the same places, and each with enough of its time. */
+function stillServe(written: readonly Bound[], now: readonly Bound[], mono: number): boolean {
+  return written.length === now.length && now.every((one, i) => stillServes(written[i], one, mono));
+}
+
+/**
+ * What is written of a phone is that phone at that place, with at least two thirds of the time that it has now: one that refreshes at half its
+ * time, as most do, is known after a restart until long after it has done so again.
+ */
+export function stillServes(written: Bound | undefined, { binding, flow }: Bound, mono: number): boolean {
+  if (written === undefined) return false;
+  const { binding: old } = written;
+  if (old.uri !== binding.uri || written.flow.id !== flow.id) return false;
+  if ((old.expiresAt - mono) * 3 < (binding.expiresAt - mono) * 2) return false;
+  return isSamePath(old.path, binding.path) && areSame(old.params, binding.params);
 }
 
 function areSame(a: Binding['params'], b: Binding['params']): boolean {
@@ -47,6 +53,8 @@ export class BindingStore {
   readonly #log: Log;
   /** Lines whose newest bindings are not written yet; several changes of one line make one write. */
   readonly #dirty = new Map<string, readonly Bound[]>();
+  /** Resolved once they are. */
+  #batch = Promise.withResolvers<void>();
   /** What is written of each line, or on its way. */
   readonly #written = new Map<string, readonly Bound[]>();
   #writing: Promise<void> | undefined;
@@ -57,14 +65,19 @@ export class BindingStore {
     this.#log = log;
   }
 
-  /** These are the line's bindings over UDP now. Written soon, in groups; a mere refresh, once what is written has run half its time. */
-  keep(line: string, bindings: readonly Bound[]): void {
+  /**
+   * These are the line's bindings over UDP now. Resolves once they are written, in groups, or once that has failed; undefined where what is
+   * written serves, as after most refreshes.
+   */
+  keep(line: string, bindings: readonly Bound[]): Promise<void> | undefined {
     const written = this.#written.get(line);
-    if (written !== undefined && stillServes(written, bindings, this.#clock.mono())) return;
+    if (written !== undefined && stillServe(written, bindings, this.#clock.mono())) return undefined;
     if (bindings.length === 0) this.#written.delete(line);
     else this.#written.set(line, bindings);
     this.#dirty.set(line, bindings);
+    const { promise } = this.#batch;
     this.#writing ??= this.#write();
+    return promise;
   }
 
   /** Resolves once nothing waits to be written. */
@@ -86,18 +99,21 @@ export class BindingStore {
   }
 
   async #write(): Promise<void> {
-    try {
-      while (this.#dirty.size > 0) {
-        const lines = [...this.#dirty];
-        this.#dirty.clear();
+    while (this.#dirty.size > 0) {
+      const lines = [...this.#dirty];
+      const { resolve } = this.#batch;
+      this.#dirty.clear();
+      this.#batch = Promise.withResolvers();
+      try {
         await this.#store.commit(lines.flatMap(([line, bindings]) => this.#rows(line, bindings)));
+      } catch (error) {
+        // The next refresh of each tries again.
+        for (const [line, bindings] of lines) if (this.#written.get(line) === bindings) this.#written.delete(line);
+        this.#log.error('softswitch.bindings-not-kept', { error: String(error) });
       }
-    } catch (error) {
-      this.#written.clear();
-      this.#log.error('softswitch.bindings-not-kept', { error: String(error) });
-    } finally {
-      this.#writing = undefined;
+      resolve();
     }
+    this.#writing = undefined;
   }
 
   #rows(line: string, bindings: readonly Bound[]) {

@@ -42,8 +42,8 @@ export interface RequestsOptions {
   readonly trust: (flow: Flow) => void;
   /** Lets a REGISTER change a line's bindings where several processes share them; default: it is done here and now. */
   readonly change?: (line: string, run: () => RegisterOutcome) => Promise<RegisterOutcome>;
-  /** The bindings of a line over UDP changed. */
-  readonly keep: (line: string) => void;
+  /** The bindings of a line over UDP changed; resolves once that outlasts this process. */
+  readonly keep: (line: string) => Promise<void> | undefined;
   /** A gateway's flow has registered something: its calls go on over it. */
   readonly cameBack: (gateway: GatewayOfFlow, flow: Flow) => void;
   /** A phone of the line has registered or refreshed; `changed`: more than the time of its registration may be new. */
@@ -93,9 +93,13 @@ export class Requests {
     const run = () => location.register(line, message, from, clock.mono());
     const { change, returning } = this.#o;
     const before = gateway === undefined ? returning.before(line.id) : undefined;
-    return soon(change === undefined ? run() : change(line.id, run), (outcome) =>
-      this.#registered(transaction, { flow, before }, sender, outcome),
-    );
+    return soon(change === undefined ? run() : change(line.id, run), (outcome) => {
+      if (gateway !== undefined) this.#o.cameBack(gateway, flow);
+      const isDirect = gateway === undefined && outcome.status === 200 && flow.protocol === 'udp';
+      // A phone that heard yes can be rung, whatever happens to this process.
+      const kept = isDirect ? this.#o.keep(line.id) : undefined;
+      return soon(kept, () => this.#registered(transaction, { flow, before }, sender, outcome));
+    });
   }
 
   #registered(
@@ -104,10 +108,8 @@ export class Requests {
     { line, gateway }: Extract<Sender, { kind: 'line' }>,
     outcome: RegisterOutcome,
   ): void {
-    const { sip, cameBack, keep } = this.#o;
+    const { sip } = this.#o;
     const { status, reason, contacts, headers, changed } = outcome;
-    if (gateway !== undefined) cameBack(gateway, flow);
-    else if (status === 200 && flow.protocol === 'udp') keep(line.id);
     const all = [...contacts.map((value) => ['Contact', value] as const), ...headers];
     // A phone sets its clock by it (RFC 3261 section 10.3 step 8).
     if (status === 200) all.push(['Date', this.#date()]);

@@ -241,7 +241,7 @@ class Softswitch implements RunningPart {
       digit: (session, leg, digit, duration) => bus.publish('leg.digit', { session, leg, digit, duration }),
       ...{ access, location, calls, clock, sip, closeFlow, trust, returning: this.#returning },
       keep: (line) => this.#bindings.keep(line, location.datagram(line)),
-      ...(fleet && { keep: () => {}, change: (line, run) => fleet.change(line, run) }),
+      ...(fleet && { keep: () => undefined, change: (line, run) => fleet.change(line, run) }),
       cameBack: (gateway, flow) => this.#cameBack(gateway, flow),
       registered: (line, changed) => this.#messages.registered(line, changed),
       registeredAt: (host, line) => outside.addresses.registered(host, line),
@@ -369,7 +369,7 @@ class Softswitch implements RunningPart {
       if ((await this.#lines.byId(line)) === undefined) {
         this.#location.forget(line);
         this.#watch.gone(line);
-        if (this.#fleet === undefined) this.#bindings.keep(line, []);
+        if (this.#fleet === undefined) await this.#bindings.keep(line, []);
         else this.#fleet.gone(line);
       }
     }

@@ -130,8 +130,15 @@ it('is written while it rings where somebody rings for long, over UDP, and waits
   await world.run(RINGS_AFTER - 1);
   quick.state.at = 'answering';
   expect(await rows()).toEqual([]);
+  // No journal knows this one yet.
+  const late = rings('late', 'udp');
   await world.run(1);
   expect(await rows()).toEqual([{ call: 'udp' }]);
+  await world.run(RINGS_AFTER - 2);
+  expect(await rows()).toEqual([{ call: 'udp' }]);
+  await world.run(RINGS_AFTER);
+  expect(await rows()).toEqual([{ call: 'late' }, { call: 'udp' }]);
+  snapshots.remove(late);
   await world.run(5_000);
   const [found] = await snapshots.load();
   expect([found?.live.state.at, found?.live.answeredAt, found?.sides]).toEqual(['ringing', undefined, []]);

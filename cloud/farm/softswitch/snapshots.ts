@@ -15,8 +15,9 @@ interface Row {
 }
 
 /**
- * Milliseconds of ringing after which a call is written: longer than the session manager gathers the rows of a session that began, since a
- * call that rings on after a restart and that no journal knows would be answered without a record.
+ * Milliseconds of ringing after which a call is written, where many ring up to twice as long: longer than the session manager gathers the
+ * rows of a session that began, since a call that rings on after a restart and that no journal knows would be ended there, or answered
+ * without a record.
  */
 export const RINGS_AFTER = 150;
 /** Milliseconds for which the rows of calls that ended wait for those of others, and how many go at once. */
@@ -31,8 +32,8 @@ export class Snapshots {
   readonly #owner: string;
   /** Calls that ended and whose rows still stand. */
   #gone: Live[] = [];
-  /** Calls that began to ring, and that are written if they still do in a moment. */
-  #ringing: Live[] = [];
+  /** Calls that began to ring, the first one first, and that are written if they still do when `due`. */
+  #ringing: { readonly live: Live; readonly due: number }[] = [];
   #ringTimer: Timer | undefined;
   #timer: Timer | undefined;
 
@@ -57,17 +58,23 @@ export class Snapshots {
    * written as it rings: connections end with their process, and whoever is at their other end sees that.
    */
   rings(live: Live): void {
-    this.#ringing.push(live);
-    const { clock } = this.#world;
-    this.#ringTimer ??= clock.at(clock.mono() + RINGS_AFTER, () => {
-      this.#ringTimer = undefined;
-      const still = this.#ringing.filter(({ state }) => state.at === 'ringing' && state.caller === 'waiting');
-      this.#ringing = [];
-      const kept = new Set(still.filter((one) => [...one.handles.keys()].some((party) => isDatagram(one, party))));
-      this.save(...kept).catch((error: unknown) => {
-        this.#world.log.error('softswitch.ringing-not-kept', { error: String(error) });
-      });
-    });
+    const due = this.#world.clock.mono() + RINGS_AFTER;
+    this.#ringing.push({ live, due });
+    this.#ringTimer ??= this.#world.clock.at(due, () => this.#keepRinging());
+  }
+
+  #keepRinging(): void {
+    const { clock, log } = this.#world;
+    const now = clock.mono();
+    const [old, young] = [this.#ringing.filter(({ due }) => due <= now), this.#ringing.filter(({ due }) => due > now)];
+    this.#ringing = young;
+    // Those that are left go together, once all of them have rung for so long.
+    this.#ringTimer = young.length === 0 ? undefined : clock.at(now + RINGS_AFTER, () => this.#keepRinging());
+    const still = old
+      .map(({ live }) => live)
+      .filter(({ state }) => state.at === 'ringing' && state.caller === 'waiting');
+    const kept = new Set(still.filter((one) => [...one.handles.keys()].some((party) => isDatagram(one, party))));
+    this.save(...kept).catch((error: unknown) => log.error('softswitch.ringing-not-kept', { error: String(error) }));
   }
 
   /**

@@ -14,6 +14,7 @@ import {
   type RegisterOutcome,
 } from '#shared/sip/registrar.ts';
 import type { Flow } from '#shared/sip/types.ts';
+import { stillServes } from '../bindings.ts';
 import type { Location, Reached } from '../location.ts';
 import { foreignFlow, isForeign } from './foreign.ts';
 
@@ -121,7 +122,7 @@ export class SharedBindings {
       const [old, written] = [before, this.#written.get(line) ?? []].map((all) =>
         all.find(({ binding, flow }) => binding.uri === one.binding.uri && flow.id === one.flow.id),
       );
-      const serves = old !== undefined && written !== undefined && stillServes(written, one, now);
+      const serves = old !== undefined && stillServes(written, one, now);
       if (isForeign(one.flow) || old?.binding === one.binding || serves) continue;
       statements.push(this.#insert(line, one, fleet.owner));
     }
@@ -188,12 +189,4 @@ export class SharedBindings {
     if (datagram && (isByProxy || !lives)) return flowTo(flow.remote).catch(() => undefined);
     return lives ? foreignFlow(owner, flow) : undefined;
   }
-}
-
-/** The same phone at the same place, and what is written has at least half the time that it has now. */
-function stillServes(old: Reached, now: Reached, mono: number): boolean {
-  const [a, b] = [old.binding, now.binding];
-  const same = old.flow.id === now.flow.id && a.path.join() === b.path.join() && a.params.size === b.params.size;
-  const params = [...b.params].every(([name, value]) => a.params.get(name) === value);
-  return same && params && (a.expiresAt - mono) * 2 > b.expiresAt - mono;
 }
