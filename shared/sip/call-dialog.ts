@@ -16,6 +16,8 @@ import type { EndpointOutput, Flow } from './types.ts';
 
 /** An established call whose connection broke waits so long, ms, for another one before it ends. */
 export const FLOW_GRACE = 60_000;
+/** … and a call that rings, where another one is looked for: whoever calls may have given up, and the phone is not to ring for nobody. */
+export const RINGING_GRACE = 10_000;
 
 /** The call's dialog that a request belongs to; undefined where tags or Call-ID do not fit (481). */
 export function dialogFor(call: Call, message: SipMessage): Dialog | undefined {
@@ -115,15 +117,22 @@ function serveBye(
 }
 
 /** A call whose connection broke goes on over the one on which the other side speaks; over UDP a new port of the same host counts. */
-function adoptFlow(call: Call, flow: Flow): void {
+export function adoptFlow(call: Call, flow: Flow): void {
   if (flow.id === call.flow.id) return;
   const rebound = flow.protocol === 'udp' && call.flow.protocol === 'udp' && flow.remote.host === call.flow.remote.host;
   if (rebound || call.flowBy !== NEVER) call.moveTo(flow);
 }
 
-/** The call's connection closed: early calls end, established ones wait for another. */
+/**
+ * The call's connection closed: early calls end, unless another connection is looked for (RFC 3261 section 18.2.2); established ones wait
+ * for one.
+ */
 function broken(call: Call, now: number, out: EndpointOutput[]): void {
-  if (!call.outgoing && call.at === 'ringing') {
+  const rings = !call.outgoing && call.at === 'ringing';
+  if (rings && call.core.regains?.(call.server?.flow ?? call.flow) === true) {
+    call.flowBy = now + RINGING_GRACE;
+    call.plan();
+  } else if (rings) {
     ended(call, 'transport', out);
     call.forget(now);
   } else if (call.at === 'answered' || call.at === 'confirmed') {
@@ -134,8 +143,16 @@ function broken(call: Call, now: number, out: EndpointOutput[]): void {
 
 function tick(call: Call, now: number, out: EndpointOutput[]): void {
   if (now >= call.flowBy) {
+    const { server } = call;
+    call.server = undefined;
     ended(call, 'transport', out);
     call.forget(now);
+    // Nothing else would end the transaction of an INVITE that rings.
+    if (server?.adrift) server.broken(now, out);
+    return;
+  }
+  if (call.parting !== undefined && !call.isAdrift) {
+    call.parting(now, out);
     return;
   }
   repeatOk(call, now, out);

@@ -120,8 +120,8 @@ export function hangup(call: Call, headers: readonly HeaderLine[], now: number, 
         sendCancel(call, now, out);
         return;
       }
-      refusePending(call, 603, now, out, headers);
-      call.forget(now);
+      if (call.isAdrift) part(call, (later, list) => refuseWith(call, 603, headers, later, list));
+      else refuseWith(call, 603, headers, now, out);
       return;
     case 'answered':
       // Section 15: no BYE before the ACK came, or its wait has ended.
@@ -138,6 +138,23 @@ export function hangup(call: Call, headers: readonly HeaderLine[], now: number, 
     case 'over':
       return;
   }
+}
+
+function refuseWith(
+  call: Call,
+  status: number,
+  headers: readonly HeaderLine[],
+  now: number,
+  out: EndpointOutput[],
+): void {
+  refusePending(call, status, now, out, headers);
+  call.forget(now);
+}
+
+/** The user is done with it; its refusal waits for a connection. */
+export function part(call: Call, refuse: (now: number, out: EndpointOutput[]) => void): void {
+  call.silent = true;
+  call.parting = refuse;
 }
 
 /** The call ended without its user's doing. */

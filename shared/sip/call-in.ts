@@ -2,7 +2,7 @@
 import { NEVER } from '../kernel/machine.ts';
 import { type HeaderLine, ownContact, SESSION_TYPE, sdpOf, tagged, warningOf } from './build.ts';
 import { Call, type Core, leadOn } from './call.ts';
-import { byeAndForget, ended, refuseEarly, refusePending } from './call-end.ts';
+import { byeAndForget, ended, part, refuseEarly, refusePending } from './call-end.ts';
 import { tryReoffer } from './call-offer.ts';
 import { RING_LIMIT } from './call-out.ts';
 import { awaitPrack, isReliable, lacksOffer, mayFollow, offerIn, reliableHeaders } from './call-reliable.ts';
@@ -166,6 +166,10 @@ export function rejectCall(
   out: EndpointOutput[],
 ): void {
   if (call.outgoing || call.at !== 'ringing' || !call.server || status < 300 || status > 699) return;
+  if (call.isAdrift) {
+    part(call, (later, list) => rejectCall(call, status, options, later, list));
+    return;
+  }
   const parts = { ...options, body: options.body, type: options.contentType };
   const response = answerTo(call, status, parts);
   refuseEarly(call, 487, now, out);

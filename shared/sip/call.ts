@@ -33,6 +33,7 @@ export interface Core {
   readonly elsewhere: ((message: SipMessage, flow: Flow, text: string) => boolean) | undefined;
   readonly forgotten: ((flow: Flow) => boolean) | undefined;
   readonly follows: Follows | undefined;
+  readonly regains: ((flow: Flow) => boolean) | undefined;
   readonly limits: EndpointLimits;
   /** Allow and Supported, on messages that make or refresh a dialog. */
   readonly capabilities: readonly Field[];
@@ -184,6 +185,8 @@ export class Call implements Timed, OnFlow, ServerUser {
   /** The INVITE in `server` came without an offer. */
   asked = false;
   unacked: Unacked | undefined;
+  /** Refuses the INVITE, which waits for a connection. */
+  parting: ((now: number, out: EndpointOutput[]) => void) | undefined;
   /** Sends the ACK of an outgoing call whose 2xx brought the offer. */
   owedAck: ((sdp: string | undefined, now: number, out: EndpointOutput[]) => void) | undefined;
   /** Number of our INVITE that was `held`, and whose mere ACK it owes. */
@@ -265,6 +268,17 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.core.hooks.acked(this, message, now, out);
   }
 
+  /** Its INVITE is without a final response, or its 2xx without ACK, on a connection that is replaced when it closes. */
+  waits(transaction: ServerTransaction): boolean {
+    if (this.outgoing || this.at === 'over' || this.core.regains?.(transaction.flow) !== true) return false;
+    return this.unacked?.transaction === transaction || (this.at === 'ringing' && this.server === transaction);
+  }
+
+  /** Its INVITE waits for another connection. */
+  get isAdrift(): boolean {
+    return this.at === 'ringing' && this.server?.adrift === true;
+  }
+
   onFailure(transaction: ServerTransaction, why: Failure, now: number, out: EndpointOutput[]): void {
     this.core.hooks.serverFailed(this, transaction, why, now, out);
   }
@@ -279,6 +293,7 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.unacked = undefined;
     this.owedAck = undefined;
     this.owedPrack = undefined;
+    this.parting = undefined;
     this.reoffer = undefined;
     // Its transactions outlive it by half a minute, and what it knew holds the texts of whole messages.
     this.dialog = undefined;
@@ -294,6 +309,21 @@ export class Call implements Timed, OnFlow, ServerUser {
     this.flow = flow;
     this.flowBy = NEVER;
     this.core.transactions.hang(flow, this);
+    this.#sayAgain(flow);
+  }
+
+  /** What was said of its INVITE meanwhile, or just before, may be lost: it is said again at once, over the connection that there is now. */
+  #sayAgain(flow: Flow): void {
+    const { server, unacked, core } = this;
+    if (server?.adrift) {
+      core.transactions.moveTo(server, flow);
+      this.repeatAt = 0;
+    }
+    if (unacked?.transaction.adrift) {
+      core.transactions.moveTo(unacked.transaction, flow);
+      unacked.resendAt = 0;
+    }
+    this.plan();
   }
 }
 

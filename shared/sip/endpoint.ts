@@ -1,5 +1,5 @@
 /** The face of the SIP stack: sorts what comes in and carries out what its user decides. Pure; see `types.ts` for the contract. */
-import type { Random } from '../kernel/world.ts';
+import type { Address, Random } from '../kernel/world.ts';
 import { type HeaderLine, reasonHeader } from './build.ts';
 import { Call, Calls, type Core, type EndpointLimits } from './call.ts';
 import { callHooks } from './call-dialog.ts';
@@ -76,6 +76,11 @@ export interface EndpointOptions {
    * 3261 section 12.2.1.1). Default: never, for what a phone behind a NAT says of itself leads nowhere.
    */
   readonly follows?: Follows;
+  /**
+   * Asked of a connection that closed. True: another one is looked for, to be told of by `moveCall`; a call that rings goes on, and what is
+   * said of its INVITE waits for that (RFC 3261 section 18.2.2). Default: such a call ends.
+   */
+  readonly regains?: (flow: Flow) => boolean;
   readonly limits?: Partial<EndpointLimits>;
 }
 
@@ -128,6 +133,7 @@ export class Endpoint implements SipEndpoint {
       elsewhere: options.elsewhere,
       forgotten: options.forgotten,
       follows: options.follows,
+      regains: options.regains,
       limits: { ...ENDPOINT_LIMITS, ...options.limits },
       capabilities: [allow, ...fields(supported)],
       plain: [allow, ...fields(plain)],
@@ -281,6 +287,14 @@ export class Endpoint implements SipEndpoint {
     const found = this.#core.calls.get(call);
     if (found?.mayOwe !== undefined && found.mayOwe.until > now) acknowledgeAgain(found, found.mayOwe.seq, out);
     if (found?.at === 'confirmed') this.#plain.sendInDialog(found, 'OPTIONS', {}, now, out);
+  }
+
+  backTo(call: CallHandle): Address | undefined {
+    const found = this.#core.calls.get(call);
+    const waiting = found?.unacked?.transaction ?? (found?.at === 'ringing' ? found.server : undefined);
+    if (waiting?.adrift !== true) return undefined;
+    const { remote, protocol } = waiting.flow;
+    return { host: remote.host, port: waiting.port ?? (protocol === 'tls' ? 5061 : 5060) };
   }
 
   snapshot(call: CallHandle): CallSnapshot | undefined {

@@ -1,7 +1,7 @@
 /** Sorts what comes in: responses to their transactions, requests to transactions, calls and the user (RFC 3261 section 8.2, 12.2.2, 17). */
 import { responseFlow, stampVia, statelessTag, tagged } from './build.ts';
 import { Call, type Core } from './call.ts';
-import { callHooks, dialogFor, serveInDialog } from './call-dialog.ts';
+import { adoptFlow, callHooks, dialogFor, serveInDialog } from './call-dialog.ts';
 import { cancelled, takeCall } from './call-in.ts';
 import { isSuccess, lateSuccess } from './call-resume.ts';
 import { check, type Refusal } from './checks.ts';
@@ -204,6 +204,7 @@ export class Inbound {
       invite === undefined && (transactions.isSettled(message, 'INVITE', 0, now, out) || transactions.serves(message));
     const transaction = transactions.open(message, !message.hasToTag, place, now);
     const call = invite?.user instanceof Call ? invite.user : undefined;
+    if (invite?.adrift && call !== undefined) adoptFlow(call, place.flow);
     const tag = call?.localTag ?? this.#core.tokens.next(8);
     const response = tagged(message, invite || isOver ? 200 : 481, tag);
     transactions.reply(transaction, response, now, out);

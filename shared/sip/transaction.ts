@@ -61,6 +61,8 @@ export interface LateUser {
 export interface ServerUser {
   /** An ACK that came with the branch of its INVITE although the response was 2xx. */
   onAck(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[]): void;
+  /** True where another connection is being looked for: what is to be said of this INVITE waits for it. */
+  waits?(transaction: ServerTransaction): boolean;
   /** The response could not be delivered, or none was given in time. */
   onFailure(transaction: ServerTransaction, why: Failure, now: number, out: EndpointOutput[]): void;
 }
@@ -218,7 +220,9 @@ export class ServerTransaction implements Timed {
   apart: ServerKeys | undefined;
   /** Terminated and forgotten. */
   gone = false;
-  readonly flow: Flow;
+  flow: Flow;
+  /** Its connection closed, and it waits for another. */
+  adrift = false;
   user: ServerUser | undefined;
   /** Gone after the final response. */
   request: SipMessage | undefined;
@@ -228,7 +232,7 @@ export class ServerTransaction implements Timed {
   /** Wire form of the last response: a text is a fraction of a message's size, and copies are rare. */
   #response: string | undefined;
   /** Where responses go: for UDP without rport the port of sent-by (RFC 3261 section 18.2.2). */
-  readonly #back: Flow;
+  #back: Flow;
   /** Octets of the request, as it came. */
   readonly size: number;
 
@@ -297,7 +301,16 @@ export class ServerTransaction implements Timed {
   }
 
   broken(now: number, out: EndpointOutput[]): void {
-    this.#step({ on: 'transport-error' }, undefined, now, out);
+    this.adrift = this.#invite !== undefined && this.user?.waits?.(this) === true;
+    // RFC 6026 section 7.1: its state stays as it is.
+    if (!this.adrift) this.#step({ on: 'transport-error' }, undefined, now, out);
+  }
+
+  /** Its responses go over this connection from now on. */
+  moveTo(flow: Flow): void {
+    this.adrift = false;
+    this.flow = flow;
+    this.#back = flow;
   }
 
   #step(

@@ -327,6 +327,12 @@ export class Transactions implements Holder {
     if (this.#asked === same.callId) this.#answer = undefined;
   }
 
+  /** One that was adrift has another connection. */
+  moveTo(transaction: ServerTransaction, flow: Flow): void {
+    transaction.moveTo(flow);
+    this.hang(flow, transaction);
+  }
+
   acknowledge(request: SipMessage, response: SipMessage): SipMessage {
     return ackFailure(request, response);
   }

@@ -264,8 +264,16 @@ export interface SipEndpoint {
 
   /** The flow that a call uses; undefined for one that is over. */
   flowOf(call: CallHandle): Flow | undefined;
-  /** The flow that an established call uses from now on (the gateway reconnected); true where it used another one before. */
+  /**
+   * The flow that a call uses from now on (the gateway reconnected, a carrier's connection was opened anew); true where it used another
+   * one before.
+   */
   moveCall(call: CallHandle, flow: Flow): boolean;
+  /**
+   * Where a call waits to be told what became of its INVITE, whose connection closed: the address from which that came, with the port of
+   * sent-by (RFC 3261 section 18.2.2). Undefined for a call that does not.
+   */
+  backTo(call: CallHandle): Address | undefined;
   /**
    * Asks the other side whether it still knows an established call, by OPTIONS in the dialog (RFC 3261 section 11). Where it does
    * not (481), or is silent, the call is `ended`.

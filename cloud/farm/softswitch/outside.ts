@@ -7,8 +7,9 @@ import { sealingKey } from '#cloud/store/sealed.ts';
 import { CANCELLED } from '#shared/call/outcome.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { SipTransport } from '#shared/host/sip.ts';
-import { flowsByName, SipResolver } from '#shared/host/sip-resolver.ts';
+import { flowsByName, type NamedFlow, SipResolver } from '#shared/host/sip-resolver.ts';
 import { type IdPrefix, newId } from '#shared/kernel/ids.ts';
+import type { Address } from '#shared/kernel/world.ts';
 import type { DigestHash } from '#shared/sip/digest.ts';
 import type { EndpointOutput, Flow } from '#shared/sip/types.ts';
 import { OutsideGuard } from './abuse/guard.ts';
@@ -168,9 +169,14 @@ export class Outside {
   get trunkFlows(): {
     readonly isTrunk: (flow: Flow) => boolean;
     readonly waysTo: (trunk: string) => Promise<TrunkWay[]>;
+    readonly wayBack: (trunk: string, at: Address, instead: Flow) => Promise<readonly NamedFlow[]>;
   } {
     const { trunks } = this;
-    return { isTrunk: (flow) => trunks.of(flow) !== undefined, waysTo: (id) => trunks.waysBy(id, () => '') };
+    return {
+      isTrunk: (flow) => trunks.of(flow) !== undefined,
+      waysTo: (id) => trunks.waysBy(id, () => ''),
+      wayBack: (id, at, instead) => trunks.wayBack(id, at, instead),
+    };
   }
 
   /** True where it was an answer to a request of a trunk's. */

@@ -112,6 +112,7 @@ class Softswitch implements RunningPart {
       quiet: (_message, flow) => this.#screen.isUnproven(flow),
       forgotten: (flow) => this.#takeUp.done && this.#screen.isKnown(flow),
       follows: (flow, host) => this.#outside.follows(flow, host),
+      regains: (flow) => this.#outside.trunks.of(flow) !== undefined,
       ...(mates && { mark: mates.mark, stray: (message, flow, text) => mates.stray(message, flow, text) }),
       ...(mates && { elsewhere: ({ callId }, flow, text) => mates.elsewhere(callId, flow, text) }),
     });

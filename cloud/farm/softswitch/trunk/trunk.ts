@@ -2,6 +2,7 @@
 import { identityOf, onlyCodecs, type TrunkChoice, translate } from '#shared/call/trunk.ts';
 import { plainAddress } from '#shared/kernel/address.ts';
 import { latin1, utf8 } from '#shared/kernel/bytes.ts';
+import type { Address } from '#shared/kernel/world.ts';
 import type { TrunkSettings } from '#shared/protocol/verbs/trunk.ts';
 import { type Diverted, writeDiversion } from '#shared/sip/diversion.ts';
 import { writeHistory } from '#shared/sip/history-info.ts';
@@ -30,8 +31,17 @@ export interface Trunk {
 export function isAddressOf({ settings, port }: Trunk, { remote, protocol, peer }: Flow): boolean {
   if (peer.kind !== 'none') return false;
   if (protocol === 'udp' && port === remote.port && plainAddress(settings.host) === remote.host) return true;
-  const named = (one: string): boolean => plainAddress(one) === remote.host || one === `${remote.host}:${remote.port}`;
-  return settings.addresses?.some(named) === true;
+  return settings.addresses?.some((one) => names(one, remote)) === true;
+}
+
+/** True for an address and port, or an address, that the trunk's settings name: one to which a connection may be opened. */
+export function isNamed({ settings }: Trunk, at: Address): boolean {
+  return [settings.host, ...(settings.addresses ?? [])].some((one) => names(one, at));
+}
+
+/** `one`: an address, with or without port. */
+function names(one: string, { host, port }: Address): boolean {
+  return plainAddress(one) === host || one === `${host}:${port}`;
 }
 
 /** Calls that a trunk may have at once. */

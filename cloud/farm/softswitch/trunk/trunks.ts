@@ -7,7 +7,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import type { NamedFlow, SipResolver } from '#shared/host/sip-resolver.ts';
 import { hex } from '#shared/kernel/bytes.ts';
 import { TICK } from '#shared/kernel/machine.ts';
-import { NetError, type Timer, type TlsClientOptions, type World } from '#shared/kernel/world.ts';
+import { type Address, NetError, type TlsClientOptions, type World } from '#shared/kernel/world.ts';
 import type { DigestHash } from '#shared/sip/digest.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow, OpenedProtocol, TransactionHandle } from '#shared/sip/types.ts';
@@ -15,7 +15,8 @@ import { parseUri, writeUri } from '#shared/sip/uri.ts';
 import { TrunkAlarms } from './alarms.ts';
 import { TrunkAuthorities } from './authorities.ts';
 import { grantedBy } from './granted.ts';
-import { type HealthInput, type HealthOutput, newHealth, type TrunkHealth, trunkHealth } from './health.ts';
+import { type HealthInput, type HealthOutput, newHealth, trunkHealth } from './health.ts';
+import type { Asked, Held } from './held.ts';
 import { readTrunk } from './read.ts';
 import { certificateFault } from './tls-cause.ts';
 import {
@@ -23,6 +24,7 @@ import {
   choiceOf,
   failureOf,
   isAddressOf,
+  isNamed,
   sipUri,
   type Trunk,
   type TrunkWay,
@@ -65,27 +67,6 @@ export interface TrunksOptions {
   readonly believe: (authorities: readonly string[]) => void;
   /** An address whose messages are let through before they are counted. */
   readonly trust: (address: string) => void;
-}
-
-interface Held {
-  readonly trunk: Trunk;
-  readonly row: TrunkRow;
-  readonly health: TrunkHealth;
-  readonly callId: string;
-  seq: number;
-  timer?: Timer;
-  /** The flows to its servers, by which its own calls are known too. */
-  flowIds: ReadonlySet<string>;
-  /** What its certificate was refused for the last time. */
-  refused?: string | undefined;
-  /** Why a connection that it opened was closed the last time. */
-  turnedAway?: string | undefined;
-}
-
-interface Asked {
-  readonly held: Held;
-  readonly what: 'register' | 'probe';
-  readonly way: NamedFlow;
 }
 
 type Heard = Extract<EndpointOutput, { do: 'response' | 'no-response' }>;
@@ -157,6 +138,15 @@ export class Trunks {
     return (await this.#flows(id)).map((way) => ({ trunk, ...way, called: called(trunk) }));
   }
 
+  /** A way to an address of a trunk that its settings name, by the protocol of a connection that is gone; none where they do not. */
+  async wayBack(id: string, at: Address, { protocol }: Flow): Promise<readonly NamedFlow[]> {
+    const held = this.#held.get(id);
+    if (held === undefined || (protocol !== 'tcp' && protocol !== 'tls') || !isNamed(held.trunk, at)) return [];
+    const ways = await this.#flowsOf(held, { ...at, protocol });
+    for (const { flow } of ways) held.backIds.add(flow.id);
+    return ways;
+  }
+
   isDown(id: string): boolean {
     return this.#held.get(id)?.health.at === 'down';
   }
@@ -168,8 +158,9 @@ export class Trunks {
    */
   of(flow: Flow, uri?: string): Trunk | undefined {
     let first: Trunk | undefined;
-    for (const { trunk, flowIds } of this.#held.values()) {
-      const known = flowIds.has(flow.id) || this.#authorities.isCarrier(trunk, flow.peer) || isAddressOf(trunk, flow);
+    for (const { trunk, flowIds, backIds } of this.#held.values()) {
+      const opened = flowIds.has(flow.id) || backIds.has(flow.id);
+      const known = opened || this.#authorities.isCarrier(trunk, flow.peer) || isAddressOf(trunk, flow);
       if (!known) continue;
       if (uri === undefined || trunk.settings.username === parseUri(uri)?.user) return trunk;
       first ??= trunk;
@@ -242,6 +233,7 @@ export class Trunks {
   closed(flow: Flow, why: string): void {
     const fault = flow.protocol === 'tls' ? certificateFault(new NetError(why, '')) : undefined;
     for (const held of this.#held.values()) {
+      held.backIds.delete(flow.id);
       if (!held.flowIds.has(flow.id)) continue;
       this.#feed(held, { on: 'lost' });
       if (fault === undefined) continue;
@@ -285,7 +277,14 @@ export class Trunks {
       ...{ registers: settings.mode === 'register' && this.#leads, expires },
       probeEvery: probeEvery * 1000,
     });
-    const held: Held = { trunk, row, health, callId: hex(this.#o.world.random.bytes(12)), seq: 0, flowIds: new Set() };
+    const held: Held = {
+      trunk,
+      row,
+      health,
+      callId: hex(this.#o.world.random.bytes(12)),
+      seq: 0,
+      ...{ flowIds: new Set(), backIds: new Set() },
+    };
     this.#held.set(row.id, held);
     for (const address of [settings.host, ...(settings.addresses ?? [])]) this.#o.trust(address);
     this.#feed(held, { on: 'start' });
@@ -323,15 +322,16 @@ export class Trunks {
   }
 
   /** An empty list where nobody can be reached. */
-  async #flowsOf(held: Held): Promise<readonly NamedFlow[]> {
-    const { settings } = held.trunk;
-    const { transport: protocol, host, port, tls: { ca, mutual: alias = false } = {} } = settings;
+  async #flowsOf(held: Held, other?: Address & { readonly protocol: OpenedProtocol }): Promise<readonly NamedFlow[]> {
+    const { transport: protocol, host, port, tls: { ca, mutual: alias = false } = {} } = held.trunk.settings;
     const { certificate, key } = this.#o.own;
     const shown = alias ? { certificate, key } : {};
-    const tls = { sipDomain: true, ...shown, ...(ca === undefined ? {} : { ca }) };
+    // It has to prove to be the trunk, wherever it is.
+    const named = other === undefined ? {} : { serverName: host };
+    const tls = { sipDomain: true, ...named, ...shown, ...(ca === undefined ? {} : { ca }) };
     try {
-      const ways = await this.#o.flowsTo({ protocol, host, port, timeout: CONNECT_WITHIN, tls, alias });
-      return ways;
+      const to = { protocol, host, port, timeout: CONNECT_WITHIN, tls, alias, ...other };
+      return await this.#o.flowsTo(to);
     } catch (error) {
       held.refused = error instanceof NetError ? certificateFault(error) : undefined;
       return [];
