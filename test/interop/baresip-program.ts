@@ -1,20 +1,31 @@
-/** A real baresip that is one line's phone on loopback, told what to do by commands of its console. */
+/** A real baresip that is one line's phone on loopback, told what to do over a connection on which it answers each command. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 
+/** Milliseconds that it may take to answer a command. */
+const ANSWERS_WITHIN = 5_000;
+/** … and whether it did as it was told. */
+const ANSWER = /\{"response":true,"ok":(true|false)/;
 /** Octets before the samples of a WAV file as baresip writes it. */
 const HEADER = 44;
 
 export interface BaresipProgramOptions {
-  /** Port of its console. */
+  /** Port at which it takes commands (TCP). */
   readonly console: number;
   /** HOST:PORT that it registers with. */
   readonly server: string;
   /** The tone that it says. */
   readonly hertz: number;
   readonly sip: { readonly username: string; readonly domain: string; readonly password: string };
+}
+
+/** A command as its `ctrl_tcp` reads it. */
+export function netstring(words: string): string {
+  const [command, ...rest] = words.split(' ');
+  const text = JSON.stringify({ command, params: rest.join(' ') });
+  return `${text.length}:${text},`;
 }
 
 /** Answers whatever rings. */
@@ -29,12 +40,10 @@ export class BaresipProgram {
     this.#port = port;
     this.#folder = folder;
     mkdirSync(folder);
-    const modules = ['g711.so', 'ausine.so', 'aufile.so', 'aubridge.so', 'sndfile.so', 'cons.so'].map(
-      (name) => `module ${name}`,
-    );
+    const modules = ['g711.so', 'ausine.so', 'aufile.so', 'aubridge.so', 'sndfile.so'].map((name) => `module ${name}`);
     const config = [
       ...['sip_listen 127.0.0.1:0', 'module_path /usr/lib/baresip/modules', ...modules],
-      ...['module_app account.so', 'module_app menu.so', `cons_listen 127.0.0.1:${port}`],
+      ...['module_app account.so', 'module_app menu.so', 'module_app ctrl_tcp.so', `ctrl_tcp_listen 127.0.0.1:${port}`],
       ...[`audio_source ausine,${hertz}`, 'ausrc_srate 48000', 'ausrc_channels 2'],
       ...[
         `snd_path ${folder}`,
@@ -58,11 +67,22 @@ export class BaresipProgram {
       });
   }
 
-  /** A word of its menu with what follows it. */
+  /** A word of its menu with what follows it; rejects where it does not say that it did so. */
   async command(words: string): Promise<void> {
-    const socket = createSocket('udp4');
-    await new Promise((resolve) => socket.send(`/${words}\n`, this.#port, '127.0.0.1', resolve));
-    socket.close();
+    const socket = connect(this.#port, '127.0.0.1');
+    try {
+      let heard = '';
+      socket.setTimeout(ANSWERS_WITHIN, () => socket.destroy(new Error(`baresip does not answer: ${words}`)));
+      socket.write(netstring(words));
+      // What happens meanwhile is told on the same connection.
+      for await (const data of socket) {
+        heard += String(data);
+        if (ANSWER.test(heard)) break;
+      }
+      if (ANSWER.exec(heard)?.[1] !== 'true') throw new Error(`baresip on ${words}: ${heard}`);
+    } finally {
+      socket.destroy();
+    }
   }
 
   /** Its calls as its own trace of SIP names them, the oldest first: those that it made and that were answered. */

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sine } from '#shared/rtp/measure.ts';
 import { readWav, writeWav } from '#shared/rtp/wav.ts';
+import { netstring } from './baresip-program.ts';
 import { eventually, type Namespaces, stopped } from './netns.ts';
 
 export interface BaresipOptions {
@@ -16,6 +17,12 @@ export interface BaresipOptions {
   readonly transport?: 'udp' | 'tcp' | 'tls';
 }
 
+/** Tells it something over a connection, and fails where it does not answer that it did so. */
+const ASK = `exec 3<>/dev/tcp/127.0.0.1/5555; printf %s "$1" >&3
+  while IFS= read -r -t 5 -d '}' told <&3; do
+    case $told in *'"response":true,"ok":true'*) exit 0;; *'"response":true'*) break;; esac
+  done; echo "baresip on $1: $told" >&2; exit 1`;
+
 const MODULES = '/usr/lib/baresip/modules';
 
 export class Baresip {
@@ -27,9 +34,7 @@ export class Baresip {
 
   constructor(ns: Namespaces, options: BaresipOptions) {
     this.#server = options.server;
-    // Its console listens on UDP.
-    this.#say = (command) =>
-      void ns.within(options.host, 'bash', '-c', `printf '%s\\n' '${command}' >/dev/udp/127.0.0.1/5555`);
+    this.#say = (command) => void ns.within(options.host, 'bash', '-c', ASK, 'ask', netstring(command));
     this.#folder = join(ns.folder, `baresip-${options.host}`);
     mkdirSync(join(this.#folder, 'rec'), { recursive: true });
     const voice = join(this.#folder, 'voice.wav');
@@ -65,7 +70,7 @@ export class Baresip {
   }
 
   dial(number: string): void {
-    this.#say(`/dial sip:${number}@${this.#server}`);
+    this.#say(`dial sip:${number}@${this.#server}`);
   }
 
   hangup(): void {
@@ -74,7 +79,7 @@ export class Baresip {
 
   /** A word of its menu, such as `transfer`, with what follows it. */
   command(words: string): void {
-    this.#say(`/${words}`);
+    this.#say(words);
   }
 
   /** What it heard in its calls so far, oldest call first. Recordings are whole only after the call. */
@@ -120,8 +125,7 @@ function config(voice: string, recordings: string): string {
     'auplay_channels 1',
     'rtp_ports 16000-16999',
     `module_path ${MODULES}`,
-    'module cons.so',
-    'cons_listen 127.0.0.1:5555',
+    'ctrl_tcp_listen 127.0.0.1:5555',
     'module g711.so',
     'module aufile.so',
     'module aubridge.so',
@@ -131,6 +135,7 @@ function config(voice: string, recordings: string): string {
     'module_tmp account.so',
     'module_app auloop.so',
     'module_app contact.so',
+    'module_app ctrl_tcp.so',
     'module_app menu.so',
     '',
   ].join('\n');

@@ -305,3 +305,14 @@ it('a home’s records are found by its own, not among those of all', async () =
   expect(plans.filter((plan) => plan.includes('cdr_home'))).toHaveLength(2);
   expect(plans.filter((plan) => plan.includes('SCAN') || plan.includes('cdr_age'))).toEqual([]);
 });
+
+it('who asks after a look that the disk refused gets the answer: nobody waits for the next look of our own', async () => {
+  await prepaid(100_000);
+  await store.commit([ended('ses_1', [paid])]);
+  const commit = store.commit.bind(store);
+  store.commit = () => Promise.reject(new Error('disk full'));
+  expect(await ask('cdr.list', {})).toMatchObject({ ok: false });
+  store.commit = commit;
+  expect((await get('cdr.list', {})).items).toHaveLength(1);
+  expect(await reserve('leg_9')).toMatchObject({ ok: true });
+});

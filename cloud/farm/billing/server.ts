@@ -63,12 +63,14 @@ function createReader({ store, world }: PartContext, reservations: Reservations)
   let turn: Promise<void> = Promise.resolve();
 
   function read(all = true): Promise<void> {
-    turn = turn.then(async () => {
+    const done = turn.then(async () => {
       await makeRecords(store, heard, all);
       await settleCharges(store);
       await reservations.expire();
     });
-    return turn;
+    // One that failed is over: the next one looks for itself.
+    turn = done.catch(() => undefined);
+    return done;
   }
 
   function look(): void {
@@ -77,10 +79,7 @@ function createReader({ store, world }: PartContext, reservations: Reservations)
     all = true;
     if (stopped) return;
     next(LOOK_EVERY);
-    read(whole).catch((error) => {
-      log.error('billing.read-failed', { error: String(error) });
-      turn = Promise.resolve();
-    });
+    read(whole).catch((error) => log.error('billing.read-failed', { error: String(error) }));
   }
 
   function soon(): void {
@@ -105,7 +104,7 @@ function createReader({ store, world }: PartContext, reservations: Reservations)
     async stop() {
       stopped = true;
       timer?.cancel();
-      await turn.catch(() => undefined);
+      await turn;
     },
   };
 }
