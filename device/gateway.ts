@@ -92,8 +92,9 @@ class UserAgent implements Gateway {
   #edge: SipEdge | undefined;
   /** The same as `#edge` on a device that is itself one SIP endpoint. */
   #appliance: Appliance | undefined;
-  /** Facts of house calls for which there was no agent yet. */
-  readonly #untold: { readonly call: VerbRequest<'voice.report'>; done(): void }[] = [];
+  /** Facts of house calls for which there was no agent, and the home whose they are: absent where an earlier process left them. */
+  readonly #untold: { readonly call: VerbRequest<'voice.report'>; readonly home: string | undefined; done(): void }[] =
+    [];
   #network: HomeNetwork | undefined;
   #modem: EmergencyModem | undefined;
   #agent: Agent | undefined;
@@ -101,6 +102,8 @@ class UserAgent implements Gateway {
   #devices: readonly DeviceFacts[] = [];
   #voiceVersion = 0;
   #voice: VoiceDocument | undefined;
+  /** Whose lines were served last. */
+  #voiceHome: string | undefined;
 
   constructor(world: World, settings: GatewaySettings, engine: MediaEngine) {
     const { cloudUrl, state, profile } = settings;
@@ -119,7 +122,7 @@ class UserAgent implements Gateway {
       agent: (identity, cloud) => this.#newAgent(identity, cloud),
     });
     this.#pairing.onChange(({ at }) => {
-      if (at === 'unpaired' || at === 'announced') this.#forgetHome();
+      if (at === 'unpaired' || at === 'announced' || at === 'claimed') this.#forgetHome();
       this.#changed();
     });
   }
@@ -286,6 +289,7 @@ class UserAgent implements Gateway {
       if (refused !== undefined) return err(refused);
       this.#voiceVersion = version;
       this.#voice = document;
+      this.#voiceHome = identity.home;
       return ok(this.#edge?.status());
     });
     agent.onDesired('features', async (document) => {
@@ -315,7 +319,7 @@ class UserAgent implements Gateway {
     this.updater.attach(agent);
     agent.onState(() => this.#changed());
     this.#agent = agent;
-    for (const { call, done } of this.#untold.splice(0)) void this.#tell(call).then(done);
+    for (const { call, home = identity.home, done } of this.#untold.splice(0)) void this.#tell(call, home).then(done);
     this.#lanChanged(this.#devices);
     return agent;
   }
@@ -324,13 +328,15 @@ class UserAgent implements Gateway {
    * Facts of a house call: into the agent's outbox, or kept for the next agent where there is none or it is just stopping. Resolves
    * once the outbox has them on its disk, or they are given up; until then the edge keeps them on its own.
    */
-  async #tell(call: VerbRequest<'voice.report'>): Promise<void> {
+  async #tell(call: VerbRequest<'voice.report'>, home = this.#voiceHome): Promise<void> {
+    // The gateway is another home's now.
+    if (home !== undefined && this.#identity?.home !== home) return;
     const agent = this.#agent;
     const told = await agent?.report('voice.report', call, { priority: 'voice', expiresIn: KEPT_FOR });
     if (told !== undefined && (told.ok || told.fault.code !== 'timeout')) return;
-    if (this.#agent !== agent) return this.#tell(call);
+    if (this.#agent !== agent) return this.#tell(call, home);
     await new Promise<void>((done) => {
-      this.#untold.push({ call, done });
+      this.#untold.push({ call, home, done });
       if (this.#untold.length > UNTOLD_LIMIT) this.#untold.shift()?.done();
     });
   }
@@ -364,7 +370,11 @@ class UserAgent implements Gateway {
     if (this.#voice !== undefined) this.#edge?.apply({ ...this.#voice, lines: [] });
     this.#voice = undefined;
     this.#voiceVersion = 0;
-    for (const { done } of this.#untold.splice(0)) done();
+    // What ended here may be told if this home takes the gateway back; whose the rest is, nobody knows.
+    const kept = this.#untold.splice(0);
+    for (const one of kept)
+      if (one.home === undefined) one.done();
+      else this.#untold.push(one);
     this.applets?.forget();
   }
 

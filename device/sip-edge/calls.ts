@@ -354,7 +354,9 @@ export class EdgeCalls implements HouseSwitch {
   }
 
   #facts(call: EdgeCall, reason: string): VerbRequest<'voice.report'> | undefined {
-    const { times } = this.#o;
+    const { times, house } = this.#o;
+    // A call that outlives its home's hold on this gateway is nobody's to tell.
+    if (house.areStrange([call.from, call.inside])) return undefined;
     return factsOf(call, reason, { now: times.now(), correction: times.correction });
   }
 

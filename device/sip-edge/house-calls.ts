@@ -100,7 +100,10 @@ export class HouseCalls {
   /** The lines are known, and so is whom to tell. */
   linesChanged(): void {
     const { house, tell } = this.#o;
-    this.#policy.keepOnly((line) => house.byId(line) !== undefined);
+    const isLine = (line: string) => house.byId(line) !== undefined;
+    this.#policy.keepOnly(isLine);
+    this.#recent.keepOnly(isLine);
+    this.#keep();
     if (!this.#toldAgain) for (const untold of this.#policy.untold()) tell(toldOf(untold));
     this.#toldAgain = true;
   }

@@ -67,6 +67,11 @@ export class House {
     return this.#lines.find((line) => line.id === id);
   }
 
+  /** None of these lines is here, and others are: the gateway has become another home's. */
+  areStrange(lines: readonly (Pick<HouseLine, 'id'> | undefined)[]): boolean {
+    return this.#lines.length > 0 && lines.every((line) => line?.id !== '' && this.byId(line?.id ?? '') === undefined);
+  }
+
   /** The line that a Request-URI's user means, in any usual writing; undefined for one outside the house. */
   dialled(user: string): HouseLine | undefined {
     const named = this.#lines.find((line) => line.username === user || line.id === user || line.number === user);

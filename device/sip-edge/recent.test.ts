@@ -14,3 +14,13 @@ it('keeps of each line the last in either direction, and no more', () => {
   again.restore(structuredClone(recent.past));
   expect(again.last('line_1', 'caller')).toBe('+line_0');
 });
+
+it('keeps nothing of lines that are gone', () => {
+  const recent = new Recent();
+  recent.add({ line: 'a', to: '+1', rung: [{ line: 'b', from: '+2' }] });
+  recent.add({ line: 'c', to: '+3', rung: [{ from: '+4' }] });
+  recent.keepOnly((line) => line === 'b');
+  expect([recent.past.length, recent.last('b', 'caller')]).toEqual([1, '+2']);
+  recent.keepOnly(() => false);
+  expect(recent.past).toEqual([]);
+});

@@ -22,6 +22,12 @@ export class Recent {
     });
   }
 
+  /** Lines that are gone leave nothing behind: the next ones are somebody else's. */
+  keepOnly(isLine: (line: string) => boolean): void {
+    const is = (line: string | undefined) => line !== undefined && isLine(line);
+    this.#past = this.#past.filter(({ line, rung }) => is(line) || rung.some((one) => is(one.line)));
+  }
+
   last(line: string, of: 'dialled' | 'caller'): string | undefined {
     return lastNumber(this.#past, line, of);
   }
