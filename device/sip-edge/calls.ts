@@ -381,6 +381,8 @@ export class EdgeCalls implements HouseSwitch {
 
   #over(call: EdgeCall, reason: string): void {
     this.#stranded.forget(call.id);
+    // Who waits for what a side makes of an offer hears of it no more.
+    for (const party of [CALLER, call.state.winner ?? '']) this.#renewals.get(`${call.id} ${party}`)?.(false);
     this.#readdress.over(call.id);
     this.#o.music.end(call);
     this.#o.inside().over(call);

@@ -5,7 +5,7 @@
  */
 import { CALLER } from '#shared/call/call.ts';
 import { adopt, partable } from '#shared/call/call-part.ts';
-import { ELSEWHERE } from '#shared/call/outcome.ts';
+import { ELSEWHERE, HANGUP } from '#shared/call/outcome.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import { within } from '#shared/kernel/time.ts';
 import type { Clock } from '#shared/kernel/world.ts';
@@ -235,6 +235,7 @@ export class HouseTransfers {
     seat(far, after.ring, after.flow);
     const taken = await within(this.#clock, RENEW_WITHIN, this.#calls.renew(far.call, far.party), false);
     if (taken) return this.#done(pending, far, old);
+    if (far.call.state.at !== 'up') return this.#lost(pending, old);
     if (far.call.handles.get(far.party) === handle) driver.loosen(far.call, far.party);
     if (old !== undefined) {
       this.#anchor.restore({ call: far.call.id, leg }, before.id);
@@ -244,6 +245,13 @@ export class HouseTransfers {
     if (!pending.gone && moved.call.state.at === 'up') driver.bind(moved.call, moved.party, handle);
     else this.#hangUp(handle);
     this.#failed(pending, 488, old === undefined ? far.call : undefined);
+  }
+
+  /** The other call ended meanwhile, and with it the side that had just come: the transferor is alone in both. */
+  #lost(pending: Pending, old: CallHandle | undefined): void {
+    this.#failed(pending, 480);
+    if (old !== undefined) this.#hangUp(old);
+    this.#calls.driver.feed(pending.moved.call, { on: 'close', reason: HANGUP });
   }
 
   async #done(pending: Pending, far: End, old: CallHandle | undefined): Promise<void> {

@@ -235,6 +235,28 @@ describe.each([
   });
 });
 
+it.each([
+  ['the one it is to talk to hangs up', () => last(attic), /480/, 'ended'],
+  ['the transferor hangs up that call', () => last(desk), /200/, 'up'],
+  ['it hangs up itself', () => last(hall), /480/, 'ended'],
+] as const)(
+  'while a phone is being brought over, %s: nobody is left in a call with nobody',
+  async (_name, who, outcome, then) => {
+    await talk(hall, numberOf(elm, 0));
+    const own = last(desk);
+    const second = await talk(desk, numberOf(elm, 2));
+    world.partition(['elm-phone2']);
+    expect(await world.settle(desk.refer(own, second))).toBe(202);
+    await world.run(1_000);
+    who().hangup();
+    await world.run(1_000);
+    world.heal();
+    await world.run(10_000);
+    expect(own.notified.at(-1)).toMatch(outcome);
+    expect([own, second, last(hall), last(attic)].map(({ state }) => state)).toEqual(['ended', 'ended', then, then]);
+  },
+);
+
 it('a phone that says nothing to the change for 8 s is left where it was, and the transferor is told', async () => {
   await talk(hall, numberOf(elm, 0));
   const own = last(desk);
