@@ -15,7 +15,9 @@ import { type PastCall, WITHHELD } from '#shared/call/features/recent.ts';
 import type { World } from '#shared/kernel/world.ts';
 import type { FeaturesDocument } from '#shared/protocol/documents.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
+import { withheld } from '#shared/sip/diversion.ts';
 import { writeHistory } from '#shared/sip/history-info.ts';
+import { OF_HISTORY } from '#shared/sip/privacy.ts';
 import type { EndpointOutput } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import type { Confirmations } from './confirm.ts';
@@ -246,7 +248,8 @@ export class HouseCalls {
   shown(call: EdgeCall, line: NamedLine): { readonly from: string; readonly headers: (readonly [string, string])[] } {
     const hidden = call.hidden === true;
     const { name, ring } = known(this.#policy.of(line.id), call.from?.number, hidden);
-    const told = call.privacy?.includes('history') === true ? [] : (call.diverted ?? []);
+    const { diverted = [], privacy = [] } = call;
+    const told = privacy.some((value) => OF_HISTORY.has(value)) ? withheld(diverted) : diverted;
     const history = writeHistory(told, { called: line.number, domain: domainOf(call), trusted: false });
     const headers = [
       ...alertInfo({ ring, inside: true, talking: this.#talking(line.id, call) }),

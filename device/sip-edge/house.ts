@@ -1,7 +1,7 @@
 /** The house's lines and where their phones are; pure. What the cloud last desired, and who registered here. */
 
 import { readDialled } from '#shared/call/numbers.ts';
-import { type Account, mayRegister, names } from '#shared/call/register.ts';
+import { type Account, isOwn } from '#shared/call/register.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
 import { deviceOf } from '#shared/sip/instance.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
@@ -82,7 +82,7 @@ export class House {
 
   /** Whether the sender that proved to be `line` may say so in From. */
   static owns(line: HouseLine, message: SipMessage): boolean {
-    return message.method === 'REGISTER' ? mayRegister(message, line) : names(message.from.uri, line);
+    return isOwn(message, line);
   }
 
   /** Applies a REGISTER that was let through. `now` is monotonic, `wall` for reports, both ms. */

@@ -102,7 +102,7 @@ let branch = 0;
 async function send(
   over: Flow,
   to: string,
-  { callId = 'c1', cseq = 1, type = 'text/plain', body = 'hi' } = {},
+  { callId = 'c1', cseq = 1, type = 'text/plain', body = 'hi', privacy = '' } = {},
 ): Promise<number> {
   const before = answers.length;
   const own = over === ONE ? 'u1' : 'u2';
@@ -114,6 +114,7 @@ async function send(
     ['Call-ID', callId],
     ['CSeq', `${cseq} MESSAGE`],
     ['Content-Type', type],
+    ...(privacy === '' ? [] : [['Privacy', privacy] as const]),
   ] as const;
   receive(newRequest('MESSAGE', to, headers, body), over);
   // Everything here is a matter of promises.
@@ -189,6 +190,17 @@ test('any other goes to the softswitch with the line that was proved; the answer
     ['cloud', '<sip:+15550100001@x>', 'hi'],
   ]);
   expect(submitted).toEqual([]);
+});
+
+test.each([
+  ['id', 433],
+  ['user;critical', 433],
+  ['x-more;critical', 500],
+  ['none', 200],
+])('whoever is not to be named sends none, for it would be: %s', async (privacy, status) => {
+  expect(await send(ONE, 'sip:+15550100002@x', { privacy })).toBe(status);
+  expect([requests.length, submitted.length]).toEqual(status === 200 ? [1, 1] : [0, 0]);
+  expect(await send(ONE, 'sip:+15550100009@x', { privacy, cseq: 2 })).toBe(status === 200 ? 202 : status);
 });
 
 test('without a way to the softswitch it is kept, or refused where nobody keeps it', async () => {

@@ -13,6 +13,7 @@ import { sipStatus } from '#shared/protocol/fault.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { SUBMIT_LIMIT } from '#shared/protocol/verbs/messaging.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
+import { refusalUnnamed } from '#shared/sip/privacy.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import { parseUri, writeNameAddr } from '#shared/sip/uri.ts';
 import { write } from '#shared/sip/write.ts';
@@ -130,6 +131,11 @@ export class EdgeMessages {
 
   /** The facts of a message that may go on; one that may not is answered here. */
   #read(transaction: TransactionHandle, message: SipMessage, line: string): Submit | undefined {
+    const unnamed = refusalUnnamed(message);
+    if (unnamed !== undefined) {
+      this.#reply(transaction, unnamed);
+      return undefined;
+    }
     const body = message.body.length > SUBMIT_LIMIT ? undefined : readText(message.body);
     if (body === undefined) {
       this.#reply(transaction, message.body.length > SUBMIT_LIMIT ? 513 : 415);

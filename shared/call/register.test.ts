@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { authorize, type DigestAlgorithm, digestHa1 } from '../sip/digest.ts';
 import { newRequest, type SipMessage } from '../sip/message.ts';
 import { GUESS_LIMIT, GUESS_WINDOW, SOURCE_LIMIT } from './guesses.ts';
-import { Door, mayRegister, names } from './register.ts';
+import { Door, isOwn, names } from './register.ts';
 
 const REALM = 'home.test';
 const hash = (name: DigestAlgorithm, text: string) =>
@@ -210,8 +210,8 @@ describe('whose address it is', () => {
   });
 
   test('a registration is for the signer alone', () => {
-    expect(mayRegister(register(), account)).toBe(true);
-    expect(mayRegister(register('kitchen', 'garage'), account)).toBe(false);
-    expect(mayRegister(register('garage', 'kitchen'), account)).toBe(false);
+    expect(isOwn(register(), account)).toBe(true);
+    expect(isOwn(register('kitchen', 'garage'), account)).toBe(false);
+    expect(isOwn(register('garage', 'kitchen'), account)).toBe(false);
   });
 });

@@ -17,6 +17,7 @@ import {
 } from '../sip/digest.ts';
 import type { SipMessage } from '../sip/message.ts';
 import { own } from '../sip/params.ts';
+import { isAnonymous } from '../sip/privacy.ts';
 import { hostOf, userOf } from '../sip/uri.ts';
 import { Guesses } from './guesses.ts';
 import { readDialled } from './numbers.ts';
@@ -170,8 +171,17 @@ export function names(uri: string, account: Pick<Account, 'username' | 'number'>
   return read?.kind === 'number' && read.number === account.number;
 }
 
+/**
+ * True where a request is in the name of whoever signed it, or in nobody's: a caller that wants privacy writes an anonymous From (RFC 3323
+ * section 4.1.1.3).
+ */
+export function isOwn(message: SipMessage, account: Account): boolean {
+  if (message.method === 'REGISTER') return mayRegister(message, account);
+  return names(message.from.uri, account) || isAnonymous(message.from.uri);
+}
+
 /** A registration is for the signer's own address, From and To alike (RFC 3261 section 10.2). */
-export function mayRegister(message: SipMessage, account: Account): boolean {
+function mayRegister(message: SipMessage, account: Account): boolean {
   const { from, to } = message;
   return names(to.uri, account) && (from.uri === to.uri || names(from.uri, account));
 }

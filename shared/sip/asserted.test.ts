@@ -13,6 +13,8 @@ it.each<[values: string[], uris: string[]]>([
   [['<sip:a@x>, <sips:b@x>, <sip:c@x>'], ['sip:a@x']],
   [['<tel:+1>, <tel:+2>'], ['tel:+1']],
   [['<mailto:a@x>, <sip:a@x>'], ['sip:a@x']],
+  [['"\\"<sip:b@x>\\", <tel:+2>" <sip:a@x>'], ['sip:a@x']],
+  [['"open <sip:b@x>, <sip:a@x>'], []],
   [['<sip:>, tel:+2'], ['tel:+2']],
 ])('%j', (values, uris) => {
   const headers = values.map((value) => ['P-Asserted-Identity', value] as const);

@@ -103,6 +103,8 @@ describe('both header fields', () => {
       ['History-Info', '<sip:2@a>;index=1, <sip:3@a;cause=302>;index=1.1;mp=1'],
     ]);
     expect(diversionsOf(longer)).toEqual([{ number: '1', reason: 'unknown', count: 3 }]);
+    const bare = [['History-Info', '<sip:2@a>;index=1, <sip:3@a>;index=1.1;mp=1']] as [string, string][];
+    expect(diversionsOf(message([['Diversion', '<sip:2@a>;reason=away'], ...bare]))[0]?.reason).toBe('away');
     expect(diversionsOf(message([['History-Info', '<sip:2@a>;index=1, <sip:3@a;cause=302>;index=1.1']]))).toEqual([
       { number: '2', reason: 'unconditional' },
     ]);
@@ -126,6 +128,14 @@ describe('History-Info', () => {
     expect(writeHistory([], TO)).toEqual([]);
   });
 
+  it('says which response moved the call (RFC 7044 section 10.2)', () => {
+    const moved: Diverted[] = [{ number: '+1', reason: 'deflection' }];
+    expect(writeHistory(moved, { called: '+3', domain: 'a', trusted: true })).toEqual([
+      '<sip:+1@a?Reason=SIP%3Bcause%3D302>;index=1',
+      '<sip:+3@a;cause=480>;index=1.1;mp=1',
+    ]);
+  });
+
   it('gives who sends a call on twice another branch, and does not tell whom it rang in between', () => {
     const twice: Diverted[] = [
       { number: '+1', reason: 'user-busy' },
@@ -146,6 +156,29 @@ describe('History-Info', () => {
     ]);
   });
 
+  it('tells of those who sent the call on without a cause, by the response that moved it (RFC 7044 sections 10.2, 10.4)', () => {
+    const moved = (responses: string, ...more: string[]) =>
+      history('<sip:1@a>;index=1', `<sip:1@c${responses}>;index=1.1;rc=1`, '<sip:2@a>;index=1.2;mp=1', ...more);
+    for (const [code, reason] of [
+      [302, 'deflection'],
+      [486, 'user-busy'],
+      [600, 'user-busy'],
+      [408, 'no-answer'],
+      [480, 'no-answer'],
+      [503, 'unavailable'],
+      [404, 'unknown'],
+    ])
+      expect([code, moved(`?Privacy=history&Reason=SIP%3Bcause%3D${code}%3Btext%3D%22x%22`)]).toEqual([
+        code,
+        [{ number: '1', reason }],
+      ]);
+    expect(moved('?Reason=Q.850%3Bcause%3D17')).toEqual([{ number: '1', reason: 'unknown' }]);
+    expect(moved('')).toEqual([{ number: '1', reason: 'unknown' }]);
+    expect(moved('', '<sip:3@a;cause=486>;index=1.2.1;mp=1.2').map(({ number }) => number)).toEqual(['1', '2']);
+    // The same user at another address has sent nothing on.
+    expect(history('<sip:1@a>;index=1', '<sip:1@c>;index=1.1;rc=1', '<sip:1@d>;index=1.1.1;np=1.1')).toEqual([]);
+  });
+
   it.each([
     ['an entry', ['<sip:1@a?Privacy=history>;index=1']],
     ['an entry, with its reason', ['<sip:1@a?Reason=SIP%3Bcause%3D486&Privacy=history%3Bid>;index=1']],
@@ -161,6 +194,11 @@ describe('History-Info', () => {
     ]);
     expect(readHistory(all)).toEqual([{ number: '1', reason: 'unconditional', hidden: true }]);
     expect(history('<sip:1@a?Privacy=none>;index=1', '<sip:2@a;cause=302>;index=1.1')[0]?.hidden).toBeUndefined();
+    const told = message([
+      ['Privacy', 'header'],
+      ['Diversion', '<sip:1@a>;reason=user-busy'],
+    ]);
+    expect(diversionsOf(told)).toEqual([{ number: '1', reason: 'user-busy', hidden: true }]);
   });
 
   it.each([

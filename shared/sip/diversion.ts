@@ -4,6 +4,7 @@
  */
 import type { SipMessage } from './message.ts';
 import { decimal } from './params.ts';
+import { privacyOf } from './privacy.ts';
 import { parseNameAddr, parseUri, writeNameAddr, writeUri } from './uri.ts';
 
 /** Each reason with its `cause` in History-Info (RFC 4458 section 3.2, RFC 7544 section 4). */
@@ -43,6 +44,11 @@ export function isReason(text: string): text is DiversionReason {
   return Object.hasOwn(CAUSES, text);
 }
 
+/** The same, with every number withheld. */
+export function withheld(list: readonly Diverted[]): Diverted[] {
+  return list.map((one) => ({ ...one, hidden: true }));
+}
+
 /** Times that a call was sent on. */
 export function timesOf(list: readonly Diverted[]): number {
   return list.reduce((sum, { count = 1 }) => sum + count, 0);
@@ -50,6 +56,7 @@ export function timesOf(list: readonly Diverted[]): number {
 
 /** The Diversion header fields, the oldest first; malformed values are left out. */
 export function readDiversion(message: SipMessage): Diverted[] {
+  const { history: wholly } = privacyOf(message);
   const values = message.headerAll('Diversion').slice(0, ENTRIES);
   return values
     .flatMap((value): Diverted[] => {
@@ -62,7 +69,7 @@ export function readDiversion(message: SipMessage): Diverted[] {
       return [
         {
           ...{ number: userPart(user), reason: isReason(reason) ? reason : 'unknown' },
-          ...(privacy === 'off' ? {} : { hidden: true }),
+          ...(privacy === 'off' && !wholly ? {} : { hidden: true }),
           ...(count > 1 ? { count } : {}),
         },
       ];

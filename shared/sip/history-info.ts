@@ -13,6 +13,7 @@ import {
 } from './diversion.ts';
 import type { SipMessage } from './message.ts';
 import { decimal } from './params.ts';
+import { privacyOf } from './privacy.ts';
 import { type NameAddr, parseNameAddr, parseUri, type SipUri, unescapeUri, writeNameAddr, writeUri } from './uri.ts';
 
 interface Entry {
@@ -21,6 +22,10 @@ interface Entry {
   readonly from?: string;
   readonly user: string;
   readonly cause?: number;
+  /** Another user than that of the entry it was made from. */
+  readonly moved: boolean;
+  /** Why the user of this entry did not take the call: the response that came from there. */
+  readonly responded?: DiversionReason;
   readonly hidden: boolean;
 }
 
@@ -38,20 +43,31 @@ const REASONS: ReadonlyMap<number, DiversionReason> = new Map([
   [503, 'unavailable'],
 ]);
 
+/** What a response makes of it, where no cause says more. */
+function reasonFor(status: number): DiversionReason {
+  if (status < 400) return 'deflection';
+  if (status === 486 || status === 600) return 'user-busy';
+  if (status === 408 || status === 480 || status === 487) return 'no-answer';
+  return status === 503 ? 'unavailable' : 'unknown';
+}
+
 /** Who sent the call on, the oldest first; malformed values are left out. */
 export function readHistory(message: SipMessage): Diverted[] {
-  const all = message.headerAll('Privacy').join(';').toLowerCase();
-  const wholly = /\b(?:history|header|session)\b/.test(all);
+  const { history: wholly } = privacyOf(message);
   const entries = message.headerAll('History-Info').slice(0, ENTRIES).flatMap(readEntry);
   const byIndex = new Map(entries.map((entry) => [entry.index.join('.'), entry]));
-  return entries
-    .toSorted((a, b) => order(a.index, b.index))
-    .flatMap(({ index, from, cause }): Diverted[] => {
-      const who = byIndex.get(from ?? '') ?? byIndex.get(index.slice(0, -1).join('.'));
-      if (cause === undefined || who === undefined) return [];
-      const reason = REASONS.get(cause) ?? 'unknown';
-      return [{ number: who.user, reason, ...(wholly || who.hidden ? { hidden: true } : {}) }];
-    });
+  const sorted = entries.toSorted((a, b) => order(a.index, b.index));
+  return sorted.flatMap(({ index, from, cause, moved }, at): Diverted[] => {
+    const who = byIndex.get(from ?? '') ?? byIndex.get(index.slice(0, -1).join('.'));
+    if (who === undefined || (cause === undefined && !moved)) return [];
+    const reason = cause === undefined ? respondedAt(sorted.slice(0, at), who) : REASONS.get(cause);
+    return [{ number: who.user, reason: reason ?? 'unknown', ...(wholly || who.hidden ? { hidden: true } : {}) }];
+  });
+}
+
+/** The last response from where the user of an entry was rung: its own, or that of an entry below it. */
+function respondedAt(before: readonly Entry[], { index }: Entry): DiversionReason | undefined {
+  return before.findLast((one) => one.responded !== undefined && index.every((n, i) => one.index[i] === n))?.responded;
 }
 
 function readEntry(value: string): Entry[] {
@@ -62,10 +78,13 @@ function readEntry(value: string): Entry[] {
   const user = userPart(uri.user ?? uri.host);
   if (user.length > USER_LIMIT) return [];
   const cause = decimal(uri.params.get('cause') ?? '', 699);
-  const from = address.params.get('mp') ?? address.params.get('rc');
+  const mapped = address.params.get('mp');
+  const from = mapped ?? address.params.get('rc');
+  const status = /(?:^|&)reason=sip\s*;[^&]*?cause=(\d{3})(?!\d)/.exec(headersOf(uri))?.[1];
   return [
     {
-      ...{ index, user, hidden: hides(uri, address) },
+      ...{ index, user, hidden: hides(uri, address), moved: mapped !== undefined },
+      ...(status === undefined ? {} : { responded: reasonFor(Number(status)) }),
       ...(cause === undefined ? {} : { cause }),
       ...(from === undefined ? {} : { from }),
     },
@@ -74,9 +93,10 @@ function readEntry(value: string): Entry[] {
 
 /** `Privacy` among the headers of the URI (RFC 7044 section 10.1.2); an entry that was made anonymous has nobody's name. */
 function hides(uri: SipUri, { params }: NameAddr): boolean {
-  const headers = unescapeUri(uri.headers ?? '')?.toLowerCase() ?? '';
-  return /(?:^|&)privacy=(?!none)/.test(headers) || params.has('privacy') || uri.host === 'anonymous.invalid';
+  return /(?:^|&)privacy=(?!none)/.test(headersOf(uri)) || params.has('privacy') || uri.host === 'anonymous.invalid';
 }
+
+const headersOf = (uri: SipUri): string => unescapeUri(uri.headers ?? '')?.toLowerCase() ?? '';
 
 /** `1.2.1`; undefined for anything else. */
 function indexOf(text = ''): number[] | undefined {
@@ -119,14 +139,22 @@ export function writeHistory(list: readonly Diverted[], { called, domain, truste
   return values;
 }
 
-/** All that came with a call, the oldest first: by History-Info, or by Diversion where that tells more. */
+/** All that came with a call, the oldest first: by History-Info, or by Diversion where that tells of more times, or of more reasons. */
 export function diversionsOf(message: SipMessage): Diverted[] {
   const [diversion, history] = [readDiversion(message), readHistory(message)];
-  return timesOf(diversion) > timesOf(history) ? diversion : history;
+  const more = timesOf(diversion) - timesOf(history) || reasons(diversion) - reasons(history);
+  return more > 0 ? diversion : history;
 }
 
-/** Reasons that a response gave: they stand in the URI of who got it (RFC 7044 section 10.2). */
-const RESPONDED: ReadonlySet<DiversionReason> = new Set(['user-busy', 'no-answer', 'unavailable']);
+const reasons = (list: readonly Diverted[]): number => list.filter(({ reason }) => reason !== 'unknown').length;
+
+/** Reasons that a response gave, with its status: they stand in the URI of who gave it (RFC 7044 section 10.2). */
+const RESPONDED: ReadonlyMap<DiversionReason, number> = new Map([
+  ['user-busy', 486],
+  ['no-answer', 408],
+  ['deflection', 302],
+  ['unavailable', 503],
+]);
 
 type Named = Pick<Diverted, 'number' | 'hidden'> & { readonly reason?: DiversionReason };
 
@@ -136,7 +164,8 @@ function entryUri(domain: string, trusted: boolean) {
     const params = new Map(cause === undefined ? [] : [['cause', String(cause)]]);
     if (hidden === true && !trusted) return writeUri({ ...NOBODY, params });
     const privacy = hidden === true ? ['Privacy=history'] : [];
-    const responded = reason !== undefined && RESPONDED.has(reason) ? [`Reason=SIP%3Bcause%3D${CAUSES[reason]}`] : [];
+    const status = reason === undefined ? undefined : RESPONDED.get(reason);
+    const responded = status === undefined ? [] : [`Reason=SIP%3Bcause%3D${status}`];
     const headers = [...privacy, ...responded];
     const uri = { scheme: 'sip', user: number, host: domain, params };
     return writeUri({ ...uri, ...(headers.length === 0 ? {} : { headers: headers.join('&') }) });

@@ -101,12 +101,16 @@ class Party {
   }
 
   /** Calls, and gives the handle and the final answer that came within five seconds. */
-  async call(uri: string, contact = `sip:a@${this.host}`): Promise<{ handle: string; final: SipMessage }> {
+  async call(
+    uri: string,
+    contact = `sip:a@${this.host}`,
+    headers: readonly (readonly [string, string])[] = [],
+  ): Promise<{ handle: string; final: SipMessage }> {
     const before = this.came.length;
     const handle = this.agent.transport.act((now, out) =>
       this.agent.endpoint.invite(
         {
-          ...{ uri, from: `<${this.own}>`, to: `<${uri}>`, contact, sdp: OFFER },
+          ...{ uri, from: `<${this.own}>`, to: `<${uri}>`, contact, headers, sdp: OFFER },
           ...{ flow: this.flow, credentials: this.credentials },
         },
         now,
@@ -317,6 +321,48 @@ it('what becomes of a second REFER in a call is told under its number (RFC 3515 
   expect(a.final('SUBSCRIBE').status).toBe(403);
   transport.act((now, out) => endpoint.hangup(handle, '', now, out));
   await operator.world.run(1_000);
+});
+
+it('whose number is withheld is not told by the description of its sound either (RFC 3323 section 4.1)', async () => {
+  await b.register('sip:b@10.3.0.2');
+  b.answer = takes(b);
+  const invited = () => b.came.filter(({ kind, method }) => kind === 'request' && method === 'INVITE').at(-1)?.body;
+  await a.call(toB());
+  expect(invited()).toContain(`o=- 1 1 IN IP4 ${a.host}`);
+  await a.call(toB(), `sip:a@${a.host}`, [['Privacy', 'id']]);
+  expect(invited()).toContain('m=audio');
+  expect(invited()).not.toContain(a.host);
+});
+
+describe('a message of whoever is not to be named (RFC 3323 section 4.2, RFC 5079 section 3)', () => {
+  it.each([
+    ['id', 433],
+    ['x-more;critical', 500],
+    // Nobody takes messages here.
+    ['none', 503],
+  ])('%s: %i', async (privacy, status) => {
+    expect((await a.ask('MESSAGE', toB(), [['Privacy', privacy]])).status).toBe(status);
+  });
+
+  it('is none inside of a call either, where the caller withholds its number; the callee may write', async () => {
+    await b.register('sip:b@10.3.0.2');
+    let theirs = '';
+    b.answer = (call) => {
+      theirs = call.call;
+      takes(b)(call);
+    };
+    const { handle } = await a.call(toB(), `sip:a@${a.host}`, [['Privacy', 'id']]);
+    for (const [party, side, status] of [
+      [a, handle, 433],
+      [b, theirs, 503],
+    ] as const) {
+      const { endpoint, transport } = party.agent;
+      const text = { body: 'x', contentType: 'text/plain' };
+      transport.act((now, out) => endpoint.requestInDialog(side, 'MESSAGE', text, now, out));
+      await operator.world.run(2_000);
+      expect(party.final('MESSAGE').status).toBe(status);
+    }
+  });
 });
 
 describe('requests that belong to no call', () => {

@@ -8,6 +8,7 @@ const FAR = '+442071838750';
 
 let operator: Operator;
 let b: Line;
+let a: Line;
 let alice: Phone;
 let bob: Phone;
 let outside: Carrier;
@@ -17,7 +18,8 @@ let wire: string[];
 beforeEach(async () => {
   operator = await Operator.start(71);
   const home = await operator.home('home_1');
-  alice = await operator.ready(await operator.line(home, 1), { host: '10.1.0.1' });
+  a = await operator.line(home, 1);
+  alice = await operator.ready(a, { host: '10.1.0.1' });
   b = await operator.line(home, 2);
   wire = [];
   const trace = (direction: 'in' | 'out', text: string) => void (direction === 'in' && wire.push(text));
@@ -73,10 +75,38 @@ test('what is critical is so for the carrier too, but never where help is asked 
   expect(headerIn(requestOf(outside, 'INVITE'), 'Privacy')).toBe('id');
 });
 
+test('none is what the carrier hears of it, but it is no way around a line that withholds its number always', async () => {
+  (await dial(FAR, [['Privacy', 'none']])).hangup();
+  const shown = requestOf(outside, 'INVITE');
+  expect([headerIn(shown, 'Privacy'), headerIn(shown, 'From')?.includes('anonymous')]).toEqual(['none', false]);
+  const { home, id: line, number } = a;
+  await operator.ask('line.features.set', { home, line, features: { hideNumber: true } });
+  for (const to of [FAR, b.number]) {
+    outside.requests.length = 0;
+    wire.length = 0;
+    (await dial(to, [['Privacy', 'none']])).hangup();
+    const hidden = to === FAR ? requestOf(outside, 'INVITE') : invite();
+    expect([headerIn(hidden, 'Privacy'), headerIn(hidden, 'From')]).toEqual([
+      'id',
+      expect.stringContaining('anonymous@anonymous.invalid'),
+    ]);
+    await operator.world.run(1_000);
+  }
+  wire.length = 0;
+  // Its code is, for a single call.
+  (await dial(`*31#${b.number}`, [['Privacy', 'none']])).hangup();
+  expect(headerIn(invite(), 'From')).toContain(number);
+});
+
 test.each([
   ['"Jean" <sip:+33142685300@x>, <tel:+33142685301>', '+33142685300', '"Jean"'],
   ['"Jean" <sip:jean@x>, <tel:+33-142-685301>', '+33142685301', '"Jean"'],
   ['<mailto:a@x>, <tel:+33142685301>', '+33142685301', ''],
+  [
+    '"\\"A\\\\\\" <sip:+1@x>, <tel:+2>" <sip:+33142685300;verstat=TN-Validation-Passed@x>',
+    '+33142685300',
+    '"\\"A\\\\\\" <sip:+1@x>, <tel:+2>" <',
+  ],
 ])('a carrier says that %s calls', async (value, number, name) => {
   const call = await dial(b.number, [['P-Asserted-Identity', value]], outside.phone);
   expect(call.state).toBe('up');

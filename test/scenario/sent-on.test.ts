@@ -128,6 +128,52 @@ describe('towards carriers', () => {
     );
   });
 
+  test.each(['history', 'user;header'])('a caller that asks for %s has all of it told in private', async (privacy) => {
+    await trunk({ forwarded: 'both' });
+    await set(lines[1], { forward: { always: lines[2].number } });
+    await operator.world.settle(phones[0].dial(lines[1].number, [['Privacy', privacy]]));
+    await operator.world.until(() => last(phones[2])?.state === 'up', 20_000, 'the answer');
+    expect(last(phones[2]).history).toEqual([
+      '<sip:anonymous@anonymous.invalid>;index=1',
+      `<sip:${lines[2].number}@operator.test;cause=302>;index=1.1;mp=1`,
+    ]);
+    await set(lines[1], { forward: { always: far } });
+    await up(await operator.world.settle(phones[0].dial(lines[1].number, [['Privacy', privacy]])));
+    const invite = requestOf(one, 'INVITE');
+    expect(headerIn(invite, 'Diversion')).toBe(`<sip:${lines[1].number}@10.5.0.1>;reason=unconditional;privacy=full`);
+    expect(headerIn(invite, 'History-Info')).toBe(`<sip:${lines[1].number}@10.5.0.1?Privacy=history>;index=1`);
+  });
+
+  test('a gateway names lines of its own home alone, and a phone nobody', async () => {
+    await trunk();
+    const gateway = await operator.gateway('home_1', 1);
+    const house = await operator.phone(lines[0], operator.behind(gateway));
+    const stranger = await operator.line(await operator.home('home_2'), 4);
+    const diversion = (...numbers: string[]): [string, string][] =>
+      numbers.map((number) => ['Diversion', `<sip:${number}@operator.test>;reason=user-busy`]);
+    const own = await operator.world.settle(house.dial(far, diversion(lines[1].number, lines[2].number)));
+    await up(own);
+    expect(requestOf(one, 'INVITE')).toContain(`Diversion: <sip:${lines[2].number}@`);
+    own.hangup();
+    await operator.world.run(500);
+    one.requests.length = 0;
+    for (const number of [stranger.number, '+33142685300', 'nobody']) {
+      const call = await operator.world.settle(house.dial(far, diversion(lines[1].number, number)));
+      await operator.world.until(() => call.state === 'ended', 20_000);
+      expect([number, call.status]).toEqual([number, 403]);
+    }
+    expect(one.requests).toEqual([]);
+    const forged: [string, string][] = [...diversion(lines[1].number), ['History-Info', '<sip:+1@x>;index=1']];
+    await up(
+      await operator.world.settle(
+        phones[0].dial(far, [...forged, ['P-Asserted-Identity', `<sip:${stranger.number}@x>`]]),
+      ),
+    );
+    const invite = requestOf(one, 'INVITE');
+    expect(['Diversion', 'History-Info'].map((name) => headerIn(invite, name))).toEqual([undefined, undefined]);
+    expect(headerIn(invite, 'P-Asserted-Identity')).toContain(lines[0].number);
+  });
+
   test.each([
     [4, 'up'],
     [5, 'ended'],
@@ -175,6 +221,11 @@ describe('to phones behind gateways', () => {
       expect(last(c).history).toEqual(['<sip:anonymous@anonymous.invalid>;index=1', expect.stringMatching(entry)]);
       a.hangup(await dial(a, number(oak, 1)));
       expect(last(c).history).toEqual([]);
+      await set(oak, { forward: { always: number(oak, 1) }, hideNumber: false });
+      const call = await stage.ground.settle(a.dial(number(oak), [['Privacy', 'header']]));
+      await stage.ground.pass(1_000);
+      a.hangup(call);
+      expect(last(c).history[0]).toBe('<sip:anonymous@anonymous.invalid>;index=1');
     } finally {
       await stage[Symbol.asyncDispose]();
     }
@@ -193,6 +244,15 @@ describe('to phones behind gateways', () => {
         expect.stringMatching(new RegExp(`^<sip:\\${number(oak, 1)}@[^;>?]+\\?Reason=SIP%3Bcause%3D486>;index=1$`)),
         expect.stringMatching(new RegExp(`^<sip:\\${number(oak, 2)}@[^;>]+;cause=486>;index=1.1;mp=1$`)),
       ]);
+      for (const privacy of ['history', 'header']) {
+        const call = await stage.ground.settle(b.dial(number(oak, 1), [['Privacy', privacy]]));
+        await stage.ground.pass(1_000);
+        b.hangup(call);
+        expect(last(d).history).toEqual([
+          '<sip:anonymous@anonymous.invalid>;index=1',
+          expect.stringContaining(`<sip:${number(oak, 2)}@`),
+        ]);
+      }
       await set(oak, { forward: { always: number(oak, 2) }, hideNumber: true }, 1);
       b.hangup(await dial(b, number(oak, 1)));
       expect(last(d).history[0]).toBe('<sip:anonymous@anonymous.invalid>;index=1');

@@ -3,12 +3,11 @@
  * lines of its home, anybody else has to prove the line by digest.
  */
 import type { LineRow } from '#cloud/store/directory.ts';
-import { type Account, type Door, mayRegister, names, type Verdict } from '#shared/call/register.ts';
+import { type Account, type Door, isOwn, type Verdict } from '#shared/call/register.ts';
 import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { assertedIdentities } from '#shared/sip/asserted.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
-import { isAnonymous } from '#shared/sip/privacy.ts';
 import { type Flow, isSecure } from '#shared/sip/types.ts';
 import { parseUri } from '#shared/sip/uri.ts';
 import type { GatewayOfFlow, Gateways, Lines } from './lines.ts';
@@ -100,11 +99,7 @@ export class Access {
     const verdict = this.#door.judge(message, claimed, account, flow.remote.host, this.#clock.wall(), secure);
     if (!verdict.ok) return refusalBy(verdict);
     if (line === undefined || account === undefined) return refuse(403);
-    const own =
-      message.method === 'REGISTER'
-        ? mayRegister(message, account)
-        : names(message.from.uri, account) || isAnonymous(message.from.uri);
-    return own ? { kind: 'line', line } : refuse(403);
+    return isOwn(message, account) ? { kind: 'line', line } : refuse(403);
   }
 }
 

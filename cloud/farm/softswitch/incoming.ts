@@ -6,7 +6,6 @@ import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { Refusal } from '#shared/sip/checks.ts';
 import { isSips } from '#shared/sip/dialog.ts';
-import { readDiversion } from '#shared/sip/diversion.ts';
 import { REFUSED } from '#shared/sip/identity-check.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { type Privacy, privacyOf } from '#shared/sip/privacy.ts';
@@ -20,12 +19,13 @@ import type { HelpCaller } from './emergency/help.ts';
 import type { Mates } from './fleet/mates.ts';
 import type { Proven } from './fleet/words.ts';
 import type { Lines } from './lines.ts';
-import { type Live, newLive, shownLine } from './live.ts';
+import { type Facts, newLive, shownLine } from './live.ts';
 import { isOpen } from './location.ts';
 import { rtpHost } from './media.ts';
 import type { Outside } from './outside.ts';
 import { Replaces } from './replaces.ts';
 import { LINE_CALLS, type Router } from './routing.ts';
+import { areOf, sentOnIn } from './sent-on.ts';
 import { readArrival } from './trunk/arrival.ts';
 import { callsOf, type Trunk } from './trunk/trunk.ts';
 
@@ -122,7 +122,18 @@ export class Incoming {
     }
     if (sender.kind === 'refuse') return this.#reject(call, sender.status, sender.headers);
     trust(flow);
+    if (sender.gateway !== undefined && sentOnIn(output.message) !== undefined) return this.#sentOn(output, sender);
     return this.#start(output, sender);
+  }
+
+  /** Which lines sent the call on, as its gateway says. */
+  async #sentOn(output: Invite, sender: Extract<Sender, { kind: 'line' }>): Promise<void> {
+    const { call, message } = output;
+    this.#asking.add(call);
+    const own = await areOf(sender.line.home, sentOnIn(message) ?? [], this.#o.lines);
+    // The caller may have hung up meanwhile.
+    if (!this.#asking.delete(call)) return;
+    return own ? this.#start(output, sender) : this.#reject(call, 403, []);
   }
 
   /** Another process knows who calls, and that its wish concerns a call of ours. */
@@ -231,17 +242,17 @@ export class Incoming {
     });
   }
 
-  #begin(output: Invite, { session, critical }: Privacy, facts: Facts): void {
+  #begin(output: Invite, { session, critical, history, none }: Privacy, facts: Facts): void {
     const { calls, clock, newId, sip } = this.#o;
     const { call, message, flow, offer } = output;
     // Help comes before it.
-    const keeps = (session || critical) && facts.help === undefined;
+    const keeps = (session || critical || history || none) && facts.help === undefined;
     const hops = hopsOf(message);
     const live = newLive({
       caller: facts.caller,
       line: facts.line,
       hidden: facts.hidden,
-      privacy: keeps ? { session, critical } : undefined,
+      privacy: keeps ? { session, critical, history, none } : undefined,
       direct: facts.direct,
       open: facts.open,
       gateway: facts.gateway,
@@ -363,30 +374,6 @@ export class Incoming {
     const said = { headers, ...(reason === undefined ? {} : { reason }) };
     this.#o.sip.act((endpoint, now, out) => endpoint.reject(call, status, said, now, out));
   }
-}
-
-type Facts = Pick<Live, 'caller' | 'direct' | 'open' | 'dialled'> &
-  Partial<
-    Pick<
-      Live,
-      | 'line'
-      | 'replaces'
-      | 'taking'
-      | 'hidden'
-      | 'gateway'
-      | 'help'
-      | 'cameBy'
-      | 'callBack'
-      | 'verstat'
-      | 'proof'
-      | 'diverted'
-      | 'referredBy'
-    >
-  >;
-
-/** Lines of the house that sent the call on, as its gateway says. */
-function sentOnIn(message: SipMessage): Live['diverted'] {
-  return message.header('Diversion') === undefined ? undefined : readDiversion(message);
 }
 
 /** A direct phone shows where it truly is. */

@@ -51,7 +51,7 @@ export interface Live extends DrivenCall<Callee> {
   /** The number of the line that transferred the call here, where it may be known (RFC 3892). */
   readonly referredBy?: string | undefined;
   /** What else the caller wants withheld (RFC 3323); `critical`: or else no call. */
-  readonly privacy?: Pick<Privacy, 'session' | 'critical'> | undefined;
+  readonly privacy?: Pick<Privacy, 'session' | 'critical' | 'history' | 'none'> | undefined;
   readonly direct: boolean;
   /** The caller is a direct phone that offers RTP at the very address from which it comes. */
   readonly open: boolean;
@@ -109,6 +109,26 @@ export interface Live extends DrivenCall<Callee> {
 /** What is known of a call when it begins. */
 export type Begun = Pick<Live, 'id' | 'caller' | 'direct' | 'open' | 'dialled' | 'callId' | 'startedAt'> &
   Partial<Live>;
+
+/** What an INVITE tells of its call. */
+export type Facts = Pick<Live, 'caller' | 'direct' | 'open' | 'dialled'> &
+  Partial<
+    Pick<
+      Live,
+      | 'line'
+      | 'replaces'
+      | 'taking'
+      | 'hidden'
+      | 'gateway'
+      | 'help'
+      | 'cameBy'
+      | 'callBack'
+      | 'verstat'
+      | 'proof'
+      | 'diverted'
+      | 'referredBy'
+    >
+  >;
 
 /** A call that begins. Every field is there from the beginning, so that all calls have one shape. */
 export function newLive(from: Begun): Live {

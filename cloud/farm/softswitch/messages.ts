@@ -12,6 +12,7 @@ import { type Fault, fault, sipStatus } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
 import { SUBMIT_LIMIT } from '#shared/protocol/verbs/messaging.ts';
 import { newRequest, type SipMessage } from '#shared/sip/message.ts';
+import { refusalUnnamed } from '#shared/sip/privacy.ts';
 import type { CallHandle, EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import { parseUri, writeUri } from '#shared/sip/uri.ts';
 import { write } from '#shared/sip/write.ts';
@@ -96,6 +97,8 @@ export class Messages {
     if (sender.kind === 'close') return closeFlow(flow);
     if (sender.kind === 'refuse') return this.#reply(transaction, sender.status, sender.headers);
     trust(flow);
+    const unnamed = refusalUnnamed(message);
+    if (unnamed !== undefined) return this.#reply(transaction, unnamed);
     const to = dialledOf(message.uri, isOurs);
     if (to === undefined) return this.#reply(transaction, 404);
     return this.#submit(transaction, message, { line: sender.line.id, to });
@@ -107,6 +110,9 @@ export class Messages {
     const line = found === undefined ? undefined : endOf(found.call, found.party).line;
     if (found === undefined || line === undefined) return this.#reply(transaction, 481);
     const { call: live, party } = found;
+    // Kept, and told to the callee's other phones, it would say who calls.
+    const unnamed = party === CALLER && live.hidden === true ? 433 : refusalUnnamed(message);
+    if (unnamed !== undefined) return this.#reply(transaction, unnamed);
     const { state, session } = live;
     const leg = party === CALLER ? state.callerLeg?.id : state.branches.get(party)?.leg;
     const others = new Set<string>();

@@ -12,7 +12,7 @@ import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock, Crypto } from '#shared/kernel/world.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import type { VerbReply, VerbRequest } from '#shared/protocol/verbs/index.ts';
-import { timesOf } from '#shared/sip/diversion.ts';
+import { timesOf, withheld } from '#shared/sip/diversion.ts';
 import { unlocated } from './emergency/conveyed.ts';
 import type { Help } from './emergency/help.ts';
 import type { OutgoingCall } from './identity/sign.ts';
@@ -319,6 +319,8 @@ export class Router {
     return (
       !live.open ||
       live.privacy?.session === true ||
+      // Many phones name themselves in the description.
+      live.hidden === true ||
       !targets.every(({ branches }) => branches.every(({ to }) => near(to)))
     );
   }
@@ -373,7 +375,8 @@ interface Named extends Noted {
 /** The call was sent on again. */
 function sentOnBy(live: Live, diverted: VerbReply<'session.reroute'>['diverted'] = []): void {
   if (diverted.length === 0) return;
-  live.diverted = [...(live.diverted ?? []), ...diverted];
+  const told = live.privacy?.history === true ? withheld(diverted) : diverted;
+  live.diverted = [...(live.diverted ?? []), ...told];
   live.sentOn = (live.sentOn ?? 0) + diverted.length;
 }
 

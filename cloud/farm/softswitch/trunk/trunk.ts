@@ -107,8 +107,8 @@ interface Calling {
   readonly caller: { readonly number: string; readonly name?: string };
   readonly hidden?: boolean | undefined;
   readonly referredBy?: string | undefined;
-  /** `critical`: rather no call than one that shows the number. */
-  readonly privacy?: { readonly critical: boolean } | undefined;
+  /** `critical`: rather no call than one that shows the number. `none`: nobody on the way is to withhold it. */
+  readonly privacy?: { readonly critical: boolean; readonly none: boolean } | undefined;
   /** Who sent the call on, the oldest first. */
   readonly diverted?: readonly Diverted[] | undefined;
 }
@@ -148,7 +148,7 @@ export function trunkInvite(
     headers: [
       ...hops,
       ...(asserted === undefined ? [] : [['P-Asserted-Identity', address(asserted)] as const]),
-      ...(identity.private ? [['Privacy', privacy?.critical === true ? 'id;critical' : 'id'] as const] : []),
+      ...privacyHeader(identity, privacy),
       // Whoever may not know the number does not get it signed either.
       ...(isSecret ? [] : signed.map((value) => ['Identity', value] as const)),
       // One number stands for everybody there.
@@ -160,6 +160,15 @@ export function trunkInvite(
     ...(parts === undefined ? {} : { parts }),
     ...(credentials === undefined ? {} : { credentials }),
   };
+}
+
+/** `none` is told on where nothing is withheld for a reason of our own (RFC 3323 section 4.2). */
+function privacyHeader(
+  { private: isPrivate }: { readonly private: boolean },
+  privacy: Calling['privacy'],
+): (readonly [string, string])[] {
+  if (isPrivate) return [['Privacy', privacy?.critical === true ? 'id;critical' : 'id']];
+  return privacy?.none === true ? [['Privacy', 'none']] : [];
 }
 
 /** Who sent the call on, in the header field that the carrier wants. One of the trust domain keeps what is withheld, as with the caller's number. */
