@@ -35,6 +35,8 @@ export interface PhoneOptions {
   readonly keepsContact?: boolean;
   /** The number of this flow among those of the instance (RFC 5626). */
   readonly flowNumber?: number;
+  /** The status with which it refuses NOTIFY inside a call. */
+  readonly refusesNews?: number;
   /** It refuses every change of a call (re-INVITE). */
   readonly fixed?: boolean;
   /** Milliseconds of ringing before it answers by itself. */

@@ -292,7 +292,8 @@ export class Phone implements CallOwner {
       if (output.do === 'in-dialog') this.#note(output.call, output.message);
       const { message } = output;
       if (message.method === 'NOTIFY' && output.do === 'request') this.watches.notified.push(message);
-      const status = message.method === 'MESSAGE' ? this.messages.take(message, call?.callId) : 200;
+      const plain = message.method === 'NOTIFY' && call !== undefined ? (this.#options.refusesNews ?? 200) : 200;
+      const status = message.method === 'MESSAGE' ? this.messages.take(message, call?.callId) : plain;
       this.#act((now, out) => this.#endpoint.reply(output.transaction, status, {}, now, out));
     } else {
       const call = this.calls.find((one) => one.handle === output.call);

@@ -44,14 +44,20 @@ export function record(live: Live, to: Out, event: WithoutAt<SessionEvent>): voi
 
 /**
  * Ends one leg and those that cannot be without it (the media channel joined to a conference channel). `closed`: the
- * server that had the channel said so itself.
+ * server that had the channel said so itself; `status`: the response with which it was refused.
  */
-export function endLeg(live: Live, to: Out, leg: LegState, reason: string, closed = false): void {
+export function endLeg(
+  live: Live,
+  to: Out,
+  leg: LegState,
+  reason: string,
+  { closed = false, status }: { readonly closed?: boolean; readonly status?: number | undefined } = {},
+): void {
   if (leg.state === 'ended') return;
   const end = Math.round(to.now + live.offset);
   const joined = liveLegs(live.state).filter((one) => one.join === leg.id);
   if (leg.referred === true && leg.state !== 'up' && reason !== MOVED)
-    tellReferrer(live.state, leg, statusOf(reason), to);
+    tellReferrer(live.state, leg, status ?? statusOf(reason), to);
   if (endsWith(live, leg)) {
     endSession(live, to, reason, { closed: closed ? leg.id : undefined });
     return;

@@ -76,6 +76,8 @@ export interface Report {
   readonly at: number;
   readonly callId?: string | undefined;
   readonly reason?: string | undefined;
+  /** The response with which it was refused. */
+  readonly status?: number | undefined;
 }
 
 export interface Started {

@@ -161,7 +161,7 @@ function report(live: Live, leg: LegState, input: Report, to: Out): void {
       if (leg.state !== 'up') answered(live, leg, to, input.at, input.callId);
       return;
     case 'ended':
-      endLeg(live, to, leg, input.reason ?? 'hangup', true);
+      endLeg(live, to, leg, input.reason ?? 'hangup', { closed: true, status: input.status });
       return;
     case 'item-ended':
       endLeg(live, to, leg, 'item-ended');
@@ -224,7 +224,8 @@ function advance(live: Live, to: Out): void {
     const after = leg.after === undefined ? undefined : standIn(state, leg.after);
     if (leg.after !== undefined && after?.state !== 'up') {
       // What it waits for is gone: so is the leg.
-      if (after === undefined || after.state === 'ended') endLeg(live, to, leg, after?.reason ?? 'lost', true);
+      if (after === undefined || after.state === 'ended')
+        endLeg(live, to, leg, after?.reason ?? 'lost', { closed: true });
       continue;
     }
     if (leg.channel === 'instructed') open(live, leg, to);

@@ -26,7 +26,7 @@ export function voiceHandlers(
   const { world, bus, store } = context;
 
   return {
-    'leg.report'({ session, leg: id, event, at, callId, reason }) {
+    'leg.report'({ session, leg: id, event, at, callId, reason, status }) {
       const live = runtime.lives.get(session);
       const leg = live === undefined ? undefined : findLeg(live.state, id);
       // Answered in the moment of its end: nobody would ever close it.
@@ -34,7 +34,7 @@ export function voiceHandlers(
         return sendCommand(bus, command('channel.close', { session, leg: id, reason: 'hangup' })).then(() =>
           err(fault('not_found', 'This leg has ended.')),
         );
-      const durable = runtime.step(session, { on: 'report', leg: id, event, at, callId, reason });
+      const durable = runtime.step(session, { on: 'report', leg: id, event, at, callId, reason, status });
       const told = () => ok(runtime.lives.has(session) ? {} : { over: true });
       if (event !== 'ringing' && durable !== undefined) return durable.then(told);
       durable?.catch(() => undefined);

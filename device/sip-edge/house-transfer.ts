@@ -7,12 +7,13 @@ import { CALLER } from '#shared/call/call.ts';
 import { adopt, partable } from '#shared/call/call-part.ts';
 import { ELSEWHERE, HANGUP } from '#shared/call/outcome.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import { SipAsks } from '#shared/host/sip-messaging.ts';
 import { within } from '#shared/kernel/time.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { wantsPrivacy } from '#shared/sip/privacy.ts';
-import { readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
-import type { CallHandle } from '#shared/sip/types.ts';
+import { endsNews, readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
+import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
 import type { EdgeCalls } from './calls.ts';
@@ -31,7 +32,10 @@ interface Pending {
   /** The call with the transferor, and who is to go elsewhere. */
   readonly moved: End;
   readonly referrer: CallHandle;
-  readonly silent: boolean;
+  /** The REFER's number, where it was not the first in its dialog. */
+  readonly id?: number | undefined;
+  /** The transferor wants no news. */
+  silent: boolean;
   /** The transferor hung up before the end: nobody is to be told. */
   gone: boolean;
   /** The other side, which then waits alone. */
@@ -47,6 +51,9 @@ export class HouseTransfers {
   readonly #anchor: Anchor;
   /** By the handle of the dialog in which REFER came. */
   readonly #pending = new Map<CallHandle, Pending>();
+  /** Dialogs in which a REFER came. */
+  readonly #again = new Set<CallHandle>();
+  readonly #asks: SipAsks;
   readonly parking: Parking;
   /** Calls that ring somebody for a transfer. */
   readonly #ringing = new Map<EdgeCall, Pending>();
@@ -67,6 +74,7 @@ export class HouseTransfers {
     }: Pick<ParkingOptions, 'replaces' | 'music' | 'keep'> & { readonly withholds: (line: NamedLine) => boolean },
   ) {
     this.#withholds = withholds;
+    this.#asks = new SipAsks(sip);
     const ringBack: ParkingOptions['ringBack'] = (end, line, failed) => this.#ringBack(end, line, failed);
     this.parking = new Parking({
       ...{ sip, clock, anchor, replaces, music, ringBack, keep },
@@ -78,25 +86,51 @@ export class HouseTransfers {
     this.#anchor = anchor;
   }
 
-  /** The status for a REFER in an established call; undefined where it is the softswitch's business. */
-  take(handle: CallHandle, message: SipMessage, from: End): number | undefined {
+  /** True for the news of a NOTIFY that was sent here. */
+  heard(output: Extract<EndpointOutput, { do: 'response' | 'no-response' }>): boolean {
+    return this.#asks.take(output);
+  }
+
+  /** The number under which what comes of a REFER is told (RFC 3515 section 2.4.6); undefined for the first in its dialog. */
+  numberOf(handle: CallHandle, { cseq }: SipMessage): number | undefined {
+    if (this.#again.has(handle)) return cseq.n;
+    this.#again.add(handle);
+    return undefined;
+  }
+
+  /** The transfer in the house of which that dialog is told. */
+  toldIn(handle: CallHandle): { readonly id: number | undefined } | undefined {
+    const pending = this.#pending.get(handle);
+    return pending === undefined || pending.silent || pending.gone ? undefined : { id: pending.id };
+  }
+
+  /** The transferor has asked for news anew, or for no more of it. */
+  renewed(handle: CallHandle, state: string): void {
+    const pending = this.#pending.get(handle);
+    if (pending === undefined) return;
+    this.#tell(pending, 100, state);
+    if (state.startsWith('terminated')) pending.silent = true;
+  }
+
+  /** The status for a REFER in an established call, whose news has that number; undefined where it is the softswitch's business. */
+  take(handle: CallHandle, message: SipMessage, from: End, id?: number): number | undefined {
     const { call } = from;
-    const parked = this.parking.park(handle, message, from);
+    const parked = this.parking.park(handle, message, from, id);
     if (parked !== undefined) return parked;
     const moved = otherEnd(from);
     const asked = readRefer(message);
     if ('refuse' in asked) return asked.refuse;
-    // Only calls that are up are joined. Not 481, which would end the call that REFER came in (RFC 5057 section 5.1).
+    // Only calls that are up are joined.
     if (asked.replaces?.earlyOnly === true) return 486;
     const far = asked.replaces === undefined ? undefined : this.#named(asked.replaces);
     const outside = lineOf(moved) === undefined;
     // The softswitch knows both dialogs, or finds the number.
     if (outside && (far === undefined || lineOf(otherEnd(far)) === undefined)) return undefined;
-    if (asked.replaces !== undefined && (far === undefined || far.call === call)) return 404;
+    if (asked.replaces !== undefined && (far === undefined || far.call === call)) return 603;
     if (far !== undefined && lineOf(far)?.id !== lineOf(from)?.id) return 403;
     if (this.#pending.has(handle) || !mayMove(call)) return 491;
     const { silent } = asked;
-    const pending: Pending = { moved, referrer: handle, silent, gone: false };
+    const pending: Pending = { moved, referrer: handle, id, silent, gone: false };
     if (far === undefined) return this.#blind(pending, asked.uri, from, wantsPrivacy(message));
     if (!mayMove(far.call)) return 491;
     this.#begin(pending, () => this.#join(pending, far));
@@ -115,9 +149,10 @@ export class HouseTransfers {
   #blind(pending: Pending, uri: string, from: End, hidden: boolean): number {
     const dialled = parseUri(uri)?.user;
     const line = lineOf(pending.moved);
-    if (dialled === undefined || line === undefined) return 404;
+    // Neither 404 nor 481: they would speak of the call that REFER came in (RFC 5057 section 5.1).
+    if (dialled === undefined || line === undefined) return 603;
     const branches = this.#calls.waysTo(dialled, line, flowOf(from));
-    if (branches.length === 0) return 404;
+    if (branches.length === 0) return 603;
     const by = hidden || this.#withheld(from) ? undefined : lineOf(from)?.number;
     this.#begin(pending, async () => {
       // Who was to be transferred has hung up meanwhile.
@@ -194,6 +229,7 @@ export class HouseTransfers {
 
   /** A side hung up: a transferor that does so early leaves the other side waiting for the outcome. */
   left(handle: CallHandle): void {
+    this.#again.delete(handle);
     for (const [rung, pending] of this.#ringing) if (pending.held === handle) this.#abandon(rung, pending);
     for (const pending of this.#pending.values()) if (pending.held === handle) delete pending.held;
     const pending = this.#pending.get(handle);
@@ -276,13 +312,15 @@ export class HouseTransfers {
     this.#sip.act((endpoint, now, out) => endpoint.hangup(handle, '', now, out));
   }
 
-  #tell(pending: Pending, status: number): void {
+  #tell(pending: Pending, status: number, state?: string): void {
     if (pending.silent || pending.gone) return;
-    const { headers, body } = referProgress(status);
-    this.#sip.act(
-      (endpoint, now, out) =>
-        void endpoint.requestInDialog(pending.referrer, 'NOTIFY', { headers, body, contentType: SIPFRAG }, now, out),
-    );
+    const { headers, body } = referProgress(status, pending.id, state);
+    const news = { headers, body, contentType: SIPFRAG };
+    const { referrer } = pending;
+    const sent = this.#asks.send((endpoint, now, out) => endpoint.requestInDialog(referrer, 'NOTIFY', news, now, out));
+    void sent.then((answer) => {
+      if (endsNews(answer.status)) pending.silent = true;
+    });
   }
 
   /** The transferor's own end of the call that Replaces names. */

@@ -65,7 +65,7 @@ export class Parking {
   }
 
   /** The status for a REFER that parks the other side; undefined where it is about something else. */
-  park(handle: CallHandle, message: SipMessage, end: End): number | undefined {
+  park(handle: CallHandle, message: SipMessage, end: End, id?: number): number | undefined {
     const asked = readRefer(message);
     const line = lineOf(end);
     if ('refuse' in asked || asked.replaces !== undefined || line === undefined) return undefined;
@@ -76,7 +76,9 @@ export class Parking {
     if (place === undefined) return 486;
     const { clock, driver } = this.#o;
     // After the answer to REFER has gone out.
-    const timer = clock.at(clock.mono(), () => driver().later(this.#leave(end.call, handle, asked.silent)));
+    const timer = clock.at(clock.mono(), () =>
+      driver().later(this.#leave(end.call, handle, asked.silent ? undefined : referProgress(200, id))),
+    );
     this.#parked.set(end.call, { place, since: clock.mono(), end, line, timer, taking: false });
     return 202;
   }
@@ -140,13 +142,17 @@ export class Parking {
   }
 
   /** Who parked it hears that it is done, and is out. */
-  async #leave(call: EdgeCall, referrer: CallHandle, silent: boolean): Promise<void> {
+  async #leave(
+    call: EdgeCall,
+    referrer: CallHandle,
+    news: ReturnType<typeof referProgress> | undefined,
+  ): Promise<void> {
     const { sip, clock, driver, anchor } = this.#o;
     const parked = this.#parked.get(call);
     if (parked === undefined || call.state.at !== 'up') return;
-    const { headers, body } = referProgress(200);
-    const progress = { headers, body, contentType: SIPFRAG };
-    if (!silent) sip.act((endpoint, now, out) => void endpoint.requestInDialog(referrer, 'NOTIFY', progress, now, out));
+    const progress = news && { ...news, contentType: SIPFRAG };
+    if (progress !== undefined)
+      sip.act((endpoint, now, out) => void endpoint.requestInDialog(referrer, 'NOTIFY', progress, now, out));
     const { place, end, line } = parked;
     this.#o.keep(call, { place, since: clock.wall(), party: end.party, line: { id: line.id, number: line.number } });
     const left = driver().loosen(call, parked.end.party);

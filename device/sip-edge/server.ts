@@ -30,7 +30,7 @@ import { HouseCalls } from './house-calls.ts';
 import { HouseReplaces } from './house-replaces.ts';
 import { HouseTransfers } from './house-transfer.ts';
 import { HouseWatch } from './house-watch.ts';
-import { answerHeaders, InCall } from './in-call.ts';
+import { InCall } from './in-call.ts';
 import { type EdgeInsight, lineInsights, type Onlooker, peerText } from './insight.ts';
 import { Joins } from './join.ts';
 import { EdgeMessages, type Submit } from './messages.ts';
@@ -128,7 +128,6 @@ class Edge implements SipEdge {
       allow: [...ALLOW, 'SUBSCRIBE'],
       random: world.random,
       hash: sipHash(world.crypto),
-      supported: ['join', 'replaces'],
       screen: (message, flow) => this.#reception.screen(message, flow),
       quiet: (message, flow) => this.#reception.isUnproven(message, flow),
       forgotten: (flow) =>
@@ -345,8 +344,8 @@ class Edge implements SipEdge {
     } else if (output.do === 'in-dialog' && output.message.method === 'MESSAGE') void this.#inCall(output);
     else if (output.do === 'in-dialog')
       void this.#others
-        .take(output.call, output.message)
-        .then((status) => this.#reply(output.transaction, status, answerHeaders(output.message, status)));
+        .answer(output.call, output.message)
+        .then(({ status, headers }) => this.#reply(output.transaction, status, headers));
     else {
       if (output.do === 'ended') this.#transfers.left(output.call);
       if (output.do === 'failed') this.#inside.refused(output);

@@ -25,11 +25,14 @@ export function better(a: number | undefined, b: number): number {
 }
 
 /**
- * Refusals that speak of the request which we wrote: challenges, those whose meaning is in a header of the callee's (`Allow`,
- * `Unsupported`, `Require`, `Min-SE`: RFC 3261 sections 21.4.6, 21.4.15, 21.4.16), which is about us and not about the caller, and those
- * about a location that we added (RFC 6442 section 4.1).
+ * Refusals that speak of the request which we wrote: challenges, and those whose meaning is in a header of the callee's (`Allow`,
+ * `Unsupported`, `Require`, `Min-SE`: RFC 3261 sections 21.4.6, 21.4.15, 21.4.16), which is about us and not about the caller; so are the
+ * place of the caller (424, RFC 6442), its signature (428, 436 to 438, RFC 8224) and who transferred (429, RFC 3892), which we wrote too.
  */
-const OURS: ReadonlySet<number> = new Set([401, 405, 407, 420, 421, 422, 423, 424, 481, 487, 494]);
+const OURS: ReadonlySet<number> = new Set([
+  ...[401, 405, 407, 420, 421, 422, 423, 481, 487, 494],
+  ...[424, 428, 429, 436, 437, 438],
+]);
 
 /**
  * What the caller is told for the callee's final response. A redirection is not handed on (the callee's phone must not

@@ -39,7 +39,7 @@ export interface EndpointOptions {
   readonly hash: DigestHash;
   /** Methods served; default: all that the endpoint knows, REGISTER included. */
   readonly allow?: readonly string[];
-  /** Option tags understood besides what the stack does by itself; default `join` and `replaces`. */
+  /** Option tags understood besides what the stack does by itself; default `join`, `replaces` and `norefersub`. */
   readonly supported?: readonly string[];
   /** For an element that sends calls on: refuses Max-Forwards 0 (RFC 7332 section 3). */
   readonly backToBack?: boolean;
@@ -112,7 +112,7 @@ export class Endpoint implements SipEndpoint {
 
   constructor(options: EndpointOptions) {
     const { sessionExpires, reliable = false } = options;
-    const plain = [...(options.supported ?? ['join', 'replaces'])];
+    const plain = [...(options.supported ?? ['join', 'replaces', 'norefersub'])];
     if (sessionExpires !== undefined) plain.push('timer');
     const supported = reliable ? [...plain, '100rel'] : plain;
     const abilities: Abilities = {

@@ -25,17 +25,28 @@ const ACCEPT_LANGUAGE = steadyField('Accept-Language', 'en');
 /** Requests in a dialog that say where their sender is (RFC 3311 section 5.1, RFC 3515 section 2.2, RFC 6665 section 8.2). */
 const NAMES_ITSELF: ReadonlySet<string> = new Set(['UPDATE', 'REFER', 'NOTIFY']);
 
+/** Those whose 2xx does too (RFC 3515 section 2.2, RFC 6665 section 8.1.1). */
+const ANSWERED_BY_NAME: ReadonlySet<string> = new Set(['REFER', 'SUBSCRIBE']);
+
 /** A request that waits for the user's reply. */
 class Waiting implements ServerUser {
   readonly transaction: ServerTransaction;
   readonly handle: TransactionHandle;
   readonly tag: string;
+  /** Our own, inside a dialog. */
+  readonly contact: string | undefined;
   readonly #all: Places<Waiting>;
 
-  constructor(transaction: ServerTransaction, handle: TransactionHandle, tag: string, all: Places<Waiting>) {
+  constructor(
+    transaction: ServerTransaction,
+    handle: TransactionHandle,
+    own: { readonly tag: string; readonly contact: string | undefined },
+    all: Places<Waiting>,
+  ) {
     this.transaction = transaction;
     this.handle = handle;
-    this.tag = tag;
+    this.tag = own.tag;
+    this.contact = own.contact;
     this.#all = all;
     all.put(placeOf(handle), this);
   }
@@ -70,7 +81,7 @@ export class PlainRequests {
   incoming(transaction: ServerTransaction, message: SipMessage, now: number, out: EndpointOutput[], call?: Call): void {
     const tag = call?.localTag ?? this.#core.tokens.next(8);
     const handle = nameAt(`${this.#newHandle()}-`, this.#waiting.take());
-    transaction.user = new Waiting(transaction, handle, tag, this.#waiting);
+    transaction.user = new Waiting(transaction, handle, { tag, contact: call?.contact }, this.#waiting);
     if (!call) out.push({ do: 'request', transaction: handle, message, flow: transaction.flow });
     else if (message.method === 'OPTIONS') this.reply(handle, 200, {}, now, out);
     else if (call.silent) this.reply(handle, 481, {}, now, out);
@@ -87,7 +98,9 @@ export class PlainRequests {
     const { reason, tag = waiting.tag } = options;
     const [allowed] = this.#core.capabilities;
     const response = status > 100 ? tagged(request, status, tag, [], reason) : newResponse(request, status, reason);
-    if (options.contact !== undefined) response.add('Contact', contactValue(options.contact, transaction.flow));
+    const named = status >= 200 && status < 300 && ANSWERED_BY_NAME.has(request.method) ? waiting.contact : undefined;
+    const contact = options.contact ?? named;
+    if (contact !== undefined) response.add('Contact', contactValue(contact, transaction.flow));
     if (request.method === 'OPTIONS' && status === 200) this.#describe(response, options, transaction.flow);
     if (status === 405 && allowed !== undefined) response.fields.push(allowed);
     for (const [name, value] of options.headers ?? []) response.add(name, value);

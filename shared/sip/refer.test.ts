@@ -46,7 +46,7 @@ describe('REFER', () => {
       400,
     ],
     ['junk', [['Refer-To', '<<>']], 400],
-    ['of a page', [['Refer-To', '<http://example.com/x>']], 416],
+    ['of a page', [['Refer-To', '<http://example.com/x>']], 603],
     ['by BYE', [['Refer-To', '<sip:c@e.com;method=BYE>']], 603],
     ['a Replaces without tags', [['Refer-To', '<sip:c@e.com?Replaces=x%40y>']], 400],
   ] as const)('%s is refused', (_name, headers, refuse) => expect(readRefer(refer(...headers))).toEqual({ refuse }));
@@ -59,7 +59,7 @@ describe('REFER', () => {
     expect(referProgress(100)).toEqual({
       headers: [
         ['Event', 'refer'],
-        ['Subscription-State', 'active;expires=60'],
+        ['Subscription-State', 'active;expires=600'],
       ],
       body: 'SIP/2.0 100 Trying\r\n',
     });

@@ -5,6 +5,7 @@
 import type { HeaderLine } from './build.ts';
 import { USER_LIMIT, userPart } from './diversion.ts';
 import type { SipMessage } from './message.ts';
+import { decimal } from './params.ts';
 import { reasonPhrase } from './status.ts';
 import { parseNameAddr, parseUri, unescapeUri, writeNameAddr, writeUri } from './uri.ts';
 
@@ -47,8 +48,8 @@ export function writeDialogName(name: Omit<DialogName, 'earlyOnly'>): string {
 }
 
 /**
- * What a REFER asks for, or the status with which it is refused: exactly one Refer-To (400), a URI that we can call (416), by
- * INVITE alone (a transfer of anything else is 603).
+ * What a REFER asks for, or the status with which it is refused: exactly one Refer-To (400), a URI that we can call, by INVITE alone (else
+ * 603: 404 and 416 would speak of the call that it came in, RFC 5057 section 5.1).
  */
 export function readRefer(message: SipMessage): Referral | { readonly refuse: number } {
   const values = message.headerAll('Refer-To');
@@ -57,7 +58,7 @@ export function readRefer(message: SipMessage): Referral | { readonly refuse: nu
   if (address === undefined) return { refuse: 400 };
   const uri = parseUri(address.uri);
   if (uri === undefined) return { refuse: 400 };
-  if (uri.scheme !== 'sip' && uri.scheme !== 'sips' && uri.scheme !== 'tel') return { refuse: 416 };
+  if (uri.scheme !== 'sip' && uri.scheme !== 'sips' && uri.scheme !== 'tel') return { refuse: 603 };
   const method = uri.params.get('method') ?? 'INVITE';
   if (method.toUpperCase() !== 'INVITE') return { refuse: 603 };
   const silent = message.header('Refer-Sub')?.trim().toLowerCase().startsWith('false') === true;
@@ -73,13 +74,10 @@ export const referAccepted = (silent: boolean): readonly HeaderLine[] => (silent
 
 /** The dialog named by `?Replaces=…`; null where that is malformed. Other headers of the URI are none of ours to send. */
 function replacesIn(headers: string | undefined): DialogName | null | undefined {
-  for (const pair of headers?.split('&') ?? []) {
-    const equals = pair.indexOf('=');
-    if (equals < 0 || pair.slice(0, equals).toLowerCase() !== 'replaces') continue;
-    const value = unescapeUri(pair.slice(equals + 1));
-    return (value === undefined ? undefined : readDialogName(value)) ?? null;
-  }
-  return undefined;
+  const [named, ...more] = (headers?.split('&') ?? []).filter((pair) => /^replaces=/i.test(pair));
+  if (named === undefined) return undefined;
+  const value = more.length > 0 ? undefined : unescapeUri(named.slice(named.indexOf('=') + 1));
+  return (value === undefined ? undefined : readDialogName(value)) ?? null;
 }
 
 /** Who transferred the call, as the one Referred-By says (RFC 3892 section 3): a number, or another user. Its word proves nothing by itself. */
@@ -97,8 +95,12 @@ export function referredBy(number: string | undefined, domain: string): readonly
   return [['Referred-By', writeNameAddr({ display: '', uri, params: new Map() })]];
 }
 
-/** Seconds for which a transfer may be told of. */
-const TOLD_FOR = 60;
+/** Seconds for which a transfer may be told of: longer than a call can ring that is sent on as often as it may be, a minute each time. */
+export const TOLD_FOR = 600;
+
+/** How news of a transfer stands: until its final status, or ended before by who asked for it (`timeout`, RFC 6665 section 4.1.2.3). */
+const stateOf = (status: number): string =>
+  status < 200 ? `active;expires=${TOLD_FOR}` : 'terminated;reason=noresource';
 
 /**
  * Headers and body of a NOTIFY that says how far a transfer is; a final status ends the subscription. `id`: the sequence number of the
@@ -107,8 +109,8 @@ const TOLD_FOR = 60;
 export function referProgress(
   status: number,
   id?: number,
+  state = stateOf(status),
 ): { readonly headers: readonly HeaderLine[]; readonly body: string } {
-  const state = status < 200 ? `active;expires=${TOLD_FOR}` : 'terminated;reason=noresource';
   return {
     headers: [
       ['Event', id === undefined ? 'refer' : `refer;id=${id}`],
@@ -116,6 +118,30 @@ export function referProgress(
     ],
     body: `SIP/2.0 ${status} ${reasonPhrase(status)}\r\n`,
   };
+}
+
+/** Answers to a NOTIFY that end its subscription (RFC 5057 section 5.1, RFC 6665 section 4.2.2); 0 stands for silence. */
+const ENDS_NEWS: ReadonlySet<number> = new Set([0, 405, 408, 480, 481, 489, 501]);
+
+/** True where who answers so to a NOTIFY is to be told nothing more. */
+export const endsNews = (status: number): boolean => ENDS_NEWS.has(status);
+
+/**
+ * What a SUBSCRIBE inside a call asks of the news of a transfer, with the answer: there has to be one, known by that number (else 403, RFC
+ * 3515 section 2.4.4). It lasts for as long as the transfer; who wants it for less is told so (423), and by zero it ends.
+ */
+export function renewsNews(
+  message: SipMessage,
+  told: { readonly id: number | undefined } | undefined,
+): { readonly status: number; readonly headers: readonly HeaderLine[]; readonly state?: string } {
+  const [event = '', ...params] = (message.header('Event') ?? '').split(';').map((part) => part.trim().toLowerCase());
+  const id = params.find((one) => one.startsWith('id='))?.slice(3);
+  if (event !== 'refer' || told === undefined || (id !== undefined && id !== String(told.id)))
+    return { status: 403, headers: [] };
+  const expires = decimal(message.header('Expires')?.trim() ?? '', TOLD_FOR) ?? TOLD_FOR;
+  if (expires === 0) return { status: 200, headers: [['Expires', '0']], state: 'terminated;reason=timeout' };
+  if (expires < TOLD_FOR) return { status: 423, headers: [['Min-Expires', String(TOLD_FOR)]] };
+  return { status: 200, headers: [['Expires', String(TOLD_FOR)]], state: stateOf(100) };
 }
 
 /** The content type of `referProgress`. */

@@ -311,7 +311,7 @@ it('what becomes of a second REFER in a call is told under its number (RFC 3515 
   const gone = [['Refer-To', `<sip:x@${DOMAIN}?Replaces=gone%3Bto-tag%3Da%3Bfrom-tag%3Db>`]] as const;
   transport.act((now, out) => endpoint.requestInDialog(handle, 'REFER', { headers: gone }, now, out));
   await operator.world.run(1_000);
-  expect(a.final('REFER').status).toBe(404);
+  expect(a.final('REFER').status).toBe(603);
   expect(endpoint.counts().calls).toBe(1);
   // Nor is a subscription shared with a call (RFC 6665 section 4.5.2).
   transport.act((now, out) =>

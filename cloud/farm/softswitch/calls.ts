@@ -267,8 +267,12 @@ export class Calls {
     if (live.autonomous) return o.event === 'answered' ? this.#driver.later(this.#o.snapshots.save(live)) : undefined;
     const { session } = live;
     const { leg, event, reason } = o;
-    if (event === 'ended')
-      return this.#o.reporter.ended(live, { session, leg, event, at, ...(reason === undefined ? {} : { reason }) });
+    if (event === 'ended') {
+      const { best: status = 0 } = live.state;
+      const refused = live.answeredAt === undefined && status >= 400 ? { status } : {};
+      const said = { session, leg, event, at, ...refused };
+      return this.#o.reporter.ended(live, reason === undefined ? said : { ...said, reason });
+    }
     const callId = this.#callIdOf(live, leg, o.branch);
     const report = callId === undefined ? { session, leg, event, at } : { session, leg, event, at, callId };
     return event === 'answered' ? this.#answered(live, report) : this.#o.reporter.leg(report);

@@ -2,9 +2,19 @@
 import type { Bus } from '#cloud/bus/bus.ts';
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import { SipAsks } from '#shared/host/sip-messaging.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import { wantsPrivacy } from '#shared/sip/privacy.ts';
-import { type DialogName, isTag, readRefer, referAccepted, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
+import {
+  type DialogName,
+  endsNews,
+  isTag,
+  readRefer,
+  referAccepted,
+  referProgress,
+  renewsNews,
+  SIPFRAG,
+} from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { Calls } from './calls.ts';
 import { dialledOf } from './dialled.ts';
@@ -29,39 +39,62 @@ export interface RefersOptions {
 
 export class Refers {
   readonly #o: RefersOptions;
+  readonly #asks: SipAsks;
   /** Phones that wait to hear of their transfer, by what name. */
   readonly #told = new Map<CallHandle, { readonly id: number | undefined }>();
-  /** Calls in which a REFER was taken before. */
+  /** Calls in which a REFER came before. */
   readonly #again = new Set<CallHandle>();
 
   constructor(options: RefersOptions) {
     this.#o = options;
+    this.#asks = new SipAsks(options.sip);
+  }
+
+  /** True for the news of a NOTIFY that was sent here. */
+  heard(output: Extract<EndpointOutput, { do: 'response' | 'no-response' }>): boolean {
+    return this.#asks.take(output);
+  }
+
+  /** A SUBSCRIBE inside a call: a subscription is a dialog of its own (RFC 6665 section 4.5.2), but for the news of a transfer. */
+  subscribe({ call, transaction, message }: InDialog): void {
+    const told = this.#told.get(call);
+    const { status, headers, state } = renewsNews(message, told);
+    this.#o.sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
+    if (state === undefined) return;
+    this.#send(call, 100, state);
+    if (state.startsWith('terminated')) this.#told.delete(call);
   }
 
   async take({ call, transaction, message }: InDialog): Promise<void> {
     const { calls, sip, bus } = this.#o;
     const asked = readRefer(message);
     const found = calls.ofHandle(call);
-    const from = found === undefined ? undefined : this.#legOf(call);
+    const from = this.#legOf(call);
+    const isFirst = found === undefined || !this.#again.has(call);
+    if (found !== undefined) this.#again.add(call);
     const refuse = (status: number) =>
       sip.act((endpoint, now, out) => endpoint.reply(transaction, status, {}, now, out));
     if ('refuse' in asked) return refuse(asked.refuse);
-    if (from === undefined || found?.call.state.at !== 'up') return refuse(481);
-    // One transfer of a call at a time.
-    if (this.#told.has(call)) return refuse(491);
+    if (found === undefined) return refuse(481);
+    const { line } = endOf(found.call, found.party);
+    // Whoever is outside has no line that would pay.
+    if (line === undefined) return refuse(403);
+    // One transfer of a call at a time, and not before it is up.
+    if (found.call.state.at !== 'up' || this.#told.has(call)) return refuse(491);
+    if (from === undefined) return refuse(503);
     const { replaces } = asked;
     const other = replaces && (this.#far(replaces) ?? (await this.#o.farLeg?.(replaces)));
-    // Not 481, which would end the call that REFER came in (RFC 5057 section 5.1).
-    if (asked.replaces !== undefined && other === undefined) return refuse(404);
+    if (calls.ofHandle(call) === undefined) return refuse(481);
+    // Neither 481 nor 404: they would speak of the call that REFER came in (RFC 5057 section 5.1).
+    if (asked.replaces !== undefined && other === undefined) return refuse(603);
     // Somebody else's call is not one's own to give away (RFC 3891 section 6).
-    if (other !== undefined && other.home !== endOf(found.call, found.party).line?.home) return refuse(403);
+    if (other !== undefined && other.home !== line.home) return refuse(403);
     const to = dialledOf(asked.uri, this.#o.isOurs);
-    if (to === undefined) return refuse(404);
+    if (to === undefined) return refuse(603);
     const accepted = { headers: referAccepted(asked.silent) };
     sip.act((endpoint, now, out) => endpoint.reply(transaction, 202, accepted, now, out));
     if (!asked.silent) {
-      this.#told.set(call, { id: this.#again.has(call) ? message.cseq.n : undefined });
-      this.#again.add(call);
+      this.#told.set(call, { id: isFirst ? undefined : message.cseq.n });
       this.#tell(call, 100);
     }
     const request = {
@@ -90,14 +123,19 @@ export class Refers {
   }
 
   #tell(call: CallHandle, status: number): void {
+    this.#send(call, status);
+    if (status >= 200) this.#told.delete(call);
+  }
+
+  #send(call: CallHandle, status: number, state?: string): void {
     const told = this.#told.get(call);
     if (told === undefined) return;
-    if (status >= 200) this.#told.delete(call);
-    const { headers, body } = referProgress(status, told.id);
-    this.#o.sip.act(
-      (endpoint, now, out) =>
-        void endpoint.requestInDialog(call, 'NOTIFY', { headers, body, contentType: SIPFRAG }, now, out),
-    );
+    const { headers, body } = referProgress(status, told.id, state);
+    const news = { headers, body, contentType: SIPFRAG };
+    const sent = this.#asks.send((endpoint, now, out) => endpoint.requestInDialog(call, 'NOTIFY', news, now, out));
+    void sent.then((answer) => {
+      if (endsNews(answer.status) && this.#told.get(call) === told) this.#told.delete(call);
+    });
   }
 
   #legOf(handle: CallHandle): { session: string; leg: string } | undefined {

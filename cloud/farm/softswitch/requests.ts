@@ -126,8 +126,7 @@ export class Requests {
     const { calls, sip } = this.#o;
     const found = calls.ofHandle(call);
     if (message.method !== 'INFO' || found === undefined) {
-      // A subscription is a dialog of its own (RFC 6665 section 4.5.2).
-      this.#reply(transaction, message.method === 'SUBSCRIBE' ? 403 : 405);
+      this.#reply(transaction, 405);
       return;
     }
     const { call: live, party } = found;

@@ -39,6 +39,7 @@ export class Sorting {
         break;
       case 'in-dialog':
         if (output.message.method === 'REFER') later(refers.take(output));
+        else if (output.message.method === 'SUBSCRIBE') refers.subscribe(output);
         else if (output.message.method === 'MESSAGE') later(messages.inDialog(output));
         else requests.inDialog(output);
         break;
@@ -64,7 +65,7 @@ export class Sorting {
 
   /** True for the news of a request of ours that somebody awaits. */
   #heard(output: Extract<UserOutput, { do: 'response' | 'no-response' }>): boolean {
-    const { messages, outside, watch } = this.#o;
-    return messages.heard(output) || outside.heard(output) || watch.heard(output);
+    const { messages, outside, watch, refers } = this.#o;
+    return messages.heard(output) || outside.heard(output) || watch.heard(output) || refers.heard(output);
   }
 }

@@ -299,6 +299,8 @@ export const sessionManagerVerbs = verbTable({
       at: At,
       callId: Type.Optional(Type.String({ maxLength: 256 })),
       reason: Type.Optional(Type.String({ maxLength: 64 })),
+      /** The final SIP response with which it was refused. */
+      status: Type.Optional(Type.Integer({ minimum: 400, maximum: 699 })),
     }),
     /** `over`: the whole session has ended; nothing more of it need be told. */
     reply: Type.Object({ over: Type.Optional(Type.Boolean()) }),
