@@ -38,6 +38,8 @@ export interface SendOptions {
   readonly receipts?: readonly ('positive-delivery' | 'display')[];
   /** Seconds. */
   readonly expires?: number;
+  /** When it says that it was sent: value of Date. */
+  readonly date?: string;
   readonly callId?: string;
 }
 
@@ -145,7 +147,7 @@ export class PhoneMessages {
     uri: string,
     contentType: string,
     body: string,
-    { expires, callId }: Pick<SendOptions, 'expires' | 'callId'>,
+    { expires, callId, date }: Pick<SendOptions, 'expires' | 'callId' | 'date'>,
     from = this.#way.own(),
   ): Promise<number> {
     return this.#way.send(
@@ -157,6 +159,7 @@ export class PhoneMessages {
           ['To', `<${uri}>`],
           ...(callId === undefined ? [] : [['Call-ID', callId] as const]),
           ...(expires === undefined ? [] : [['Expires', String(expires)] as const]),
+          ...(date === undefined ? [] : [['Date', date] as const]),
           ['Content-Type', contentType],
         ],
         body,

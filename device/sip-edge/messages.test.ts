@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, expect, test } from 'vitest';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import type { World } from '#shared/kernel/world.ts';
 import { Endpoint } from '#shared/sip/endpoint.ts';
 import { newRequest, newResponse, type SipMessage } from '#shared/sip/message.ts';
 import type { EndpointOutput, Flow } from '#shared/sip/types.ts';
@@ -32,9 +33,10 @@ let answer: number;
 let requests: { readonly over: string; readonly message: SipMessage }[];
 let answers: { readonly over: string; readonly message: SipMessage }[];
 let now: number;
+let world: World;
 
 beforeEach(() => {
-  const world = new VirtualWorld({ seed: 1 }).host('elm', ['10.1.0.1']);
+  world = new VirtualWorld({ seed: 1 }).host('elm', ['10.1.0.1']);
   endpoint = new Endpoint({ random: world.random, hash: (_name, text) => sha256(text) });
   [submitted, requests, answers, kept, up, answer, now] = [[], [], [], true, true, 200, 0];
   const sip: SipPort = {
@@ -102,7 +104,13 @@ let branch = 0;
 async function send(
   over: Flow,
   to: string,
-  { callId = 'c1', cseq = 1, type = 'text/plain', body = 'hi', privacy = '' } = {},
+  {
+    callId = 'c1',
+    cseq = 1,
+    type = 'text/plain',
+    body = 'hi',
+    more = [] as readonly (readonly [string, string])[],
+  } = {},
 ): Promise<number> {
   const before = answers.length;
   const own = over === ONE ? 'u1' : 'u2';
@@ -114,7 +122,7 @@ async function send(
     ['Call-ID', callId],
     ['CSeq', `${cseq} MESSAGE`],
     ['Content-Type', type],
-    ...(privacy === '' ? [] : [['Privacy', privacy] as const]),
+    ...more,
   ] as const;
   receive(newRequest('MESSAGE', to, headers, body), over);
   // Everything here is a matter of promises.
@@ -198,9 +206,27 @@ test.each([
   ['x-more;critical', 500],
   ['none', 200],
 ])('whoever is not to be named sends none, for it would be: %s', async (privacy, status) => {
-  expect(await send(ONE, 'sip:+15550100002@x', { privacy })).toBe(status);
+  expect(await send(ONE, 'sip:+15550100002@x', { more: [['Privacy', privacy]] })).toBe(status);
   expect([requests.length, submitted.length]).toEqual(status === 200 ? [1, 1] : [0, 0]);
-  expect(await send(ONE, 'sip:+15550100009@x', { privacy, cseq: 2 })).toBe(status === 200 ? 202 : status);
+  expect(await send(ONE, 'sip:+15550100009@x', { more: [['Privacy', privacy]], cseq: 2 })).toBe(status === 200 ? 202 : status);
+});
+
+test('how long it is good, from when, goes on; what is kept counts from when it was sent (RFC 3428 sections 4, 7)', async () => {
+  const { clock } = world;
+  const sent = new Date(clock.wall() - 20_000).toUTCString();
+  const expires = ['Expires', '60'] as const;
+  await send(ONE, 'sip:+15550100009@x', { more: [expires, ['Date', sent]] });
+  await send(ONE, 'sip:+15550100009@x', { cseq: 2, more: [expires] });
+  const dates = requests.map(({ message }) => [message.expires, message.header('Date')]);
+  expect(dates).toEqual([
+    [60, sent],
+    [60, new Date(clock.wall()).toUTCString()],
+  ]);
+  up = false;
+  await send(ONE, 'sip:+15550100009@x', { cseq: 3, more: [expires, ['Date', sent]] });
+  const left = submitted[0]?.expiresIn ?? 0;
+  expect(left).toBeGreaterThan(39_000 - 1);
+  expect(left).toBeLessThan(41_000);
 });
 
 test('without a way to the softswitch it is kept, or refused where nobody keeps it', async () => {

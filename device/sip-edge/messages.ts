@@ -7,7 +7,15 @@
 
 import { readSubmission } from '#shared/call/submission.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
-import { type Answer, bodyText, isTaken, MESSAGE_DATAGRAM, readText, SipAsks } from '#shared/host/sip-messaging.ts';
+import {
+  type Answer,
+  bodyText,
+  isTaken,
+  lifeOf,
+  MESSAGE_DATAGRAM,
+  readText,
+  SipAsks,
+} from '#shared/host/sip-messaging.ts';
 import type { World } from '#shared/kernel/world.ts';
 import { sipStatus } from '#shared/protocol/fault.ts';
 import type { VerbRequest } from '#shared/protocol/verbs/index.ts';
@@ -147,11 +155,12 @@ export class EdgeMessages {
       this.#reply(transaction, sipStatus(read.fault.code));
       return undefined;
     }
-    const { expires } = message;
+    const wall = Math.floor(this.#o.world.clock.wall());
+    const expiresIn = lifeOf(message, wall);
     return {
       ...{ line, callId: message.callId.slice(0, 256), cseq: message.cseq.n, contentType, body },
-      ...(expires === undefined ? {} : { expiresIn: expires * 1000 }),
-      at: Math.floor(this.#o.world.clock.wall()),
+      ...(expiresIn === undefined ? {} : { expiresIn }),
+      at: wall,
     };
   }
 
@@ -181,11 +190,21 @@ export class EdgeMessages {
         ['Call-ID', message.callId],
         ['CSeq', `${message.cseq.n} MESSAGE`],
         ['P-Asserted-Identity', address],
-        ...(message.expires === undefined ? [] : [['Expires', String(message.expires)] as const]),
+        ...this.#life(message),
         ['Content-Type', typeOf(message)],
       ],
       message.body,
     );
+  }
+
+  /** It is good from when it was sent, also where it is sent on later (RFC 3428 section 4). */
+  #life(message: SipMessage): Header[] {
+    if (message.expires === undefined) return [];
+    const date = message.header('Date') ?? new Date(this.#o.world.clock.wall()).toUTCString();
+    return [
+      ['Expires', String(message.expires)],
+      ['Date', date],
+    ];
   }
 
   #toPhone(phone: Phone, device: string, message: SipMessage, from: HouseLine, to: HouseLine): Promise<Answer> {

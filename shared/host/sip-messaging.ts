@@ -7,6 +7,16 @@ import type { SipPort } from './call-driver.ts';
 /** The largest request that goes out over UDP, octets (RFC 3428 section 8, RFC 3261 section 18.1.1). */
 export const MESSAGE_DATAGRAM = 1_300;
 
+/** Milliseconds by which the clock of a sender that is believed may be behind ours. */
+export const CLOCK_OFF = 86_400_000;
+
+/** Milliseconds for which a MESSAGE is good from now on (`wall`), by its Expires and Date (RFC 3428 section 7); undefined: it says nothing. */
+export function lifeOf(message: SipMessage, wall: number): number | undefined {
+  if (message.expires === undefined) return undefined;
+  const ago = Math.floor(wall) - Date.parse(message.header('Date') ?? '');
+  return Math.max(0, message.expires * 1000 - (ago > 0 && ago < CLOCK_OFF ? ago : 0));
+}
+
 /** What came back: a final status, 0 for silence or a broken flow. */
 export interface Answer {
   readonly status: number;

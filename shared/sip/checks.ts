@@ -71,10 +71,13 @@ function checkRest(message: SipMessage, abilities: Abilities): Refusal | undefin
     return { status: 483, headers: [] };
   }
   if (message.method === 'INVITE' && !acceptsDescription(message)) return { status: 406, headers: [NO_FORM] };
-  // Nobody here has asked for a package, and one that is passed on without its name means something else (RFC 6086 section 4.2.2).
-  if (message.method === 'INFO' && message.header('Info-Package') !== undefined)
-    return { status: 469, headers: [['Recv-Info', '']] };
   return checkBody(message);
+}
+
+/** Nobody here has asked for a package, and one that is passed on without its name means something else (RFC 6086 section 4.2.2). */
+export function checkPackage(message: SipMessage): Refusal | undefined {
+  if (message.method !== 'INFO' || message.header('Info-Package') === undefined) return undefined;
+  return { status: 469, headers: [['Recv-Info', '']] };
 }
 
 /** Section 20.1: our answer is a session description; a caller that lists what it takes has to take that. */

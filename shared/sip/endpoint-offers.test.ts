@@ -341,6 +341,15 @@ describe('other requests in a dialog', () => {
     hangup(duo.a, mine);
   });
 
+  it('INFO of a package in a dialog that is not there is told so first (RFC 6086 section 4.2.1)', () => {
+    const { mine } = established();
+    duo.fate = (_text, from) => (from === duo.a ? [1] : []);
+    duo.deliver(duo.b, inDialog('INFO', 9, 'Info-Package: g.3gpp.ussd\r\n').replace('Call-ID: ', 'Call-ID: x'));
+    expect(duo.b.lines.at(-1)).toBe('481 INFO');
+    duo.fate = () => [1];
+    hangup(duo.a, mine);
+  });
+
   it('OPTIONS is answered without the user; an old sequence number with 500; a strange tag or Call-ID with 481', () => {
     const { mine } = established();
     duo.fate = (_text, from) => (from === duo.a ? [1] : []);

@@ -91,6 +91,15 @@ describe('the addresses of a number', () => {
     expect((await find({ [NAME]: [{ regexp }] })).uris).toEqual(['sips:a@x.example:5071;transport=tcp']);
   });
 
+  it('stand in no record that says both a rule and a name (RFC 3403 section 4.1)', async () => {
+    const both = [
+      to('x', { order: 1, replacement: 'next.test' }),
+      on('next.test', { order: 2, regexp: RULE }),
+      to('y', { order: 3 }),
+    ];
+    expect(await find({ [NAME]: both })).toMatchObject({ asked: [NAME], uris: ['sip:y@carrier.example'] });
+  });
+
   it('may stand elsewhere, also by a rule, and in between is a place in the order', async () => {
     const zone = {
       [NAME]: [on('next.test', { preference: 1 }), to('last', { preference: 2 })],

@@ -72,6 +72,8 @@ class Search {
   }
 
   async #apply({ flags, service, regexp, replacement }: NaptrRecord, depth: number): Promise<SipUri[]> {
+    // In error, and as if it were not there (RFC 3403 section 4.1).
+    if (regexp !== '' && replacement !== '') return [];
     if (flags === 'U') {
       const text = serves(service) ? substitute(regexp, this.#number) : undefined;
       const uri = text === undefined ? undefined : sipAddress(text);

@@ -4,7 +4,7 @@ import { Call, type Core } from './call.ts';
 import { adoptFlow, callHooks, dialogFor, serveInDialog } from './call-dialog.ts';
 import { cancelled, takeCall } from './call-in.ts';
 import { isSuccess, lateSuccess } from './call-resume.ts';
-import { check, type Refusal } from './checks.ts';
+import { check, checkPackage, type Refusal } from './checks.ts';
 import type { SipMessage } from './message.ts';
 import { MESSAGE_LIMIT, parse } from './parse.ts';
 import { plainFinal } from './plain-final.ts';
@@ -173,7 +173,10 @@ export class Inbound {
       return;
     }
     dialog.remoteSeq = n;
-    if (!serveInDialog(call, transaction, message, now, out)) {
+    // Only of a dialog that there is: whoever has lost its own is to hear that (481).
+    const foreign = checkPackage(message);
+    if (foreign) this.#refuse(transaction, message, foreign, now, out);
+    else if (!serveInDialog(call, transaction, message, now, out)) {
       this.#plain.incoming(transaction, message, now, out, call);
     }
     call.plan();

@@ -172,6 +172,14 @@ describe('waiting', () => {
     expect(await rig.list(rig.home)).toMatchObject([{ state: 'expired' }]);
   });
 
+  test('… from when it was sent, where that is said (section 7)', async () => {
+    const a = await rig.phone(rig.ada);
+    const date = new Date(rig.cloud.world.host('clock', ['10.9.0.1']).clock.wall() - 290_000).toUTCString();
+    expect(await rig.settle(a.messages.send(rig.bob.number, 'old news', { expires: 300, date }))).toBe(202);
+    await rig.cloud.world.run(25_000);
+    expect(await rig.list(rig.home)).toMatchObject([{ state: 'expired' }]);
+  });
+
   test('messages are kept for 90 days and then forgotten', async () => {
     await rig.cloud.call('message.send', { from: rig.ada.id, to: rig.bob.number, text: 'old' });
     const { store } = rig.cloud;

@@ -5,7 +5,15 @@
 import type { Bus, Handlers } from '#cloud/bus/bus.ts';
 import { CALLER } from '#shared/call/call.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
-import { type Answer, bodyText, isTaken, MESSAGE_DATAGRAM, readText, SipAsks } from '#shared/host/sip-messaging.ts';
+import {
+  type Answer,
+  bodyText,
+  isTaken,
+  lifeOf,
+  MESSAGE_DATAGRAM,
+  readText,
+  SipAsks,
+} from '#shared/host/sip-messaging.ts';
 import { err, ok } from '#shared/kernel/result.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { type Fault, fault, sipStatus } from '#shared/protocol/fault.ts';
@@ -140,14 +148,14 @@ export class Messages {
     if (message.body.length > SUBMIT_LIMIT) return this.#reply(transaction, 513);
     const body = readText(message.body);
     if (body === undefined) return this.#refuse(transaction, fault('message_content'));
-    const { expires } = message;
+    const expiresIn = lifeOf(message, this.#o.clock.wall());
     const submitted = await this.#o.bus.request(
       'message.submit',
       {
         ...who,
         ...{ callId: message.callId.slice(0, 256), cseq: message.cseq.n, body },
         contentType: (message.header('Content-Type') ?? 'text/plain').slice(0, 128),
-        ...(expires === undefined ? {} : { expiresIn: expires * 1000 }),
+        ...(expiresIn === undefined ? {} : { expiresIn }),
       },
       SELF,
     );

@@ -253,14 +253,26 @@ export class Router {
     };
   }
 
-  /** `limited`: only as many calls as the trunks may have. */
-  #byTrunks(leg: string, ways: readonly TrunkWay[], limited = false): Target<Callee> {
-    const branches = ways.map((trunk) => {
+  #unlocated(way: TrunkWay, facts: OutgoingCall): Promise<TrunkWay[]> {
+    const bare = unlocated(way);
+    return this.#o.outside.identity.signed(bare === undefined ? [] : [bare], facts);
+  }
+
+  /** `limited`: only as many calls as the trunks may have; `bare`: the same ways without a location. */
+  #byTrunks(
+    leg: string,
+    ways: readonly TrunkWay[],
+    limited = false,
+    bare: readonly (TrunkWay | undefined)[] = [],
+  ): Target<Callee> {
+    const branches = ways.map((trunk, i) => {
       const contact = { uri: '', flow: trunk.flow, path: [], open: false };
       const most = limited ? { most: callsOf(trunk.trunk) } : {};
-      const less = unlocated(trunk);
-      const bare = less && { bare: { contact, trunk: less, ...most } };
-      return { branch: this.#o.newId('chn'), to: { contact, trunk, ...most }, ...bare };
+      const less = bare[i];
+      return {
+        ...{ branch: this.#o.newId('chn'), to: { contact, trunk, ...most } },
+        ...(less === undefined ? {} : { bare: { contact, trunk: less, ...most } }),
+      };
     });
     return { leg, branches };
   }
@@ -276,13 +288,16 @@ export class Router {
     const leg = this.#derived('leg', live.callId, 'callee');
     const callerLeg = this.#derived('leg', live.callId, 'caller');
     const found = await outside.emergency.ways(help, live.caller.number);
-    const ways = await outside.identity.signed(found, this.#outgoing(live, help.service, live.line));
+    const facts = this.#outgoing(live, help.service, live.line);
+    const ways = await outside.identity.signed(found, facts);
+    // Each with a signature of its own: whoever checks them takes one only once.
+    const bare = await Promise.all(found.map(async (way) => (await this.#unlocated(way, facts))[0]));
     const line = ways.length > 0 ? undefined : await this.#near(lines.byUser(help.number));
     // The phone hears at once that there is no way here, so that it tries elsewhere.
     if (ways.length === 0 && line === undefined) return refused(503);
     const target: Target<Callee> =
       line === undefined
-        ? { ...this.#byTrunks(leg, ways), otherwise: 503, oneByOne: BY_ALL_WAYS }
+        ? { ...this.#byTrunks(leg, ways, false, bare), otherwise: 503, oneByOne: BY_ALL_WAYS }
         : this.target(leg, line, true);
     const relay = this.#relay(live, [target]);
     return { on: 'routed', callerLeg, targets: [target], ringFor: RING_FOR_HELP, relay };
