@@ -6,7 +6,7 @@ import type { SipMessage } from '#shared/sip/message.ts';
 import { type BodyPart, readMultipart, writeMultipart } from '#shared/sip/multipart.ts';
 import { parse } from '#shared/sip/parse.ts';
 import { type Agent, agent } from '#test/support/sip-agent.ts';
-import { DOMAIN, Operator } from './operator.ts';
+import { DOMAIN, type Line, Operator } from './operator.ts';
 
 const OFFER = 'v=0\r\no=- 1 1 IN IP4 10.1.0.11\r\ns=-\r\nc=IN IP4 10.1.0.11\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n';
 const SDP: BodyPart = { type: 'application/sdp', body: OFFER };
@@ -23,10 +23,12 @@ interface Desk {
 
 let operator: Operator;
 let desk: Desk;
+let line: Line;
 
 beforeEach(async () => {
   operator = await Operator.start(6442);
-  await operator.ready(await operator.line(await operator.home('home_1'), 1), { host: '10.1.0.11' });
+  line = await operator.line(await operator.home('home_1'), 1);
+  await operator.ready(line, { host: '10.1.0.11' });
   desk = await opened('10.6.0.1');
   await policy({ country: 'DE', routes: [{ trunk: desk.trunk }] });
 });
@@ -229,4 +231,28 @@ describe('a body that is not as it should be (RFC 5621)', () => {
     const [invite] = desk.asked;
     expect(valuesOf(invite).map((value) => named(invite, value))).toEqual([OWN.body]);
   });
+});
+
+it('whatever else stands in the request, help comes, with the number to call back', async () => {
+  const odd: readonly (readonly [string, string])[] = [
+    ['a place in a call that is not there', 'Replaces: nobody@x;to-tag=1;from-tag=2'],
+    ['a call to join that is not there', 'Join: nobody@x;to-tag=1;from-tag=2'],
+    ['privacy, and rather no call', 'Privacy: id;critical;odd'],
+    ['times of its session that are long over', 'Session-Expires: 90'],
+    ['times for an answer', 'Expires: 1'],
+    ['somebody who is believed to send it', 'P-Asserted-Identity: <sip:+15559990000@x>'],
+    ['forwarding that never was', 'Diversion: <sip:+15559990000@x>;reason=unconditional'],
+    ['a date of long ago', 'Date: Thu, 01 Jan 1970 00:00:00 GMT'],
+    ['a credential of nobody', 'Authorization: Digest username="x", realm="x", nonce="0", uri="x", response="0"'],
+    ['an error about a location that nobody sent', 'Geolocation-Error: 999;code="x"'],
+    ['a location that is none', 'Geolocation: nonsense, <>, <cid:>'],
+    ['a breadth of one', 'Max-Breadth: 1'],
+  ];
+  for (const [name, header] of odd) {
+    expect(await dial('sip:112@x', undefined, [header]), name).toBe(200);
+    const invite = desk.asked.at(-1);
+    expect(invite?.header('P-Asserted-Identity'), name).toBe(`<sip:${line.number}@10.6.0.1>`);
+    expect([invite?.header('Privacy'), valuesOf(invite)], name).toEqual([undefined, []]);
+  }
+  expect(desk.asked).toHaveLength(odd.length);
 });
