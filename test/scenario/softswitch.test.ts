@@ -68,6 +68,26 @@ describe('without the session manager', () => {
   });
 });
 
+test('where the store cannot be read nobody gets in, and hears so at once; later it is as before', async () => {
+  const [a, b] = (await lines(7, 1, 2)) as [Line, Line];
+  const [alice] = [await operator.ready(a), await operator.ready(b)];
+  const { all, one } = operator.store;
+  const unread = () => Promise.reject(new Error('disk'));
+  Object.assign(operator.store, { all: unread, one: unread });
+  // Nothing is remembered of any line.
+  for (const home of ['home_1', 'home_2']) operator.bus.publish('lines.changed', { home });
+  await operator.world.run(10);
+  const call = await alice.dial(b.number);
+  await operator.world.until(() => call.state === 'ended', 1_000, 'a refusal of the call');
+  expect(call.status).toBe(503);
+  const before = operator.world.now;
+  expect(await operator.world.settle(alice.register())).toBe(503);
+  expect(operator.world.now - before).toBeLessThan(1_000);
+  Object.assign(operator.store, { all, one });
+  expect(await operator.world.settle(alice.register())).toBe(200);
+  await up(await alice.dial(b.number));
+});
+
 test('without the media server SDP goes from phone to phone', async () => {
   const [a, b] = (await lines(3, 1, 2)) as [Line, Line];
   const alice = await operator.ready(a, { voice: sine(600, -10, 8000) });

@@ -72,6 +72,18 @@ export class Incoming {
   }
 
   take(output: Invite): Soon<void> {
+    const work = this.#take(output);
+    return work instanceof Promise ? work.catch((error: unknown) => this.#failed(output.call, error)) : work;
+  }
+
+  /** What has to be known cannot be read: nobody gets in without it, and the caller hears so at once. */
+  #failed(call: CallHandle, error: unknown): never {
+    this.#asking.delete(call);
+    if (this.#o.calls.ofHandle(call) === undefined) this.#reject(call, 503, [['Retry-After', '10']]);
+    throw error;
+  }
+
+  #take(output: Invite): Soon<void> {
     const proven = this.#o.mates?.proven;
     if (proven !== undefined) return this.#handed(output, proven);
     // Help is asked for before every limit.

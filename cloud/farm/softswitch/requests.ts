@@ -70,6 +70,15 @@ export class Requests {
     this.#o = options;
   }
 
+  /** Work on a request: where what has to be known cannot be read, its sender hears so at once and asks again. */
+  orRefused(transaction: TransactionHandle, work: Soon<void>): Soon<void> {
+    if (!(work instanceof Promise)) return work;
+    return work.catch((error: unknown) => {
+      this.#reply(transaction, 503, [['Retry-After', '10']]);
+      throw error;
+    });
+  }
+
   take(output: Incoming): Soon<void> {
     const { message, flow, transaction } = output;
     if (message.method === 'REGISTER') return this.#register(transaction, message, flow);

@@ -35,12 +35,13 @@ export class Sorting {
         later(incoming.take(output));
         break;
       case 'request':
-        later(this.#outsideCalls(output.message.method).take(output));
+        later(requests.orRefused(output.transaction, this.#outsideCalls(output.message.method).take(output)));
         break;
       case 'in-dialog':
-        if (output.message.method === 'REFER') later(refers.take(output));
+        if (output.message.method === 'REFER') later(requests.orRefused(output.transaction, refers.take(output)));
         else if (output.message.method === 'SUBSCRIBE') refers.subscribe(output);
-        else if (output.message.method === 'MESSAGE') later(messages.inDialog(output));
+        else if (output.message.method === 'MESSAGE')
+          later(requests.orRefused(output.transaction, messages.inDialog(output)));
         else requests.inDialog(output);
         break;
       case 'response':
