@@ -333,7 +333,8 @@ class UserAgent implements Gateway {
     if (home !== undefined && this.#identity?.home !== home) return;
     const agent = this.#agent;
     const told = await agent?.report('voice.report', call, { priority: 'voice', expiresIn: KEPT_FOR });
-    if (told !== undefined && (told.ok || told.fault.code !== 'timeout')) return;
+    // `internal`: the outbox has it in memory alone. Told twice it counts once, by its Call-ID.
+    if (told !== undefined && (told.ok || !['timeout', 'internal'].includes(told.fault.code))) return;
     if (this.#agent !== agent) return this.#tell(call, home);
     await new Promise<void>((done) => {
       this.#untold.push({ call, home, done });

@@ -31,7 +31,7 @@ describe('a gateway that is killed', () => {
   });
   afterEach(() => stage?.[Symbol.asyncDispose]());
 
-  const { until } = wordsOf(() => stage);
+  const { until, cutOff } = wordsOf(() => stage);
   const records = async () => (await stage.api('cdr.list', {})).items;
   const kept = () => world.settle(elm.world.disk.list(`${stage.ground.folder('elm')}/sip/calls`));
   const settled = (call: PhoneCall, other: Phone) => call.state === last(other)?.state && call.state !== 'ringing';
@@ -187,6 +187,37 @@ describe('a gateway that is killed', () => {
     await until(async () => (await records()).length === 2, 'the records', 90_000);
     await expectNothingLeft(stage);
   });
+
+  it.each([
+    ['while the disk is full', 1_000, true, ['lost', 'lost']],
+    ['soon after it has room again', 6_000, false, ['hangup', 'hangup']],
+    ['later, when the outbox has it too', 40_000, false, ['hangup', 'hangup']],
+  ] as const)(
+    'a call that ended with a full disk and no cloud is told once by whoever comes after a kill %s',
+    async (_name, after, full, reasons) => {
+      world.partition(['cloud']);
+      await cutOff(elm);
+      await until(() => elm.gateway.agent()?.status.at !== 'ready', 'the link to be given up', 200_000);
+      const call = await world.settle(a.dial(number(elm, 1)));
+      await until(() => call.state === 'up', 'the answer', 3_000);
+      elm.trouble.diskFull = true;
+      await world.run(3_000);
+      call.hangup();
+      await until(() => last(a2).state === 'ended', 'BYE to arrive', 5_000);
+      elm.trouble.diskFull = full;
+      await world.run(after);
+      elm.kill();
+      await world.run(300);
+      elm.trouble.diskFull = false;
+      await elm.again();
+      world.heal();
+      await until(async () => (await records()).length === 2, 'the records', 90_000);
+      await world.run(60_000);
+      expect((await records()).map(({ reason }) => reason)).toEqual(reasons);
+      expect(await kept()).toEqual([]);
+      await expectNothingLeft(stage);
+    },
+  );
 
   it('with a disk that is full, calls are made as ever, and the technician is told', async () => {
     elm.trouble.diskFull = true;
