@@ -208,7 +208,9 @@ test.each([
 ])('whoever is not to be named sends none, for it would be: %s', async (privacy, status) => {
   expect(await send(ONE, 'sip:+15550100002@x', { more: [['Privacy', privacy]] })).toBe(status);
   expect([requests.length, submitted.length]).toEqual(status === 200 ? [1, 1] : [0, 0]);
-  expect(await send(ONE, 'sip:+15550100009@x', { more: [['Privacy', privacy]], cseq: 2 })).toBe(status === 200 ? 202 : status);
+  expect(await send(ONE, 'sip:+15550100009@x', { more: [['Privacy', privacy]], cseq: 2 })).toBe(
+    status === 200 ? 202 : status,
+  );
 });
 
 test('how long it is good, from when, goes on; what is kept counts from when it was sent (RFC 3428 sections 4, 7)', async () => {
