@@ -175,6 +175,9 @@ describe('History-Info', () => {
     expect(moved('?Reason=Q.850%3Bcause%3D17')).toEqual([{ number: '1', reason: 'unknown' }]);
     expect(moved('')).toEqual([{ number: '1', reason: 'unknown' }]);
     expect(moved('', '<sip:3@a;cause=486>;index=1.2.1;mp=1.2').map(({ number }) => number)).toEqual(['1', '2']);
+    // What another one answered is no reason of this one.
+    const other = ['<sip:9@a?Reason=SIP%3Bcause%3D486>;index=2', '<sip:1@a>;index=3', '<sip:2@a>;index=3.1;mp=3'];
+    expect(history(...other)).toEqual([{ number: '1', reason: 'unknown' }]);
     // The same user at another address has sent nothing on.
     expect(history('<sip:1@a>;index=1', '<sip:1@c>;index=1.1;rc=1', '<sip:1@d>;index=1.1.1;np=1.1')).toEqual([]);
   });

@@ -157,7 +157,7 @@ describe('towards carriers', () => {
     own.hangup();
     await operator.world.run(500);
     one.requests.length = 0;
-    for (const number of [stranger.number, '+33142685300', 'nobody']) {
+    for (const number of [stranger.number, '+33142685300', 'nobody', lines[2].username]) {
       const call = await operator.world.settle(house.dial(far, diversion(lines[1].number, number)));
       await operator.world.until(() => call.state === 'ended', 20_000);
       expect([number, call.status]).toEqual([number, 403]);
