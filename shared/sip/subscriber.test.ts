@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { newRequest, newResponse, type SipMessage } from './message.ts';
-import { SUBSCRIBE_AGAIN, Subscriber } from './subscriber.ts';
+import { SUBSCRIBE_AGAIN, Subscriber, TIMER_N } from './subscriber.ts';
 
 const WATCHED = { uri: 'sip:1@h', from: 'sip:1@h', contact: 'sip:hl@10.0.0.9' };
 const ASKED = { event: 'message-summary', accept: 'application/simple-message-summary', expires: 600 };
@@ -60,8 +60,8 @@ describe('a subscription of ours', () => {
     ]);
     expect(one.due).toBe(Number.POSITIVE_INFINITY);
     expect(one.answered(answer(first, 200, 100), 1_000)).toBe(false);
-    expect(one.due).toBe(51_000);
     expect(one.notified(notify({ n: 1 }), 1_100)).toEqual({ status: 200, body: 'b' });
+    expect(one.due).toBe(51_000);
     const again = one.request(WATCHED);
     expect([again.uri, again.header('To'), again.header('From'), again.header('CSeq')]).toEqual([
       'sip:switch@10.0.0.1',
@@ -146,5 +146,52 @@ describe('a subscription of ours', () => {
     expect(one.due).toBe(7_000);
     expect(one.request(WATCHED).header('To')).toBe('<sip:1@h>');
     expect(one.notified(notify({ n: 1, tag: 'another' }), 7_100).status).toBe(200);
+  });
+
+  describe('that was granted and is not told of within 64*T1 (RFC 6665 sections 4.1.2.2 and 4.1.2.4)', () => {
+    test('is begun anew, with a greater number', () => {
+      const one = make();
+      one.answered(answer(one.request(WATCHED), 200, 600), 1_000);
+      expect(one.due).toBe(1_000 + TIMER_N);
+      const next = one.request(WATCHED);
+      expect([next.header('To'), next.cseq.n]).toEqual(['<sip:1@h>', 2]);
+    });
+
+    test('is begun anew where it was told of before, since a refresh is answered by a NOTIFY too', () => {
+      const one = make();
+      one.answered(answer(one.request(WATCHED), 200, 600), 0);
+      one.notified(notify({ n: 1 }), 0);
+      one.answered(answer(one.request(WATCHED), 200, 600), 300_000);
+      expect(one.due).toBe(300_000 + TIMER_N);
+      expect(one.request(WATCHED).header('To')).toBe('<sip:1@h>');
+    });
+
+    test.each(['before', 'after'])('is kept for its time where the NOTIFY comes %s the 200', (when) => {
+      const one = make();
+      const first = one.request(WATCHED);
+      if (when === 'before') one.notified(notify({ n: 1, state: 'active' }), 500);
+      one.answered(answer(first, 200, 600), 1_000);
+      if (when === 'after') one.notified(notify({ n: 1, state: 'active' }), 2_000);
+      expect(one.due).toBe(301_000);
+      expect(one.request(WATCHED).header('To')).toBe('<sip:1@h>;tag=theirs');
+    });
+  });
+
+  test.each([
+    ['deactivated', 500],
+    ['rejected', 500 + SUBSCRIBE_AGAIN],
+  ])('that is ended (%s) before its 200 comes is not taken for granted by it', (reason, due) => {
+    const one = make();
+    const first = one.request(WATCHED);
+    one.notified(notify({ n: 1, state: `terminated;reason=${reason}` }), 500);
+    one.answered(answer(first, 200, 600), 1_000);
+    expect(one.due).toBe(due);
+  });
+
+  test('is not told of by a NOTIFY whose Event has an id: it asked for none (RFC 6665 section 8.2.1)', () => {
+    const one = make();
+    one.answered(answer(one.request(WATCHED), 200, 600), 0);
+    expect(one.notified(notify({ n: 5, event: 'message-summary;id=7' }), 0)).toEqual({ status: 481 });
+    expect(one.notified(notify({ n: 1, event: 'message-summary;other=7' }), 0)).toEqual({ status: 200, body: 'b' });
   });
 });

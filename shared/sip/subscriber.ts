@@ -7,9 +7,12 @@ import type { HeaderLine } from './build.ts';
 import { type Dialog, dialogOfInvite, dialogRequest } from './dialog.ts';
 import { newRequest, type SipMessage } from './message.ts';
 import { refuseNotify } from './stray-notify.ts';
+import { TRY_TIME } from './timers.ts';
 
 /** Milliseconds until a refused or unanswered SUBSCRIBE is tried again. */
 export const SUBSCRIBE_AGAIN = 60_000;
+/** Milliseconds from a SUBSCRIBE until a NOTIFY must have come (sections 4.1.2.2 and 4.1.2.4): 64*T1. */
+export const TIMER_N = TRY_TIME;
 
 /** Ends after which it may be subscribed again at once (RFC 6665 section 4.1.3); after any other it would only be ended again. */
 const AT_ONCE: ReadonlySet<string> = new Set(['reason=deactivated', 'reason=timeout']);
@@ -37,6 +40,12 @@ export class Subscriber {
   #seq = 0;
   #dialog: Dialog | undefined;
   #lastNotify = -1;
+  /** No NOTIFY came since the last SUBSCRIBE. */
+  #untold = false;
+  /** A NOTIFY ended it since the last SUBSCRIBE, whose 200 may come later. */
+  #ended = false;
+  /** When to refresh what was granted, once it is told of. */
+  #refreshAt = NEVER;
   /** When to subscribe (again). */
   due = NEVER;
 
@@ -49,7 +58,12 @@ export class Subscriber {
 
   /** The next SUBSCRIBE: inside the dialog where there is one. Its answer goes to `answered`. */
   request({ uri, from, contact }: Watched): SipMessage {
+    // Granted, and not told of in time: it is no subscription (sections 4.1.2.2 and 4.1.2.4).
+    if (this.#untold && this.#refreshAt !== NEVER) this.forget();
     this.due = NEVER;
+    this.#untold = true;
+    this.#ended = false;
+    this.#refreshAt = NEVER;
     const headers: HeaderLine[] = [
       ['Contact', `<${contact}>`],
       ['Event', this.#o.event],
@@ -70,7 +84,9 @@ export class Subscriber {
   answered(response: SipMessage | undefined, now: number): boolean {
     const status = response?.status ?? 0;
     if (response !== undefined && status >= 200 && status < 300) {
-      this.due = now + Math.max(1, Math.min(response.expires ?? this.#o.expires, this.#o.expires)) * 500;
+      if (this.#ended) return false;
+      this.#refreshAt = now + Math.max(1, Math.min(response.expires ?? this.#o.expires, this.#o.expires)) * 500;
+      this.due = this.#untold ? Math.min(this.#refreshAt, now + TIMER_N) : this.#refreshAt;
       return false;
     }
     const wait = Math.max(SUBSCRIBE_AGAIN, 1000 * secondsOf(response?.header('Retry-After')));
@@ -91,15 +107,20 @@ export class Subscriber {
     const known = this.#dialog === undefined || this.#dialog.remoteTag === remoteTag;
     const { status } = refuseNotify(message, [this.#o.event]);
     if (status !== 481 || !own || remoteTag === undefined || !known) return { status };
+    // Ours has no id, and one with an id never matches it (section 8.2.1).
+    if (paramOf((message.header('Event') ?? '').toLowerCase().split(';'), 'id') !== undefined) return { status };
     if (message.cseq.n <= this.#lastNotify) return { status: 500 };
     this.#lastNotify = message.cseq.n;
     const [state, ...params] = (message.header('Subscription-State') ?? '').toLowerCase().split(';');
     if (state?.trim() === 'terminated') {
       this.forget();
+      this.#ended = true;
       const wait = params.some((one) => AT_ONCE.has(one.replaceAll(' ', ''))) ? 0 : SUBSCRIBE_AGAIN;
       this.due = now + Math.max(wait, 1000 * secondsOf(paramOf(params, 'retry-after')));
     } else {
       this.#learn(message);
+      if (this.#untold && this.#refreshAt !== NEVER) this.due = this.#refreshAt;
+      this.#untold = false;
       // What the notifier says of its time holds (section 4.1.3).
       const left = paramOf(params, 'expires');
       if (left !== undefined && this.due !== NEVER)
