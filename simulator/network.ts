@@ -9,13 +9,11 @@ import {
   type ListenOptions,
   type Net,
   NetError,
-  type Peer,
   type Stream,
   type UdpOptions,
   type UdpSocket,
 } from '#shared/kernel/world.ts';
-import { type CertificateNames, domainsOf, speaksFor } from '#shared/sip/domain-certificate.ts';
-import { certificateFacts } from './crypto.ts';
+import { handshake } from './handshake.ts';
 import type { Seeded } from './random.ts';
 import { VirtualStream } from './stream.ts';
 
@@ -69,6 +67,8 @@ export class VirtualNetwork {
   readonly #owners = new Map<string, string>();
   /** Addresses towards the outside, by host. */
   readonly #wans = new Map<string, string>();
+  /** How far a NAT moves the ports of a host's outside address. */
+  readonly #shifts = new Map<string, number>();
   readonly #udp = new Map<string, Bound>();
   /** The sockets of `#udp` by where datagrams for them are sent. */
   readonly #places = new Map<string, Set<Bound>>();
@@ -132,11 +132,30 @@ export class VirtualNetwork {
     if (before === undefined) return;
     this.#owners.delete(before);
     for (const bound of this.#udp.values()) if (bound.local.host === before) this.#unbind(bound);
+    this.#forgetStreams(name, before);
+  }
+
+  /**
+   * A NAT at a host's outside address has lost what it knew: its datagrams come from other ports by `shift` from now on, at which alone it
+   * is reached, and its connections are gone in silence.
+   */
+  rebind(name: string, shift: number): void {
+    this.#shifts.set(name, shift);
+    this.#forgetStreams(name);
+  }
+
+  #forgetStreams(name: string, address = this.#wans.get(name)): void {
     for (const [stream, owner] of [...this.#streams]) {
-      if (owner !== name || stream.local.host !== before) continue;
+      if (owner !== name || stream.local.host !== address) continue;
       this.#streams.delete(stream);
       stream.wire = undefined;
     }
+  }
+
+  /** How far the ports of that address are moved. */
+  #shiftOf(host: string): number {
+    const name = this.#owners.get(host) ?? '';
+    return this.#wans.get(name) === host ? (this.#shifts.get(name) ?? 0) : 0;
   }
 
   /** Cuts these hosts off from all others; among themselves they go on. */
@@ -222,7 +241,8 @@ export class VirtualNetwork {
 
   #sendUdp(from: Bound, to: Address, data: Uint8Array): void {
     const name = from.host;
-    for (const bound of this.#places.get(`${to.host}:${to.port}`) ?? []) {
+    const seen = { host: from.local.host, port: from.local.port + this.#shiftOf(from.local.host) };
+    for (const bound of this.#places.get(`${to.host}:${to.port - this.#shiftOf(to.host)}`) ?? []) {
       const direct = bound.local.host === to.host;
       // A group is heard on the own LAN, and not by who speaks.
       if (!direct && (bound === from || lanOf(bound.local.host) !== lanOf(from.local.host))) continue;
@@ -232,8 +252,8 @@ export class VirtualNetwork {
         if (this.#random.fraction() < profile.loss) continue;
         this.#scheduler.after(profile.delay + profile.jitter * this.#random.fraction(), () => {
           if (this.#udp.get(bound.key) !== bound || !this.reachable(name, bound.host)) return;
-          this.#scheduler.trace('udp', from.local, to, data);
-          bound.receive(data, from.local);
+          this.#scheduler.trace('udp', seen, to, data);
+          bound.receive(data, seen);
         });
       }
     }
@@ -278,7 +298,7 @@ export class VirtualNetwork {
         const listening = this.#listeners.get(key);
         if (listening === undefined || !this.reachable(name, target))
           return reject(new NetError('ECONNREFUSED', `${key}: nobody listens`));
-        const shaken = this.#handshake(options, listening.options, listening.believed);
+        const shaken = handshake(options, listening.options, listening.believed, this.#scheduler.wall());
         if (typeof shaken === 'string') return reject(new NetError('ECERT', `${key}: ${shaken}`));
         const local = { host: own, port: this.#freePort() };
         const remote = { host: options.host, port: options.port };
@@ -290,51 +310,6 @@ export class VirtualNetwork {
         resolve(near);
       });
     });
-  }
-
-  /** The identities that both ends learn, or why the handshake fails. */
-  #handshake(
-    client: ConnectOptions,
-    server: ListenOptions,
-    further: readonly string[],
-  ): { server: Peer; client: Peer } | string {
-    if ((client.tls === undefined) !== (server.tls === undefined)) return 'one side speaks TLS, the other does not';
-    if (client.tls === undefined || server.tls === undefined)
-      return { server: { kind: 'none' }, client: { kind: 'none' } };
-    const serverPeer = this.#peer(server.tls.certificate, client.tls.ca);
-    if (serverPeer.kind !== 'certificate' || !serverPeer.trusted) return 'the server’s certificate is not believed';
-    const name = client.tls.serverName ?? client.host;
-    const { names = [] } = certificateFacts(server.tls.certificate) ?? {};
-    if (client.tls.sipDomain === true ? !speaksFor(namesIn(names), name) : !names.includes(name))
-      return `the server’s certificate is not for ${name}`;
-    return {
-      server: serverPeer,
-      client:
-        client.tls.certificate === undefined
-          ? { kind: 'none' }
-          : this.#peer(client.tls.certificate, server.tls.clientCa, further),
-    };
-  }
-
-  #peer(certificate: string, ca: string | undefined, further: readonly string[] = []): Peer {
-    const facts = certificateFacts(certificate);
-    if (facts === undefined) return { kind: 'none' };
-    const authority = ca === undefined ? undefined : certificateFacts(ca);
-    const now = this.#scheduler.wall();
-    const inTime = facts.notBefore <= now && now <= facts.notAfter;
-    const trusted = authority !== undefined && facts.issuerKeyHash === authority.keyHash && inTime;
-    const others = further.flatMap((one) => certificateFacts(one)?.keyHash ?? []);
-    const vouched = !trusted && inTime && others.includes(facts.issuerKeyHash);
-    return {
-      kind: 'certificate',
-      subject: facts.subject,
-      keyHash: facts.keyHash,
-      trusted,
-      ...(vouched ? { authority: facts.issuerKeyHash } : {}),
-      selfSigned: facts.issuerKeyHash === facts.keyHash,
-      serial: facts.serial,
-      domains: domainsOf(facts.names.length === 0 ? { subject: facts.subject } : namesIn(facts.names)),
-    };
   }
 
   #segmentDelay(a: string, b: string): number {
@@ -389,10 +364,4 @@ export class VirtualNetwork {
       },
     };
   }
-}
-
-/** Alternative names of a virtual certificate, sorted as a true one has them. */
-function namesIn(names: readonly string[]): CertificateNames {
-  const isUri = (name: string) => name.startsWith('sip:');
-  return { alternative: { uris: names.filter(isUri), dns: names.filter((name) => !isUri(name)) } };
 }

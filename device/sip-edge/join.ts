@@ -4,10 +4,12 @@
  */
 import { revised } from '#shared/call/direction.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
+import { isGone } from '#shared/host/call-restore.ts';
 import type { Log } from '#shared/kernel/world.ts';
 import { readDialogName } from '#shared/sip/refer.ts';
 import type { CallHandle, EndpointOutput, Flow } from '#shared/sip/types.ts';
 import type { Anchor, Anchored, AnchorReply } from '../media-relay/anchor.ts';
+import { askWhether } from './call-flows.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
 import type { SavedChannel } from './saved-call.ts';
@@ -17,8 +19,8 @@ export const JOIN_LIMIT = 4;
 
 interface Channel {
   readonly call: EdgeCall;
-  readonly end: Anchored;
-  readonly flow: Flow;
+  end: Anchored;
+  flow: Flow;
   /** Version of our last description (RFC 3264 section 8). */
   version: number;
 }
@@ -115,6 +117,7 @@ export class Joins {
       this.#forget(output.call);
       this.#changed(channel.call);
     } else if (output.do === 'offer') void this.#reoffered(output.call, channel, output.sdp);
+    else if (output.do === 'reoffered') void this.#told(channel, output);
     return true;
   }
 
@@ -127,11 +130,36 @@ export class Joins {
     }
   }
 
+  /** There is a new flow to the softswitch: a channel that had another one of this process is told where its sound is now, as calls are. */
   moveTo(flow: Flow): void {
-    for (const handle of [...this.#channels.keys()]) {
+    for (const [handle, channel] of [...this.#channels]) {
+      const before = this.#sip.endpoint.flowOf(handle);
       this.#sip.endpoint.moveCall(handle, flow);
-      this.#sip.act((endpoint, now, out) => endpoint.probe(handle, now, out));
+      askWhether(this.#sip, handle);
+      if (before === undefined || isGone(before)) continue;
+      channel.flow = flow;
+      channel.end = { ...channel.end, host: flow.local.host };
+      void this.#tell(handle, channel);
     }
+  }
+
+  async #tell(handle: CallHandle, channel: Channel): Promise<void> {
+    const version = ++channel.version;
+    const reply = await this.#anchor.offer(channel.end);
+    if (!this.#channels.has(handle)) return;
+    if ('failed' in reply || reply.sdp === undefined) return this.#notMoved(channel);
+    const sdp = revised(reply.sdp, version);
+    this.#sip.act((endpoint, now, out) => endpoint.reoffer(handle, sdp, now, out));
+    this.#changed(channel.call);
+  }
+
+  async #told(channel: Channel, { ok, sdp }: Extract<EndpointOutput, { readonly do: 'reoffered' }>): Promise<void> {
+    const taken = ok && sdp !== undefined ? await this.#anchor.accept(channel.end, sdp) : { failed: 488 };
+    if ('failed' in taken) this.#notMoved(channel);
+  }
+
+  #notMoved({ call }: Channel): void {
+    this.#log.warn('edge.call-not-moved', { call: call.id, tries: 1 });
   }
 
   async #reoffered(handle: CallHandle, channel: Channel, sdp: string | undefined): Promise<void> {

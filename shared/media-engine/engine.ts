@@ -36,9 +36,10 @@ export interface RemoteSpec {
   readonly opaque?: true;
   /**
    * From where RTP is taken: `exact` the address and port above; `address` that host, the port learned within the first 5
-   * packets (RTP from elsewhere is dropped, always; nothing is sent to another host, even if `address` names one).
+   * packets (RTP from elsewhere is dropped, always; nothing is sent to another host, even if `address` names one), and anew where
+   * `way` is another one.
    */
-  readonly accept: { readonly exact: true } | { readonly address: string };
+  readonly accept: { readonly exact: true } | { readonly address: string; readonly way?: string };
 }
 
 /** `music`: the melody for who waits. */

@@ -14,6 +14,8 @@ export interface BaresipOptions {
   readonly password: string;
   /** Hertz of the tone that it says. */
   readonly tone: number;
+  /** Seconds after the beginning of a call from which it says another tone, and that tone's hertz less the first one's. */
+  readonly later?: { readonly after: number; readonly higher: number };
   readonly transport?: 'udp' | 'tcp' | 'tls';
 }
 
@@ -38,7 +40,7 @@ export class Baresip {
     this.#folder = join(ns.folder, `baresip-${options.host}`);
     mkdirSync(join(this.#folder, 'rec'), { recursive: true });
     const voice = join(this.#folder, 'voice.wav');
-    writeFileSync(voice, writeWav(sine(options.tone, -17, 8000 * 120)));
+    writeFileSync(voice, writeWav(voiceOf(options)));
     const { username, password, server, transport = 'udp' } = options;
     writeFileSync(
       join(this.#folder, 'accounts'),
@@ -94,6 +96,12 @@ export class Baresip {
   stop(): Promise<void> {
     return stopped(this.#child);
   }
+}
+
+/** Two minutes. */
+function voiceOf({ tone, later = { after: 120, higher: 0 } }: BaresipOptions): Int16Array {
+  const first = 8000 * later.after;
+  return Int16Array.from([...sine(tone, -17, first), ...sine(tone + later.higher, -17, 8000 * 120 - first)]);
 }
 
 export function samplesOf(wav: Uint8Array): Int16Array {

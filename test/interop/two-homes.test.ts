@@ -3,119 +3,11 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { levelOf, match } from '#shared/rtp/measure.ts';
 import { hasNamespaces, hasProgram } from '../peers.ts';
-import { Baresip, samplesOf } from './baresip.ts';
-import { type CloudReady, type DeviceReady, eventually, Namespaces } from './netns.ts';
+import { type Baresip, samplesOf } from './baresip.ts';
+import { eventually, Namespaces } from './netns.ts';
+import { expectTones, homesOf, pause, TONES } from './netns-homes.ts';
 
-const TONES = [443, 617] as const;
 const library = resolve(import.meta.dirname, '../../cloud/farm/media/library');
-
-interface Line {
-  readonly id: string;
-  readonly number: string;
-  readonly sip: { readonly username: string; readonly password: string; readonly domain: string };
-}
-
-/** A cloud and two homes with a baresip phone each, every one on a host of its own. */
-async function stage(ns: Namespaces) {
-  ns.add('net');
-  ns.within('net', 'ip', 'link', 'add', 'br0', 'type', 'bridge');
-  ns.within('net', 'ip', 'link', 'set', 'br0', 'up');
-  const plug = (host: string, as: string, address: string, port: string) => {
-    ns.cable({ host, as, address }, { host: 'net', as: port });
-    ns.within('net', 'ip', 'link', 'set', port, 'master', 'br0');
-  };
-  ns.add('cloud');
-  plug('cloud', 'wan', '10.77.0.1/24', 'p0');
-  const data = join(ns.folder, 'cloud');
-  const cloud = await ns.hearthline<CloudReady>('cloud', 'cloud.json', [
-    'cloud',
-    '--data',
-    data,
-    '--http',
-    '10.77.0.1:8080',
-    '--https',
-    '10.77.0.1:8443',
-    '--mqtt',
-    '10.77.0.1:8883',
-    '--sip',
-    '10.77.0.1:5060',
-    '--sips',
-    '10.77.0.1:5061',
-    '--media',
-    '10.77.0.1:20000-20999',
-  ]);
-  const cli = (...words: string[]) =>
-    JSON.parse(
-      ns.within(
-        'cloud',
-        'bin/hearthline',
-        ...words,
-        '--json',
-        '--cloud',
-        'http://10.77.0.1:8080',
-        '--token',
-        cloud.ready.operatorToken,
-      ),
-    ) as never;
-  const pin = (cloud.ready as CloudReady & { https: string }).https.split('#')[1];
-  const homes = [];
-  for (const [i, tone] of TONES.entries()) {
-    const [gateway, phone] = [`gw${i}`, `ph${i}`];
-    ns.add(gateway);
-    ns.add(phone);
-    plug(gateway, 'wan', `10.77.0.${i + 2}/24`, `p${i + 1}`);
-    // The LAN is a bridge inside the gateway, as in a router.
-    ns.within(gateway, 'ip', 'link', 'add', 'lan', 'type', 'bridge');
-    ns.within(gateway, 'ip', 'address', 'add', `192.168.${i + 1}.1/24`, 'dev', 'lan');
-    ns.within(gateway, 'ip', 'link', 'set', 'lan', 'up');
-    plugPhone(ns, gateway, phone, `192.168.${i + 1}.2/24`, 'port1');
-    const device = await ns.hearthline<DeviceReady>(gateway, `${gateway}.json`, [
-      'device',
-      '--state',
-      join(ns.folder, gateway),
-      '--cloud',
-      `https://10.77.0.1:8443#${pin}`,
-      '--sip',
-      `192.168.${i + 1}.1:5060`,
-      '--media',
-      '0.0.0.0:20000-20999',
-      '--page',
-      '127.0.0.1:0',
-    ]);
-    await eventually(() => ns.read<DeviceReady>(`${gateway}.json`).pairing !== undefined, 10_000, 'a code');
-    const home = cli('home', 'create', '--name', `home ${i}`) as { id: string };
-    const { pairing } = ns.read<DeviceReady>(`${gateway}.json`);
-    cli('pair', pairing?.code ?? '', '--home', home.id);
-    const line = cli('line', 'create', '--home', home.id, '--name', `phone ${i}`) as Line;
-    await new Promise((resume) => setTimeout(resume, 500));
-    const baresip = new Baresip(ns, { host: phone, server: `192.168.${i + 1}.1:5060`, ...line.sip, tone });
-    await baresip.registered();
-    homes.push({ home: home.id, gateway, phone, line, baresip, device });
-  }
-  ns.add('ph0b');
-  plugPhone(ns, 'gw0', 'ph0b', '192.168.1.3/24', 'port2');
-  const line = cli('line', 'create', '--home', homes[0]?.home ?? '', '--name', 'second') as Line;
-  await pause(500);
-  const second = new Baresip(ns, { host: 'ph0b', server: '192.168.1.1:5060', ...line.sip, tone: 853 });
-  await second.registered();
-  return { cloud, cli, homes, second: Object.assign(second, { number: line.number }) };
-}
-
-const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
-
-/** Plugs a phone's host into a gateway's LAN. */
-function plugPhone(ns: Namespaces, gateway: string, phone: string, address: string, port: string): void {
-  ns.cable({ host: phone, as: 'eth0', address }, { host: gateway, as: port });
-  ns.within(gateway, 'ip', 'link', 'set', port, 'master', 'lan');
-}
-
-function expectTones(heard: Int16Array | undefined, other: number, own: number): void {
-  const middle = (heard ?? new Int16Array()).subarray(8000, 24_000);
-  expect(middle.length).toBe(16_000);
-  const [theirs, ours] = [levelOf(middle, other), levelOf(middle, own)];
-  expect(theirs).toBeGreaterThan(-25);
-  expect(ours).toBeLessThan(theirs - 25);
-}
 
 /** In some half second all of these tones are heard, and the own one is not. */
 function expectTogether(heard: Int16Array, others: readonly number[], own: number): void {
@@ -132,12 +24,12 @@ describe.skipIf(!hasNamespaces() || !hasProgram('baresip'))(
   'two homes with baresip phones, in network namespaces',
   () => {
     let ns: Namespaces;
-    let homes: Awaited<ReturnType<typeof stage>>['homes'];
+    let homes: Awaited<ReturnType<typeof homesOf>>['homes'];
     let second: Baresip & { readonly number: string };
-    let cli: Awaited<ReturnType<typeof stage>>['cli'];
+    let cli: Awaited<ReturnType<typeof homesOf>>['cli'];
     beforeAll(async () => {
       ns = new Namespaces();
-      ({ homes, cli, second } = await stage(ns));
+      ({ homes, cli, second } = await homesOf(ns));
     }, 120_000);
     afterAll(() => ns[Symbol.asyncDispose](), 60_000);
 

@@ -6,7 +6,7 @@ import type { Stage, StageHome } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectHears, expectNothingLeft, phoneWith, TONES } from './two-homes.ts';
-import { level, number, wordsOf } from './words.ts';
+import { level, likeness, number, wordsOf } from './words.ts';
 
 describe('the WAN address changes in a call', () => {
   let stage: Stage;
@@ -15,7 +15,7 @@ describe('the WAN address changes in a call', () => {
   let oak: StageHome;
   let a: Phone;
   let b: Phone;
-  const { until } = wordsOf(() => stage);
+  const { until, legsUp } = wordsOf(() => stage);
 
   beforeEach(async () => {
     ({ stage, world } = await virtualStage({ seed: 71 }));
@@ -113,6 +113,14 @@ describe('the WAN address changes in a call', () => {
     await expectNothingLeft(stage);
   });
 
+  test.each(['elm', 'oak'])('a NAT before %s keeps its address and changes its ports', async (moved) => {
+    const [call, other] = await talk(a, oak);
+    world.network.rebind(moved, 2_000);
+    await world.run(60_000);
+    await hearsAnew(call, other, a);
+    await end(call);
+  });
+
   test('a held call stays held, and has its sound when it is taken up again', async () => {
     const [call, other] = await talk(a, oak);
     call.hold(true);
@@ -164,5 +172,24 @@ describe('the WAN address changes in a call', () => {
     await world.run(40_000);
     await hearsAnew(call, other, a);
     await end(call);
+  });
+
+  test.each(['elm', 'oak'])('a conference with media: voices and music come back at %s’s change', async (moved) => {
+    const participants = [number(elm), number(oak)];
+    const { id } = await stage.api('conference.create', { participants, media: 'rain' });
+    await legsUp(id, 4);
+    await world.run(1_500);
+    world.network.wan(moved, '203.0.113.7');
+    await world.run(12_000);
+    const calls = [a, b].map((phone) => phone.calls.at(-1) as PhoneCall);
+    for (const call of calls) call.rtp.clear();
+    await world.run(2_000);
+    for (const [i, call] of calls.entries()) {
+      expect(likeness(call.heard(), 'rain')).toBeGreaterThan(0.4);
+      expect(level(call, i === 0 ? TONES.b : TONES.a)).toBeGreaterThan(-30);
+    }
+    await stage.api('session.end', { session: id });
+    await world.run(12_000);
+    await expectNothingLeft(stage);
   });
 });

@@ -74,22 +74,22 @@ export class Endpoints {
           return sdp === undefined ? err(fault('internal')) : ok({ endpoint, sdp });
         }),
 
-      'media.endpoint.answer': ({ session, leg, sdp, dscp, source, like }) =>
+      'media.endpoint.answer': ({ session, leg, sdp, dscp, source, way, like }) =>
         engineFault(async () => {
           const remote = readEnd(sdp, sdp);
           if (remote === undefined) return err(fault('no_codec'));
           const endpoint = await this.open({ session, leg }, remote.address.host.includes(':') ? 6 : 4, dscp);
           const answer = this.#describe(endpoint, (local) => answerLike(sdp, like, local));
           if (answer === undefined) return err(fault('no_codec'));
-          await this.#engine.remote(endpoint, remoteSpec(remote, source));
+          await this.#engine.remote(endpoint, remoteSpec(remote, source, way));
           return ok({ endpoint, sdp: answer });
         }),
 
-      'media.endpoint.accept': ({ endpoint, sdp, source }) =>
+      'media.endpoint.accept': ({ endpoint, sdp, source, way }) =>
         engineFault(async () => {
           const remote = readEnd(sdp, sdp);
           if (remote === undefined) return err(fault('no_codec'));
-          await this.#engine.remote(endpoint, remoteSpec(remote, source));
+          await this.#engine.remote(endpoint, remoteSpec(remote, source, way));
           return ok({});
         }),
 
@@ -172,7 +172,8 @@ function wildcard(family: 4 | 6): string {
   return family === 6 ? '::' : '0.0.0.0';
 }
 
-/** `source`: the only host from which RTP may come, its port learned; without it, exactly the described address. */
-function remoteSpec(remote: RemoteEnd, source: string | undefined): RemoteSpec {
-  return { ...remote, accept: source === undefined ? { exact: true } : { address: source } };
+/** `source`: the only host from which RTP may come, its port learned, anew by another `way`; without it, exactly the described address. */
+function remoteSpec(remote: RemoteEnd, source: string | undefined, way: string | undefined): RemoteSpec {
+  if (source === undefined) return { ...remote, accept: { exact: true } };
+  return { ...remote, accept: { address: source, ...(way === undefined ? {} : { way }) } };
 }

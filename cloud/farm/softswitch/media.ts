@@ -42,7 +42,8 @@ export async function askMedia(
     return { sdp: offered.value.sdp };
   }
   const from = flow === undefined ? undefined : sourceOf(flow.remote.host, gateway !== undefined, sdp);
-  const source = from === undefined ? {} : { source: from };
+  // A NAT that has lost what it knew keeps its address, and changes the ports of sound and signalling alike.
+  const source = from === undefined ? {} : { source: from, ...(gateway && flow ? { way: flow.id } : {}) };
   if (ask.want === 'answer') {
     const answered = await bus.request('media.endpoint.answer', { ...owner, sdp, ...source, ...like }, SELF, BUS_LIMIT);
     if (!answered.ok) return failed(answered.fault);
