@@ -21,7 +21,7 @@ import { refuseNotify } from '#shared/sip/stray-notify.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { EdgeCalls } from './calls.ts';
 import type { EdgeCall } from './edge-call.ts';
-import { isUpstream } from './end.ts';
+import { isUpstream, lineOf } from './end.ts';
 import type { HouseTransfers } from './house-transfer.ts';
 
 /** The answer to a request. */
@@ -93,6 +93,8 @@ export class InCall {
     if (message.method === 'NOTIFY' && !isUpstream(found)) return refuseNotify(message, ['refer']).status;
     if (message.method === 'NOTIFY') return this.#told(call, peer, message);
     if (message.method !== 'REFER') return 501;
+    // Whoever is outside has no line that would call for it.
+    if (lineOf(found) === undefined) return 403;
     const id = this.#transfers.numberOf(handle, message);
     const inHouse = this.#transfers.take(handle, message, { call, party }, id);
     return inHouse ?? this.#refer(call, peer, message, id);

@@ -98,6 +98,10 @@ describe('with the cloud', () => {
     const call = await dial(a);
     await up(call, 60_000);
     expect(invites(fallback)).toHaveLength(1);
+    // Whoever is there makes no phone of the house call anybody else.
+    const [far] = fallback.phone.calls as [PhoneCall];
+    const asked = fallback.phone.askIn(far, 'REFER', [['Refer-To', '<sip:+15559999999@x>']]);
+    expect(await world.settle(asked)).toBe(403);
   });
 });
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Phone } from '#simulator/phone.ts';
 import type { Stage, StageHome, StageLine } from '#simulator/stage.ts';
 import { virtualStage } from '#simulator/virtual-stage.ts';
+import { tone } from '#simulator/voice.ts';
 import type { VirtualWorld } from '#simulator/world.ts';
 import { expectNothingLeft, twoHomes } from './two-homes.ts';
 import { last, number } from './words.ts';
@@ -20,7 +21,7 @@ let attic: Phone;
 beforeEach(async () => {
   ({ stage, world } = await virtualStage({ seed: 47 }));
   ({ elm, oak, b, a: desk } = await twoHomes(stage));
-  hall = await elm.phone({ manner: 'answer', answerAfter: 200 });
+  hall = await elm.phone({ manner: 'answer', answerAfter: 200, voice: tone(910, 1) });
   attic = await elm.phone({ manner: 'answer', answerAfter: 200 });
 });
 afterEach(async ({ task }) => {
@@ -123,6 +124,28 @@ describe.each([
     hall.hangup(call);
     await over(attic);
   });
+});
+
+it.each([
+  ['in the house', () => attic, () => number(elm, 2)],
+  ['outside', () => b, () => number(oak)],
+])('who was put on hold before hears the new party %s (RFC 5589 section 6)', async (_where, third, to) => {
+  const call = await talk(desk, number(elm, 1));
+  call.hold(true);
+  await until(() => last(hall).held, 'hold');
+  expect(await world.settle(desk.refer(call, to()))).toBe(202);
+  await over(desk);
+  await world.run(2_000);
+  expect([last(hall).held, last(third()).held]).toEqual([false, false]);
+  expect(
+    last(third())
+      .heard()
+      .subarray(-4_000)
+      .some((sample) => sample !== 0),
+  ).toBe(true);
+  expect(last(hall).heard().length).toBeGreaterThan(8_000);
+  last(third()).hangup();
+  await over(hall);
 });
 
 it('who is called hangs up in the moment of the answer: nobody is left in a call with nobody', async () => {

@@ -2,8 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Phone, PhoneCall } from '#simulator/phone.ts';
 import { carrier, trunkTo } from '#test/support/carrier.ts';
-import { fourPhones, operatorWords } from './four-phones.ts';
+import { fourPhones, operatorWords, THIRD } from './four-phones.ts';
 import { DOMAIN, type Line, Operator } from './operator.ts';
+import { expectHears, TONES } from './two-homes.ts';
 import { last } from './words.ts';
 
 const FAR = '+12125550100';
@@ -12,11 +13,12 @@ let operator: Operator;
 let line: (n: number) => Line;
 let alice: Phone;
 let bob: Phone;
+let carol: Phone;
 let dave: Phone;
 
 beforeEach(async () => {
   operator = await Operator.start(94);
-  ({ alice, bob, dave, line } = await fourPhones(operator));
+  ({ alice, bob, carol, dave, line } = await fourPhones(operator));
 });
 afterEach(() => operator.stop());
 
@@ -196,3 +198,26 @@ describe('is told of', () => {
     expect(events.filter((one) => one !== `refer;id=${number}`)).toEqual([]);
   });
 });
+
+test.each(['blindly', 'with another call'])(
+  'who was put on hold before hears the new party (%s, RFC 5589 section 6)',
+  async (how) => {
+    await talk(alice, line(1));
+    const call = last(alice);
+    const own = last(bob);
+    own.hold(true);
+    await until(() => call.held, 'hold');
+    if (how === 'blindly') expect(await ask(bob, own, to(line(2).number))).toBe(202);
+    else {
+      const second = await talk(bob, line(2));
+      second.hold(true);
+      await until(() => last(carol).held, 'hold');
+      expect(await operator.world.settle(bob.refer(own, second))).toBe(202);
+    }
+    await until(() => last(carol)?.state === 'up' && own.state === 'ended', 'the transfer');
+    await operator.world.run(2_000);
+    expect([call.held, last(carol).held]).toEqual([false, false]);
+    expectHears(call.heard(), THIRD, TONES.a);
+    expectHears(last(carol).heard(), TONES.a, THIRD);
+  },
+);
