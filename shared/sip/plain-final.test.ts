@@ -255,23 +255,71 @@ describe('a final response to another request', () => {
     }
   });
 
-  it.each([
-    ['OPTIONS', true],
-    ['MESSAGE', true],
-    ['NOTIFY', true],
-    ['INFO', true],
-    // What was granted stands in the headers of these.
-    ['REGISTER', false],
-    ['SUBSCRIBE', false],
-    ['PUBLISH', false],
-    ['REFER', false],
-  ])('a 2xx to %s is taken: %s', (method, taken) => {
+  it.each(['OPTIONS', 'MESSAGE', 'NOTIFY', 'INFO'])('a 2xx to %s is taken', (method) => {
     for (const [, damage] of FAULTS) {
       asked(method);
       duo.deliver(duo.a, answerTo(method, 200, damage));
-      expect(duo.a.names).toEqual(taken ? ['response'] : []);
+      expect(duo.a.last('response').message.status).toBe(200);
       duo.run();
     }
+  });
+
+  // What was granted stands in the headers of these, or in the body.
+  it.each(['REGISTER', 'SUBSCRIBE', 'PUBLISH', 'REFER'])('a 2xx to %s fails at once, as silence would', (method) => {
+    for (const [, damage] of FAULTS) {
+      asked(method);
+      duo.deliver(duo.a, answerTo(method, 200, damage));
+      expect(duo.a.names).toEqual(['response']);
+      const { status, contacts, body } = duo.a.last('response').message;
+      expect([status, contacts, body]).toEqual([408, [], '']);
+      duo.run();
+      expect(duo.a.names).toEqual(['response']);
+    }
+  });
+
+  it('of which nothing can be known is not waited for less: it may be of another request', () => {
+    for (const [, damage] of UNKNOWABLE) {
+      asked('REGISTER');
+      duo.deliver(duo.a, answerTo('REGISTER', 200, damage));
+      expect(duo.a.names).toEqual([]);
+      duo.run();
+      expect(duo.a.names).toEqual(['no-response']);
+    }
+  });
+
+  it('to a refresh by UPDATE ends the call at once: nobody knows what was agreed', () => {
+    duo = new Duo({ a: { sessionExpires: 100 }, b: { sessionExpires: 1800 } });
+    duo.b.decide = obliging;
+    duo.call();
+    duo.run(100);
+    duo.fate = () => [];
+    duo.run(49_950);
+    duo.deliver(
+      duo.a,
+      answerTo('UPDATE', 200, (text) => added(text, 'Contact: <sip:b@10.0.0.2')),
+    );
+    expect(duo.a.lines.slice(-2)).toEqual(['UPDATE', 'BYE']);
+    expect(duo.a.names.at(-1)).toBe('ended');
+    duo.b.act((endpoint, now, out) => endpoint.hangup(duo.b.last('incoming').call, '', now, out));
+  });
+
+  it('to a PRACK is waited for no longer, and the call goes on', () => {
+    duo = new Duo({ a: { reliable: true }, b: { reliable: true } });
+    duo.call();
+    duo.run(10);
+    const { call } = duo.b.last('incoming');
+    duo.b.act((endpoint, now, out) => endpoint.progress(call, 183, { sdp: 'early' }, now, out));
+    duo.fate = (text) => (text.includes('PRACK') ? [] : [1]);
+    duo.run(10);
+    duo.deliver(
+      duo.a,
+      answerTo('PRACK', 200, (text) => added(text, 'Expires: soon')),
+    );
+    duo.run(5_000);
+    expect(duo.a.lines).toEqual(['INVITE', 'PRACK']);
+    duo.b.act((endpoint, now, out) => endpoint.reject(call, 486, {}, now, out));
+    duo.run();
+    expect(duo.a.names).toEqual(['progress', 'failed']);
   });
 
   it('ends CANCEL and BYE: they are not sent again', () => {

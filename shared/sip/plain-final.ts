@@ -1,7 +1,8 @@
 /**
  * What is taken of a malformed final response. The far side has answered, and nothing better will come: a refusal holds
  * without the headers that cannot be read (RFC 3261 sections 16.7 and 18.3), and whoever sent a 2xx to an INVITE believes that it is
- * in a call, which has to be ended (section 13.2.2.4). Only what the response is known by must be sound.
+ * in a call, which has to be ended (section 13.2.2.4). Any other success that says what it grants in what cannot be read fails as silence
+ * would (section 8.1.3.1), without the wait. Only what the response is known by must be sound.
  */
 import type { Field } from './fields.ts';
 import { CALL_ID, CONTENT_LENGTH, CSEQ, FROM, headerKind, TO, VIA } from './headers.ts';
@@ -15,21 +16,24 @@ export class MalformedSuccess extends SipMessage {}
 const KNOWN_BY: ReadonlySet<number> = new Set([VIA, FROM, TO, CALL_ID, CSEQ]);
 /** Methods whose success is all that their sender asks for; of others the headers or the body say what was granted. */
 const DONE: ReadonlySet<string> = new Set(['BYE', 'CANCEL', 'INFO', 'MESSAGE', 'NOTIFY', 'OPTIONS']);
+/** Reason phrase that stands in for such a success. */
+const UNREADABLE = 'Success Cannot Be Read';
 const CONTENT_TYPE = headerKind('Content-Type')?.id;
 
 /**
  * The response without its malformed header fields; undefined where it is to be dropped: a provisional one, one that was meant for
- * somebody else or cannot be told apart, and a success that says nothing without them.
+ * somebody else or cannot be told apart. A success that says nothing without them is a 408 of nothing but what it is known by.
  */
 export function plainFinal(message: SipMessage): SipMessage | undefined {
   const { kind, status, reason, method } = message;
   if (kind !== 'response' || status < 200) return undefined;
   const succeeds = status < 300;
-  if (succeeds && method !== 'INVITE' && !DONE.has(method)) return undefined;
   const known = message.fields.filter(({ id }) => KNOWN_BY.has(id));
   const made = (fields: Field[], body = ''): SipMessage =>
     new SipMessage('response', '', '', status, reason, fields, body);
   if (judge(made(known)) !== undefined) return undefined;
+  if (succeeds && method !== 'INVITE' && !DONE.has(method))
+    return new SipMessage('response', '', '', 408, UNREADABLE, known, '');
   const bad = new Set<number>([CONTENT_LENGTH]);
   for (const [id, fields] of Map.groupBy(message.fields, (field) => field.id))
     if (!KNOWN_BY.has(id) && judge(made([...known, ...fields])) !== undefined) bad.add(id);
