@@ -221,3 +221,23 @@ test.each(['blindly', 'with another call'])(
     expectHears(last(carol).heard(), TONES.a, THIRD);
   },
 );
+
+test('a call that ends at any moment while its sides are led to media of ours holds up nobody', async () => {
+  const [one, other] = [await operator.line('home_3', 6), await operator.line('home_3', 7)];
+  const erin = await operator.ready(one);
+  await operator.ready(other);
+  const { world, bus } = operator;
+  for (let ms = 0; ms < 12; ms++) {
+    const call = await talk(erin, other);
+    expect([ms, (await operator.ask('media.endpoint.list', {})).items]).toEqual([ms, []]);
+    const [{ session = '' } = {}] = (await operator.ask('channel.list', {})).items;
+    const since = world.now;
+    const parted = bus.request('channel.part', { session }, { principal: { kind: 'part', part: 'session-manager' } });
+    await world.run(ms);
+    call.hangup();
+    await world.settle(parted);
+    expect(world.now - since, `${ms} ms`).toBeLessThan(1_000);
+    // Where the other side was a channel of its own by then, nobody wanted it any more.
+    await world.run(40_000);
+  }
+});

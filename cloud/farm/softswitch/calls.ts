@@ -380,6 +380,8 @@ export class Calls {
   #over(live: Live, reason: string): void {
     this.#o.ended?.(live, reason);
     this.#o.changed?.(live);
+    // Who waits for what a side makes of an offer hears of it no more.
+    for (const party of [CALLER, live.state.winner ?? '']) this.#renewals.get(`${live.id} ${party}`)?.(false);
     for (const callId of live.outIds ?? []) this.#outIds.delete(callId);
     this.circles.settled(live);
     this.#up.delete(live.id);

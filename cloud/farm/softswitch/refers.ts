@@ -71,6 +71,7 @@ export class Refers {
     const found = calls.ofHandle(call);
     const from = this.#legOf(call);
     const isFirst = found === undefined || !this.#again.has(call);
+    if (isFirst) this.#prune();
     if (found !== undefined) this.#again.add(call);
     const refuse = (status: number) =>
       sip.act((endpoint, now, out) => endpoint.reply(transaction, status, {}, now, out));
@@ -120,6 +121,11 @@ export class Refers {
     if (this.#again.size === 0) return;
     this.#told.delete(call);
     this.#again.delete(call);
+  }
+
+  /** Of a call that we ended nobody tells. */
+  #prune(): void {
+    for (const call of this.#again) if (this.#o.sip.endpoint.dialogId(call) === undefined) this.ended(call);
   }
 
   #tell(call: CallHandle, status: number): void {
