@@ -4,7 +4,7 @@ import type { TnEntry } from '#shared/kernel/world.ts';
 import { VirtualWorld } from '#simulator/world.ts';
 import { authority, certified, extended } from '#test/support/signer.ts';
 import { CHAIN_LIMIT } from './crypto-chain.ts';
-import { CLAIM_LIMITS } from './crypto-claims.ts';
+import { CLAIM_LIMITS, CLAIMS } from './crypto-claims.ts';
 import { readNumbers, TN_ENTRIES, writeNumbers } from './crypto-numbers.ts';
 import { context, element } from './der.ts';
 import { hostWorld } from './world.ts';
@@ -117,6 +117,13 @@ describe('what claims a certificate permits (RFC 8226 section 8)', async () => {
     expect(await read(value)).toMatchObject({ claims: { included: ['origid'], permitted } });
     const second = element('sequence', context(1, false, list));
     expect(await read(second)).toMatchObject({ claims: { included: [], permitted } });
+  });
+
+  it('up to a hundred of them', async () => {
+    const names = (n: number) =>
+      element('sequence', context(0, false, element('sequence', ...Array.from({ length: n }, () => ascii('a')))));
+    expect(await read(names(CLAIMS))).toBeDefined();
+    expect(await read(names(CLAIMS + 1))).toBeUndefined();
   });
 
   it.each<[string, Uint8Array]>([

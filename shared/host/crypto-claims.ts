@@ -4,8 +4,8 @@ import { contextTag, DerReader } from './der.ts';
 
 /** Of id-pe-JWTClaimConstraints. */
 export const CLAIM_LIMITS = '1.3.6.1.5.5.7.1.27';
-/** Names and values in one extension. */
-const MOST = 100;
+/** Names in one list of an extension, and values of one name. */
+export const CLAIMS = 100;
 
 /** The extension's value, whose tags are explicit; a throw means malformed. */
 export function readClaimLimits(value: Uint8Array): ClaimLimits {
@@ -31,7 +31,7 @@ function listOf<T>(reader: DerReader, read: (reader: DerReader) => T): T[] {
   const inner = reader.inside('sequence');
   const list: T[] = [];
   while (inner.peek() !== undefined) {
-    if (list.length === MOST) throw new RangeError('too many constraints');
+    if (list.length === CLAIMS) throw new RangeError('too many constraints');
     list.push(read(inner));
   }
   if (list.length === 0) throw new RangeError('an empty list');

@@ -1,5 +1,6 @@
 /** Calls for help whose location, service or body is not the usual one: they get through, with all that is known of where the caller is. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { REFERENCE_LIMIT } from '#cloud/farm/softswitch/emergency/conveyed.ts';
 import { sql } from '#cloud/store/store.ts';
 import { fromLatin1, latin1 } from '#shared/kernel/bytes.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
@@ -142,6 +143,12 @@ describe('where the caller is (RFC 6442 section 4.1)', () => {
     await dial('sip:112@x', writeMultipart([SDP, OWN], 'b'), located('<cid:nobody@phone>'));
     const [invite] = desk.asked;
     expect(valuesOf(invite).map((value) => named(invite, value))).toEqual([OWN.body]);
+  });
+
+  it('a reference that is too long stays behind, and help comes', async () => {
+    const long = `${REFERENCE.slice(0, -1)}/`.padEnd(REFERENCE_LIMIT - 1, 'x');
+    expect(await dial('sip:112@x', undefined, located(`${long}x>`, `${long}>`))).toBe(200);
+    expect(valuesOf(desk.asked[0])).toEqual([`${long}>`]);
   });
 
   it('of more than a call has use for, the first ones go on', async () => {
