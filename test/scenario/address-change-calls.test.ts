@@ -74,6 +74,16 @@ describe('the WAN address changes in a call', () => {
     await end(call);
   });
 
+  test('both at once, where the cloud has no media server', async () => {
+    await stage.api('farm.stop', { server: 'media' });
+    const [call, other] = await talk(a, oak);
+    world.network.wan('elm', '203.0.113.7');
+    world.network.wan('oak', '203.0.113.107');
+    await world.run(20_000);
+    await hearsAnew(call, other, a);
+    await end(call);
+  });
+
   test.each([500, 5_500, 6_020, 7_000, 12_000])('twice, %i ms apart', async (apart) => {
     const [call, other] = await talk(a, oak);
     world.network.wan('elm', '203.0.113.7');

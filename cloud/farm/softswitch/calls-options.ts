@@ -1,8 +1,10 @@
 /** What the calls of the softswitch ask of the rest of it. */
+
 import type { Bus } from '#cloud/bus/bus.ts';
 import type { SipPort } from '#shared/host/call-driver.ts';
 import type { Soon } from '#shared/kernel/soon.ts';
 import type { Clock, Log } from '#shared/kernel/world.ts';
+import type { Flow } from '#shared/sip/types.ts';
 import type { HoldMusic } from './hold-music.ts';
 import type { LineCountsOptions } from './line-counts.ts';
 import type { Callee, Live } from './live.ts';
@@ -26,6 +28,7 @@ export interface CallsOptions extends LineCountsOptions {
   readonly reroute: (live: Live, leg: string, reason: string, moved?: string) => Promise<void>;
   /** It began, rang, was answered or ended, as far as a phone that watches can tell. */
   readonly changed?: (live: Live) => void;
+  readonly closeFlow: (flow: Flow) => void;
   /** The way to this phone leads nowhere any more. */
   readonly flowGone: (to: Callee) => void;
   /** A trunk took a call, or did not and `next` is tried. */

@@ -44,15 +44,14 @@ export class Calls {
     this.#o = options;
     this.music = options.music;
     this.#counts = new LineCounts(options);
-    const { sip, clock, log, route } = options;
+    const { sip, clock, log, route, reroute } = options;
     this.#driver = new CallDriver<Callee, Live>({
       ...{ sip, clock, log, failed: 'softswitch.call-failed' },
       hooks: {
-        route,
+        ...{ route, reroute },
         // A carrier's word is not followed.
         moved: ({ state }, party, uri) =>
           state.branches.get(party)?.to.line === undefined ? undefined : redirectionOf(uri, options.isOurs),
-        reroute: options.reroute,
         media: (live, ask) => this.#media(live, ask),
         connect: (live, caller, leg) => this.#connect(live, caller, leg),
         release: (live, leg) => this.#release(live, leg),
@@ -210,13 +209,15 @@ export class Calls {
     if (to.trunk !== undefined && to.trunk === call.tried) call.failure = failureOf(status, message);
   }
 
-  /** A gateway came back: its established calls go on over the new flow, unless a gateway that started again does not know them. */
+  /** A gateway came back: its calls go on over the new flow where it still knows them. Who was asked over the old one answers no more. */
   moveTo(gateway: string, flow: Flow): void {
-    const { sip } = this.#o;
-    for (const live of [...this.all()]) {
-      for (const [party, handle] of [...live.handles]) {
-        if (endOf(live, party).gateway === gateway && sip.endpoint.moveCall(handle, flow)) this.probe([handle]);
-      }
+    const { sip, closeFlow } = this.#o;
+    const own = (live: Live) => [...live.handles].filter(([party]) => endOf(live, party).gateway === gateway);
+    for (const [, handle] of [...this.all()].flatMap(own)) {
+      const left = sip.endpoint.flowOf(handle);
+      if (!sip.endpoint.moveCall(handle, flow)) continue;
+      this.probe([handle]);
+      if (left !== undefined) closeFlow(left);
     }
   }
 

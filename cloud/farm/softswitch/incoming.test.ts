@@ -62,6 +62,7 @@ async function rig(limits: { most?: number; inSetup?: number }) {
   const routing: (() => void)[] = [];
   const snapshots = new Snapshots(store, endpoint, { clock, log });
   const calls = new Calls({
+    closeFlow: () => {},
     ...{ bus, clock, log, sip, domain: 'x' },
     isOurs: () => true,
     reporter: new Reporter({ bus, store, clock, log, newId }),

@@ -176,8 +176,8 @@ class Softswitch implements RunningPart {
     });
     this.#calls = new Calls({
       ...{ bus, clock, log, sip, isOurs, domain: config.domain },
-      reporter: this.#reporter,
-      snapshots: this.#snapshots,
+      ...{ reporter: this.#reporter, snapshots: this.#snapshots },
+      closeFlow: (flow) => this.#transport.closeFlow(flow),
       music: new HoldMusic({ bus, store, config, log, snapshots: this.#snapshots }),
       route: (live) => {
         const from = clock.mono();
