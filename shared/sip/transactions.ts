@@ -358,7 +358,7 @@ export class Transactions implements Holder {
   }
 }
 
-/** The place of what lies at none: its branch is of another process. */
+/** The place of what lies at none: another process gave it its branch. */
 const RESUMED = -1;
 const NO_VIA = { branch: '', host: '', port: -1 };
 
