@@ -12,7 +12,8 @@ import { within } from '#shared/kernel/time.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { wantsPrivacy } from '#shared/sip/privacy.ts';
-import { endsNews, readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
+import { readRefer, referProgress, SIPFRAG } from '#shared/sip/refer.ts';
+import { endsSubscription } from '#shared/sip/subscription-end.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import { parseNameAddr, parseUri } from '#shared/sip/uri.ts';
 import type { Anchor } from '../media-relay/anchor.ts';
@@ -319,7 +320,7 @@ export class HouseTransfers {
     const { referrer } = pending;
     const sent = this.#asks.send((endpoint, now, out) => endpoint.requestInDialog(referrer, 'NOTIFY', news, now, out));
     void sent.then((answer) => {
-      if (endsNews(answer.status)) pending.silent = true;
+      if (endsSubscription(answer.status)) pending.silent = true;
     });
   }
 

@@ -63,7 +63,7 @@ export class UpstreamWatch {
     const key = keyOf({ event, line });
     if (this.#watches.has(key)) return;
     const { random } = this.#o.world;
-    const names = { callId: hex(random.bytes(12)), tag: hex(random.bytes(8)) };
+    const names = () => ({ callId: hex(random.bytes(12)), tag: hex(random.bytes(8)) });
     const subscriber = new Subscriber({ event, accept: TYPES[event].accept, expires: EXPIRES }, names);
     const watch: Watch = { event, line, subscriber, ...(body === undefined ? {} : { body }) };
     this.#watches.set(key, watch);

@@ -316,19 +316,25 @@ describe('other requests in a dialog', () => {
     ['NOTIFY', 481, true],
     ['NOTIFY', 408, true],
     ['NOTIFY', 0, true],
+    ['MESSAGE', 481, true],
+    ['MESSAGE', 408, true],
+    ['MESSAGE', 0, true],
     ['INFO', 481, false],
     ['INFO', 0, false],
-  ])('%s that is answered %i: whether the call goes on is %s (RFC 5057 section 5.1)', (method, status, goesOn) => {
-    const { mine } = established();
-    duo.b.decide = (output, side) => {
-      if (output.do === 'in-dialog' && status !== 0)
-        side.act((e, now, out) => e.reply(output.transaction, status, {}, now, out));
-    };
-    duo.a.act((e, now, out) => e.requestInDialog(mine, method, {}, now, out));
-    duo.run(40_000);
-    expect(duo.a.names.includes('ended')).toBe(!goesOn);
-    hangup(duo.a, mine);
-  });
+  ])(
+    '%s that is answered %i: whether the call goes on is %s (RFC 5057 sections 5.1 and 5.3)',
+    (method, status, goesOn) => {
+      const { mine } = established();
+      duo.b.decide = (output, side) => {
+        if (output.do === 'in-dialog' && status !== 0)
+          side.act((e, now, out) => e.reply(output.transaction, status, {}, now, out));
+      };
+      duo.a.act((e, now, out) => e.requestInDialog(mine, method, {}, now, out));
+      duo.run(40_000);
+      expect(duo.a.names.includes('ended')).toBe(!goesOn);
+      hangup(duo.a, mine);
+    },
+  );
 
   it('INFO of a package that nobody asked for is refused, and the call goes on (RFC 6086 section 4.2.2)', () => {
     const { mine } = established();

@@ -157,30 +157,41 @@ describe('a subscription (RFC 6665)', () => {
     expect(rig().add(ask).headers[0]).toEqual(['Expires', seconds]);
   });
 
-  it.each([481, 404, 0, 500])('whose NOTIFY gets %i is forgotten', (status) => {
-    const { notifier, add, tell } = rig();
+  it.each([0, 404, 405, 408, 410, 416, 480, 481, 485, 489, 501, 604])('whose NOTIFY gets %i is forgotten', (status) => {
+    const { notifier, add } = rig();
     add();
-    tell(0, status);
+    const [one] = [...notifier.due(0)] as [Subscription];
+    notifier.notify(one, 'x', 0);
+    notifier.answered(one, status, 0, 20);
     expect(notifier.size).toBe(0);
   });
 
-  it('whose subscriber says when it wants to hear more is told then (section 4.2.2), and one that does not know it is not', () => {
-    const { notifier } = rig();
-    notifier.add(request({}), { flow: FLOW, resource: 'line_1', contact: 'sip:s@h' }, 0);
-    const [one] = notifier.due(0);
-    if (one === undefined) throw new Error('nothing is due');
+  it.each([302, 400, 403, 486, 500, 503, 603])(
+    'whose NOTIFY gets %i is told anew after a while: it speaks of that request alone (RFC 6665 section 4.2.2)',
+    (status) => {
+      const { notifier, add, tell } = rig();
+      add({ expires: 600 });
+      tell(0, status);
+      notifier.changed('dialog', 'line_b');
+      expect(tell(59_999)).toEqual([]);
+      expect(tell(60_000).map(state)).toEqual(['active;expires=540']);
+      // Not past its time: then it hears of its end.
+      tell(600_000, status);
+      expect(notifier.size).toBe(0);
+    },
+  );
+
+  it('whose subscriber says when it wants to hear more is told then, or at the end of its time', () => {
+    const { notifier, add, tell } = rig();
+    add({ expires: 100 });
+    const [one] = [...notifier.due(0)] as [Subscription];
     notifier.notify(one, 'x', 0);
     notifier.answered(one, 503, 1_000, 20);
     expect([[...notifier.due(20_999)].length, [...notifier.due(21_000)].length, notifier.size]).toEqual([0, 1, 1]);
     notifier.notify(one, 'x', 21_000);
-    // It would have run out by then.
     notifier.answered(one, 503, 21_000, 999_999);
-    expect(notifier.size).toBe(0);
-    notifier.add(request({}), { flow: FLOW, resource: 'line_1', contact: 'sip:s@h' }, 0);
-    const [other] = notifier.due(0);
-    if (other === undefined) throw new Error('nothing is due');
-    notifier.notify(other, 'x', 0);
-    notifier.answered(other, 481, 0, 20);
+    expect(tell(99_999)).toEqual([]);
+    expect(tell(100_000).map(state)).toEqual(['terminated;reason=timeout']);
     expect(notifier.size).toBe(0);
   });
 

@@ -6,6 +6,7 @@ import { contactValue, type HeaderLine } from './build.ts';
 import { type Dialog, dialogOfInvite, dialogRequest, refreshTarget } from './dialog.ts';
 import type { SipMessage } from './message.ts';
 import { isToken, parseParams } from './params.ts';
+import { endsSubscription } from './subscription-end.ts';
 import type { Flow } from './types.ts';
 
 /** An event package that is served. */
@@ -67,6 +68,9 @@ export interface SavedSubscription
   /** Wall clock, ms. */
   readonly expires: number;
 }
+
+/** Seconds until a subscriber that refused a NOTIFY is told anew, where it does not say when. */
+const REST = 60;
 
 /** Numbers that a saved subscription is ahead by: a restart skips them at most (RFC 3261 section 12.2.1.1 lets gaps be). */
 const AHEAD = 64;
@@ -248,21 +252,20 @@ export class Notifier {
   }
 
   /**
-   * What became of a NOTIFY: `status` 0 is silence. A subscriber that does not know it, or cannot be reached, has none (section 4.2.2); one
-   * that says when it wants to hear of it (`retryAfter`, seconds) keeps it.
+   * What became of a NOTIFY: `status` 0 is silence. Who does not know the subscription, or cannot be reached, has none (section 4.2.2). Any
+   * other refusal speaks of that NOTIFY alone: it is told anew when it says (`retryAfter`, seconds), or after a while.
    */
-  answered(subscription: Subscription, status: number, now: number, retryAfter?: number): void {
+  answered(subscription: Subscription, status: number, now: number, retryAfter = REST): void {
     subscription.busy = false;
     const failed = status < 200 || status >= 300;
-    if (failed && status !== 481 && retryAfter !== undefined && now + retryAfter * 1000 < subscription.expiresAt) {
-      subscription.restUntil = now + retryAfter * 1000;
-      subscription.dirty = true;
-      return;
-    }
     // It has refreshed meanwhile, over another flow: what went the old way tells nothing of it.
     const moved = failed && subscription.sentOver !== subscription.flow.id;
     if (moved) subscription.dirty = true;
-    else if (failed || (subscription.over !== undefined && !subscription.dirty)) this.#forget(subscription);
+    else if (failed && subscription.over === undefined && !endsSubscription(status)) {
+      // Of its end it hears in time.
+      subscription.restUntil = Math.min(now + retryAfter * 1000, subscription.expiresAt);
+      subscription.dirty = true;
+    } else if (failed || (subscription.over !== undefined && !subscription.dirty)) this.#forget(subscription);
   }
 
   #put(subscription: Subscription): void {

@@ -28,6 +28,9 @@ const NAMES_ITSELF: ReadonlySet<string> = new Set(['UPDATE', 'REFER', 'NOTIFY'])
 /** Those whose 2xx does too (RFC 3515 section 2.2, RFC 6665 section 8.1.1). */
 const ANSWERED_BY_NAME: ReadonlySet<string> = new Set(['REFER', 'SUBSCRIBE']);
 
+/** Those that are of no call, though sent inside one: what fails of them says nothing of it (RFC 5057 sections 5.1 and 5.3). */
+const OF_NO_CALL: ReadonlySet<string> = new Set(['NOTIFY', 'MESSAGE']);
+
 /** A request that waits for the user's reply. */
 class Waiting implements ServerUser {
   readonly transaction: ServerTransaction;
@@ -198,10 +201,10 @@ class Asker implements ClientUser {
     if (message.status === 481 || message.status === 408) this.#lost(transaction, now, out);
   }
 
-  /** The other side does not know the dialog, or is silent: it ends (RFC 3261 section 12.2.1.2); a NOTIFY speaks of its subscription alone (RFC 5057 section 5.1). */
+  /** The other side does not know the dialog, or is silent: it ends (RFC 3261 section 12.2.1.2). */
   #lost({ method }: ClientTransaction, now: number, out: EndpointOutput[]): void {
     const call = this.#call;
-    if (call?.at !== 'confirmed' || method === 'NOTIFY') return;
+    if (call?.at !== 'confirmed' || OF_NO_CALL.has(method)) return;
     ended(call, 'timeout', out);
     byeAndForget(call, now, out);
   }

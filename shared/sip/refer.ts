@@ -120,12 +120,6 @@ export function referProgress(
   };
 }
 
-/** Answers to a NOTIFY that end its subscription (RFC 5057 section 5.1, RFC 6665 section 4.2.2); 0 stands for silence. */
-const ENDS_NEWS: ReadonlySet<number> = new Set([0, 405, 408, 480, 481, 489, 501]);
-
-/** True where who answers so to a NOTIFY is to be told nothing more. */
-export const endsNews = (status: number): boolean => ENDS_NEWS.has(status);
-
 /**
  * What a SUBSCRIBE inside a call asks of the news of a transfer, with the answer: there has to be one, known by that number (else 403, RFC
  * 3515 section 2.4.4). It lasts for as long as the transfer; who wants it for less is told so (423), and by zero it ends.

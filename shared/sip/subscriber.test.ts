@@ -4,7 +4,11 @@ import { SUBSCRIBE_AGAIN, Subscriber, TIMER_N } from './subscriber.ts';
 
 const WATCHED = { uri: 'sip:1@h', from: 'sip:1@h', contact: 'sip:hl@10.0.0.9' };
 const ASKED = { event: 'message-summary', accept: 'application/simple-message-summary', expires: 600 };
-const make = () => new Subscriber(ASKED, { callId: 'c1', tag: 'ours' });
+/** Its first subscription is `c1` with the tag `ours`, the next `c2` with `ours2`. */
+function make(): Subscriber {
+  let n = 0;
+  return new Subscriber(ASKED, () => ({ callId: `c${++n}`, tag: n === 1 ? 'ours' : `ours${n}` }));
+}
 
 /** The answer to a SUBSCRIBE. */
 function answer(request: SipMessage, status: number, expires?: number): SipMessage {
@@ -85,18 +89,51 @@ describe('a subscription of ours', () => {
   });
 
   test.each([
-    ['forgot the dialog', 481, true],
-    ['refuses', 403, false],
+    ['does not know it', 481, true],
+    ['knows nobody of that name', 404, false],
+    ['is not there', 480, false],
+    ['does not know its package any more', 489, false],
     ['says nothing', 0, false],
-  ])('is begun anew, with a greater number, where the notifier %s', (_how, status, atOnce) => {
+  ])('is over where the notifier %s: the next is another one (RFC 6665 section 4.1.2.2)', (_how, status, atOnce) => {
     const one = make();
     one.answered(answer(one.request(WATCHED), 200, 600), 0);
     one.notified(notify({ n: 1 }), 0);
     const refresh = one.request(WATCHED);
     expect(one.answered(status === 0 ? undefined : answer(refresh, status), 5_000)).toBe(atOnce);
     expect(one.due).toBe(5_000 + SUBSCRIBE_AGAIN);
+    // What the old one still has to say is nobody's.
+    expect(one.notified(notify({ n: 2 }), 5_500)).toEqual({ status: 481 });
     const next = one.request(WATCHED);
-    expect([next.header('To'), next.cseq.n]).toEqual([atOnce ? '<sip:1@h>' : '<sip:1@h>;tag=theirs', 3]);
+    expect([next.header('To'), next.callId, next.header('From')]).toEqual(['<sip:1@h>', 'c2', '<sip:1@h>;tag=ours2']);
+    expect(one.notified(notify({ n: 1, callId: 'c2', to: 'ours2' }), 6_000)).toEqual({ status: 200, body: 'b' });
+  });
+
+  test.each([403, 500, 503])('goes on in its dialog where a refresh alone is refused (%i)', (status) => {
+    const one = make();
+    one.answered(answer(one.request(WATCHED), 200, 600), 0);
+    one.notified(notify({ n: 1 }), 0);
+    expect(one.answered(answer(one.request(WATCHED), status), 5_000)).toBe(false);
+    expect(one.due).toBe(5_000 + SUBSCRIBE_AGAIN);
+    expect(one.notified(notify({ n: 2 }), 5_500).status).toBe(200);
+    const next = one.request(WATCHED);
+    expect([next.header('To'), next.callId, next.cseq.n]).toEqual(['<sip:1@h>;tag=theirs', 'c1', 3]);
+  });
+
+  test('that was told of after a refresh goes on, though nobody answered that', () => {
+    const one = make();
+    one.answered(answer(one.request(WATCHED), 200, 600), 0);
+    one.notified(notify({ n: 1 }), 0);
+    one.request(WATCHED);
+    one.notified(notify({ n: 2 }), 1_000);
+    one.answered(undefined, TIMER_N);
+    expect(one.request(WATCHED).header('To')).toBe('<sip:1@h>;tag=theirs');
+  });
+
+  test('that nobody answered is not made by a NOTIFY that comes too late (RFC 6665 section 4.1.2.4)', () => {
+    const one = make();
+    one.request(WATCHED);
+    one.answered(undefined, TIMER_N);
+    expect(one.notified(notify({ n: 1 }), TIMER_N + 1)).toEqual({ status: 481 });
   });
 
   test('is not changed by a NOTIFY of another package, or that does not say how it stands', () => {
@@ -104,7 +141,6 @@ describe('a subscription of ours', () => {
     one.answered(answer(one.request(WATCHED), 200, 600), 0);
     expect(one.notified(notify({ n: 5, event: 'dialog' }), 0)).toEqual({ status: 489 });
     expect(one.notified(notify({ n: 5, state: '' }), 0)).toEqual({ status: 400 });
-    expect(one.request(WATCHED).header('To')).toBe('<sip:1@h>');
     expect(one.notified(notify({ n: 1 }), 0)).toEqual({ status: 200, body: 'b' });
   });
 
@@ -144,17 +180,18 @@ describe('a subscription of ours', () => {
     one.notified(notify({ n: 1 }), 0);
     expect(one.notified(notify({ n: 2, state: 'terminated;reason=timeout' }), 7_000).status).toBe(200);
     expect(one.due).toBe(7_000);
+    expect(one.notified(notify({ n: 3 }), 7_050).status).toBe(481);
     expect(one.request(WATCHED).header('To')).toBe('<sip:1@h>');
-    expect(one.notified(notify({ n: 1, tag: 'another' }), 7_100).status).toBe(200);
+    expect(one.notified(notify({ n: 1, tag: 'another', callId: 'c2', to: 'ours2' }), 7_100).status).toBe(200);
   });
 
   describe('that was granted and is not told of within 64*T1 (RFC 6665 sections 4.1.2.2 and 4.1.2.4)', () => {
-    test('is begun anew, with a greater number', () => {
+    test('is begun anew, as another one', () => {
       const one = make();
       one.answered(answer(one.request(WATCHED), 200, 600), 1_000);
       expect(one.due).toBe(1_000 + TIMER_N);
       const next = one.request(WATCHED);
-      expect([next.header('To'), next.cseq.n]).toEqual(['<sip:1@h>', 2]);
+      expect([next.header('To'), next.callId, next.cseq.n]).toEqual(['<sip:1@h>', 'c2', 1]);
     });
 
     test('is begun anew where it was told of before, since a refresh is answered by a NOTIFY too', () => {

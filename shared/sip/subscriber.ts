@@ -7,6 +7,7 @@ import type { HeaderLine } from './build.ts';
 import { type Dialog, dialogOfInvite, dialogRequest } from './dialog.ts';
 import { newRequest, type SipMessage } from './message.ts';
 import { refuseNotify } from './stray-notify.ts';
+import { endsSubscription } from './subscription-end.ts';
 import { TRY_TIME } from './timers.ts';
 
 /** Milliseconds until a refused or unanswered SUBSCRIBE is tried again. */
@@ -16,6 +17,13 @@ export const TIMER_N = TRY_TIME;
 
 /** Ends after which it may be subscribed again at once (RFC 6665 section 4.1.3); after any other it would only be ended again. */
 const AT_ONCE: ReadonlySet<string> = new Set(['reason=deactivated', 'reason=timeout']);
+
+/** Of a subscription: random, and never used before. */
+export interface SubscriberNames {
+  readonly callId: string;
+  /** Of From. */
+  readonly tag: string;
+}
 
 export interface SubscriberOptions {
   readonly event: string;
@@ -35,8 +43,8 @@ export interface Watched {
 
 export class Subscriber {
   readonly #o: SubscriberOptions;
-  readonly callId: string;
-  readonly #tag: string;
+  readonly #names: () => SubscriberNames;
+  #own: SubscriberNames;
   #seq = 0;
   #dialog: Dialog | undefined;
   #lastNotify = -1;
@@ -49,17 +57,20 @@ export class Subscriber {
   /** When to subscribe (again). */
   due = NEVER;
 
-  /** `callId` and `tag` are random and never used before. */
-  constructor(options: SubscriberOptions, names: { readonly callId: string; readonly tag: string }) {
+  constructor(options: SubscriberOptions, names: () => SubscriberNames) {
     this.#o = options;
-    this.callId = names.callId;
-    this.#tag = names.tag;
+    this.#names = names;
+    this.#own = names();
+  }
+
+  get callId(): string {
+    return this.#own.callId;
   }
 
   /** The next SUBSCRIBE: inside the dialog where there is one. Its answer goes to `answered`. */
   request({ uri, from, contact }: Watched): SipMessage {
     // Granted, and not told of in time: it is no subscription (sections 4.1.2.2 and 4.1.2.4).
-    if (this.#untold && this.#refreshAt !== NEVER) this.forget();
+    if (this.#untold && this.#refreshAt !== NEVER) this.#forget();
     this.due = NEVER;
     this.#untold = true;
     this.#ended = false;
@@ -72,7 +83,7 @@ export class Subscriber {
     ];
     if (this.#dialog !== undefined) return dialogRequest(this.#dialog, 'SUBSCRIBE', headers);
     return newRequest('SUBSCRIBE', uri, [
-      ['From', `<${from}>;tag=${this.#tag}`],
+      ['From', `<${from}>;tag=${this.#own.tag}`],
       ['To', `<${uri}>`],
       ['Call-ID', this.callId],
       ['CSeq', `${++this.#seq} SUBSCRIBE`],
@@ -90,10 +101,11 @@ export class Subscriber {
       return false;
     }
     const wait = Math.max(SUBSCRIBE_AGAIN, 1000 * secondsOf(response?.header('Retry-After')));
-    const lost = this.#dialog !== undefined && status === 481;
-    if (lost) this.forget();
+    const had = this.#dialog !== undefined;
+    // Silence of the SUBSCRIBE alone is none: a NOTIFY came since (section 4.1.2.2).
+    if (endsSubscription(status) && (status !== 0 || this.#untold)) this.#forget();
     this.due = now + wait;
-    return lost;
+    return had && status === 481;
   }
 
   /**
@@ -102,7 +114,7 @@ export class Subscriber {
    * overtakes its 200 is heard all the same.
    */
   notified(message: SipMessage, now: number): { readonly status: number; readonly body?: string } {
-    const own = message.callId === this.callId && message.to.params.get('tag') === this.#tag;
+    const own = message.callId === this.callId && message.to.params.get('tag') === this.#own.tag;
     const remoteTag = message.from.params.get('tag');
     const known = this.#dialog === undefined || this.#dialog.remoteTag === remoteTag;
     const { status } = refuseNotify(message, [this.#o.event]);
@@ -113,7 +125,7 @@ export class Subscriber {
     this.#lastNotify = message.cseq.n;
     const [state, ...params] = (message.header('Subscription-State') ?? '').toLowerCase().split(';');
     if (state?.trim() === 'terminated') {
-      this.forget();
+      this.#forget();
       this.#ended = true;
       const wait = params.some((one) => AT_ONCE.has(one.replaceAll(' ', ''))) ? 0 : SUBSCRIBE_AGAIN;
       this.due = now + Math.max(wait, 1000 * secondsOf(paramOf(params, 'retry-after')));
@@ -129,16 +141,17 @@ export class Subscriber {
     return { status: 200, ...(message.body === '' ? {} : { body: message.body }) };
   }
 
-  /** There is no dialog any more: the next SUBSCRIBE begins one. */
-  forget(): void {
-    this.#seq = Math.max(this.#seq, this.#dialog?.localSeq ?? 0);
+  /** It is over: the next SUBSCRIBE has nothing to do with it, nor has a NOTIFY of it that comes late (section 4.1.2.2). */
+  #forget(): void {
+    this.#own = this.#names();
+    this.#seq = 0;
     this.#dialog = undefined;
     this.#lastNotify = -1;
   }
 
   #learn(message: SipMessage): void {
     const before = this.#dialog;
-    const dialog = dialogOfInvite(message, this.#tag);
+    const dialog = dialogOfInvite(message, this.#own.tag);
     // To has our tag already, other than in a request that begins a dialog.
     this.#dialog = { ...dialog, local: message.header('To') ?? '', localSeq: before?.localSeq ?? this.#seq };
   }

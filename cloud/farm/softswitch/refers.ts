@@ -7,7 +7,6 @@ import { sipStatus } from '#shared/protocol/fault.ts';
 import { wantsPrivacy } from '#shared/sip/privacy.ts';
 import {
   type DialogName,
-  endsNews,
   isTag,
   readRefer,
   referAccepted,
@@ -15,6 +14,7 @@ import {
   renewsNews,
   SIPFRAG,
 } from '#shared/sip/refer.ts';
+import { endsSubscription } from '#shared/sip/subscription-end.ts';
 import type { CallHandle, EndpointOutput } from '#shared/sip/types.ts';
 import type { Calls } from './calls.ts';
 import { dialledOf } from './dialled.ts';
@@ -140,7 +140,7 @@ export class Refers {
     const news = { headers, body, contentType: SIPFRAG };
     const sent = this.#asks.send((endpoint, now, out) => endpoint.requestInDialog(call, 'NOTIFY', news, now, out));
     void sent.then((answer) => {
-      if (endsNews(answer.status) && this.#told.get(call) === told) this.#told.delete(call);
+      if (endsSubscription(answer.status) && this.#told.get(call) === told) this.#told.delete(call);
     });
   }
 
