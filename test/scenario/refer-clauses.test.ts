@@ -222,6 +222,46 @@ test.each(['blindly', 'with another call'])(
   },
 );
 
+describe('who hangs up as soon as its REFER is answered has transferred the call (RFC 5589 section 6)', () => {
+  test.each(['that it got', 'that it made'])('a call %s', async (how) => {
+    const made = how === 'that it made';
+    const call = made ? await talk(bob, line(0)) : await talk(alice, line(1));
+    const own = made ? call : last(bob);
+    carol.manner = 'ring';
+    const answered = ask(bob, own, to(line(2).number)).then((status) => {
+      own.hangup();
+      return status;
+    });
+    expect(await answered).toBe(202);
+    await until(() => last(carol)?.state === 'ringing', 'the new party');
+    expect([own.state, last(alice).state]).toEqual(['ended', 'up']);
+    carol.answer(last(carol));
+    await operator.world.run(2_000);
+    expectHears(last(alice).heard(), THIRD, TONES.b);
+    expectHears(last(carol).heard(), TONES.a, TONES.b);
+  });
+
+  test('two calls, which it leaves both', async () => {
+    await talk(alice, line(1));
+    const own = last(bob);
+    const second = await talk(bob, line(2));
+    expect(await operator.world.settle(bob.refer(own, second))).toBe(202);
+    own.hangup();
+    second.hangup();
+    await operator.world.run(3_000);
+    expect([last(alice).state, last(carol).state]).toEqual(['up', 'up']);
+    expectHears(last(alice).heard(), THIRD, TONES.b);
+  });
+
+  test('a silent one too, and whom nobody wants to talk to is not left alone', async () => {
+    await talk(alice, line(1));
+    carol.manner = 'decline';
+    expect(await ask(bob, last(bob), [...to(line(2).number), ['Refer-Sub', 'false']])).toBe(202);
+    last(bob).hangup();
+    await until(() => last(alice).state === 'ended', 'the end');
+  });
+});
+
 test('a call that ends at any moment while its sides are led to media of ours holds up nobody', async () => {
   const [one, other] = [await operator.line('home_3', 6), await operator.line('home_3', 7)];
   const erin = await operator.ready(one);

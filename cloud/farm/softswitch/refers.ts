@@ -27,6 +27,12 @@ type InDialog = Extract<EndpointOutput, { do: 'in-dialog' }>;
 /** Milliseconds that the session manager may take to begin a transfer. */
 const BEGIN_WITHIN = 15_000;
 
+/** By what name a phone is told of its transfer, and what came of that before its REFER was answered. */
+interface Told {
+  readonly id: number | undefined;
+  early: number[] | undefined;
+}
+
 export interface RefersOptions {
   readonly bus: Bus;
   readonly calls: Calls;
@@ -40,8 +46,8 @@ export interface RefersOptions {
 export class Refers {
   readonly #o: RefersOptions;
   readonly #asks: SipAsks;
-  /** Phones that wait to hear of their transfer, by what name. */
-  readonly #told = new Map<CallHandle, { readonly id: number | undefined }>();
+  /** Phones that wait to hear of their transfer. */
+  readonly #told = new Map<CallHandle, Told>();
   /** Calls in which a REFER came before. */
   readonly #again = new Set<CallHandle>();
 
@@ -60,7 +66,7 @@ export class Refers {
     const told = this.#told.get(call);
     const { status, headers, state } = renewsNews(message, told);
     this.#o.sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
-    if (state === undefined) return;
+    if (state === undefined || told?.early !== undefined) return;
     this.#send(call, 100, state);
     if (state.startsWith('terminated')) this.#told.delete(call);
   }
@@ -92,19 +98,22 @@ export class Refers {
     if (other !== undefined && other.home !== line.home) return refuse(403);
     const to = dialledOf(asked.uri, this.#o.isOurs);
     if (to === undefined) return refuse(603);
-    const accepted = { headers: referAccepted(asked.silent) };
-    sip.act((endpoint, now, out) => endpoint.reply(transaction, 202, accepted, now, out));
-    if (!asked.silent) {
-      this.#told.set(call, { id: isFirst ? undefined : message.cseq.n });
-      this.#tell(call, 100);
-    }
+    const told: Told = { id: isFirst ? undefined : message.cseq.n, early: [] };
+    if (!asked.silent) this.#told.set(call, told);
     const request = {
       ...from,
       ...(wantsPrivacy(message) ? { hidden: true } : {}),
       ...(other === undefined ? { to } : { with: { session: other.session, leg: other.leg } }),
     };
+    // Whoever transfers may hang up as soon as it is answered (RFC 5589 section 6): by then the other side has to be led on.
     const begun = await bus.request('leg.refer', request, SELF, BEGIN_WITHIN);
-    if (!begun.ok) this.#tell(call, sipStatus(begun.fault.code));
+    if (!begun.ok && calls.ofHandle(call) === undefined) return refuse(481);
+    const accepted = { headers: referAccepted(asked.silent) };
+    sip.act((endpoint, now, out) => endpoint.reply(transaction, 202, accepted, now, out));
+    if (this.#told.get(call) !== told) return;
+    const news = [100, ...(told.early ?? []), ...(begun.ok ? [] : [sipStatus(begun.fault.code)])];
+    told.early = undefined;
+    for (const status of news) this.#tell(call, status);
   }
 
   /** What the session manager says of a transfer. */
@@ -129,6 +138,8 @@ export class Refers {
   }
 
   #tell(call: CallHandle, status: number): void {
+    const early = this.#told.get(call)?.early;
+    if (early !== undefined) return void early.push(status);
     this.#send(call, status);
     if (status >= 200) this.#told.delete(call);
   }
