@@ -8,7 +8,15 @@ import { readText } from '#shared/host/sip-messaging.ts';
 import { SipNotifier } from '#shared/host/sip-notifier.ts';
 import { hex, latin1, utf8 } from '#shared/kernel/bytes.ts';
 import type { World } from '#shared/kernel/world.ts';
-import { DIALOG_INFO, type DialogView, readDialogInfo, withEnded, writeDialogInfo } from '#shared/sip/dialog-info.ts';
+import {
+  DIALOG_INFO,
+  type DialogView,
+  readDialogInfo,
+  ringing,
+  wanted,
+  withEnded,
+  writeDialogInfo,
+} from '#shared/sip/dialog-info.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
 import { MESSAGE_SUMMARY, writeSummary } from '#shared/sip/message-summary.ts';
 import type { SavedSubscription, Subscription } from '#shared/sip/notifier.ts';
@@ -23,7 +31,7 @@ import type { House } from './house.ts';
 import { UpstreamWatch } from './upstream-watch.ts';
 
 const SECONDS = { min: 60, max: 3600, usual: 3600 } as const;
-const PACKAGES = [
+export const PACKAGES = [
   { name: 'dialog', contentType: DIALOG_INFO, ...SECONDS },
   { name: 'message-summary', contentType: MESSAGE_SUMMARY, ...SECONDS },
 ] as const;
@@ -200,13 +208,14 @@ export class HouseWatch {
       const none = writeSummary(entity, [{ class: 'Text-Message', fresh: 0, old: 0 }]);
       return this.#cloud.body('message-summary', line.id) ?? none;
     }
-    const now = this.#elsewhere(line.id);
+    const there = this.#elsewhere(line.id);
     for (const call of calls().driver.all()) {
       for (const party of [CALLER, ...call.state.branches.keys()]) {
         const view = lineOf({ call, party })?.id === line.id ? this.#view({ call, party }) : undefined;
-        if (view !== undefined) now.push(view);
+        if (view !== undefined) there.push(view);
       }
     }
+    const now = wanted(subscription.asked, there);
     const all = withEnded(now, this.#told.get(subscription) ?? []);
     this.#told.set(subscription, now);
     return latin1(utf8(writeDialogInfo(entity, subscription.told, all)));
@@ -245,7 +254,7 @@ export class HouseWatch {
     return {
       id: `${call.id}-${party}`,
       direction: party === CALLER ? 'initiator' : 'recipient',
-      state: up ? 'confirmed' : party !== CALLER || state.passed.length > 0 ? 'early' : 'trying',
+      state: up ? 'confirmed' : party !== CALLER || state.passed.length > 0 ? ringing(remoteTag) : 'trying',
       ...(callId === undefined || localTag === undefined ? {} : { callId, remoteTag: localTag }),
       ...(remoteTag === undefined ? {} : { localTag: remoteTag }),
       ...(party === CALLER

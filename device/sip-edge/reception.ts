@@ -6,8 +6,10 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import type { UserOutput } from '#shared/host/sip.ts';
 import type { World } from '#shared/kernel/world.ts';
 import type { VoiceDocument } from '#shared/protocol/documents.ts';
+import type { HeaderLine } from '#shared/sip/build.ts';
 import type { Refusal } from '#shared/sip/checks.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import { allowEvents } from '#shared/sip/notifier.ts';
 import { privacyOf } from '#shared/sip/privacy.ts';
 import type { CallHandle, Flow } from '#shared/sip/types.ts';
 import { writeNameAddr } from '#shared/sip/uri.ts';
@@ -16,7 +18,7 @@ import { type NamedLine, passedOn, saidIn } from './edge-call.ts';
 import { isOnLan, lineAt, lineOfHelp, readHelp } from './emergency.ts';
 import type { House } from './house.ts';
 import type { HouseReplaces } from './house-replaces.ts';
-import type { HouseWatch } from './house-watch.ts';
+import { type HouseWatch, PACKAGES } from './house-watch.ts';
 import type { Joins } from './join.ts';
 import type { EdgeMessages } from './messages.ts';
 import type { Sender, Senders } from './senders.ts';
@@ -129,7 +131,7 @@ export class Reception {
 
   /** A request outside of calls. */
   request({ transaction, message, flow }: Extract<UserOutput, { do: 'request' }>): void {
-    if (message.method === 'OPTIONS') return void this.#reply(transaction, 200);
+    if (message.method === 'OPTIONS') return void this.#reply(transaction, 200, [allowEvents(PACKAGES)]);
     const fromCloud = flow.id === this.#o.upstream()?.id;
     if (message.method === 'MESSAGE' && fromCloud) return void this.#o.messages.fromCloud(transaction, message);
     if (message.method === 'NOTIFY') return void this.#o.watch.notified(transaction, message, fromCloud);
@@ -156,7 +158,7 @@ export class Reception {
     this.#o.registered();
   }
 
-  #reply(transaction: string, status: number, headers: [string, string][] = []): void {
+  #reply(transaction: string, status: number, headers: readonly HeaderLine[] = []): void {
     this.#o.sip.act((endpoint, now, out) => endpoint.reply(transaction, status, { headers }, now, out));
   }
 }

@@ -1,5 +1,7 @@
 /** The body of the event package `dialog` (RFC 4235): the calls of a line, for busy lamps and for whoever picks a call up. */
 
+import { parseParams } from './params.ts';
+
 export const DIALOG_INFO = 'application/dialog-info+xml';
 
 export interface DialogView {
@@ -13,6 +15,19 @@ export interface DialogView {
   readonly remoteTag?: string;
   /** The other side: URI and name, left out where it is withheld. */
   readonly remote?: { readonly uri: string; readonly name?: string };
+}
+
+/** The state of a side that rings: it has a dialog, which somebody may name to take the call, once there is a tag at both ends (section 3.7.1). */
+export const ringing = (phoneTag: string | undefined): 'trying' | 'early' =>
+  phoneTag === undefined ? 'trying' : 'early';
+
+/** Those that a subscription is for: what is named in its Event (section 3.2), with the tags as the phone of the line has them; else all. */
+export function wanted(event: string, dialogs: readonly DialogView[]): DialogView[] {
+  const at = event.indexOf(';');
+  const params = at < 0 ? undefined : parseParams(event, at);
+  const [callId, toTag, fromTag] = ['call-id', 'to-tag', 'from-tag'].map((name) => params?.get(name));
+  const fits = (asked: string | undefined, own: string | undefined) => asked === undefined || asked === own;
+  return dialogs.filter((one) => fits(callId, one.callId) && fits(toTag, one.localTag) && fits(fromTag, one.remoteTag));
 }
 
 /** The dialogs of now, and those that were told of before and are over: a subscriber hears of every end. */

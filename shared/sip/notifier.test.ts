@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type DialogView, readDialogInfo, writeDialogInfo } from './dialog-info.ts';
+import { type DialogView, readDialogInfo, wanted, writeDialogInfo } from './dialog-info.ts';
 import { newRequest } from './message.ts';
 import { writeSummary } from './message-summary.ts';
 import { type EventPackage, Notifier, type Subscription } from './notifier.ts';
@@ -330,6 +330,28 @@ describe('bodies', () => {
     );
     expect(text).toContain('<identity display="&lt;script&gt; ’Ann’">sip:2@h</identity><target uri="sip:2@h"/>');
     expect(writeDialogInfo('sip:1@h', 0, [])).toContain('entity="sip:1@h"></dialog-info>');
+  });
+
+  it.each([
+    ['dialog', 'one, two, half'],
+    ['dialog;id=7', 'one, two, half'],
+    ['dialog;call-id="a@h";to-tag=l1;from-tag=r1', 'one'],
+    ['dialog; Call-ID = "a@h"; to-tag=l1', 'one'],
+    ['dialog;call-id="a@h";to-tag=r1;from-tag=l1', ''],
+    ['dialog;call-id=b;to-tag=l2;from-tag=r2;include-session-description', 'two'],
+    ['dialog;call-id=b;from-tag=r2', 'two, half'],
+    ['dialog;call-id=gone;to-tag=l1', ''],
+  ])('are those that are asked for by "%s" (RFC 4235 section 3.2)', (event, ids) => {
+    const views: DialogView[] = [
+      { id: 'one', direction: 'recipient', state: 'early', callId: 'a@h', localTag: 'l1', remoteTag: 'r1' },
+      { id: 'two', direction: 'initiator', state: 'confirmed', callId: 'b', localTag: 'l2', remoteTag: 'r2' },
+      { id: 'half', direction: 'recipient', state: 'trying', callId: 'b', remoteTag: 'r2' },
+    ];
+    expect(
+      wanted(event, views)
+        .map(({ id }) => id)
+        .join(', '),
+    ).toBe(ids);
   });
 
   it('are read as they were written, and nothing else is', () => {

@@ -19,6 +19,12 @@ export interface EventPackage {
   readonly usual: number;
 }
 
+/** Tells which packages may be subscribed to (section 4.4.4). */
+export const allowEvents = (packages: readonly EventPackage[]): HeaderLine => [
+  'Allow-Events',
+  packages.map(({ name }) => name).join(', '),
+];
+
 export interface NotifierOptions {
   readonly packages: readonly EventPackage[];
   /** A tag for a dialog, random and never given before. */
@@ -37,8 +43,10 @@ export interface Subscription {
   readonly tag: string;
   readonly dialog: Dialog;
   readonly pack: EventPackage;
-  /** Value of Event, with its id. */
+  /** Package and id of Event. */
   readonly event: string;
+  /** All of Event, with what its package makes of it. */
+  readonly asked: string;
   /** What is watched, as the user names it. */
   readonly resource: string;
   flow: Flow;
@@ -64,6 +72,8 @@ export interface Subscription {
 /** A subscription as plain data for whoever goes on with it: its numbers lie ahead of what was sent, so that few NOTIFYs have to be written down. */
 export interface SavedSubscription
   extends Pick<Subscription, 'tag' | 'dialog' | 'event' | 'resource' | 'flow' | 'contact' | 'told'> {
+  /** Absent: nothing beside the event. */
+  readonly asked?: string;
   readonly pack: string;
   /** Wall clock, ms. */
   readonly expires: number;
@@ -114,7 +124,7 @@ export class Notifier {
   /** What stands against a SUBSCRIBE before it is looked at what it watches; 200: nothing. */
   judge(message: SipMessage): Subscribed & { readonly pack?: EventPackage } {
     const pack = this.#packages.get(packageOf(message) ?? '');
-    if (pack === undefined) return { status: 489, headers: [['Allow-Events', this.allowed]] };
+    if (pack === undefined) return { status: 489, headers: [allowEvents([...this.#packages.values()])] };
     const accepted = message.headerAll('Accept').map((value) => (value.split(';')[0] ?? '').trim().toLowerCase());
     const [family] = pack.contentType.split('/');
     const takes = [pack.contentType, `${family}/*`, '*/*'];
@@ -124,11 +134,6 @@ export class Notifier {
       return { status: 423, headers: [['Min-Expires', String(pack.min)]] };
     }
     return { status: 200, headers: [], pack };
-  }
-
-  /** Value of Allow-Events. */
-  get allowed(): string {
-    return [...this.#packages.keys()].join(', ');
   }
 
   /** A new subscription that was let through; its first NOTIFY is due. `now` in ms. */
@@ -143,7 +148,8 @@ export class Notifier {
     const { flow, resource, contact } = at;
     const seconds = granted(message, judged.pack);
     const subscription: Subscription = {
-      ...{ tag, flow, resource, contact, pack: judged.pack, event: eventOf(message) ?? '' },
+      ...{ tag, flow, resource, contact, pack: judged.pack },
+      ...{ event: eventOf(message) ?? '', asked: message.header('Event') ?? '' },
       dialog: dialogOfInvite(message, tag),
       ...{ expiresAt: now + seconds * 1000, told: 0, dirty: true, busy: false, over: undefined, keptSeq: -1 },
     };
@@ -168,11 +174,11 @@ export class Notifier {
 
   /** For another process; `offset` is wall clock minus `now`. */
   save(subscription: Subscription, offset: number): SavedSubscription {
-    const { tag, dialog, pack, event, resource, flow, contact, told, expiresAt } = subscription;
+    const { tag, dialog, pack, event, asked, resource, flow, contact, told, expiresAt } = subscription;
     const localSeq = dialog.localSeq + AHEAD;
     subscription.keptSeq = localSeq;
     return {
-      ...{ tag, event, resource, flow, contact, pack: pack.name, expires: Math.round(expiresAt + offset) },
+      ...{ tag, event, asked, resource, flow, contact, pack: pack.name, expires: Math.round(expiresAt + offset) },
       ...{ dialog: { ...dialog, localSeq }, told: told + AHEAD },
     };
   }
@@ -187,7 +193,7 @@ export class Notifier {
     if (pack === undefined || this.#byTag.size >= this.#most) return;
     const { localSeq } = saved.dialog;
     this.#put({
-      ...saved,
+      ...{ asked: saved.event, ...saved },
       ...{
         pack,
         flow: flow ?? { ...old, id: `gone-${old.id}` },

@@ -150,6 +150,8 @@ describe('other requests', () => {
     for (const method of ['OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'NONSENSE'])
       statuses.push(await world.settle(alice.ask(method)));
     expect(statuses).toEqual([200, 404, 489, 405, 501]);
+    await world.settle(alice.ask('OPTIONS'));
+    expect(alice.lastAnswer?.headerAll('Allow-Events')).toEqual(['message-summary', 'dialog']);
   });
 });
 

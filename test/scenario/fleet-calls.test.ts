@@ -249,7 +249,7 @@ describe('what phones watch', () => {
     const other = await talk(dave, line(1));
     other.hangup();
     await operator.world.run(1_000);
-    const one = ['early', 'confirmed', 'terminated'];
+    const one = ['trying', 'early', 'confirmed', 'terminated'];
     expect(states(carol)).toEqual(['none', ...one, ...one]);
   });
 

@@ -43,6 +43,8 @@ const states = () =>
     .filter((one, i, all) => one !== all[i - 1]);
 
 it('show them from ringing to the end, and nothing twice that passes the gateway', async () => {
+  expect(await world.settle(desk.ask('OPTIONS'))).toBe(200);
+  expect(desk.lastAnswer?.headerAll('Allow-Events')).toEqual(['dialog', 'message-summary']);
   expect(await world.settle(desk.watches.start('dialog', away().number))).toBe(200);
   await world.run(1_000);
   const call = await world.settle(b.dial(away().number));
@@ -52,7 +54,7 @@ it('show them from ringing to the end, and nothing twice that passes the gateway
   expect(desk.watches.notified.at(-1)?.body).toContain(`call-id="${mobile.calls[0]?.callId}"`);
   b.hangup(call);
   await until(() => states().at(-1) === 'terminated', 'the end');
-  expect(states()).toEqual(['none', 'early', 'confirmed', 'terminated']);
+  expect(states()).toEqual(['none', 'trying', 'early', 'confirmed', 'terminated']);
   // A call of the gateway's own phone is told by the gateway alone.
   expect(await world.settle(desk.watches.start('dialog', elm.lines[0]?.number ?? ''))).toBe(200);
   await world.run(1_000);

@@ -289,7 +289,7 @@ describe('a phone of the house', () => {
     await over(hall);
     await world.run(500);
     const states = desk.watches.notified.map(({ body }) => /<state>(\w+)</.exec(body)?.[1] ?? 'none');
-    expect(states.filter((one, i) => one !== states[i - 1])).toEqual(['none', 'early', 'confirmed', 'terminated']);
+    expect(states.filter((one, i) => one !== states[i - 1])).toEqual(['none', 'trying', 'early', 'confirmed', 'terminated']);
   });
 
   it('takes a call that rings at another one, by what it was told of it (RFC 3891)', async () => {

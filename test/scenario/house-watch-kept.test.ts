@@ -37,7 +37,7 @@ async function lamp(): Promise<string[]> {
     .flatMap((body) => /<state>(\w+)</.exec(body)?.[1] ?? []);
   return states.filter((one, i) => one !== states[i - 1]);
 }
-const LAMP = ['early', 'confirmed', 'terminated'];
+const LAMP = ['trying', 'early', 'confirmed', 'terminated'];
 
 it('the lamps live on, whoever asked when, and messages wait as they did', async () => {
   await stage.api('message.send', { from: elm.lines[1]?.id ?? '', to: number(elm, 0), text: 'Dinner is ready.' });

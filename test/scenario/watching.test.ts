@@ -35,6 +35,7 @@ describe('the calls of another line of the home', () => {
     await operator.world.run(1_000);
     expect(states(desk).filter((one, i, all) => one !== all[i - 1])).toEqual([
       'none',
+      'trying',
       'early',
       'confirmed',
       'terminated',
@@ -166,6 +167,26 @@ describe('a softswitch that starts again', () => {
     expect(full(desk)?.header('Subscription-State')).toBe('terminated;reason=timeout');
     await operator.world.run(1_000);
     expect(await operator.store.all('SELECT tag FROM subscription')).toEqual([]);
+  });
+
+  test('tells who asked for one call of that one alone (RFC 4235 section 3.2)', async () => {
+    const [a, b, c] = await lines(13);
+    const [desk, hall, outside] = [await operator.ready(a), await operator.ready(b), await operator.ready(c)];
+    const call = await outside.dial(b.number);
+    await operator.world.until(() => call.state === 'up', 6_000, 'the answer');
+    const own = hall.calls[0];
+    if (own === undefined) throw new Error('no call');
+    const { callId, localTag, remoteTag } = hall.dialogOf(own);
+    const named = `dialog;call-id="${callId}";to-tag=${localTag};from-tag=${remoteTag}`;
+    expect(await watch(desk, named, b)).toBe(200);
+    expect(await watch(desk, 'dialog;call-id=other;to-tag=1;from-tag=2', b)).toBe(200);
+    await operator.world.run(100);
+    const told = () => desk.watches.notified.slice(-2).map(({ body }) => body.split('<dialog ').length - 1);
+    expect([told().sort(), desk.watches.notified.at(-1)?.header('Event')]).toEqual([[0, 1], 'dialog']);
+    const before = count(desk);
+    await restart(true);
+    expect(count(desk)).toBe(before + 2);
+    expect(told().sort()).toEqual([0, 1]);
   });
 
   test('and a call that is taken over go on without the number that its caller withholds (RFC 3325 section 7)', async () => {

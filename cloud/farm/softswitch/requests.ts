@@ -6,6 +6,7 @@ import { type Soon, soon } from '#shared/kernel/soon.ts';
 import type { Clock } from '#shared/kernel/world.ts';
 import { readInfoDigit } from '#shared/sip/info-digits.ts';
 import type { SipMessage } from '#shared/sip/message.ts';
+import { allowEvents } from '#shared/sip/notifier.ts';
 import type { RegisterOutcome } from '#shared/sip/registrar.ts';
 import type { EndpointOutput, Flow, TransactionHandle } from '#shared/sip/types.ts';
 import type { Access, Sender } from './access.ts';
@@ -13,6 +14,7 @@ import type { Calls } from './calls.ts';
 import type { GatewayOfFlow } from './lines.ts';
 import type { Location, Reached } from './location.ts';
 import type { Returning } from './returning.ts';
+import { PACKAGES } from './watch.ts';
 
 /** The methods that the softswitch serves. */
 export const ALLOW = [
@@ -28,6 +30,9 @@ export const ALLOW = [
   'REGISTER',
   'SUBSCRIBE',
 ] as const;
+
+/** What OPTIONS is told beside the methods (RFC 3261 section 11.2, RFC 6665 section 4.4.4). */
+const ABLE = [['Accept', 'application/sdp'] as const, allowEvents(PACKAGES)];
 
 export interface RequestsOptions {
   readonly access: Access;
@@ -82,7 +87,7 @@ export class Requests {
   take(output: Incoming): Soon<void> {
     const { message, flow, transaction } = output;
     if (message.method === 'REGISTER') return this.#register(transaction, message, flow);
-    if (message.method === 'OPTIONS') return this.#reply(transaction, 200, [['Accept', 'application/sdp']]);
+    if (message.method === 'OPTIONS') return this.#reply(transaction, 200, ABLE);
     // Whoever is in no call has none to give away (RFC 3515 section 2.4.2 lets us refuse it).
     this.#reply(transaction, message.method === 'REFER' ? 403 : 405);
   }

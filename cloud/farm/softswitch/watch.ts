@@ -8,7 +8,7 @@ import type { SipPort } from '#shared/host/call-driver.ts';
 import { SipNotifier } from '#shared/host/sip-notifier.ts';
 import { hex, latin1, utf8 } from '#shared/kernel/bytes.ts';
 import type { Clock, Log, Random } from '#shared/kernel/world.ts';
-import { DIALOG_INFO, type DialogView, withEnded, writeDialogInfo } from '#shared/sip/dialog-info.ts';
+import { DIALOG_INFO, type DialogView, ringing, wanted, withEnded, writeDialogInfo } from '#shared/sip/dialog-info.ts';
 import { MESSAGE_SUMMARY, writeSummary } from '#shared/sip/message-summary.ts';
 import type { EventPackage, Subscription } from '#shared/sip/notifier.ts';
 import { withoutPin } from '#shared/sip/trace.ts';
@@ -156,7 +156,8 @@ export class Watch {
     if (line === undefined) return undefined;
     const entity = `sip:${line.number}@${domain}`;
     if (subscription.pack.name === 'message-summary') return writeSummary(entity, [await this.#messages(line.id)]);
-    const now = [...this.dialogs(line.id), ...(this.#o.lamps?.().elsewhere(line.id) ?? [])];
+    const there = [...this.dialogs(line.id), ...(this.#o.lamps?.().elsewhere(line.id) ?? [])];
+    const now = wanted(subscription.asked, there);
     const all = withEnded(now, this.#told.get(subscription) ?? []);
     this.#told.set(subscription, now);
     return latin1(utf8(writeDialogInfo(entity, subscription.told, all)));
@@ -199,7 +200,7 @@ export class Watch {
     return {
       id: party === CALLER ? live.id : party,
       direction: party === CALLER ? 'initiator' : 'recipient',
-      state,
+      state: state === 'early' ? ringing(tag) : state,
       ...(dialog === undefined ? {} : { callId: dialog.callId, remoteTag: dialog.localTag }),
       ...(tag === undefined ? {} : { localTag: tag }),
       ...(remote === undefined ? {} : { remote }),
