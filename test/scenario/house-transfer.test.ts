@@ -285,11 +285,26 @@ describe('a phone of the house', () => {
     expect(await world.settle(desk.watches.start('dialog', '+15559999999'))).toBe(404);
     expect(await world.settle(desk.watches.start('presence', numberOf(elm, 1)))).toBe(489);
     const call = await talk(attic, numberOf(elm, 1));
+    const { callId, localTag } = dialogOf(hall);
+    // One call alone for who names it (RFC 4235 section 3.2).
+    expect(
+      await world.settle(attic.watches.start(`dialog;call-id=${callId};to-tag=${localTag}`, numberOf(elm, 1))),
+    ).toBe(200);
+    expect(await world.settle(attic.watches.start('dialog;call-id=other;to-tag=1', numberOf(elm, 1)))).toBe(200);
+    await world.run(500);
+    const counted = attic.watches.notified.map(({ body }) => body.split('<dialog ').length - 1);
+    expect(counted.sort()).toEqual([0, 1]);
     attic.hangup(call);
     await over(hall);
     await world.run(500);
     const states = desk.watches.notified.map(({ body }) => /<state>(\w+)</.exec(body)?.[1] ?? 'none');
-    expect(states.filter((one, i) => one !== states[i - 1])).toEqual(['none', 'trying', 'early', 'confirmed', 'terminated']);
+    expect(states.filter((one, i) => one !== states[i - 1])).toEqual([
+      'none',
+      'trying',
+      'early',
+      'confirmed',
+      'terminated',
+    ]);
   });
 
   it('takes a call that rings at another one, by what it was told of it (RFC 3891)', async () => {

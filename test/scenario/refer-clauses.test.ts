@@ -55,6 +55,24 @@ describe('is answered', () => {
     expect([call.state, last(bob).state, call.notified]).toEqual(['up', 'up', []]);
   });
 
+  test('by 481 where the other side hangs up meanwhile', async () => {
+    const call = await talk(alice, line(1));
+    const answered = bob.askIn(last(bob), 'REFER', to(line(3).number));
+    await operator.world.run(1);
+    call.hangup();
+    expect(await operator.world.settle(answered)).toBe(481);
+    await until(() => last(bob).state === 'ended', 'the end');
+    expect([last(bob).notified, dave.calls.length]).toEqual([[], 0]);
+  });
+
+  test('and told of in its order, and once, where the transfer cannot be paid', async () => {
+    await talk(alice, line(1));
+    await operator.ask('balance.set', { home: 'home_2', mode: 'prepaid', add: 0 });
+    expect(await ask(bob, last(bob), to(line(3).number))).toBe(202);
+    await operator.world.run(1_000);
+    expect([statuses(last(bob)), last(alice).state]).toEqual([['100', '402'], 'up']);
+  });
+
   test('where nobody has answered yet: later, and the call rings on', async () => {
     bob.manner = 'ring';
     const call = await alice.dial(line(1).number);
