@@ -69,7 +69,7 @@ export class SipNotifier {
     const now = this.#o.clock.mono();
     if (message.to.params.has('tag')) {
       const known = this.#notifier.known(message);
-      if (known === undefined) return refused(481);
+      if (known === undefined) return this.#notifier.unknown(message);
       // What it says of its time is kept with the NOTIFY that answers it.
       known.keptSeq = -1;
       return this.#notifier.refresh(known, message, flow, now);

@@ -6,7 +6,7 @@ import { contactValue, type HeaderLine } from './build.ts';
 import { type Dialog, dialogOfInvite, dialogRequest, refreshTarget } from './dialog.ts';
 import type { SipMessage } from './message.ts';
 import { isToken, parseParams } from './params.ts';
-import { endsSubscription } from './subscription-end.ts';
+import { endsSubscription, NO_SHARING } from './subscription-end.ts';
 import type { Flow } from './types.ts';
 
 /** An event package that is served. */
@@ -113,12 +113,24 @@ export class Notifier {
     return this.#byTag.size;
   }
 
-  /** The subscription that a SUBSCRIBE with a To tag means; undefined is 481. */
+  /** The subscription that a SUBSCRIBE with a To tag means. */
   known(message: SipMessage): Subscription | undefined {
+    const found = this.#ofDialog(message);
+    return found?.event === eventOf(message) ? found : undefined;
+  }
+
+  /** What a SUBSCRIBE with a To tag is told that means none: one more in the dialog of another may not be (section 4.5.2). */
+  unknown(message: SipMessage): Subscribed {
+    if (this.#ofDialog(message) === undefined) return { status: 481, headers: [] };
+    const judged = this.judge(message);
+    return judged.status === 200 ? { status: 403, headers: [NO_SHARING] } : judged;
+  }
+
+  #ofDialog(message: SipMessage): Subscription | undefined {
     const found = this.#byTag.get(message.to.params.get('tag') ?? '');
     const { callId, remoteTag } = found?.dialog ?? {};
     const same = callId === message.callId && remoteTag === message.from.params.get('tag');
-    return same && found?.over === undefined && found?.event === eventOf(message) ? found : undefined;
+    return same && found?.over === undefined ? found : undefined;
   }
 
   /** What stands against a SUBSCRIBE before it is looked at what it watches; 200: nothing. */

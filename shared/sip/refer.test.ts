@@ -7,6 +7,7 @@ import {
   readReferredBy,
   referProgress,
   referredBy,
+  renewsNews,
   writeDialogName,
 } from './refer.ts';
 
@@ -121,4 +122,14 @@ it.each<[string, string | undefined, boolean]>([
   ['a', '', false],
 ])('the tag %s means %s: %s (RFC 3891 section 3)', (named, tag, means) => {
   expect(isTag(named, tag)).toBe(means);
+});
+
+describe('a SUBSCRIBE inside a call (RFC 6665 section 4.5.2)', () => {
+  it.each([
+    ['dialog', true],
+    ['refer;id=9', false],
+  ])('for "%s", of which nobody is told there, gets 403, that says so of another package: %s', (event, says) => {
+    const { status, headers } = renewsNews(newRequest('SUBSCRIBE', 'sip:x@x', [['Event', event]]), { id: 7 });
+    expect([status, headers.map(([name]) => name)]).toEqual([403, says ? ['Warning'] : []]);
+  });
 });

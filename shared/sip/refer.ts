@@ -7,6 +7,7 @@ import { USER_LIMIT, userPart } from './diversion.ts';
 import type { SipMessage } from './message.ts';
 import { decimal } from './params.ts';
 import { reasonPhrase } from './status.ts';
+import { NO_SHARING } from './subscription-end.ts';
 import { parseNameAddr, parseUri, unescapeUri, writeNameAddr, writeUri } from './uri.ts';
 
 /** A dialog as seen by who is to look it up: `toTag` is that one's own tag (RFC 3891 section 3). */
@@ -130,8 +131,8 @@ export function renewsNews(
 ): { readonly status: number; readonly headers: readonly HeaderLine[]; readonly state?: string } {
   const [event = '', ...params] = (message.header('Event') ?? '').split(';').map((part) => part.trim().toLowerCase());
   const id = params.find((one) => one.startsWith('id='))?.slice(3);
-  if (event !== 'refer' || told === undefined || (id !== undefined && id !== String(told.id)))
-    return { status: 403, headers: [] };
+  if (event !== 'refer') return { status: 403, headers: [NO_SHARING] };
+  if (told === undefined || (id !== undefined && id !== String(told.id))) return { status: 403, headers: [] };
   const expires = decimal(message.header('Expires')?.trim() ?? '', TOLD_FOR) ?? TOLD_FOR;
   if (expires === 0) return { status: 200, headers: [['Expires', '0']], state: 'terminated;reason=timeout' };
   if (expires < TOLD_FOR) return { status: 423, headers: [['Min-Expires', String(TOLD_FOR)]] };
