@@ -225,7 +225,7 @@ export function apiPage(): string {
     '`If-None-Match` answers 304, and a change with `If-Match` is refused with 412 once the resource has changed. `RateLimit` tells',
     'what is left, `Retry-After` how long to wait; `traceparent` and `x-correlator` come back.',
     '',
-    'Events are CloudEvents 1.0, the same octets on every way: `GET /v1/events` (a page behind `after`; with `Accept: text/event-stream`',
+    'Events are CloudEvents 1.0, the same octets on every way: `GET /v1/events` (a page behind `after`; without it no items, only the `cursor` of now to begin from; with `Accept: text/event-stream`',
     'a stream whose `Last-Event-ID` resumes), WebSocket at `/v1/events/ws` (after each batch a message `{"cursor"}` to come back with as',
     '`?after=`), and webhooks (Standard Webhooks: verify `webhook-signature`, drop a `webhook-id` that you know, expect order within a',
     'session). What a webhook’s receiver does not take within 24 hours is dead and can be replayed. [All types](events.md).',
